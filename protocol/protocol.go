@@ -1,0 +1,260 @@
+// Package protocol is Coffer's wire protocol, version 3: the framing, the
+// codes, and one type per message with its encoder and decoder.
+//
+// It knows bytes and nothing else: it opens no sockets beyond io.Reader and
+// io.Writer, keeps no state, and decides nothing about who may do what.
+// Decoding never allocates by a length that the peer merely claims.
+//
+// All integers are little-endian. A request is a 23-byte header and a payload,
+// a response a 7-byte header and a payload:
+//
+//	request:  client id [16], version u8 = 3, code u16, payload size u32
+//	response: version u8 = 3, code u16, payload size u32
+//
+// In the layouts below, name[255] is a Field: text up to the first NUL, zero
+// padded. text is a u16 length and that many bytes of UTF-8; bytes is a u16
+// length and that many bytes; time is i64 microseconds since 1970 UTC. A
+// message that ends in "content" is followed by file content up to the end of
+// the payload. See docs/protocol.md.
+package protocol
+
+import "fmt"
+
+// Version is the protocol version that every header bears.
+const Version = 3
+
+// Sizes of what every message is made of, in bytes.
+const (
+	RequestHeaderSize  = 23
+	ResponseHeaderSize = 7
+	FieldSize          = 255 // a name or file name in a base message
+	MaxName            = 254 // longest content of a Field
+)
+
+// MaxPayload is the largest payload that a header can announce, in bytes.
+const MaxPayload = 1<<32 - 1
+
+// Public and default TCP ports.
+const (
+	DefaultPort         = 1256 // for clients
+	DefaultInternalPort = 1257 // for the gateway, on loopback
+)
+
+// A Code says what a message is.
+type Code uint16
+
+// Base requests, spoken by clients deployed in the field.
+const (
+	CodeRegister       Code = 1025 // name[255]                                  → Registered | RegisterRefused
+	CodeSendPublicKey  Code = 1026 // name[255], DER SubjectPublicKeyInfo        → KeyReceived | Error
+	CodeReconnect      Code = 1027 // name[255]                                  → Reconnected | ReconnectDenied
+	CodeSendFile       Code = 1028 // u32, u32, u16, u16, filename[255], content → nothing until complete, then FileReceived
+	CodeChecksumOK     Code = 1029 // filename[255]                              → Acknowledged
+	CodeChecksumRetry  Code = 1030 // filename[255]                              → Acknowledged, if the client then stays silent
+	CodeChecksumGiveUp Code = 1031 // filename[255]                              → Acknowledged
+)
+
+// Base responses.
+const (
+	CodeRegistered      Code = 1600 // client id[16]
+	CodeRegisterRefused Code = 1601 // empty
+	CodeKeyReceived     Code = 1602 // client id[16], RSA-OAEP(session key)
+	CodeFileReceived    Code = 1603 // client id[16], content size u32, filename[255], cksum u32
+	CodeAcknowledged    Code = 1604 // client id[16]
+	CodeReconnected     Code = 1605 // client id[16], RSA-OAEP(new session key)
+	CodeReconnectDenied Code = 1606 // client id[16]
+	CodeError           Code = 1607 // empty
+)
+
+// Extension requests. Each is answered with the response named here or with a
+// Failure. On the public listener all but the first two are served only on a
+// connection that has proven to hold a session key of its client.
+const (
+	CodeChallenge    Code = 1032 // empty                                        → ChallengeIssued
+	CodeProve        Code = 1033 // proof[32]                                    → Done
+	CodeBeginUpload  Code = 1034 // original size u64, total u32, format u8, filename text → UploadBegun
+	CodeUploadPacket Code = 1035 // upload id[16], number u32, last u8, content  → UploadState
+	CodeNamedPacket  Code = 1036 // original size u64, number u32, total u32, filename[255], content → UploadState
+	CodeAskUpload    Code = 1037 // upload                                       → UploadState
+	CodeVerifyUpload Code = 1038 // cksum u32, upload                            → VerifyResult
+	CodeCancelUpload Code = 1039 // upload                                       → Done
+	CodeListUploads  Code = 1040 // empty                                        → UploadList
+	CodeListFiles    Code = 1041 // limit u16, all versions u8, after version u32, after text, only text → FileList
+	CodeAskFile      Code = 1042 // version u32, filename text                   → FileInfo
+	CodeReadFile     Code = 1043 // version u32, offset u64, length u32, filename text → FileContent
+	CodeDeleteFile   Code = 1044 // version u32, filename text                   → Done
+	CodePutKeyBundle Code = 1045 // bundle, to the end                           → Done
+	CodeGetKeyBundle Code = 1046 // empty                                        → KeyBundle
+	CodeAskAccount   Code = 1047 // empty                                        → AccountInfo
+)
+
+// Extension requests of the gateway, refused on the public listener.
+const (
+	CodeCreateAccount Code = 1064 // name text, kind text, password text         → AccountCreated
+	CodeSignIn        Code = 1065 // method u8, client id[16], name text, password text → SignedIn
+	CodeSetPassword   Code = 1066 // password text                               → Done
+	CodeSetPublicKey  Code = 1067 // replace u8, DER SubjectPublicKeyInfo        → SessionKeyIssued
+	CodeNewSession    Code = 1068 // empty                                       → SessionKeyIssued
+	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
+)
+
+// Extension responses.
+const (
+	CodeFailure          Code = 1608 // status u16, message text
+	CodeChallengeIssued  Code = 1609 // challenge[32]
+	CodeDone             Code = 1610 // empty
+	CodeUploadBegun      Code = 1611 // upload id[16], max packet u32, expires time, OAEP hash u8, wrapped key bytes
+	CodeUploadState      Code = 1612 // see UploadState
+	CodeVerifyResult     Code = 1613 // verified u8, attempts left u8, cksum u32, version u32
+	CodeUploadList       Code = 1614 // count u16, then as many UploadStates
+	CodeFileList         Code = 1615 // more u8, count u16, then as many FileEntries
+	CodeFileInfo         Code = 1616 // FileEntry, OAEP hash u8, key fingerprint[32], wrapped key bytes
+	CodeFileContent      Code = 1617 // version u32, size u64, offset u64, content
+	CodeKeyBundle        Code = 1618 // bundle, to the end
+	CodeAccountInfo      Code = 1619 // see AccountInfo
+	CodeAccountCreated   Code = 1620 // client id[16]
+	CodeSignedIn         Code = 1621 // proven u8, client id[16]
+	CodeSessionKeyIssued Code = 1622 // OAEP hash u8, wrapped key bytes
+	CodeServerStatus     Code = 1623 // see ServerStatus
+)
+
+// Canonical maps the request codes of a sister dialect, otherwise alike, to
+// those of this protocol: 825 to 828 and 900 to 902 are 1025 to 1031.
+func (c Code) Canonical() Code {
+	switch {
+	case c >= 825 && c <= 828:
+		return c - 825 + CodeRegister
+	case c >= 900 && c <= 902:
+		return c - 900 + CodeChecksumOK
+	}
+	return c
+}
+
+// IsBase reports whether c is a base request, in either dialect.
+func (c Code) IsBase() bool {
+	c = c.Canonical()
+	return c >= CodeRegister && c <= CodeChecksumGiveUp
+}
+
+// Internal reports whether c is for the gateway's listener alone.
+func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeAskStatus }
+
+// String is the code's name and number.
+func (c Code) String() string {
+	if name := c.name(); name != "" {
+		return fmt.Sprintf("%s (%d)", name, uint16(c))
+	}
+	return fmt.Sprintf("code %d", uint16(c))
+}
+
+func (c Code) name() string {
+	switch c.Canonical() {
+	case CodeRegister:
+		return "register"
+	case CodeSendPublicKey:
+		return "send public key"
+	case CodeReconnect:
+		return "reconnect"
+	case CodeSendFile:
+		return "send file"
+	case CodeChecksumOK:
+		return "checksum matches"
+	case CodeChecksumRetry:
+		return "checksum differs, again"
+	case CodeChecksumGiveUp:
+		return "checksum differs, giving up"
+	case CodeRegistered:
+		return "registered"
+	case CodeRegisterRefused:
+		return "register refused"
+	case CodeKeyReceived:
+		return "key received"
+	case CodeFileReceived:
+		return "file received"
+	case CodeAcknowledged:
+		return "acknowledged"
+	case CodeReconnected:
+		return "reconnected"
+	case CodeReconnectDenied:
+		return "reconnect denied"
+	case CodeError:
+		return "error"
+	case CodeChallenge:
+		return "challenge"
+	case CodeProve:
+		return "prove"
+	case CodeBeginUpload:
+		return "begin upload"
+	case CodeUploadPacket:
+		return "upload packet"
+	case CodeNamedPacket:
+		return "named packet"
+	case CodeAskUpload:
+		return "ask upload"
+	case CodeVerifyUpload:
+		return "verify upload"
+	case CodeCancelUpload:
+		return "cancel upload"
+	case CodeListUploads:
+		return "list uploads"
+	case CodeListFiles:
+		return "list files"
+	case CodeAskFile:
+		return "ask file"
+	case CodeReadFile:
+		return "read file"
+	case CodeDeleteFile:
+		return "delete file"
+	case CodePutKeyBundle:
+		return "put key bundle"
+	case CodeGetKeyBundle:
+		return "get key bundle"
+	case CodeAskAccount:
+		return "ask account"
+	case CodeCreateAccount:
+		return "create account"
+	case CodeSignIn:
+		return "sign in"
+	case CodeSetPassword:
+		return "set password"
+	case CodeSetPublicKey:
+		return "set public key"
+	case CodeNewSession:
+		return "new session"
+	case CodeAskStatus:
+		return "ask status"
+	case CodeFailure:
+		return "failure"
+	case CodeChallengeIssued:
+		return "challenge issued"
+	case CodeDone:
+		return "done"
+	case CodeUploadBegun:
+		return "upload begun"
+	case CodeUploadState:
+		return "upload state"
+	case CodeVerifyResult:
+		return "verify result"
+	case CodeUploadList:
+		return "upload list"
+	case CodeFileList:
+		return "file list"
+	case CodeFileInfo:
+		return "file info"
+	case CodeFileContent:
+		return "file content"
+	case CodeKeyBundle:
+		return "key bundle"
+	case CodeAccountInfo:
+		return "account info"
+	case CodeAccountCreated:
+		return "account created"
+	case CodeSignedIn:
+		return "signed in"
+	case CodeSessionKeyIssued:
+		return "session key issued"
+	case CodeServerStatus:
+		return "server status"
+	}
+	return ""
+}
