@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gofrs/flock"
+
+	"coffer/server"
+	"coffer/store/files"
+	"coffer/store/sqlite"
+)
+
+// Names below --data, known to operators of the earlier server.
+const (
+	catalogName   = "defensive.db"
+	blobsName     = "received_files"
+	masterKeyName = "master.key"
+	lockName      = "lock"
+)
+
+// dataFlags say where the data is.
+type dataFlags struct {
+	Data          string `help:"Folder for catalog, blobs and master key." default:"./data" type:"path"`
+	MasterKey     string `help:"The master key, 64 hex digits; only by the environment, so that no process list shows it." hidden:""`
+	MasterKeyFile string `help:"File with the master key; made at the first start. Default: master.key in the data folder." type:"path" placeholder:"FILE"`
+}
+
+// data is an open data folder, locked against a second server.
+type data struct {
+	folder    string
+	lock      *flock.Flock
+	catalog   *sqlite.Catalog
+	blobs     *files.Store
+	masterKey server.MasterKey
+	full      *atomic.Pointer[func()] // what to do when the medium is full
+}
+
+func (d *data) path(name string) string { return filepath.Join(d.folder, name) }
+
+// onFull sets what to do when the catalog finds no room.
+func (d *data) onFull(f func()) { d.full.Store(&f) }
+
+// open opens the data folder, making what is missing.
+func (f dataFlags) open(ctx context.Context, log *slog.Logger) (_ *data, err error) {
+	d := &data{folder: f.Data, full: new(atomic.Pointer[func()])}
+	if err := os.MkdirAll(d.folder, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	d.lock = flock.New(d.path(lockName), flock.SetPermissions(0o600))
+	locked, err := d.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("the data folder %s is not usable: %w", d.folder, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("another server is running on the data folder %s", d.folder)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	_, statErr := os.Stat(d.path(catalogName))
+	fresh := errors.Is(statErr, fs.ErrNotExist)
+	if d.blobs, err = files.Open(d.path(blobsName)); err != nil {
+		return nil, fmt.Errorf("opening the blobs: %w", err)
+	}
+	if err := d.blobs.Check(ctx); err != nil {
+		return nil, fmt.Errorf("checking the blobs: %w", err)
+	}
+	if d.masterKey, err = f.masterKey(d, fresh, log); err != nil {
+		return nil, err
+	}
+	d.catalog, err = sqlite.Open(ctx, d.path(catalogName), sqlite.OnFull(func() {
+		if full := d.full.Load(); full != nil {
+			(*full)()
+		}
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("opening the catalog: %w", err)
+	}
+	if err := d.catalog.Check(ctx); err != nil {
+		return nil, fmt.Errorf("checking the catalog: %w", err)
+	}
+	return d, nil
+}
+
+// masterKey reads the key, or, for a fresh data folder, makes it.
+func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (key server.MasterKey, err error) {
+	if f.MasterKey != "" {
+		return parseMasterKey(f.MasterKey, "COFFER_MASTER_KEY")
+	}
+	file := f.MasterKeyFile
+	if file == "" {
+		file = d.path(masterKeyName)
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		return parseMasterKey(string(text), file)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, fmt.Errorf("reading the master key: %w", err)
+	}
+	if !fresh {
+		return key, fmt.Errorf("the master key %s is missing; bring it back from your backup, or, if it is lost, see docs/security.md", file)
+	}
+	key = server.NewMasterKey()
+	if err := writeNew(file, hex.EncodeToString(key[:])+"\n"); err != nil {
+		return key, fmt.Errorf("keeping the new master key: %w", err)
+	}
+	log.Info("made a new master key; back it up", "file", file)
+	return key, nil
+}
+
+func parseMasterKey(text, source string) (key server.MasterKey, err error) {
+	b, err := hex.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(b) != len(key) {
+		return key, fmt.Errorf("the master key in %s is not 64 hex digits", source)
+	}
+	return server.MasterKey(b), nil
+}
+
+// writeNew writes a file that only its owner can read, durably.
+func writeNew(name, text string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}
+
+func (d *data) close() error {
+	var err error
+	if d.catalog != nil {
+		err = errors.Join(err, d.catalog.Close())
+	}
+	if d.blobs != nil {
+		err = errors.Join(err, d.blobs.Close())
+	}
+	return errors.Join(err, d.lock.Unlock())
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"time"
+
+	"coffer/client"
+)
+
+// healthCmd asks a running server, by its internal listener, how it is.
+type healthCmd struct {
+	InternalListen string        `help:"The server's internal address." default:"127.0.0.1:1257"`
+	TLS            bool          `name:"tls" help:"The server speaks TLS. The certificate is not checked: the connection stays on the machine."`
+	Timeout        time.Duration `help:"How long to wait." default:"5s"`
+}
+
+// Run exits with 0 if database and storage are operational.
+func (cmd *healthCmd) Run(ctx context.Context, out output) error {
+	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
+	defer cancel()
+	var opts client.Options
+	if cmd.TLS {
+		opts.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
+	}
+	conn, err := client.Dial(ctx, cmd.InternalListen, opts)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	status, err := conn.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.Database != "operational" || status.Storage != "operational" {
+		return fmt.Errorf("database %s, storage %s", status.Database, status.Storage)
+	}
+	fmt.Fprintln(out.out, "ok")
+	return nil
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/dustin/go-humanize"
+
+	"coffer/server"
+)
+
+// rebuildCmd makes a lost catalog anew.
+type rebuildCmd struct {
+	dataFlags
+	logFlags
+}
+
+// Run rebuilds the catalog. It refuses to touch one that is there.
+func (cmd *rebuildCmd) Run(ctx context.Context, out output) error {
+	d := &data{folder: cmd.Data}
+	if _, err := os.Stat(d.path(catalogName)); err == nil {
+		return fmt.Errorf("there is a catalog, %s; move it (and its -wal and -shm files) away first", d.path(catalogName))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// What an earlier run left beside the lost catalog belongs to no other.
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(d.path(catalogName + suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("clearing away the rest of the lost catalog: %w", err)
+		}
+	}
+	d, err := cmd.open(ctx, cmd.logger(out.err))
+	if err != nil {
+		return err
+	}
+	r, err := server.Rebuild(ctx, d.catalog, d.blobs)
+	if err := errors.Join(err, d.close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out.out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, humanize.IBytes(uint64(r.Bytes)))
+	if r.Unconfirmed > 0 {
+		fmt.Fprintf(out.out, "left out: %d uploads that their clients never confirmed\n", r.Unconfirmed)
+	}
+	if r.Ownerless > 0 {
+		fmt.Fprintf(out.out, "left out: %d file versions of clients that are not known\n", r.Ownerless)
+	}
+	return nil
+}

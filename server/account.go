@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+)
+
+func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.PutKeyBundle) (protocol.Message, error) {
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.s.cfg.Blobs.PutCard(ctx, client, m.Bundle); err != nil {
+		return nil, err
+	}
+	return &protocol.Done{}, c.s.cfg.Catalog.SetKeyBundle(ctx, id, m.Bundle)
+}
+
+func (c *conn) getKeyBundle(ctx context.Context, id store.ClientID, _ *protocol.GetKeyBundle) (protocol.Message, error) {
+	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if bundle == nil {
+		return nil, failure(protocol.StatusNotFound, "the account has no key bundle")
+	}
+	return &protocol.KeyBundle{Bundle: bundle}, nil
+}
+
+func (c *conn) askAccount(ctx context.Context, id store.ClientID, _ *protocol.AskAccount) (protocol.Message, error) {
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	usage, err := c.s.cfg.Catalog.Usage(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m := &protocol.AccountInfo{
+		Files: uint64(usage.Files), Versions: uint64(usage.Versions), Bytes: uint64(usage.Bytes),
+		Uploads: uint32(c.s.uploads.countOf(id)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
+		Created: client.Created, SessionTTL: c.s.cfg.SessionTTL, UploadTTL: c.s.cfg.UploadTTL,
+		MaxPacket: c.s.maxContent(), KeepVersions: uint32(c.s.cfg.KeepVersions), Name: client.Name,
+	}
+	if client.PublicKey != nil {
+		pub, _, err := crypt.ParsePublicKey(client.PublicKey)
+		if err != nil {
+			return nil, err
+		}
+		hash, err := crypt.ParseOAEPHash(client.OAEPHash)
+		if err != nil {
+			return nil, err
+		}
+		m.KeyBits, m.OAEPHash = uint16(pub.N.BitLen()), wireHash(hash)
+	}
+	return m, nil
+}
+
+func (c *conn) createAccount(ctx context.Context, _ store.ClientID, m *protocol.CreateAccount) (protocol.Message, error) {
+	switch m.Kind {
+	case "cpp_client", "web_client", "api_client":
+	default:
+		return nil, failure(protocol.StatusInvalid, "client_type: one of cpp_client, web_client, api_client")
+	}
+	if len(m.Name) > protocol.MaxName {
+		return nil, failure(protocol.StatusInvalid, "username: longer than 254 bytes")
+	}
+	client := store.Client{Name: m.Name, Kind: m.Kind}
+	if m.Password != "" {
+		hash, err := c.s.passwords.hash(ctx, m.Password)
+		if err != nil {
+			return nil, err
+		}
+		client.PasswordHash = hash
+	}
+	id, err := c.s.addClient(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.AccountCreated{Client: protocol.ClientID(id)}, nil
+}
+
+// signIn checks who somebody is. Whatever is wrong, the answer is the same and
+// takes the same time.
+func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn) (protocol.Message, error) {
+	denied := failure(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
+	client, err := c.s.cfg.Catalog.ClientByName(ctx, m.Name)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNoClient) {
+		return nil, err
+	}
+	ok, proven := false, false
+	switch m.Method {
+	case protocol.SignInByName:
+		ok = known && client.PasswordHash == ""
+	case protocol.SignInByClientID:
+		same := subtle.ConstantTimeCompare(client.ID[:], m.Client[:]) == 1
+		ok = known && client.PasswordHash == "" && same
+		proven = ok
+	case protocol.SignInByPassword:
+		// Without a hash to compare with, one that nothing matches is.
+		same, err := c.s.passwords.matches(ctx, client.PasswordHash, m.Password)
+		if err != nil {
+			return nil, err
+		}
+		ok = known && same
+		proven = ok
+	default:
+		return nil, failure(protocol.StatusInvalid, "method: unknown")
+	}
+	if !ok {
+		return nil, denied
+	}
+	if client.Suspended {
+		return nil, failure(protocol.StatusForbidden, "the account is suspended")
+	}
+	c.s.sessions.touch(client.ID)
+	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID)}, nil
+}
+
+func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.SetPassword) (protocol.Message, error) {
+	if m.Password == "" {
+		return nil, failure(protocol.StatusInvalid, "password: must not be empty")
+	}
+	hash, err := c.s.passwords.hash(ctx, m.Password)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
+		client.PasswordHash = hash
+		return nil
+	})
+	if errors.Is(err, store.ErrNoClient) {
+		return nil, failure(protocol.StatusUnauthenticated, "no such client")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Done{}, c.s.putCard(ctx, client)
+}

@@ -1,0 +1,382 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+)
+
+// headerBuffer holds a request's header and what stands before its content, so
+// that both come with one read. Content goes past it. It is all that an idle
+// connection keeps.
+const headerBuffer = 512
+
+// errHangUp ends a connection after the response that said why.
+var errHangUp = errors.New("the connection cannot go on")
+
+// A conn serves one connection, one request after another.
+type conn struct {
+	// Static after newConn.
+	s        *Server
+	nc       net.Conn
+	internal bool // the gateway's listener
+
+	idle atomic.Bool // waiting for a request
+
+	// Owned by serve.
+	r         *bufio.Reader
+	out       []byte            // the response being made
+	challenge []byte            // issued and not yet answered
+	key       *crypt.SessionKey // the last one taken on this connection
+	keyOf     store.ClientID    // whose key it is
+	proven    *store.ClientID   // who has proven to hold a session key
+	ackDue    *protocol.Acknowledged
+	refused   refusedPacket
+}
+
+// refusedPacket remembers the last packet answered with 1607. Clients do not
+// wait between packets; the rest of the burst gets no further answers, which
+// would be taken for those to later requests.
+type refusedPacket struct {
+	client store.ClientID
+	name   protocol.Field
+	number uint16
+}
+
+func newConn(s *Server, nc net.Conn, internal bool) *conn {
+	return &conn{s: s, nc: nc, internal: internal, r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
+}
+
+type countReads struct {
+	net.Conn
+	s *Server
+}
+
+func (c countReads) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.s.stats.received.Add(uint64(n))
+	return n, err
+}
+
+// wakeIfIdle makes a connection that waits for a request see that the server
+// is closing.
+func (c *conn) wakeIfIdle() {
+	if c.idle.Load() {
+		c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+func (c *conn) serve(ctx context.Context) {
+	defer c.nc.Close()
+	for {
+		h, err := c.readHeader()
+		if err == nil {
+			err = c.request(ctx, h)
+		} else if errors.Is(err, protocol.ErrVersion) {
+			c.s.stats.failures.Add(1)
+			c.respond(&protocol.Error{})
+			err = errHangUp
+		}
+		if errors.Is(err, errHangUp) {
+			c.linger()
+		}
+		if err != nil || c.s.closing.Load() {
+			return
+		}
+	}
+}
+
+// readHeader waits for a request. After a 1030 it acknowledges when the client
+// stays silent: most clients go straight on, and an answer there breaks them.
+func (c *conn) readHeader() (protocol.RequestHeader, error) {
+	c.idle.Store(true)
+	defer c.idle.Store(false)
+	if c.ackDue != nil {
+		c.nc.SetReadDeadline(time.Now().Add(c.s.cfg.RetryAckAfter))
+		_, err := c.r.Peek(1)
+		ack := c.ackDue
+		c.ackDue = nil
+		if err != nil && isTimeout(err) && !c.s.closing.Load() {
+			if err := c.respond(ack); err != nil {
+				return protocol.RequestHeader{}, err
+			}
+		}
+	}
+	c.nc.SetReadDeadline(time.Now().Add(c.s.cfg.IdleTimeout))
+	if c.s.closing.Load() {
+		return protocol.RequestHeader{}, net.ErrClosed
+	}
+	return protocol.ReadRequestHeader(c.r)
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// request serves one request. The error it returns ends the connection.
+func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
+	c.s.stats.requests.Add(1)
+	h.Code = h.Code.Canonical()
+	p := c.newPayload(h.Size)
+
+	limit, known := h.Code.Limit()
+	if limit.Content {
+		limit.Max = min(limit.Max, c.s.cfg.MaxPacket)
+	}
+	var answer protocol.Message
+	var err error
+	switch {
+	case !known || !isRequest(h.Code):
+		if h.Size > c.s.cfg.MaxPacket {
+			return c.refuse(h, failure(protocol.StatusTooLarge, "the payload is too large"), errHangUp)
+		}
+		err = failure(protocol.StatusInvalid, "unknown request code")
+	case h.Size > limit.Max:
+		return c.refuse(h, failure(protocol.StatusTooLarge, "the payload is too large"), errHangUp)
+	case h.Size < limit.Min:
+		return c.refuse(h, failure(protocol.StatusInvalid, "the payload is too short"), errHangUp)
+	default:
+		answer, err = c.dispatch(ctx, h, limit, p)
+	}
+
+	var lost lostError
+	if errors.As(err, &lost) {
+		return err
+	}
+	if skipErr := p.skip(); skipErr != nil {
+		return skipErr
+	}
+	if err != nil {
+		return c.refuse(h, err, nil)
+	}
+	if answer == nil {
+		return nil
+	}
+	return c.respond(answer)
+}
+
+func isRequest(code protocol.Code) bool {
+	return code >= protocol.CodeRegister && code <= protocol.CodeAskAccount || code.Internal()
+}
+
+// refuse answers a request that failed: base requests with 1607, extensions
+// with the failure. Errors that are no Failure are the server's own fault;
+// they are logged in full and nothing of them leaves.
+func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
+	c.s.stats.failures.Add(1)
+	if errors.Is(err, errSilent) {
+		return nil
+	}
+	var f *protocol.Failure
+	switch {
+	case errors.As(err, &f):
+		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client)
+	case errors.Is(err, store.ErrFull):
+		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
+		f = failure(protocol.StatusNoSpace, "the server's storage is full")
+	case errors.Is(err, context.Canceled):
+		f = failure(protocol.StatusUnavailable, "the server is shutting down")
+	default:
+		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "error", err)
+		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
+	}
+	var m protocol.Message = f
+	if h.Code.IsBase() || !isRequest(h.Code) {
+		m = &protocol.Error{}
+	}
+	if err := c.respond(m); err != nil {
+		return err
+	}
+	return then
+}
+
+// dispatch is the one switch over requests: a line each.
+func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit protocol.SizeLimit, p *payload) (protocol.Message, error) {
+	if h.Code.Internal() && !c.internal {
+		return nil, failure(protocol.StatusForbidden, "not served on this listener")
+	}
+	if !h.Code.IsBase() && !h.Code.Internal() && h.Code != protocol.CodeChallenge && h.Code != protocol.CodeProve {
+		if err := c.authorize(ctx, h); err != nil {
+			return nil, err
+		}
+	}
+	id := store.ClientID(h.Client)
+	switch h.Code {
+	case protocol.CodeRegister:
+		return handle(ctx, p, h.Size, id, c.register)
+	case protocol.CodeSendPublicKey:
+		return handle(ctx, p, h.Size, id, c.sendPublicKey)
+	case protocol.CodeReconnect:
+		return handle(ctx, p, h.Size, id, c.reconnect)
+	case protocol.CodeSendFile:
+		return handle(ctx, p, limit.Min, id, withContent(p, c.sendFile))
+	case protocol.CodeChecksumOK:
+		return handle(ctx, p, h.Size, id, c.checksumOK)
+	case protocol.CodeChecksumRetry:
+		return handle(ctx, p, h.Size, id, c.checksumRetry)
+	case protocol.CodeChecksumGiveUp:
+		return handle(ctx, p, h.Size, id, c.checksumGiveUp)
+	case protocol.CodeChallenge:
+		return handle(ctx, p, h.Size, id, c.issueChallenge)
+	case protocol.CodeProve:
+		return handle(ctx, p, h.Size, id, c.prove)
+	case protocol.CodeBeginUpload:
+		return handle(ctx, p, h.Size, id, c.beginUpload)
+	case protocol.CodeUploadPacket:
+		return handle(ctx, p, limit.Min, id, withContent(p, c.uploadPacket))
+	case protocol.CodeNamedPacket:
+		return handle(ctx, p, limit.Min, id, withContent(p, c.namedPacket))
+	case protocol.CodeAskUpload:
+		return handle(ctx, p, h.Size, id, c.askUpload)
+	case protocol.CodeVerifyUpload:
+		return handle(ctx, p, h.Size, id, c.verifyUpload)
+	case protocol.CodeCancelUpload:
+		return handle(ctx, p, h.Size, id, c.cancelUpload)
+	case protocol.CodeListUploads:
+		return handle(ctx, p, h.Size, id, c.listUploads)
+	case protocol.CodeListFiles:
+		return handle(ctx, p, h.Size, id, c.listFiles)
+	case protocol.CodeAskFile:
+		return handle(ctx, p, h.Size, id, c.askFile)
+	case protocol.CodeReadFile:
+		return handle(ctx, p, h.Size, id, c.readFile)
+	case protocol.CodeDeleteFile:
+		return handle(ctx, p, h.Size, id, c.deleteFile)
+	case protocol.CodePutKeyBundle:
+		return handle(ctx, p, h.Size, id, c.putKeyBundle)
+	case protocol.CodeGetKeyBundle:
+		return handle(ctx, p, h.Size, id, c.getKeyBundle)
+	case protocol.CodeAskAccount:
+		return handle(ctx, p, h.Size, id, c.askAccount)
+	case protocol.CodeCreateAccount:
+		return handle(ctx, p, h.Size, id, c.createAccount)
+	case protocol.CodeSignIn:
+		return handle(ctx, p, h.Size, id, c.signIn)
+	case protocol.CodeSetPassword:
+		return handle(ctx, p, h.Size, id, c.setPassword)
+	case protocol.CodeSetPublicKey:
+		return handle(ctx, p, h.Size, id, c.setPublicKey)
+	case protocol.CodeNewSession:
+		return handle(ctx, p, h.Size, id, c.newSession)
+	case protocol.CodeAskStatus:
+		return handle(ctx, p, h.Size, id, c.askStatus)
+	}
+	return nil, failure(protocol.StatusInvalid, "unknown request code")
+}
+
+// handle reads the size bytes of a message and passes it to its handler.
+func handle[M any, D interface {
+	*M
+	protocol.Decoder
+}](ctx context.Context, p *payload, size uint32, id store.ClientID, serve func(context.Context, store.ClientID, D) (protocol.Message, error)) (protocol.Message, error) {
+	var m M
+	if err := protocol.ReadPayload(p, size, D(&m)); err != nil {
+		if errors.Is(err, protocol.ErrMalformed) {
+			return nil, failure(protocol.StatusInvalid, "the payload is malformed")
+		}
+		return nil, lostError{err}
+	}
+	return serve(ctx, id, &m)
+}
+
+// withContent gives a handler the content that follows its message.
+func withContent[D any](p *payload, serve func(context.Context, store.ClientID, D, *payload) (protocol.Message, error)) func(context.Context, store.ClientID, D) (protocol.Message, error) {
+	return func(ctx context.Context, id store.ClientID, m D) (protocol.Message, error) {
+		return serve(ctx, id, m, p)
+	}
+}
+
+// respond sends one response in one write: some clients read header and
+// payload with one call each.
+func (c *conn) respond(m protocol.Message) error {
+	c.out = protocol.AppendResponse(c.out[:0], m, 0)
+	err := c.write(c.out)
+	if cap(c.out) > 16<<10 {
+		c.out = nil
+	}
+	return err
+}
+
+func (c *conn) write(b []byte) error {
+	c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.IdleTimeout))
+	n, err := c.nc.Write(b)
+	c.s.stats.sent.Add(uint64(n))
+	if err != nil {
+		return lostError{err}
+	}
+	return nil
+}
+
+// linger lets the last response arrive: closing with unread bytes would reset
+// the connection and with it what the client has not read.
+func (c *conn) linger() {
+	if t, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		t.CloseWrite()
+	}
+	c.nc.SetReadDeadline(time.Now().Add(time.Second))
+	io.CopyN(io.Discard, c.r, 256<<10)
+}
+
+// lostError: the connection failed, and nobody is there to answer to.
+type lostError struct{ err error }
+
+func (e lostError) Error() string { return "connection lost: " + e.err.Error() }
+func (e lostError) Unwrap() error { return e.err }
+
+func failure(status protocol.Status, message string) *protocol.Failure {
+	return &protocol.Failure{Status: status, Message: message}
+}
+
+// A payload is what a request's header announced and has not been read. It
+// gives up on a peer slower than the minimum rate.
+type payload struct {
+	c        *conn
+	left     uint32
+	received int64
+	start    time.Time
+}
+
+func (c *conn) newPayload(size uint32) *payload {
+	return &payload{c: c, left: size, start: time.Now()}
+}
+
+// Read reads on. It fails with io.EOF at the payload's end, and with a
+// lostError when the connection ends before it.
+func (p *payload) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	if uint64(len(b)) > uint64(p.left) {
+		b = b[:p.left]
+	}
+	if p.c.r.Buffered() == 0 {
+		earned := time.Duration(p.received) * time.Second / time.Duration(p.c.s.cfg.MinRate)
+		p.c.nc.SetReadDeadline(p.start.Add(p.c.s.cfg.IdleTimeout + earned))
+	}
+	n, err := p.c.r.Read(b)
+	p.left -= uint32(n)
+	p.received += int64(n)
+	if err != nil && p.left > 0 {
+		return n, lostError{err}
+	}
+	return n, nil
+}
+
+func (p *payload) skip() error {
+	if p.left == 0 {
+		return nil
+	}
+	b := p.c.s.buffers.get()
+	defer p.c.s.buffers.put(b)
+	_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{p}, b.in[:])
+	return err
+}

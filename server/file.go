@@ -1,0 +1,115 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+)
+
+func fileError(err error) error {
+	if errors.Is(err, store.ErrNoFile) {
+		return failure(protocol.StatusNotFound, "no such file, or not that version of it")
+	}
+	return err
+}
+
+func fileEntry(v store.Version) protocol.FileEntry {
+	return protocol.FileEntry{Version: v.Number, Size: uint64(v.Size), OriginalSize: uint64(v.OriginalSize), Cksum: v.Cksum,
+		SHA256: v.SHA256, Format: protocol.Format(v.Format), Verified: v.Verified, Created: v.Created, Name: v.Name}
+}
+
+func (c *conn) listFiles(ctx context.Context, id store.ClientID, m *protocol.ListFiles) (protocol.Message, error) {
+	if m.Limit == 0 || m.Limit > protocol.MaxListFiles {
+		return nil, failure(protocol.StatusInvalid, "limit: from 1 to 1000")
+	}
+	after := store.Cursor{Name: m.AfterName, Number: m.AfterVersion}
+	if m.Only != "" && after.Name != m.Only {
+		after = store.Cursor{Name: m.Only, Number: math.MaxUint32}
+	}
+	limit := int(m.Limit)
+	versions, err := c.s.cfg.Catalog.List(ctx, id, after, limit+1, m.AllVersions || m.Only != "")
+	if err != nil {
+		return nil, err
+	}
+	list := &protocol.FileList{}
+	for _, v := range versions {
+		if m.Only != "" && v.Name != m.Only {
+			break
+		}
+		if len(list.Files) == limit {
+			list.More = true
+			break
+		}
+		list.Files = append(list.Files, fileEntry(v))
+	}
+	return list, nil
+}
+
+func (c *conn) askFile(ctx context.Context, id store.ClientID, m *protocol.AskFile) (protocol.Message, error) {
+	v, err := c.s.cfg.Catalog.Version(ctx, id, m.Name, m.Version)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	hash, err := crypt.ParseOAEPHash(v.OAEPHash)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.FileInfo{FileEntry: fileEntry(v), OAEPHash: wireHash(hash), KeyFingerprint: v.KeyFingerprint, WrappedKey: v.WrappedKey}, nil
+}
+
+// readFile sends a range of a file's ciphertext itself, in pieces, and so
+// leaves nothing to respond.
+func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.ReadFile) (protocol.Message, error) {
+	v, err := c.s.cfg.Catalog.Version(ctx, id, m.Name, m.Version)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	if m.Offset > uint64(v.Size) {
+		return nil, failure(protocol.StatusInvalid, "offset: beyond the end of the file")
+	}
+	blob, err := c.s.cfg.Blobs.Open(ctx, v.Blob)
+	if err != nil {
+		return nil, err
+	}
+	defer blob.Close()
+	length := min(uint64(v.Size)-m.Offset, protocol.MaxReadFile)
+	if m.Length > 0 {
+		length = min(length, uint64(m.Length))
+	}
+	head := &protocol.FileContent{Version: v.Number, Size: uint64(v.Size), Offset: m.Offset}
+	b := c.s.buffers.get()
+	defer c.s.buffers.put(b)
+	out := protocol.AppendResponse(b.out[:0], head, uint32(length))
+	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
+	for {
+		// The head goes out with the first piece.
+		n, err := io.ReadFull(content, b.out[len(out):pieceSize])
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			c.s.log.Error("cannot read a blob", "client", id, "error", err)
+			return nil, lostError{err}
+		}
+		if err := c.write(b.out[:len(out)+n]); err != nil {
+			return nil, err
+		}
+		if err != nil {
+			break
+		}
+		out = out[:0]
+	}
+	return nil, nil
+}
+
+func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.DeleteFile) (protocol.Message, error) {
+	dropped, err := c.s.cfg.Catalog.Remove(ctx, id, m.Name, m.Version)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	c.s.removeBlobs(ctx, dropped)
+	c.s.log.Info("file removed", "client", id, "versions", len(dropped))
+	return &protocol.Done{}, nil
+}

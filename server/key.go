@@ -1,0 +1,227 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+)
+
+func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol.SendPublicKey) (protocol.Message, error) {
+	name, err := c.s.text(&m.Name)
+	if err != nil {
+		return nil, err
+	}
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if client.Name != name {
+		return nil, failure(protocol.StatusUnauthenticated, "the name is not this client's")
+	}
+	sess, err := c.s.setPublicKey(ctx, id, m.DER, false)
+	if err != nil {
+		return nil, err
+	}
+	c.tookKey(id, sess.key)
+	return &protocol.KeyReceived{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
+}
+
+func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Reconnect) (protocol.Message, error) {
+	denied := &protocol.ReconnectDenied{Client: protocol.ClientID(id)}
+	name, err := c.s.text(&m.Name)
+	if err != nil {
+		return denied, nil
+	}
+	client, err := c.s.client(ctx, id)
+	if errors.Is(err, failure(protocol.StatusUnauthenticated, "")) || err == nil && (client.Name != name || client.PublicKey == nil) {
+		return denied, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	sess, err := c.s.newSession(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c.tookKey(id, sess.key)
+	return &protocol.Reconnected{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
+}
+
+// tookKey remembers the key for a proof on this connection: another machine of
+// the same client may take a newer one in between.
+func (c *conn) tookKey(id store.ClientID, key crypt.SessionKey) { c.keyOf, c.key = id, &key }
+
+func (c *conn) setPublicKey(ctx context.Context, id store.ClientID, m *protocol.SetPublicKey) (protocol.Message, error) {
+	if _, err := c.s.client(ctx, id); err != nil {
+		return nil, err
+	}
+	sess, err := c.s.setPublicKey(ctx, id, m.DER, m.Replace)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+}
+
+func (c *conn) newSession(ctx context.Context, id store.ClientID, _ *protocol.NewSession) (protocol.Message, error) {
+	sess, err := c.s.newSession(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+}
+
+// setPublicKey puts a key on record and begins a session. Another key than the
+// one on record is taken only if replace says that the account's owner asks.
+func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []byte, replace bool) (session, error) {
+	pub, der, err := crypt.ParsePublicKey(field)
+	if err != nil {
+		return session{}, failure(protocol.StatusInvalid, "public key: "+err.Error())
+	}
+	hash := s.oaepHash(der)
+	var sess session
+	var card store.Client
+	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
+		if client.PublicKey != nil && !replace {
+			old, _, err := crypt.ParsePublicKey(client.PublicKey)
+			if err != nil || !old.Equal(pub) {
+				return failure(protocol.StatusForbidden, "another public key is on record; only the account's owner, signed in with the password, can replace it")
+			}
+		}
+		client.PublicKey, client.OAEPHash = der, hash.String()
+		if err := s.begin(client, &sess); err != nil {
+			return err
+		}
+		card = *client
+		return nil
+	})
+	if err != nil {
+		return session{}, err
+	}
+	if err := s.putCard(ctx, card); err != nil {
+		return session{}, err
+	}
+	s.sessions.put(id, sess)
+	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
+	return sess, nil
+}
+
+// newSession gives the client a new session key.
+func (s *Server) newSession(ctx context.Context, id store.ClientID) (session, error) {
+	var sess session
+	_, err := s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, &sess) })
+	if errors.Is(err, store.ErrNoClient) {
+		return sess, failure(protocol.StatusUnauthenticated, "no such client")
+	}
+	if err != nil {
+		return sess, err
+	}
+	s.sessions.put(id, sess)
+	return sess, nil
+}
+
+// begin makes a session key for a client with a public key, and sets both
+// sess and the client's record.
+func (s *Server) begin(client *store.Client, sess *session) error {
+	if client.PublicKey == nil {
+		return failure(protocol.StatusNoSession, "no public key is on record")
+	}
+	made, err := newSessionFor(*client)
+	if err != nil {
+		return err
+	}
+	*sess = made
+	client.SessionKey = s.cfg.MasterKey.seal(sess.key[:], client.ID[:])
+	client.LastSeen = time.Now()
+	return nil
+}
+
+// newSessionFor makes a session key and wraps it for the client.
+func newSessionFor(client store.Client) (sess session, err error) {
+	pub, _, err := crypt.ParsePublicKey(client.PublicKey)
+	if err != nil {
+		return sess, err
+	}
+	if sess.oaep, err = crypt.ParseOAEPHash(client.OAEPHash); err != nil {
+		return sess, err
+	}
+	if sess.key, err = crypt.NewSessionKey(); err != nil {
+		return sess, err
+	}
+	sess.fingerprint = crypt.Fingerprint(pub)
+	sess.wrapped, err = crypt.Wrap(pub, sess.oaep, sess.key)
+	return sess, err
+}
+
+// oaepHash is the hash for a key: the setting's, or by the length of its DER.
+func (s *Server) oaepHash(der []byte) crypt.OAEPHash {
+	if h, err := crypt.ParseOAEPHash(s.cfg.OAEPHash); err == nil {
+		return h
+	}
+	return crypt.AutoOAEPHash(der)
+}
+
+func wireHash(h crypt.OAEPHash) uint8 {
+	if h == crypt.SHA1 {
+		return protocol.OAEPSHA1
+	}
+	return protocol.OAEPSHA256
+}
+
+func (c *conn) issueChallenge(context.Context, store.ClientID, *protocol.Challenge) (protocol.Message, error) {
+	m := new(protocol.ChallengeIssued)
+	rand.Read(m.Challenge[:])
+	c.challenge = m.Challenge[:]
+	return m, nil
+}
+
+func (c *conn) prove(_ context.Context, id store.ClientID, m *protocol.Prove) (protocol.Message, error) {
+	challenge := c.challenge
+	c.challenge = nil
+	if challenge == nil {
+		return nil, failure(protocol.StatusConflict, "ask for a challenge first")
+	}
+	sess, ok := c.s.sessions.get(id)
+	proven := ok && (sess.key.VerifyProof(challenge, m.Proof[:]) ||
+		c.key != nil && c.keyOf == id && c.key.VerifyProof(challenge, m.Proof[:]))
+	if !proven {
+		return nil, failure(protocol.StatusUnauthenticated, "the proof is not of a session key of this client")
+	}
+	c.proven = &id
+	return &protocol.Done{}, nil
+}
+
+// authorize decides who is served extension requests: on the public listener
+// whoever has proven to hold a session key, on the internal one the gateway,
+// for any client.
+func (c *conn) authorize(ctx context.Context, h protocol.RequestHeader) error {
+	id := store.ClientID(h.Client)
+	if c.internal {
+		if _, err := c.s.client(ctx, id); err != nil {
+			return err
+		}
+		c.s.sessions.touch(id)
+		return nil
+	}
+	if c.proven == nil || *c.proven != id {
+		return failure(protocol.StatusUnauthenticated, "the connection has not proven to hold a session key of this client")
+	}
+	if _, live := c.s.sessions.get(id); !live {
+		c.proven = nil
+		return failure(protocol.StatusNoSession, "the session has ended; reconnect")
+	}
+	return nil
+}
+
+// putCard keeps the client's record beside the blobs.
+func (s *Server) putCard(ctx context.Context, client store.Client) error {
+	bundle, err := s.cfg.Catalog.KeyBundle(ctx, client.ID)
+	if err != nil {
+		return err
+	}
+	return s.cfg.Blobs.PutCard(ctx, client, bundle)
+}

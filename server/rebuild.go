@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"coffer/store"
+)
+
+// Rebuilt counts what Rebuild found.
+type Rebuilt struct {
+	Clients     int
+	Versions    int
+	Unconfirmed int   // complete, never confirmed by their client; left to expire
+	Ownerless   int   // without a client's card
+	Bytes       int64 // ciphertext of the versions
+}
+
+// Rebuild fills an empty catalog from what lies with the blobs: the clients'
+// cards, and each confirmed blob's label. Sessions are lost, so clients
+// reconnect.
+func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Rebuilt, error) {
+	var r Rebuilt
+	err := blobs.Cards(ctx, func(client store.Client, bundle []byte) error {
+		if err := catalog.AddClient(ctx, client); err != nil && !errors.Is(err, store.ErrNameTaken) {
+			return fmt.Errorf("adding %v: %w", client.ID, err)
+		}
+		if bundle != nil {
+			if err := catalog.SetKeyBundle(ctx, client.ID, bundle); err != nil {
+				return fmt.Errorf("adding the key bundle of %v: %w", client.ID, err)
+			}
+		}
+		r.Clients++
+		return nil
+	})
+	if err != nil {
+		return r, fmt.Errorf("reading cards: %w", err)
+	}
+	err = blobs.Walk(ctx, func(b store.StoredBlob) error {
+		if b.Confirmed == nil {
+			r.Unconfirmed++
+			return nil
+		}
+		err := catalog.AddVersion(ctx, store.Version{Label: b.Label, Number: b.Confirmed.Number,
+			Verified: b.Confirmed.Verified, Created: b.Confirmed.Created, Blob: b.Ref})
+		if errors.Is(err, store.ErrNoClient) {
+			r.Ownerless++
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("adding a version: %w", err)
+		}
+		r.Versions++
+		r.Bytes += b.Label.Size
+		return nil
+	})
+	if err != nil {
+		return r, fmt.Errorf("reading blobs: %w", err)
+	}
+	return r, nil
+}

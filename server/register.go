@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Register) (protocol.Message, error) {
+	name, err := c.s.text(&m.Name)
+	if err != nil {
+		c.s.log.Debug("registration refused", "reason", err.Error())
+		return &protocol.RegisterRefused{}, nil
+	}
+	id, err := c.s.addClient(ctx, store.Client{Name: name})
+	var f *protocol.Failure
+	if errors.As(err, &f) {
+		c.s.log.Debug("registration refused", "reason", f.Message)
+		return &protocol.RegisterRefused{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Registered{Client: protocol.ClientID(id)}, nil
+}
+
+// addClient registers a client under a new id.
+func (s *Server) addClient(ctx context.Context, client store.Client) (store.ClientID, error) {
+	if !s.cfg.RegistrationOpen {
+		return client.ID, failure(protocol.StatusForbidden, "registration is closed")
+	}
+	if err := protocol.CheckName(client.Name); err != nil {
+		return client.ID, failure(protocol.StatusInvalid, err.Error())
+	}
+	rand.Read(client.ID[:])
+	client.Created = time.Now()
+	client.LastSeen = client.Created
+	err := s.cfg.Catalog.AddClient(ctx, client)
+	if errors.Is(err, store.ErrNameTaken) {
+		return client.ID, failure(protocol.StatusConflict, "the name is taken")
+	}
+	if err != nil {
+		return client.ID, err
+	}
+	if err := s.cfg.Blobs.PutCard(ctx, client, nil); err != nil {
+		return client.ID, err
+	}
+	s.log.Info("registered", "client", client.ID)
+	return client.ID, nil
+}
+
+// client finds who a request says it is from.
+func (s *Server) client(ctx context.Context, id store.ClientID) (store.Client, error) {
+	client, err := s.cfg.Catalog.Client(ctx, id)
+	if errors.Is(err, store.ErrNoClient) {
+		return client, failure(protocol.StatusUnauthenticated, "no such client")
+	}
+	if err != nil {
+		return client, err
+	}
+	if client.Suspended {
+		return client, failure(protocol.StatusForbidden, "the account is suspended")
+	}
+	return client, nil
+}

@@ -1,0 +1,243 @@
+// Package server is Coffer's core: it serves the wire protocol to clients and
+// to the gateway, gathers uploads, and keeps what it promised in a catalog and
+// a blob store.
+//
+// It never writes plaintext. It holds a session key only while the session, or
+// the upload that the key is for, lives, and on disk only sealed with the
+// master key. It reads no flags and no environment.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/text/encoding"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+// Config is what a Server runs with. Catalog, Blobs, MasterKey and Log must be
+// set; DefaultConfig gives the rest.
+type Config struct {
+	Catalog   store.Catalog
+	Blobs     store.Blobs
+	MasterKey MasterKey
+	Log       *slog.Logger
+
+	SessionTTL       time.Duration     // a session ends after so long without a request
+	UploadTTL        time.Duration     // an unfinished upload is dropped after so long
+	IdleTimeout      time.Duration     // a connection is closed after so long without a complete header
+	RetryAckAfter    time.Duration     // silence after a 1030 that earns it a 1604
+	DrainTimeout     time.Duration     // how long requests in flight may take at shutdown
+	MaxConnections   int               // on the public listener
+	MaxPacket        uint32            // payload bytes of one packet
+	MaxUploads       int               // unfinished uploads of one client
+	MinRate          int               // bytes per second a payload must keep up
+	KeepVersions     int               // versions kept of each file; 0 keeps all
+	OAEPHash         string            // "auto", "sha256" or "sha1"
+	RegistrationOpen bool              // whether 1025 is served
+	LegacyCharset    encoding.Encoding // for names that are not UTF-8
+	Space            *Space            // nil: never full
+	Version          string            // of this build
+}
+
+// DefaultConfig returns the settings a server has unless it is told otherwise.
+func DefaultConfig() Config {
+	return Config{
+		SessionTTL:       10 * time.Minute,
+		UploadTTL:        24 * time.Hour,
+		IdleTimeout:      time.Minute,
+		RetryAckAfter:    2 * time.Second,
+		DrainTimeout:     10 * time.Second,
+		MaxConnections:   4096,
+		MaxPacket:        protocol.MaxPayload,
+		MaxUploads:       256,
+		MinRate:          1 << 10,
+		KeepVersions:     5,
+		OAEPHash:         "auto",
+		RegistrationOpen: true,
+	}
+}
+
+// A Server serves the protocol on a public and an internal listener.
+type Server struct {
+	// Static after New.
+	cfg       Config
+	log       *slog.Logger
+	started   time.Time
+	sessions  *sessions
+	uploads   *uploads
+	passwords *passwords
+	buffers   *bufferPool
+	stats     stats
+
+	closing atomic.Bool
+
+	mu    sync.Mutex // guards conns
+	conns map[*conn]struct{}
+}
+
+// stats counts since the start.
+type stats struct {
+	connections atomic.Int64 // open on the public listener
+	received    atomic.Uint64
+	sent        atomic.Uint64
+	requests    atomic.Uint64
+	failures    atomic.Uint64
+}
+
+// New makes a server and takes up what an earlier run left: live sessions and
+// unfinished uploads.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	s := &Server{
+		cfg:       cfg,
+		log:       cfg.Log,
+		started:   time.Now(),
+		passwords: newPasswords(),
+		buffers:   newBufferPool(),
+		conns:     make(map[*conn]struct{}),
+	}
+	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, cfg.SessionTTL, cfg.Log)
+	s.uploads = newUploads(s)
+	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
+		return nil, err
+	}
+	if err := s.sessions.load(ctx); err != nil {
+		return nil, fmt.Errorf("taking up sessions: %w", err)
+	}
+	if err := s.uploads.load(ctx); err != nil {
+		return nil, fmt.Errorf("taking up unfinished uploads: %w", err)
+	}
+	return s, nil
+}
+
+// Serve serves clients on public and the gateway on internal, which may be
+// nil, until ctx is done. It then stops accepting, lets requests in flight
+// finish for up to DrainTimeout, and returns once every connection is closed
+// and what is known in memory alone is written. It closes the listeners.
+func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Connections outlive ctx while they drain.
+	work, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+
+	var accepting, serving, tending sync.WaitGroup
+	listen := func(l net.Listener, isInternal bool) {
+		accepting.Go(func() {
+			if err := s.accept(work, l, isInternal, &serving); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	listen(public, false)
+	if internal != nil {
+		listen(internal, true)
+	}
+	tending.Go(func() { s.tend(work) })
+
+	<-ctx.Done()
+	s.closing.Store(true)
+	public.Close()
+	if internal != nil {
+		internal.Close()
+	}
+	accepting.Wait()
+	s.drain(&serving)
+	abort()
+	tending.Wait()
+
+	err := s.uploads.close()
+	last, done := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
+	defer done()
+	err = errors.Join(err, s.sessions.flush(last, time.Now()))
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// accept accepts until the listener is closed. A failure that passes, such as
+// too many open files, is waited out.
+func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serving *sync.WaitGroup) error {
+	for delay := 5 * time.Millisecond; ; {
+		nc, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			s.log.Warn("cannot accept a connection", "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(delay):
+			}
+			delay = min(2*delay, time.Second)
+			continue
+		}
+		delay = 5 * time.Millisecond
+		if !internal {
+			if s.stats.connections.Add(1) > int64(s.cfg.MaxConnections) {
+				s.stats.connections.Add(-1)
+				s.log.Warn("connection refused: too many", "limit", s.cfg.MaxConnections)
+				nc.Close()
+				continue
+			}
+		}
+		c := newConn(s, nc, internal)
+		s.mu.Lock()
+		s.conns[c] = struct{}{}
+		s.mu.Unlock()
+		serving.Go(func() {
+			defer func() {
+				s.mu.Lock()
+				delete(s.conns, c)
+				s.mu.Unlock()
+				if !internal {
+					s.stats.connections.Add(-1)
+				}
+			}()
+			c.serve(ctx)
+		})
+	}
+}
+
+// drain wakes idle connections, which then close, and cuts the others off
+// when they take too long.
+func (s *Server) drain(serving *sync.WaitGroup) {
+	each := func(f func(*conn)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for c := range s.conns {
+			f(c)
+		}
+	}
+	each((*conn).wakeIfIdle)
+	cut := time.AfterFunc(s.cfg.DrainTimeout, func() { each(func(c *conn) { c.nc.Close() }) })
+	defer cut.Stop()
+	serving.Wait()
+}
+
+// tend does what is due from time to time: ending sessions and uploads.
+func (s *Server) tend(ctx context.Context) {
+	tick := time.NewTicker(min(30*time.Second, max(s.cfg.SessionTTL/4, time.Second)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if err := s.sessions.flush(ctx, now); err != nil {
+				s.log.Error("cannot write sessions", "error", err)
+			}
+			s.uploads.expire(ctx, now)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// reserveSize is the size of the reserve file in bytes: enough for the catalog
+// to go on for a long time.
+const reserveSize = 8 << 20
+
+// Space watches the room left for data. Below a minimum new content is
+// refused. A reserve file is given up when the medium is all but full, so that
+// restoring, removing and the catalog go on, and made again when there is room.
+type Space struct {
+	min     uint64
+	free    func() (free, total uint64, err error)
+	reserve string
+	log     *slog.Logger
+	low     atomic.Bool
+}
+
+// NewSpace returns a Space that refuses content while less than min bytes are
+// free, as free tells, and keeps its reserve in the file reserve.
+func NewSpace(min uint64, free func() (free, total uint64, err error), reserve string, log *slog.Logger) *Space {
+	s := &Space{min: min, free: free, reserve: reserve, log: log}
+	s.check()
+	return s
+}
+
+// Low reports whether new content is refused.
+func (s *Space) Low() bool { return s != nil && s.low.Load() }
+
+// Full says that a write found no room: the reserve goes at once.
+func (s *Space) Full() {
+	if s == nil {
+		return
+	}
+	s.setLow(true, 0)
+	s.release()
+}
+
+// Watch looks at the free space each interval until ctx is done.
+func (s *Space) Watch(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.check()
+		}
+	}
+}
+
+func (s *Space) check() {
+	free, _, err := s.free()
+	if err != nil {
+		s.log.Error("cannot read the free space", "error", err)
+		return
+	}
+	switch {
+	case free < min(s.min, reserveSize):
+		s.setLow(true, free)
+		s.release()
+	case free < s.min:
+		s.setLow(true, free)
+	default:
+		if err := s.restore(free); err != nil {
+			s.log.Warn("cannot make the reserve file", "error", err)
+		}
+		s.setLow(false, free)
+	}
+}
+
+func (s *Space) setLow(low bool, free uint64) {
+	if s.low.Swap(low) == low {
+		return
+	}
+	if low {
+		s.log.Warn("little space is left: new uploads are refused", "free", free, "min_free", s.min)
+	} else {
+		s.log.Info("there is space again: uploads are served", "free", free)
+	}
+}
+
+func (s *Space) release() {
+	err := os.Remove(s.reserve)
+	if err == nil {
+		s.log.Warn("the reserve file was given up for the catalog")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		s.log.Error("cannot give up the reserve file", "error", err)
+	}
+}
+
+// restore makes the reserve file where there is none and room for it.
+func (s *Space) restore(free uint64) error {
+	if _, err := os.Stat(s.reserve); err == nil || free < s.min+reserveSize {
+		return nil
+	}
+	f, err := os.OpenFile(s.reserve, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	block := make([]byte, 64<<10)
+	for n := 0; n < reserveSize; n += len(block) {
+		if _, err := f.Write(block); err != nil {
+			return errors.Join(fmt.Errorf("filling the reserve file: %w", err), os.Remove(s.reserve))
+		}
+	}
+	return f.Sync()
+}

@@ -1,0 +1,164 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+// errSilent: the request was refused and gets no answer, since the packet
+// before it got one.
+var errSilent = errors.New("refused like the packet before")
+
+func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.SendFile, content *payload) (protocol.Message, error) {
+	u, completed, err := c.receiveBase(ctx, id, m, content)
+	if errors.As(err, new(lostError)) {
+		return nil, err
+	}
+	switch {
+	case errors.Is(err, errGone) || errors.Is(err, errSilent):
+		// Replaced by a new beginning of the file, or refused before.
+		return nil, errSilent
+	case err != nil:
+		c.refused = refusedPacket{id, m.Name, m.Number}
+		return nil, err
+	case !completed:
+		return nil, nil
+	}
+	c.refused = refusedPacket{}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return &protocol.FileReceived{Client: protocol.ClientID(id), ContentSize: uint32(u.label.Size), Name: m.Name, Cksum: u.label.Cksum}, nil
+}
+
+func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.SendFile, content *payload) (*upload, bool, error) {
+	name, err := c.s.text(&m.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	if m.Number == 0 {
+		return nil, false, errPacketZero
+	}
+	if m.Total == 0 {
+		return nil, false, errTotalZero
+	}
+	sess, live := c.s.sessions.get(id)
+	if !live {
+		return nil, false, failure(protocol.StatusNoSession, "no live session key; reconnect")
+	}
+	if c.refused.client == id && c.refused.name == m.Name && m.Number > c.refused.number && m.Number > 1 {
+		return nil, false, errSilent
+	}
+	c.refused = refusedPacket{}
+	u, err := c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
+		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
+	if err != nil {
+		return nil, false, err
+	}
+	completed, err := u.receive(ctx, uint32(m.Number), false, int64(content.left), content)
+	return u, completed, err
+}
+
+func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.BeginUpload) (protocol.Message, error) {
+	field, err := protocol.NewField(m.Name)
+	if err != nil {
+		return nil, failure(protocol.StatusInvalid, "filename: "+err.Error())
+	}
+	if m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62 {
+		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
+	}
+	if c.s.cfg.Space.Low() {
+		return nil, errNoSpace
+	}
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if client.PublicKey == nil {
+		return nil, failure(protocol.StatusNoSession, "no public key is on record")
+	}
+	sess, err := newSessionFor(client)
+	if err != nil {
+		return nil, err
+	}
+	u := c.s.uploads.newUpload(id, m.Name, sess)
+	u.wire, u.byID, u.strict, u.format, u.original, u.total = field, true, true, m.Format, m.OriginalSize, m.Total
+	if err := c.s.uploads.add(u); err != nil {
+		return nil, err
+	}
+	return &protocol.UploadBegun{Upload: protocol.UploadID(u.id), MaxPacket: c.s.maxContent(),
+		Expires: u.created.Add(c.s.cfg.UploadTTL), OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+}
+
+// maxContent is the most content bytes in one packet.
+func (s *Server) maxContent() uint32 { return s.cfg.MaxPacket - 1<<10 }
+
+func (c *conn) uploadPacket(ctx context.Context, id store.ClientID, m *protocol.UploadPacket, content *payload) (protocol.Message, error) {
+	u, err := c.s.uploads.find(id, protocol.UploadRef{ByID: true, Upload: m.Upload})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := u.receive(ctx, m.Number, m.Last, int64(content.left), content); err != nil {
+		return nil, err
+	}
+	return u.status(true), nil
+}
+
+func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.NamedPacket, content *payload) (protocol.Message, error) {
+	name, err := c.s.text(&m.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case m.Number == 0:
+		return nil, errPacketZero
+	case m.Total == 0:
+		return nil, errTotalZero
+	case m.Number > m.Total:
+		return nil, errBeyondTotal
+	case m.OriginalSize > 1<<62:
+		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
+	}
+	sess, live := c.s.sessions.get(id)
+	if !live {
+		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
+	}
+	u, err := c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
+		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := u.receive(ctx, m.Number, false, int64(content.left), content); err != nil {
+		return nil, err
+	}
+	return u.status(true), nil
+}
+
+func (c *conn) askUpload(_ context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {
+	u, err := c.s.uploads.find(id, m.Ref)
+	if err != nil {
+		return nil, err
+	}
+	return u.status(true), nil
+}
+
+func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.CancelUpload) (protocol.Message, error) {
+	u, err := c.s.uploads.find(id, m.Ref)
+	if err != nil {
+		return nil, err
+	}
+	c.s.uploads.forget(u)
+	return &protocol.Done{}, u.drop(ctx)
+}
+
+func (c *conn) listUploads(_ context.Context, id store.ClientID, _ *protocol.ListUploads) (protocol.Message, error) {
+	list := &protocol.UploadList{}
+	for _, u := range c.s.uploads.of(id) {
+		list.Uploads = append(list.Uploads, *u.status(false))
+	}
+	slices.SortFunc(list.Uploads, func(a, b protocol.UploadState) int { return time.Time.Compare(a.Created, b.Created) })
+	return list, nil
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+func (c *conn) checksumOK(ctx context.Context, id store.ClientID, m *protocol.ChecksumOK) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, id, &m.Name)
+	if err != nil {
+		return nil, err
+	}
+	ack := &protocol.Acknowledged{Client: protocol.ClientID(id)}
+	u, err := c.s.uploads.find(id, ref)
+	if err != nil {
+		if _, done := c.s.uploads.done(id, ref); done {
+			return ack, nil
+		}
+		return nil, err
+	}
+	if _, err := c.s.uploads.commit(ctx, u); err != nil {
+		return nil, err
+	}
+	return ack, nil
+}
+
+// checksumRetry awaits the file again. It is acknowledged later, if the client
+// does not go straight on.
+func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol.ChecksumRetry) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, id, &m.Name)
+	if err != nil {
+		return nil, err
+	}
+	if u, err := c.s.uploads.find(id, ref); err == nil {
+		if _, err := u.again(ctx); err != nil && !errors.Is(err, errGone) {
+			return nil, err
+		}
+	}
+	c.ackDue = &protocol.Acknowledged{Client: protocol.ClientID(id)}
+	return nil, nil
+}
+
+func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protocol.ChecksumGiveUp) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, id, &m.Name)
+	if err != nil {
+		return nil, err
+	}
+	if u, err := c.s.uploads.find(id, ref); err == nil {
+		c.s.uploads.forget(u)
+		if err := u.drop(ctx); err != nil {
+			return nil, err
+		}
+		c.s.log.Warn("a client gave up on a file: its checksum stayed wrong", "client", id)
+	}
+	return &protocol.Acknowledged{Client: protocol.ClientID(id)}, nil
+}
+
+// baseUpload names the upload that a base client means.
+func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protocol.Field) (protocol.UploadRef, error) {
+	name, err := c.s.text(field)
+	if err != nil {
+		return protocol.UploadRef{}, err
+	}
+	if _, live := c.s.sessions.get(id); !live {
+		if _, err := c.s.client(ctx, id); err != nil {
+			return protocol.UploadRef{}, err
+		}
+		c.s.sessions.touch(id)
+	}
+	return protocol.UploadRef{Name: name}, nil
+}
+
+func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.VerifyUpload) (protocol.Message, error) {
+	u, err := c.s.uploads.find(id, m.Ref)
+	if err != nil {
+		if result, done := c.s.uploads.done(id, m.Ref); done && result.Cksum == m.Cksum {
+			return &result, nil
+		}
+		return nil, err
+	}
+	u.mu.Lock()
+	ready, sum := u.state == complete, u.label.Cksum
+	u.mu.Unlock()
+	if !ready {
+		return nil, failure(protocol.StatusConflict, "the file is not complete")
+	}
+	if sum == m.Cksum {
+		result, err := c.s.uploads.commit(ctx, u)
+		return &result, err
+	}
+	left, err := u.again(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.s.log.Warn("a file's checksum is not the client's", "client", id, "attempts_left", left)
+	return &protocol.VerifyResult{AttemptsLeft: uint8(left), Cksum: sum}, nil
+}
