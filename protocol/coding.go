@@ -91,12 +91,18 @@ func (r *reader) text() string {
 	return string(b)
 }
 
+// time reads microseconds since 1970; 0 is the zero time. The zero time spelled
+// out in microseconds is malformed, since it encodes as 0.
 func (r *reader) time() time.Time {
 	us := int64(r.u64())
 	if us == 0 {
 		return time.Time{}
 	}
-	return time.UnixMicro(us).UTC()
+	t := time.UnixMicro(us).UTC()
+	if t.IsZero() {
+		r.err = ErrMalformed
+	}
+	return t
 }
 
 // rest takes a copy of all that is left.

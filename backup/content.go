@@ -1,0 +1,228 @@
+package backup
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"coffer/client"
+	"coffer/protocol"
+	"coffer/protocol/cksum"
+	"coffer/protocol/crypt"
+	"coffer/seal"
+)
+
+// Sizes of what is read back, in bytes.
+const (
+	rangeSize = 64 << 20
+	chunkSize = 256 << 10
+	ahead     = 8 // chunks fetched before they are asked for
+)
+
+// fetch is a reader of a file's whole ciphertext. It reads ahead, and goes on
+// where it was when the connection breaks. Its goroutine ends when the reader
+// has returned an error, or was closed.
+type fetch struct {
+	cancel context.CancelFunc
+	chunks chan []byte // closed at the end
+	free   chan []byte
+	err    error // set before chunks is closed: io.EOF or what went wrong
+
+	chunk, rest []byte
+}
+
+func newFetch(ctx context.Context, session *client.Session, info *protocol.FileInfo, progress Progress) *fetch {
+	ctx, cancel := context.WithCancel(ctx)
+	f := &fetch{cancel: cancel, chunks: make(chan []byte, ahead), free: make(chan []byte, ahead+2)}
+	for range cap(f.free) {
+		f.free <- make([]byte, chunkSize)
+	}
+	go func() {
+		defer close(f.chunks)
+		if f.err = f.run(ctx, session, info, progress); f.err == nil {
+			f.err = io.EOF
+		}
+	}()
+	return f
+}
+
+func (f *fetch) run(ctx context.Context, session *client.Session, info *protocol.FileInfo, progress Progress) error {
+	var offset uint64
+	for offset < info.Size {
+		err := session.Do(ctx, func(conn *client.Conn) error {
+			m := protocol.ReadFile{Version: info.Version, Offset: offset, Length: rangeSize, Name: info.Name}
+			answer, content, err := conn.ReadFile(ctx, session.Client(), m)
+			if err != nil {
+				return err
+			}
+			defer content.Close()
+			if answer.Size != info.Size || answer.Version != info.Version {
+				return fmt.Errorf("%w: content of another version", client.ErrProtocol)
+			}
+			before := offset
+			for {
+				n, err := f.one(ctx, content)
+				offset += uint64(n)
+				progress.report(Receiving, int64(offset), int64(info.Size))
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if offset == before {
+				return fmt.Errorf("%w: no content where there should be some", client.ErrProtocol)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read the content: %w", err)
+		}
+	}
+	return nil
+}
+
+// one passes a chunk on.
+func (f *fetch) one(ctx context.Context, content io.Reader) (int, error) {
+	var chunk []byte
+	select {
+	case chunk = <-f.free:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	n, err := io.ReadFull(content, chunk[:chunkSize])
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF // of this range; a broken connection is another error
+	}
+	f.chunks <- chunk[:n] // never full for long: as many as are free or being read
+	return n, err
+}
+
+func (f *fetch) Read(p []byte) (int, error) {
+	for len(f.rest) == 0 {
+		if f.chunk != nil {
+			f.free <- f.chunk
+			f.chunk = nil
+		}
+		chunk, ok := <-f.chunks
+		if !ok {
+			return 0, f.err
+		}
+		f.chunk, f.rest = chunk, chunk
+	}
+	n := copy(p, f.rest)
+	f.rest = f.rest[n:]
+	return n, nil
+}
+
+// Close ends the goroutine and waits for it.
+func (f *fetch) Close() {
+	f.cancel()
+	for range f.chunks {
+	}
+}
+
+// checked passes on a plaintext and at its end says whether it is the one that
+// was backed up.
+type checked struct {
+	r    io.Reader
+	info *protocol.FileInfo
+	sum  cksum.Digest
+}
+
+func (c *checked) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.sum.Write(p[:n])
+	switch {
+	case errors.Is(err, crypt.ErrPadding) || errors.Is(err, crypt.ErrTruncated):
+		return n, fmt.Errorf("%w: %w", ErrChecksum, err)
+	case err == io.EOF && (c.sum.Len() != c.info.OriginalSize || c.sum.Sum32() != c.info.Cksum):
+		return n, ErrChecksum
+	}
+	return n, err
+}
+
+// errOpaque: content of unknown format is sealed, but not to this identity.
+var errOpaque = errors.New("sealed to somebody else")
+
+// A stored file is being read back: its content, checked and opened.
+type stored struct {
+	io.Reader // of the content, as it was before it was sealed
+	fetch     *fetch
+	plain     *checked
+}
+
+// openStored begins to read a version back. raw leaves content of unknown
+// format as it is.
+func openStored(ctx context.Context, session *client.Session, info *protocol.FileInfo, id *seal.Identity, raw bool, progress Progress) (*stored, error) {
+	if info.KeyFingerprint != session.Fingerprint() {
+		return nil, ErrOtherKey
+	}
+	key, err := session.Unwrap(info.OAEPHash, info.WrappedKey)
+	if err != nil {
+		return nil, err
+	}
+	s := &stored{fetch: newFetch(ctx, session, info, progress)}
+	s.plain = &checked{r: crypt.NewDecryptReader(s.fetch, key), info: info}
+	if err := s.unseal(info.Format, id, raw); err != nil {
+		s.fetch.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stored) unseal(format protocol.Format, id *seal.Identity, raw bool) error {
+	buffered := bufio.NewReaderSize(s.plain, chunkSize)
+	s.Reader = buffered
+	switch format {
+	case protocol.FormatSealedFile, protocol.FormatSealedFolder:
+		if id == nil {
+			return ErrNoIdentity
+		}
+	case protocol.FormatUnknown:
+		prefix, err := buffered.Peek(seal.PrefixSize)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if raw || id == nil || !seal.IsSealed(prefix) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	opened, err := seal.Open(buffered, *id)
+	if format == protocol.FormatUnknown && errors.Is(err, seal.ErrWrongIdentity) {
+		return errOpaque
+	}
+	if err != nil {
+		return err
+	}
+	s.Reader = opened
+	return nil
+}
+
+// finish reads to the end of the plaintext, where its checksum is compared.
+func (s *stored) finish() error {
+	_, err := io.Copy(io.Discard, s.plain)
+	return err
+}
+
+// readStored passes the content of a version to use and reports an error if
+// not all of it is as it was backed up.
+func readStored(ctx context.Context, session *client.Session, info *protocol.FileInfo, id *seal.Identity, progress Progress, use func(io.Reader) error) error {
+	s, err := openStored(ctx, session, info, id, false, progress)
+	if errors.Is(err, errOpaque) {
+		s, err = openStored(ctx, session, info, id, true, progress)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.fetch.Close()
+	if err := use(s); err != nil {
+		return err
+	}
+	return s.finish()
+}

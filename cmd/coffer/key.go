@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"coffer/seal"
+)
+
+type keyCommand struct {
+	Export keyExport `cmd:"" help:"Write registration and keys to a file, sealed with a passphrase."`
+	Import keyImport `cmd:"" help:"Take over what was exported."`
+}
+
+// passphraseFlags are where a passphrase comes from, if not from a terminal or
+// COFFER_PASSPHRASE.
+type passphraseFlags struct {
+	PassphraseFile string `name:"passphrase-file" type:"existingfile" env:"COFFER_PASSPHRASE_FILE" help:"A file whose first line is the passphrase."`
+}
+
+type keyExport struct {
+	passphraseFlags
+	File  string `arg:"" help:"The file to be made."`
+	Force bool   `help:"Replace the file."`
+}
+
+func (c *keyExport) Run(a *app) error {
+	p, err := a.loadProfile()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(c.File); err == nil && !c.Force {
+		return fmt.Errorf("%s already exists (--force replaces it)", c.File)
+	}
+	passphrase, err := c.passphrase(a, true)
+	if err != nil {
+		return err
+	}
+	content, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal.SealWithPassphrase(content, passphrase)
+	if err != nil {
+		return err
+	}
+	if err := writeSecret(c.File, sealed); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "exported the keys of %s to %s\n", p.Username, c.File)
+	return err
+}
+
+type keyImport struct {
+	passphraseFlags
+	File  string `arg:"" type:"existingfile" help:"What key export made."`
+	Force bool   `help:"Replace this machine's registration; its keys are lost."`
+}
+
+func (c *keyImport) Run(a *app) error {
+	if err := a.refuseProfile(c.Force); err != nil {
+		return err
+	}
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sealed, err := io.ReadAll(io.LimitReader(f, 2*seal.MaxBundle))
+	if err != nil {
+		return err
+	}
+	passphrase, err := c.passphrase(a, false)
+	if err != nil {
+		return err
+	}
+	content, err := seal.OpenWithPassphrase(sealed, passphrase)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", c.File, err)
+	}
+	p, err := parseProfile(content)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.File, err)
+	}
+	if err := a.saveProfile(p); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "imported the keys of %s at %s\n", p.Username, p.Server)
+	return err
+}
+
+// passphrase gets one that is not empty; one typed for a new file is asked for
+// twice.
+func (c passphraseFlags) passphrase(a *app, isNew bool) (string, error) {
+	p, err := c.read(a, isNew)
+	if err == nil && p == "" {
+		return "", errors.New("the passphrase is empty")
+	}
+	return p, err
+}
+
+func (c passphraseFlags) read(a *app, isNew bool) (string, error) {
+	if c.PassphraseFile != "" {
+		content, err := os.ReadFile(c.PassphraseFile)
+		line, _, _ := strings.Cut(string(content), "\n")
+		return strings.TrimSuffix(line, "\r"), err
+	}
+	if p, ok := a.env("COFFER_PASSPHRASE"); ok {
+		return p, nil
+	}
+	terminal, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return "", errors.New("no terminal to ask for the passphrase: use --passphrase-file or COFFER_PASSPHRASE")
+	}
+	first, err := a.prompt(terminal, "Passphrase: ")
+	if err != nil || !isNew {
+		return first, err
+	}
+	second, err := a.prompt(terminal, "The same again: ")
+	if err == nil && first != second {
+		err = errors.New("the passphrases differ")
+	}
+	return first, err
+}
+
+func (a *app) prompt(terminal *os.File, question string) (string, error) {
+	fmt.Fprint(a.stderr, question)
+	answer, err := term.ReadPassword(int(terminal.Fd()))
+	fmt.Fprintln(a.stderr)
+	if err != nil {
+		return "", fmt.Errorf("ask for the passphrase: %w", err)
+	}
+	return string(answer), nil
+}

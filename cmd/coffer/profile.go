@@ -1,0 +1,222 @@
+package main
+
+import (
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"coffer/client"
+	"coffer/protocol"
+	"coffer/seal"
+)
+
+// profileVersion is the version of the layout of a profile.
+const profileVersion = 1
+
+// A profile is a registration with its keys. As JSON it is both the content of
+// profile.json, which only its owner may read, and of what "key export" seals
+// with a passphrase, in the manner of "age -p":
+//
+//	version    1
+//	server     "host:port"
+//	username   the registered name
+//	client_id  32 hexadecimal digits
+//	rsa_key    PKCS #8 DER, in base64
+//	identity   an age identity, "AGE-SECRET-KEY-..."
+//	tls        whether the server is reached by TLS
+//	tls_ca     certificates in PEM that vouch for it, in place of the system's
+type profile struct {
+	Version  int    `json:"version"`
+	Server   string `json:"server"`
+	Username string `json:"username"`
+	ClientID string `json:"client_id"`
+	RSAKey   []byte `json:"rsa_key"`
+	Identity string `json:"identity"`
+	TLS      bool   `json:"tls,omitempty"`
+	TLSCA    string `json:"tls_ca,omitempty"`
+}
+
+// home is the folder of the profile.
+func (a *app) home() (string, error) {
+	if dir, ok := a.env("COFFER_HOME"); ok && dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("find the folder for the profile: %w", err)
+	}
+	return filepath.Join(dir, "coffer"), nil
+}
+
+func (a *app) profilePath() (string, error) {
+	dir, err := a.home()
+	return filepath.Join(dir, "profile.json"), err
+}
+
+// refuseProfile fails if there is a profile already.
+func (a *app) refuseProfile(force bool) error {
+	path, err := a.profilePath()
+	if err != nil || force {
+		return err
+	}
+	switch _, err := os.Lstat(path); {
+	case err == nil:
+		return fmt.Errorf("%s holds a registration already; its keys open its backups (--force replaces it)", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	default:
+		return err
+	}
+}
+
+// saveProfile writes the profile so that there is always a whole one.
+func (a *app) saveProfile(p *profile) (err error) {
+	path, err := a.profilePath()
+	if err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return writeSecret(path, append(content, '\n'))
+}
+
+// writeSecret writes a file that only its owner may read, in one step.
+func writeSecret(path string, content []byte) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".coffer-*") // has mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if _, err := tmp.Write(content); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func (a *app) loadProfile() (*profile, error) {
+	path, err := a.profilePath()
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("not registered yet: coffer register --server HOST:PORT --name NAME")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s holds keys and others may read it: chmod 600 it", path)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := parseProfile(content)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return p, nil
+}
+
+// errProfile never quotes the content, which is secret.
+var errProfile = errors.New("it is not a profile of this program's")
+
+func parseProfile(content []byte) (*profile, error) {
+	p := new(profile)
+	if json.Unmarshal(content, p) != nil {
+		return nil, errProfile
+	}
+	if p.Version != profileVersion {
+		return nil, fmt.Errorf("%w: layout %d is not %d", errProfile, p.Version, profileVersion)
+	}
+	if _, err := p.credentials(); err != nil {
+		return nil, err
+	}
+	if _, err := p.identity(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *profile) credentials() (client.Credentials, error) {
+	id, err := hex.DecodeString(p.ClientID)
+	if err != nil || len(id) != len(protocol.ClientID{}) {
+		return client.Credentials{}, errProfile
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(p.RSAKey)
+	key, ok := parsed.(*rsa.PrivateKey)
+	if err != nil || !ok {
+		return client.Credentials{}, errProfile
+	}
+	return client.Credentials{Addr: p.Server, Name: p.Username, Client: protocol.ClientID(id), Key: key}, nil
+}
+
+func (p *profile) identity() (*seal.Identity, error) {
+	id, err := seal.ParseIdentity(p.Identity)
+	if err != nil {
+		return nil, errProfile
+	}
+	return &id, nil
+}
+
+// tlsConfig is nil for plain TCP.
+func (p *profile) tlsConfig() (*tls.Config, error) {
+	if !p.TLS {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if p.TLSCA != "" {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(p.TLSCA)) {
+			return nil, errors.New("the CA file has no certificate in PEM")
+		}
+	}
+	return config, nil
+}
+
+// open loads the profile and makes a session of it.
+func (a *app) open() (*client.Session, *seal.Identity, error) {
+	p, err := a.loadProfile()
+	if err != nil {
+		return nil, nil, err
+	}
+	credentials, err := p.credentials()
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := p.identity()
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := p.tlsConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	session, err := client.NewSession(credentials, client.SessionOptions{TLS: config})
+	return session, id, err
+}

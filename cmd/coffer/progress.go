@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/term"
+)
+
+// redraw is how often the bar changes.
+const redraw = 100 * time.Millisecond
+
+// bar is a line on a terminal that says how far a transfer is. Its zero value
+// shows nothing.
+type bar struct {
+	w        io.Writer // nil: silent
+	terminal *os.File
+
+	mu      sync.Mutex
+	started time.Time
+	drawn   time.Time
+}
+
+// progress is a bar if there is a terminal that wants one.
+func (a *app) progress() *bar {
+	f, ok := a.stderr.(*os.File)
+	if a.quiet || !ok || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{w: f, terminal: f}
+}
+
+func (b *bar) show(phase string, done, total int64) {
+	if b.w == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.started.IsZero() {
+		b.started = now
+	}
+	if now.Sub(b.drawn) < redraw {
+		return
+	}
+	b.drawn = now
+	line := progressLine(phase, done, total, now.Sub(b.started))
+	if width, _, err := term.GetSize(int(b.terminal.Fd())); err == nil && len(line) >= width {
+		line = line[:max(width-1, 0)]
+	}
+	fmt.Fprintf(b.w, "\r\x1b[K%s", line)
+}
+
+// clear removes the line.
+func (b *bar) clear() {
+	if b.w == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fmt.Fprint(b.w, "\r\x1b[K")
+}
+
+// barWidth is the length of the drawn part, in characters.
+const barWidth = 24
+
+func progressLine(phase string, done, total int64, elapsed time.Duration) string {
+	rate := 0.0
+	if elapsed > 0 {
+		rate = float64(done) / elapsed.Seconds()
+	}
+	amount := fmt.Sprintf("%s, %s/s", humanize.IBytes(uint64(done)), humanize.IBytes(uint64(rate)))
+	if total <= 0 {
+		return phase + " " + amount
+	}
+	share := min(float64(done)/float64(total), 1)
+	filled := int(share * barWidth)
+	line := fmt.Sprintf("%s [%s%s] %3.0f%% %s", phase, strings.Repeat("=", filled), strings.Repeat(" ", barWidth-filled), share*100, amount)
+	if rate > 0 && done < total {
+		left := time.Duration(float64(total-done) / rate * float64(time.Second))
+		line += ", " + left.Round(time.Second).String() + " left"
+	}
+	return line
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+
+	"coffer/client"
+	"coffer/seal"
+)
+
+type registerCommand struct {
+	Server  string `required:"" env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is."`
+	Name    string `required:"" env:"COFFER_NAME" help:"A name that nobody has there yet."`
+	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
+	TLS     bool   `name:"tls" env:"COFFER_TLS" help:"Connect by TLS."`
+	TLSCA   string `name:"tls-ca" type:"existingfile" env:"COFFER_TLS_CA" help:"Certificates that vouch for the server, PEM; implies --tls."`
+	Force   bool   `help:"Replace this machine's registration; its keys are lost."`
+}
+
+func (c *registerCommand) Run(a *app) error {
+	if c.RSABits < 1024 || c.RSABits > 8192 {
+		return fmt.Errorf("%w: --rsa-bits is 1024 to 8192", errUsage)
+	}
+	if err := a.refuseProfile(c.Force); err != nil {
+		return err
+	}
+	p := &profile{Version: profileVersion, Server: c.Server, Username: c.Name, TLS: c.TLS || c.TLSCA != ""}
+	if c.TLSCA != "" {
+		pem, err := os.ReadFile(c.TLSCA)
+		if err != nil {
+			return err
+		}
+		p.TLSCA = string(pem)
+	}
+	der, err := p.makeKeys(c.RSABits)
+	if err != nil {
+		return err
+	}
+	config, err := p.tlsConfig()
+	if err != nil {
+		return err
+	}
+	conn, err := client.Dial(a.ctx, c.Server, client.Options{TLS: config})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	id, err := conn.Register(a.ctx, c.Name)
+	if errors.Is(err, client.ErrNameRefused) {
+		return fmt.Errorf("register as %q: %w, or the server takes no registrations", c.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	p.ClientID = hex.EncodeToString(id[:])
+	// Saved before the key is sent: a name whose keys are lost is lost too.
+	if err := a.saveProfile(p); err != nil {
+		return fmt.Errorf("save the profile: %w", err)
+	}
+	if _, err := conn.SendPublicKey(a.ctx, id, c.Name, der); err != nil {
+		return fmt.Errorf("send the public key: %w", err)
+	}
+	if a.json {
+		return a.printJSON(map[string]string{"name": c.Name, "server": c.Server})
+	}
+	path, err := a.profilePath()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "registered %s with %s\nthe keys are in %s: without them no backup can be opened (coffer key export makes a copy)\n", c.Name, c.Server, path)
+	return err
+}
+
+// makeKeys makes both keys and returns the public half of the RSA key.
+func (p *profile) makeKeys(bits int) ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, fmt.Errorf("make an RSA key: %w", err)
+	}
+	if p.RSAKey, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+		return nil, err
+	}
+	id, err := seal.GenerateIdentity()
+	if err != nil {
+		return nil, err
+	}
+	p.Identity = id.Secret()
+	return x509.MarshalPKIXPublicKey(&key.PublicKey)
+}

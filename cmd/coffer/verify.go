@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+
+	"coffer/backup"
+	"coffer/client"
+	"coffer/protocol"
+	"coffer/seal"
+)
+
+type verifyCommand struct {
+	Name    string `arg:"" optional:"" help:"What it is called on the server."`
+	All     bool   `help:"Check every version of every file."`
+	Version uint32 `help:"Which version (default: the newest)."`
+}
+
+// verified is the verdict on one version, as JSON.
+type verified struct {
+	Name     string `json:"name"`
+	Version  uint32 `json:"version"`
+	Verified bool   `json:"verified"`
+	Error    string `json:"error,omitempty"`
+}
+
+func (c *verifyCommand) Run(a *app) error {
+	if c.All == (c.Name != "") {
+		return fmt.Errorf("%w: verify takes a NAME or --all", errUsage)
+	}
+	session, id, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	checked, bad := 0, 0
+	all := func(print func(any) error) error {
+		one := func(name string, version uint32) error {
+			v, err := c.one(a, session, id, name, version)
+			if err != nil {
+				return err
+			}
+			checked++
+			if !v.Verified {
+				bad++
+			}
+			return print(v)
+		}
+		if !c.All {
+			return one(c.Name, c.Version)
+		}
+		return backup.Each(a.ctx, session, true, func(e protocol.FileEntry) error { return one(e.Name, e.Version) })
+	}
+	if a.json {
+		err = a.printArray(all)
+	} else {
+		err = all(func(v any) error { return v.(verified).print(a) })
+	}
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d versions cannot be restored", bad, checked)
+	}
+	return err
+}
+
+// one checks a version; its error is one that ends the whole command.
+func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, name string, version uint32) (verified, error) {
+	bar := a.progress()
+	info, err := backup.Verify(a.ctx, session, name, version, id, bar.show)
+	bar.clear()
+	v := verified{Name: name, Version: version, Verified: err == nil}
+	if info != nil {
+		v.Version = info.Version
+	}
+	if err == nil {
+		return v, nil
+	}
+	if info == nil || a.ctx.Err() != nil || client.IsTransport(err) {
+		return v, fmt.Errorf("verify %s: %w", name, err)
+	}
+	v.Error = explain(err)
+	return v, nil
+}
+
+func (v verified) print(a *app) error {
+	if v.Verified {
+		_, err := fmt.Fprintf(a.stdout, "%s, version %d: verified\n", v.Name, v.Version)
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s, version %d: NOT RESTORABLE: %s\n", v.Name, v.Version, v.Error)
+	return err
+}

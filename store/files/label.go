@@ -1,0 +1,130 @@
+package files
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"coffer/store"
+)
+
+// maxLabel bounds an encoded label.
+const maxLabel = 64 << 10
+
+// labelVersion is the first byte of an encoded label.
+const labelVersion = 1
+
+var errLabel = errors.New("a label cannot be read")
+
+// appendLabel appends the binary form of a label, as it lies in a pack: the
+// version u8, by id u8, upload [16], client [16], key fingerprint [32],
+// SHA-256 [32], format u8, cksum u32, size i64, original size i64, received
+// i64 (nanoseconds since 1970, or the least value for the zero time), then
+// name, wire name, wrapped key and OAEP hash, each with its length as uvarint
+// in front. Integers are little-endian.
+func appendLabel(b []byte, l *store.Label) []byte {
+	b = append(b, labelVersion, 0)
+	if l.ByID {
+		b[len(b)-1] = 1
+	}
+	b = append(b, l.Upload[:]...)
+	b = append(b, l.Client[:]...)
+	b = append(b, l.KeyFingerprint[:]...)
+	b = append(b, l.SHA256[:]...)
+	b = append(b, l.Format)
+	b = binary.LittleEndian.AppendUint32(b, l.Cksum)
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.Size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.OriginalSize))
+	b = binary.LittleEndian.AppendUint64(b, uint64(stamp(l.Received)))
+	b = appendField(b, l.Name)
+	b = appendField(b, l.WireName)
+	b = appendField(b, l.WrappedKey)
+	return appendField(b, l.OAEPHash)
+}
+
+func appendField[T string | []byte](b []byte, field T) []byte {
+	b = binary.AppendUvarint(b, uint64(len(field)))
+	return append(b, field...)
+}
+
+// decodeLabel reads what appendLabel has written, and nothing else.
+func decodeLabel(b []byte) (store.Label, error) {
+	var l store.Label
+	d := labelReader{rest: b}
+	version, byID := d.byte(), d.byte()
+	copy(l.Upload[:], d.take(16))
+	copy(l.Client[:], d.take(16))
+	copy(l.KeyFingerprint[:], d.take(32))
+	copy(l.SHA256[:], d.take(32))
+	l.Format = d.byte()
+	if n := d.take(4); n != nil {
+		l.Cksum = binary.LittleEndian.Uint32(n)
+	}
+	l.Size, l.OriginalSize, l.Received = d.int64(), d.int64(), unstamp(d.int64())
+	l.Name = string(d.field())
+	l.WireName, l.WrappedKey = clone(d.field()), clone(d.field())
+	l.OAEPHash = string(d.field())
+	if d.failed || len(d.rest) != 0 || version != labelVersion || byID > 1 {
+		return store.Label{}, errLabel
+	}
+	l.ByID = byID == 1
+	return l, nil
+}
+
+// A labelReader takes a label apart; its first failure sticks.
+type labelReader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *labelReader) take(n uint64) []byte {
+	if r.failed || n > uint64(len(r.rest)) {
+		r.failed = true
+		return nil
+	}
+	taken := r.rest[:n]
+	r.rest = r.rest[n:]
+	return taken
+}
+
+func (r *labelReader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *labelReader) int64() int64 {
+	if b := r.take(8); b != nil {
+		return int64(binary.LittleEndian.Uint64(b))
+	}
+	return 0
+}
+
+func (r *labelReader) field() []byte {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || size != len(binary.AppendUvarint(nil, n)) { // only the shortest form
+		r.failed = true
+		return nil
+	}
+	r.take(uint64(size))
+	return r.take(n)
+}
+
+// clone copies a field out of its buffer; an empty one is nil.
+func clone(b []byte) []byte { return append([]byte(nil), b...) }
+
+// stamp and unstamp turn times into integers and back.
+func stamp(t time.Time) int64 {
+	if t.IsZero() {
+		return -1 << 63
+	}
+	return t.UnixNano()
+}
+
+func unstamp(ns int64) time.Time {
+	if ns == -1<<63 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
+}

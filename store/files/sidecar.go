@@ -1,0 +1,172 @@
+package files
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"coffer/store"
+)
+
+const sidecarSuffix = ".json"
+
+// A sidecar ends in a line of fixed length, which confirming a blob overwrites
+// in place, so that what was synced before it is not touched again.
+const (
+	confirmedKey  = `  "confirmed": `
+	confirmedSize = 96
+	sidecarEnd    = "\n}\n"
+)
+
+// maxSidecar bounds what is read of one.
+const maxSidecar = 1 << 20
+
+// A sidecar is the label of a large blob as a person can read it.
+type sidecar struct {
+	Upload         hexBytes      `json:"upload"`
+	ByID           bool          `json:"by_id"`
+	Client         hexBytes      `json:"client"`
+	Name           string        `json:"name"`
+	WireName       []byte        `json:"wire_name_base64"`
+	WrappedKey     []byte        `json:"wrapped_key_base64"`
+	KeyFingerprint hexBytes      `json:"key_fingerprint"`
+	OAEPHash       string        `json:"oaep_hash"`
+	Format         uint8         `json:"format"`
+	Size           int64         `json:"size"`
+	OriginalSize   int64         `json:"original_size"`
+	Cksum          uint32        `json:"cksum"`
+	SHA256         hexBytes      `json:"sha256"`
+	Received       time.Time     `json:"received"`
+	Confirmed      *confirmation `json:"confirmed,omitempty"`
+}
+
+type confirmation struct {
+	Version  uint32    `json:"version"`
+	Verified bool      `json:"verified"`
+	Created  time.Time `json:"created"`
+}
+
+// hexBytes are bytes that read as hexadecimal.
+type hexBytes []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (h hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.AppendDecode(nil, text)
+	return err
+}
+
+// encodeSidecar is the sidecar of a blob that is not confirmed.
+func encodeSidecar(l *store.Label) ([]byte, error) {
+	b, err := json.MarshalIndent(sidecar{
+		Upload:         l.Upload[:],
+		ByID:           l.ByID,
+		Client:         l.Client[:],
+		Name:           l.Name,
+		WireName:       l.WireName,
+		WrappedKey:     l.WrappedKey,
+		KeyFingerprint: l.KeyFingerprint[:],
+		OAEPHash:       l.OAEPHash,
+		Format:         l.Format,
+		Size:           l.Size,
+		OriginalSize:   l.OriginalSize,
+		Cksum:          l.Cksum,
+		SHA256:         l.SHA256[:],
+		Received:       l.Received.UTC(),
+	}, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	b = append(bytes.TrimSuffix(b, []byte("\n}")), ",\n"+confirmedKey...)
+	b = append(b, padConfirmation([]byte("null"))...)
+	return append(b, sidecarEnd...), nil
+}
+
+func padConfirmation(value []byte) []byte { return fmt.Appendf(nil, "%-*s", confirmedSize, value) }
+
+// confirmationOffset is where the confirmation lies in a sidecar of so many
+// bytes.
+func confirmationOffset(size int64) int64 {
+	return size - int64(len(sidecarEnd)) - confirmedSize
+}
+
+// encodeConfirmation is what overwrites the end of a sidecar.
+func encodeConfirmation(c store.Confirmation) ([]byte, error) {
+	b, err := json.Marshal(confirmation{Version: c.Number, Verified: c.Verified, Created: c.Created.UTC()})
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > confirmedSize {
+		return nil, fmt.Errorf("a confirmation of %d bytes is too long", len(b))
+	}
+	return padConfirmation(b), nil
+}
+
+// decodeSidecar reads a sidecar. One with a broken confirmation is one without.
+func decodeSidecar(b []byte) (store.Label, *store.Confirmation, error) {
+	var s sidecar
+	if err := json.Unmarshal(b, &s); err != nil {
+		at := confirmationOffset(int64(len(b)))
+		if at < 0 {
+			return store.Label{}, nil, errLabel
+		}
+		b = append(append(bytes.Clone(b[:at]), "null"...), sidecarEnd...)
+		s = sidecar{}
+		if err := json.Unmarshal(b, &s); err != nil {
+			return store.Label{}, nil, errLabel
+		}
+	}
+	l := store.Label{
+		ByID:         s.ByID,
+		Name:         s.Name,
+		WireName:     clone(s.WireName),
+		WrappedKey:   clone(s.WrappedKey),
+		OAEPHash:     s.OAEPHash,
+		Format:       s.Format,
+		Size:         s.Size,
+		OriginalSize: s.OriginalSize,
+		Cksum:        s.Cksum,
+		Received:     s.Received.UTC(),
+	}
+	for _, field := range []struct {
+		to   []byte
+		from hexBytes
+	}{
+		{l.Upload[:], s.Upload},
+		{l.Client[:], s.Client},
+		{l.KeyFingerprint[:], s.KeyFingerprint},
+		{l.SHA256[:], s.SHA256},
+	} {
+		if copy(field.to, field.from) != len(field.to) || len(field.from) != len(field.to) {
+			return store.Label{}, nil, errLabel
+		}
+	}
+	if s.Confirmed == nil {
+		return l, nil, nil
+	}
+	return l, &store.Confirmation{
+		Number:   s.Confirmed.Version,
+		Verified: s.Confirmed.Verified,
+		Created:  s.Confirmed.Created.UTC(),
+	}, nil
+}
+
+// readSidecar reads the sidecar of a large blob.
+func readSidecar(root *os.Root, at place) (store.Label, *store.Confirmation, error) {
+	f, err := root.Open(at.sidecar())
+	if err != nil {
+		return store.Label{}, nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxSidecar))
+	if err != nil {
+		return store.Label{}, nil, err
+	}
+	return decodeSidecar(b)
+}

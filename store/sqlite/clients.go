@@ -1,0 +1,237 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"coffer/store"
+)
+
+const (
+	clientColumns = `ID, Name, Kind, PublicKey, OAEPHash, PasswordHash, AESKey, Suspended, Created, LastSeen`
+	selectClient  = `SELECT ` + clientColumns + ` FROM clients WHERE ID = ?`
+	insertClient  = `INSERT INTO clients (` + clientColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateClient  = `UPDATE clients SET Kind = ?, PublicKey = ?, OAEPHash = ?, PasswordHash = ?,
+		AESKey = ?, Suspended = ?, LastSeen = ? WHERE ID = ?`
+)
+
+// clientPage is how many clients EachClient has in memory.
+const clientPage = 256
+
+func scanClient(row scanner) (store.Client, error) {
+	var c store.Client
+	var created, seen int64
+	err := row.Scan(fixed(c.ID[:]), &c.Name, &c.Kind, &c.PublicKey, &c.OAEPHash, &c.PasswordHash,
+		&c.SessionKey, &c.Suspended, &created, &seen)
+	if err != nil {
+		return store.Client{}, err
+	}
+	c.Created, c.LastSeen = unstamp(created), unstamp(seen)
+	return c, nil
+}
+
+// AddClient adds a new client.
+func (c *Catalog) AddClient(ctx context.Context, client store.Client) error {
+	if err := c.write(ctx, func(t *tx) error { return t.addClient(client) }); err != nil {
+		return fmt.Errorf("add client: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) addClient(c store.Client) error {
+	_, err := t.exec(t.stmts.addClient, c.ID[:], c.Name, c.Kind, orNull(c.PublicKey), c.OAEPHash,
+		c.PasswordHash, orNull(c.SessionKey), c.Suspended, stamp(c.Created), stamp(c.LastSeen))
+	if isTaken(err) {
+		return store.ErrNameTaken
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(t.stmts.startUsage, c.ID[:])
+	return err
+}
+
+// Client finds a client by its id.
+func (c *Catalog) Client(ctx context.Context, id store.ClientID) (store.Client, error) {
+	return c.findClient(ctx, c.query.client, id[:])
+}
+
+// ClientByName finds a client by its name.
+func (c *Catalog) ClientByName(ctx context.Context, name string) (store.Client, error) {
+	return c.findClient(ctx, c.query.clientByName, name)
+}
+
+func (c *Catalog) findClient(ctx context.Context, by *sql.Stmt, key any) (store.Client, error) {
+	client, err := scanClient(by.QueryRowContext(ctx, key))
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNoClient
+	}
+	if err != nil {
+		return store.Client{}, fmt.Errorf("find client: %w", explain(err))
+	}
+	return client, nil
+}
+
+// UpdateClient lets change alter a client in a transaction.
+func (c *Catalog) UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error) {
+	var client store.Client
+	var refused error // by change, and returned as it is
+	err := c.write(ctx, func(t *tx) (err error) {
+		client, refused, err = t.updateClient(id, change)
+		return errors.Join(refused, err)
+	})
+	switch {
+	case refused != nil:
+		return store.Client{}, refused
+	case err != nil:
+		return store.Client{}, fmt.Errorf("update client: %w", err)
+	}
+	return client, nil
+}
+
+func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (c store.Client, refused, err error) {
+	err = t.each(t.stmts.client, func(row scanner) (err error) { c, err = scanClient(row); return err }, id[:])
+	if err != nil {
+		return c, nil, err
+	}
+	if c.ID != id {
+		return c, nil, store.ErrNoClient
+	}
+	name, created := c.Name, c.Created
+	if err := change(&c); err != nil {
+		return c, err, nil
+	}
+	c.ID, c.Name, c.Created = id, name, created
+	_, err = t.exec(t.stmts.updateClient, c.Kind, orNull(c.PublicKey), c.OAEPHash, c.PasswordHash,
+		orNull(c.SessionKey), c.Suspended, stamp(c.LastSeen), id[:])
+	return c, nil, err
+}
+
+// RemoveClient removes a client and everything of its.
+func (c *Catalog) RemoveClient(ctx context.Context, id store.ClientID) ([]store.BlobRef, error) {
+	var blobs []store.BlobRef
+	err := c.write(ctx, func(t *tx) (err error) { blobs, err = t.removeClient(id); return err })
+	if err != nil {
+		return nil, fmt.Errorf("remove client: %w", err)
+	}
+	return blobs, nil
+}
+
+func (t *tx) removeClient(id store.ClientID) ([]store.BlobRef, error) {
+	var blobs []store.BlobRef
+	err := t.each(t.stmts.clientPaths, func(row scanner) error {
+		var path store.BlobRef
+		err := row.Scan(&path)
+		blobs = append(blobs, path)
+		return err
+	}, id[:])
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.exec(t.stmts.dropFiles, id[:]); err != nil {
+		return nil, err
+	}
+	removed, err := t.exec(t.stmts.removeClient, id[:])
+	if err != nil {
+		return nil, err
+	}
+	if removed == 0 {
+		return nil, store.ErrNoClient
+	}
+	delete(t.usage, id)
+	return blobs, nil
+}
+
+// EachClient visits every client. No transaction is open meanwhile.
+func (c *Catalog) EachClient(ctx context.Context, visit func(store.Client) error) error {
+	after := []byte{}
+	for {
+		page, err := c.clients(ctx, c.query.clientsAfter, after, clientPage)
+		if err != nil {
+			return err
+		}
+		for _, client := range page {
+			if err := visit(client); err != nil {
+				return err
+			}
+		}
+		if len(page) < clientPage {
+			return nil
+		}
+		after = page[len(page)-1].ID[:]
+	}
+}
+
+// Sessions returns the clients with a live session key.
+func (c *Catalog) Sessions(ctx context.Context) ([]store.Client, error) {
+	return c.clients(ctx, c.query.sessions)
+}
+
+func (c *Catalog) clients(ctx context.Context, query *sql.Stmt, args ...any) ([]store.Client, error) {
+	rows, err := query.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read clients: %w", explain(err))
+	}
+	var found []store.Client
+	err = eachRow(rows, func(row scanner) error {
+		client, err := scanClient(row)
+		found = append(found, client)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read clients: %w", explain(err))
+	}
+	return found, nil
+}
+
+// SawClients notes when clients were seen and whose session ended.
+func (c *Catalog) SawClients(ctx context.Context, seen []store.Seen) error {
+	if len(seen) == 0 {
+		return nil
+	}
+	err := c.write(ctx, func(t *tx) error {
+		for _, s := range seen {
+			if _, err := t.exec(t.stmts.sawClient, stamp(s.At), s.Ended, s.ID[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note the clients that were seen: %w", err)
+	}
+	return nil
+}
+
+// KeyBundle returns the client's key bundle, nil if it has none.
+func (c *Catalog) KeyBundle(ctx context.Context, id store.ClientID) ([]byte, error) {
+	var bundle []byte
+	err := c.query.keyBundle.QueryRowContext(ctx, id[:]).Scan(&bundle)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNoClient
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read key bundle: %w", explain(err))
+	}
+	return bundle, nil
+}
+
+// SetKeyBundle replaces the client's key bundle.
+func (c *Catalog) SetKeyBundle(ctx context.Context, id store.ClientID, bundle []byte) error {
+	if bundle == nil {
+		bundle = []byte{}
+	}
+	err := c.write(ctx, func(t *tx) error {
+		_, err := t.exec(t.stmts.setKeyBundle, id[:], bundle)
+		if isOrphan(err) {
+			return store.ErrNoClient
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep key bundle: %w", err)
+	}
+	return nil
+}

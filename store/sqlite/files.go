@@ -1,0 +1,210 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"coffer/store"
+)
+
+const (
+	insertColumns = `ID, FileName, PathName, Verified, Upload, ByID, WireName, WrappedKey, KeyFingerprint,
+		OAEPHash, Format, Size, OriginalSize, Cksum, SHA256, Received, Created, Version`
+
+	insertVersion = `INSERT INTO files (` + insertColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	insertNewest = `INSERT INTO files (` + insertColumns + `)
+		VALUES (?1, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1 + coalesce(
+			(SELECT Version FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version DESC LIMIT 1), 0))
+		RETURNING Version`
+
+	// deleteOldest removes what lies beyond the newest so many versions.
+	deleteOldest = `DELETE FROM files WHERE ID = ?1 AND FileName = ?2 AND Version <= (
+			SELECT Version FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version DESC LIMIT 1 OFFSET ?3)
+		RETURNING PathName, Size`
+)
+
+// Commit adds v as the newest version of its file.
+func (c *Catalog) Commit(ctx context.Context, v store.Version, keep int) (uint32, []store.BlobRef, error) {
+	var number int64
+	var dropped []store.BlobRef
+	err := c.write(ctx, func(t *tx) (err error) {
+		number, dropped, err = t.commit(&v, keep)
+		return err
+	})
+	if err != nil {
+		return 0, nil, fmt.Errorf("commit a file version: %w", err)
+	}
+	return uint32(number), dropped, nil
+}
+
+func (t *tx) commit(v *store.Version, keep int) (number int64, dropped []store.BlobRef, err error) {
+	args := versionArgs(v)
+	err = t.eachWrite(t.stmts.addNewest, func(row scanner) error { return row.Scan(&number) }, args[:len(args)-1]...)
+	if isOrphan(err) {
+		return 0, nil, store.ErrNoClient
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	var files int64
+	if number == 1 { // one above none
+		files = 1
+	}
+	t.use(v.Client, files, 1, v.Size)
+	if keep > 0 && number > int64(keep) {
+		dropped, err = t.drop(t.stmts.dropOldest, v.Client, v.Name, keep)
+	}
+	return number, dropped, err
+}
+
+// drop runs a statement that deletes versions of a file and returns their
+// blobs.
+func (t *tx) drop(stmt *sql.Stmt, id store.ClientID, name string, more ...any) ([]store.BlobRef, error) {
+	var dropped []store.BlobRef
+	var bytes int64
+	err := t.eachWrite(stmt, func(row scanner) error {
+		var path store.BlobRef
+		var size int64
+		err := row.Scan(&path, &size)
+		dropped = append(dropped, path)
+		bytes += size
+		return err
+	}, append([]any{id[:], name}, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	t.use(id, 0, -int64(len(dropped)), -bytes)
+	return dropped, nil
+}
+
+// AddVersion adds v under the number it bears.
+func (c *Catalog) AddVersion(ctx context.Context, v store.Version) error {
+	if err := c.write(ctx, func(t *tx) error { return t.addVersion(&v) }); err != nil {
+		return fmt.Errorf("add a file version: %w", err)
+	}
+	return nil
+}
+
+func (t *tx) addVersion(v *store.Version) error {
+	existed, err := t.hasFile(v.Client, v.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := t.drop(t.stmts.dropOne, v.Client, v.Name, int64(v.Number)); err != nil {
+		return err
+	}
+	_, err = t.exec(t.stmts.addVersion, versionArgs(v)...)
+	if isOrphan(err) {
+		return store.ErrNoClient
+	}
+	if err != nil {
+		return err
+	}
+	var files int64
+	if !existed {
+		files = 1
+	}
+	t.use(v.Client, files, 1, v.Size)
+	return nil
+}
+
+func (t *tx) hasFile(id store.ClientID, name string) (bool, error) {
+	var n int
+	err := t.each(t.stmts.hasFile, func(row scanner) error { return row.Scan(&n) }, id[:], name)
+	return n > 0, err
+}
+
+// Remove removes one version of a file, or all if number is 0.
+func (c *Catalog) Remove(ctx context.Context, id store.ClientID, name string, number uint32) ([]store.BlobRef, error) {
+	var dropped []store.BlobRef
+	err := c.write(ctx, func(t *tx) (err error) { dropped, err = t.remove(id, name, number); return err })
+	if err != nil {
+		return nil, fmt.Errorf("remove a file: %w", err)
+	}
+	return dropped, nil
+}
+
+func (t *tx) remove(id store.ClientID, name string, number uint32) (dropped []store.BlobRef, err error) {
+	if number == 0 {
+		dropped, err = t.drop(t.stmts.dropFile, id, name)
+	} else {
+		dropped, err = t.drop(t.stmts.dropOne, id, name, int64(number))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(dropped) == 0 {
+		return nil, store.ErrNoFile
+	}
+	left, err := t.hasFile(id, name)
+	if err == nil && !left {
+		t.use(id, -1, 0, 0)
+	}
+	return dropped, err
+}
+
+// Version finds a version of a file, the newest if number is 0.
+func (c *Catalog) Version(ctx context.Context, id store.ClientID, name string, number uint32) (store.Version, error) {
+	var row *sql.Row
+	if number == 0 {
+		row = c.query.newest.QueryRowContext(ctx, id[:], name)
+	} else {
+		row = c.query.version.QueryRowContext(ctx, id[:], name, int64(number))
+	}
+	v, err := scanVersion(row)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNoFile
+	}
+	if err != nil {
+		return store.Version{}, fmt.Errorf("find a file: %w", explain(err))
+	}
+	return v, nil
+}
+
+// Versions returns all versions of a file, the newest first.
+func (c *Catalog) Versions(ctx context.Context, id store.ClientID, name string) ([]store.Version, error) {
+	found, err := readVersions(ctx, nil, c.query.versions, id[:], name)
+	if err == nil && len(found) == 0 {
+		err = store.ErrNoFile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find a file: %w", explain(err))
+	}
+	return found, nil
+}
+
+// Refers reports whether any version refers to the blob.
+func (c *Catalog) Refers(ctx context.Context, ref store.BlobRef) (bool, error) {
+	var n int
+	if err := c.query.refers.QueryRowContext(ctx, string(ref)).Scan(&n); err != nil {
+		return false, fmt.Errorf("look for a blob: %w", explain(err))
+	}
+	return n > 0, nil
+}
+
+// Usage returns what one client has stored.
+func (c *Catalog) Usage(ctx context.Context, id store.ClientID) (store.Usage, error) {
+	var u store.Usage
+	err := c.query.usage.QueryRowContext(ctx, id[:]).Scan(&u.Files, &u.Versions, &u.Bytes)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = store.ErrNoClient
+	}
+	if err != nil {
+		return store.Usage{}, fmt.Errorf("read usage: %w", explain(err))
+	}
+	return u, nil
+}
+
+// Totals returns the figures of the whole catalog, from one row per client.
+func (c *Catalog) Totals(ctx context.Context) (store.Totals, error) {
+	var t store.Totals
+	err := c.query.totals.QueryRowContext(ctx).Scan(&t.Clients, &t.Files, &t.Versions, &t.Bytes)
+	if err != nil {
+		return store.Totals{}, fmt.Errorf("read totals: %w", explain(err))
+	}
+	return t, nil
+}

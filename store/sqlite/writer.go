@@ -1,0 +1,189 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"coffer/store"
+)
+
+// maxBatch is how many operations go into one transaction at most. It bounds
+// what one waits for, not what is written.
+const maxBatch = 512
+
+// Stats counts what the writer has done since the catalog was opened.
+type Stats struct {
+	Transactions uint64 // each is one sync
+	Operations   uint64 // changes that these held
+}
+
+// Stats returns how many changes shared how many syncs.
+func (c *Catalog) Stats() Stats {
+	return Stats{Transactions: c.writer.transactions.Load(), Operations: c.writer.operations.Load()}
+}
+
+// An operation is one change and whoever waits for it. It runs again if its
+// transaction has to be tried again.
+type operation struct {
+	ctx  context.Context
+	run  func(*tx) error
+	err  error // owned by the writer until done is closed
+	done chan struct{}
+}
+
+// A writer runs operations, many to a transaction.
+type writer struct {
+	queue    chan *operation
+	finished chan struct{}
+
+	// owned by the goroutine
+	ctx    context.Context // never done: a transaction is not left half way
+	conn   *sql.Conn
+	stmts  statements
+	onFull func()
+
+	transactions, operations atomic.Uint64
+}
+
+func startWriter(ctx context.Context, db *sql.DB, onFull func()) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		queue:    make(chan *operation, maxBatch),
+		finished: make(chan struct{}),
+		ctx:      context.WithoutCancel(ctx),
+		conn:     conn,
+		onFull:   onFull,
+	}
+	if err := w.stmts.prepare(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// close drains the queue, to which nothing may be sent any more.
+func (w *writer) close() error {
+	close(w.queue)
+	<-w.finished
+	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, w.stmts.close(), w.conn.Close())
+}
+
+func (w *writer) loop() {
+	defer close(w.finished)
+	batch := make([]*operation, 0, maxBatch)
+	for first := range w.queue {
+		batch = w.gather(append(batch, first))
+		w.commit(batch)
+		clear(batch)
+		batch = batch[:0]
+	}
+}
+
+// gather adds what else is queued, without waiting for more.
+func (w *writer) gather(batch []*operation) []*operation {
+	for len(batch) < maxBatch {
+		select {
+		case op, open := <-w.queue:
+			if !open {
+				return batch
+			}
+			batch = append(batch, op)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs the batch and answers everyone in it.
+func (w *writer) commit(batch []*operation) {
+	err := w.try(batch)
+	if errors.Is(explain(err), store.ErrFull) {
+		w.onFull()
+		err = w.try(batch)
+	}
+	for _, op := range batch {
+		if err != nil && op.err == nil {
+			op.err = err
+		}
+		close(op.done)
+	}
+	w.operations.Add(uint64(len(batch)))
+}
+
+// try runs the batch in one transaction. Its error is everyone's; an operation
+// that failed on its own has its error in itself.
+func (w *writer) try(batch []*operation) error {
+	live := batch[:0:0]
+	for _, op := range batch {
+		if op.err = op.ctx.Err(); op.err == nil {
+			live = append(live, op)
+		}
+	}
+	for {
+		failed, err := w.attempt(live)
+		if err != nil || failed == nil {
+			return err
+		}
+		// What it had written went with the transaction; the others go again.
+		live = without(live, failed)
+	}
+}
+
+func without(ops []*operation, gone *operation) []*operation {
+	kept := ops[:0]
+	for _, op := range ops {
+		if op != gone {
+			kept = append(kept, op)
+		}
+	}
+	return kept
+}
+
+// attempt runs the operations in one transaction and commits it. If one failed
+// half way, having written something, nothing is committed and that one is
+// returned.
+func (w *writer) attempt(ops []*operation) (failed *operation, err error) {
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	if _, err := w.stmts.begin.ExecContext(w.ctx); err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done {
+			// SQLite may have rolled back by itself, and then this fails.
+			_, _ = w.stmts.rollback.ExecContext(w.ctx)
+		}
+	}()
+	t := &tx{ctx: w.ctx, stmts: &w.stmts}
+	for _, op := range ops {
+		t.wrote = false
+		op.err = op.run(t)
+		switch {
+		case spoilsBatch(op.err):
+			err := op.err
+			op.err = nil
+			return nil, err
+		case op.err != nil && t.wrote:
+			return op, nil
+		}
+	}
+	if err := t.addUsage(); err != nil {
+		return nil, fmt.Errorf("add usage: %w", err)
+	}
+	if _, err := w.stmts.commit.ExecContext(w.ctx); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	done = true
+	w.transactions.Add(1)
+	return nil, nil
+}

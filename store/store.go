@@ -1,0 +1,51 @@
+// Package store says what the core asks of storage: a catalog of clients and
+// file versions, and the blobs that hold their ciphertext. It holds the
+// contracts and the types they speak of; it stores nothing itself, reads no
+// ciphertext, and knows neither the wire nor any backend.
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+)
+
+// The errors that implementations return, wrapped, for callers to branch on.
+var (
+	// ErrNameTaken: a client of that name exists.
+	ErrNameTaken = errors.New("the name is taken")
+	// ErrNoClient: no client has that id or name.
+	ErrNoClient = errors.New("no such client")
+	// ErrNoFile: the client has no file of that name, or not that version of it.
+	ErrNoFile = errors.New("no such file")
+	// ErrNoBlob: nothing is stored under that reference.
+	ErrNoBlob = errors.New("no such blob")
+	// ErrDamaged: what is stored is not what was written.
+	ErrDamaged = errors.New("stored data is damaged")
+	// ErrFull: the medium has no room left.
+	ErrFull = errors.New("no space left in storage")
+)
+
+// A ClientID names a client. It is a secret of the client's: knowing it is
+// part of what proves an identity, so it prints as a fingerprint.
+type ClientID [16]byte
+
+// Fingerprint is a short, stable name for the id that does not reveal it.
+func (id ClientID) Fingerprint() string {
+	sum := sha256.Sum256(id[:])
+	return hex.EncodeToString(sum[:4])
+}
+
+// Format prints the fingerprint, whatever the verb.
+func (id ClientID) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "client:%s", id.Fingerprint()) }
+
+// LogValue logs the fingerprint.
+func (id ClientID) LogValue() slog.Value { return slog.StringValue("client:" + id.Fingerprint()) }
+
+// An UploadID names an upload.
+type UploadID [16]byte
+
+// String is the id in hexadecimal.
+func (id UploadID) String() string { return hex.EncodeToString(id[:]) }
