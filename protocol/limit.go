@@ -73,6 +73,10 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return between(1+16+2*2, 1+16+2*(2+maxText)), true
 	case CodeSetPassword:
 		return between(2, 2+maxText), true
+	case CodeRevokeToken:
+		return exactly(16 + 8), true
+	case CodeCheckToken:
+		return exactly(16), true
 	case CodeSetPublicKey:
 		return between(1+1, 1+maxPublicKey), true
 

@@ -96,6 +96,8 @@ const (
 	CodeSetPublicKey  Code = 1067 // replace u8, DER SubjectPublicKeyInfo        → SessionKeyIssued
 	CodeNewSession    Code = 1068 // empty                                       → SessionKeyIssued
 	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
+	CodeRevokeToken   Code = 1070 // token id[16], expires time                  → Done
+	CodeCheckToken    Code = 1071 // token id[16]                                → Done, or Failure if it was revoked
 )
 
 // Extension responses.
@@ -137,7 +139,7 @@ func (c Code) IsBase() bool {
 }
 
 // Internal reports whether c is for the gateway's listener alone.
-func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeAskStatus }
+func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeCheckToken }
 
 // String is the code's name and number.
 func (c Code) String() string {
@@ -223,6 +225,10 @@ func (c Code) name() string {
 		return "new session"
 	case CodeAskStatus:
 		return "ask status"
+	case CodeRevokeToken:
+		return "revoke token"
+	case CodeCheckToken:
+		return "check token"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

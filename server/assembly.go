@@ -2,55 +2,16 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"sync"
 	"time"
 
 	"coffer/protocol"
-	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 	"coffer/store"
 )
-
-// A stream is what the ciphertext runs through, in order: the checksum of the
-// stored bytes, decryption, and the plaintext's checksum. Plaintext exists
-// nowhere but in the buffer that is being worked on.
-type stream struct {
-	size int64 // ciphertext bytes so far
-	sha  hash.Hash
-	dec  *crypt.Decrypter
-	sum  *cksum.Digest
-}
-
-func newStream(key crypt.SessionKey) stream {
-	return stream{sha: sha256.New(), dec: crypt.NewDecrypter(key), sum: cksum.New()}
-}
-
-func (s *stream) write(ciphertext, scratch []byte) {
-	s.size += int64(len(ciphertext))
-	s.sha.Write(ciphertext)
-	s.sum.Write(s.dec.Append(scratch[:0], ciphertext))
-}
-
-// clone is the stream as it is now, to return to when a packet breaks off.
-func (s *stream) clone() stream {
-	state, err := s.sha.(encoding.BinaryMarshaler).MarshalBinary()
-	sha := sha256.New()
-	if err == nil {
-		err = sha.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
-	}
-	if err != nil {
-		panic(err) // crypto/sha256 promises that it can
-	}
-	sum := *s.sum
-	return stream{size: s.size, sha: sha, dec: s.dec.Clone(), sum: &sum}
-}
 
 // A state is how far an upload is.
 type state int
@@ -297,28 +258,6 @@ func (u *upload) fitsMemory(p *packet) bool {
 	return !u.strict || p.number == 1 && (u.total == 1 || p.last)
 }
 
-// dropIVLocked drops 16 zero bytes that some base client sends before the
-// ciphertext. No ciphertext begins like that, but by a chance of 1 in 2^128.
-func (u *upload) dropIVLocked(p *packet, piece []byte) []byte {
-	n := min(crypt.BlockSize-len(u.iv), len(piece))
-	u.iv = append(u.iv, piece[:n]...)
-	if len(u.iv) < crypt.BlockSize {
-		return nil
-	}
-	u.ivDone = true
-	head := u.iv
-	u.iv = nil
-	zeros := [crypt.BlockSize]byte{}
-	tooLong := u.total > 1 || p.size >= u.ciphertextLen()+crypt.BlockSize
-	if [crypt.BlockSize]byte(head) == zeros && tooLong {
-		return piece[n:]
-	}
-	if n == crypt.BlockSize {
-		return piece
-	}
-	return append(head, piece[n:]...)
-}
-
 // leave ends a packet that was received, or broke off with err, and whatever
 // follows from it.
 func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (completed bool, _ error) {
@@ -428,64 +367,6 @@ func (u *upload) drainLocked(b *buffer) error {
 	return nil
 }
 
-// finishLocked seals the upload if everything is there.
-func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, err error) {
-	whole := u.ciphertextLen()
-	all := u.total != 0 && u.next > u.total
-	switch {
-	case whole >= 0 && u.stream.size == whole && (all || !u.strict):
-	case !all:
-		return false, nil
-	case whole < 0:
-	case !u.strict && u.next == u.total+1 && whole-u.stream.size <= crypt.BlockSize:
-		return false, nil // one packet more than announced is on its way
-	default:
-		return false, u.failLocked(errSizes)
-	}
-	rest, err := u.stream.dec.Finish(b.out[:0])
-	if err != nil || whole >= 0 && u.stream.dec.Len() != u.original {
-		return false, u.failLocked(errPadding)
-	}
-	sum := *u.stream.sum
-	sum.Write(rest)
-	u.label = store.Label{
-		Upload: u.id, ByID: u.byID, Client: u.client, Name: u.name, WireName: u.wireName(),
-		WrappedKey: u.session.wrapped, KeyFingerprint: u.session.fingerprint, OAEPHash: u.session.oaep.String(),
-		Format: uint8(u.format), Size: u.stream.size, OriginalSize: int64(u.stream.dec.Len()),
-		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
-	}
-	u.state = sealing
-	label, part, small := u.label, u.part, u.small
-	u.mu.Unlock()
-	var ref store.BlobRef
-	if part == nil {
-		ref, err = u.s.cfg.Blobs.Put(ctx, label, small)
-	} else {
-		ref, err = part.Seal(ctx, label)
-	}
-	u.mu.Lock()
-	if err != nil {
-		err = fmt.Errorf("storing what was received: %w", err)
-		if errors.Is(err, store.ErrFull) {
-			u.s.cfg.Space.Full()
-		}
-		return false, errors.Join(err, u.dropLocked())
-	}
-	u.ref, u.part, u.small = ref, nil, nil
-	if u.state == gone {
-		return false, errors.Join(errGone, u.s.cfg.Blobs.Remove(ctx, ref))
-	}
-	u.state = complete
-	return true, nil
-}
-
-func (u *upload) wireName() []byte {
-	if b, err := u.wire.Bytes(); err == nil {
-		return b
-	}
-	return []byte(u.name)
-}
-
 // failLocked drops an upload that cannot become a file.
 func (u *upload) failLocked(why error) error {
 	u.s.uploads.forget(u)
@@ -547,127 +428,4 @@ func (u *upload) again(ctx context.Context) (left int, err error) {
 		u.stream = newStream(u.session.key)
 	}
 	return left, errors.Join(err, u.s.cfg.Blobs.Remove(ctx, ref))
-}
-
-// status is the upload's state as the wire tells it.
-func (u *upload) status(ranges bool) *protocol.UploadState {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	m := &protocol.UploadState{
-		Upload: protocol.UploadID(u.id), Complete: u.state == complete,
-		AttemptsLeft: uint8(max(0, protocol.MaxAttempts-u.attempts)),
-		Total:        u.total, Bytes: uint64(u.stream.size), OriginalSize: u.original,
-		Created: u.created, Expires: u.changed.Add(u.s.cfg.UploadTTL), Name: u.name,
-	}
-	if u.state == complete || u.state == sealing {
-		m.Received, m.OriginalSize = u.total, uint64(u.label.OriginalSize)
-		m.Bytes = uint64(u.label.Size)
-		if u.state == complete {
-			m.Cksum = u.label.Cksum
-		}
-		return m
-	}
-	m.Received = u.next - 1 + uint32(len(u.waiting))
-	u.missingLocked(m, ranges)
-	return m
-}
-
-// missingLocked finds the gaps between the packets that wait.
-func (u *upload) missingLocked(m *protocol.UploadState, ranges bool) {
-	end := u.total
-	waiting := sortedKeys(u.waiting)
-	if end == 0 && len(waiting) > 0 {
-		end = waiting[len(waiting)-1]
-	}
-	gap := func(from, to uint32) {
-		if from > to {
-			return
-		}
-		m.MissingCount += to - from + 1
-		if ranges && len(m.Missing) < protocol.MaxMissing {
-			m.Missing = append(m.Missing, protocol.Range{From: from, To: to})
-		}
-	}
-	from := u.next
-	for _, n := range waiting {
-		if n > end {
-			break
-		}
-		gap(from, n-1)
-		from = n + 1
-	}
-	gap(from, end)
-}
-
-// Records of a part's log: kind u8, packet u32, then what the kind says.
-const (
-	recordInOrder = 'P' // content size u64 up to and with this packet
-	recordWaiting = 'W' // offset u64, size u64
-	recordTotal   = 'T' // the packet is the last
-)
-
-// log notes progress, for a server that starts again. An upload whose log
-// fails is not worse off until then, so it goes on.
-func (u *upload) log(kind byte, number uint32, size uint64) {
-	if u.part == nil || !u.strict {
-		return
-	}
-	r := binary.LittleEndian.AppendUint32([]byte{kind}, number)
-	u.logRecord(binary.LittleEndian.AppendUint64(r, size))
-}
-
-func (u *upload) logWaiting(number uint32, where region) {
-	if !u.strict {
-		return
-	}
-	r := binary.LittleEndian.AppendUint32([]byte{recordWaiting}, number)
-	r = binary.LittleEndian.AppendUint64(r, uint64(where.offset))
-	u.logRecord(binary.LittleEndian.AppendUint64(r, uint64(where.size)))
-}
-
-func (u *upload) logRecord(r []byte) {
-	if err := u.part.Log(r); err != nil {
-		u.s.log.Warn("an upload in progress would not survive a restart", "upload", u.id, "error", err)
-	}
-}
-
-// replay takes up what the log of an earlier run says.
-func (u *upload) replay(records [][]byte) {
-	for _, r := range records {
-		if len(r) < 13 {
-			continue
-		}
-		number, value := binary.LittleEndian.Uint32(r[1:]), binary.LittleEndian.Uint64(r[5:])
-		switch {
-		case r[0] == recordTotal:
-			u.total = number
-		case r[0] == recordInOrder:
-			u.next, u.stream.size = number+1, int64(value)
-			delete(u.waiting, number)
-		case r[0] == recordWaiting && len(r) >= 21:
-			where := region{int64(value), int64(binary.LittleEndian.Uint64(r[13:]))}
-			u.waiting[number] = where
-			u.waitEnd = max(u.waitEnd, where.offset+where.size)
-		}
-	}
-	u.stale = true
-}
-
-// replayLocked makes the stream anew from the content that an earlier run
-// stored: what the checksum is of is what is on disk.
-func (u *upload) replayLocked(b *buffer) error {
-	if !u.stale {
-		return nil
-	}
-	size := u.stream.size
-	fresh := newStream(u.session.key)
-	for fresh.size < size {
-		n, err := u.part.Content().ReadAt(b.in[:min(int64(len(b.in)), size-fresh.size)], fresh.size)
-		if n == 0 {
-			return u.failLocked(fmt.Errorf("reading back an upload: %w", err))
-		}
-		fresh.write(b.in[:n], b.out[:])
-	}
-	u.stream, u.stale = fresh, false
-	return nil
 }

@@ -269,6 +269,10 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.newSession)
 	case protocol.CodeAskStatus:
 		return handle(ctx, p, h.Size, id, c.askStatus)
+	case protocol.CodeRevokeToken:
+		return handle(ctx, p, h.Size, id, c.revokeToken)
+	case protocol.CodeCheckToken:
+		return handle(ctx, p, h.Size, id, c.checkToken)
 	}
 	return nil, failure(protocol.StatusInvalid, "unknown request code")
 }

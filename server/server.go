@@ -75,6 +75,7 @@ type Server struct {
 	sessions  *sessions
 	uploads   *uploads
 	passwords *passwords
+	revoked   *revokedTokens
 	buffers   *bufferPool
 	stats     stats
 
@@ -108,6 +109,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.uploads = newUploads(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
+	}
+	var err error
+	if s.revoked, err = loadRevokedTokens(ctx, cfg.Catalog); err != nil {
+		return nil, fmt.Errorf("reading revoked tokens: %w", err)
 	}
 	if err := s.sessions.load(ctx); err != nil {
 		return nil, fmt.Errorf("taking up sessions: %w", err)

@@ -1,0 +1,20 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"coffer/protocol"
+)
+
+// RevokeToken makes a token of the gateway's dead until it expires: 1070.
+func (c *Conn) RevokeToken(ctx context.Context, token protocol.TokenID, expires time.Time) error {
+	m := &protocol.RevokeToken{Token: token, Expires: expires}
+	return c.call(ctx, protocol.ClientID{}, m, new(protocol.Done))
+}
+
+// CheckToken fails with a protocol.Failure of StatusUnauthenticated if the
+// token was revoked: 1071.
+func (c *Conn) CheckToken(ctx context.Context, token protocol.TokenID) error {
+	return c.call(ctx, protocol.ClientID{}, &protocol.CheckToken{Token: token}, new(protocol.Done))
+}

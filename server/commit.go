@@ -1,0 +1,111 @@
+package server
+
+import (
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// finishLocked seals the upload if everything is there.
+func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, err error) {
+	whole := u.ciphertextLen()
+	all := u.total != 0 && u.next > u.total
+	switch {
+	case whole >= 0 && u.stream.size == whole && (all || !u.strict):
+	case !all:
+		return false, nil
+	case whole < 0:
+	case !u.strict && u.next == u.total+1 && whole-u.stream.size <= crypt.BlockSize:
+		return false, nil // one packet more than announced is on its way
+	default:
+		return false, u.failLocked(errSizes)
+	}
+	rest, err := u.stream.dec.Finish(b.out[:0])
+	if err != nil || whole >= 0 && u.stream.dec.Len() != u.original {
+		return false, u.failLocked(errPadding)
+	}
+	sum := *u.stream.sum
+	sum.Write(rest)
+	u.label = store.Label{
+		Upload: u.id, ByID: u.byID, Client: u.client, Name: u.name, WireName: u.wireName(),
+		WrappedKey: u.session.wrapped, KeyFingerprint: u.session.fingerprint, OAEPHash: u.session.oaep.String(),
+		Format: uint8(u.format), Size: u.stream.size, OriginalSize: int64(u.stream.dec.Len()),
+		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
+	}
+	u.state = sealing
+	label, part, small := u.label, u.part, u.small
+	u.mu.Unlock()
+	var ref store.BlobRef
+	if part == nil {
+		ref, err = u.s.cfg.Blobs.Put(ctx, label, small)
+	} else {
+		ref, err = part.Seal(ctx, label)
+	}
+	u.mu.Lock()
+	if err != nil {
+		err = fmt.Errorf("storing what was received: %w", err)
+		if errors.Is(err, store.ErrFull) {
+			u.s.cfg.Space.Full()
+		}
+		return false, errors.Join(err, u.dropLocked())
+	}
+	u.ref, u.part, u.small = ref, nil, nil
+	if u.state == gone {
+		return false, errors.Join(errGone, u.s.cfg.Blobs.Remove(ctx, ref))
+	}
+	u.state = complete
+	return true, nil
+}
+
+func (u *upload) wireName() []byte {
+	if b, err := u.wire.Bytes(); err == nil {
+		return b
+	}
+	return []byte(u.name)
+}
+
+// commit makes a complete upload the newest version of its file.
+func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.state != complete {
+		return protocol.VerifyResult{}, failure(protocol.StatusConflict, "the file is not complete")
+	}
+	cfg := &us.s.cfg
+	v := store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}
+	number, dropped, err := cfg.Catalog.Commit(ctx, v, cfg.KeepVersions)
+	if err != nil {
+		return protocol.VerifyResult{}, fmt.Errorf("committing a file: %w", err)
+	}
+	u.state = gone
+	result := protocol.VerifyResult{Verified: true, Cksum: u.label.Cksum, Version: number}
+	us.mu.Lock()
+	us.forgetLocked(u)
+	file := fileName{u.client, u.name}
+	us.committed[u.id] = commitment{file, result, time.Now()}
+	if !u.byID {
+		us.lastNamed[file] = u.id
+	}
+	us.mu.Unlock()
+	if err := cfg.Blobs.Confirm(ctx, u.ref, store.Confirmation{Number: number, Verified: true, Created: v.Created}); err != nil {
+		us.s.log.Error("a committed file would be missing from a rebuilt catalog", "client", u.client, "error", err)
+	}
+	us.s.removeBlobs(ctx, dropped)
+	return result, nil
+}
+
+// done finds what came of an upload that was lately committed.
+func (us *uploads) done(client store.ClientID, ref protocol.UploadRef) (protocol.VerifyResult, bool) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	id := store.UploadID(ref.Upload)
+	if !ref.ByID {
+		id = us.lastNamed[fileName{client, ref.Name}]
+	}
+	c, ok := us.committed[id]
+	return c.result, ok && c.file.client == client
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+	"context"
+	"errors"
+)
+
+// A named packet says which upload it belongs to by what it brings along.
+type named struct {
+	client   store.ClientID
+	name     string
+	wire     protocol.Field
+	original uint64
+	total    uint32
+	strict   bool
+}
+
+// named returns the upload that a packet named by its file name belongs to,
+// beginning one where there is none, or where this is another file by the same
+// name: packet 1 a second time, another session key, other sizes.
+func (us *uploads) named(ctx context.Context, n named, number uint32, sess session) (*upload, error) {
+	key := fileName{n.client, n.name}
+	for {
+		us.mu.Lock()
+		old := us.byName[key]
+		us.mu.Unlock()
+		if old != nil && old.takes(n, number, sess) {
+			return old, nil
+		}
+		u := us.newUpload(n.client, n.name, sess)
+		u.wire, u.original, u.total, u.strict = n.wire, n.original, n.total, n.strict
+		if old != nil {
+			u.attempts = old.wrongSoFar()
+		}
+		us.mu.Lock()
+		if us.byName[key] != old {
+			us.mu.Unlock()
+			continue // another connection was first
+		}
+		if old != nil {
+			us.forgetLocked(old)
+		}
+		err := us.addLocked(u)
+		us.mu.Unlock()
+		if old != nil {
+			err = errors.Join(err, old.drop(ctx))
+		}
+		return u, err
+	}
+}
+
+func (u *upload) wrongSoFar() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.attempts
+}
+
+// takes reports whether a packet belongs to this upload and not to a new one.
+func (u *upload) takes(n named, number uint32, sess session) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	same := u.session.key == sess.key && u.original == n.original && u.total == n.total && u.strict == n.strict
+	if u.state == complete || u.state == sealing {
+		// What lies beyond the packets of a complete file is surplus. A
+		// gateway's packet may also be one that it sends again.
+		return same && (number >= u.next || u.strict && number != 1)
+	}
+	again := number == 1 && (u.next > 1 || u.lane != nil && u.lane.number == 1)
+	return u.state == receiving && same && !again
+}
+
+// dropIVLocked drops 16 zero bytes that some base client sends before the
+// ciphertext. No ciphertext begins like that, but by a chance of 1 in 2^128.
+func (u *upload) dropIVLocked(p *packet, piece []byte) []byte {
+	n := min(crypt.BlockSize-len(u.iv), len(piece))
+	u.iv = append(u.iv, piece[:n]...)
+	if len(u.iv) < crypt.BlockSize {
+		return nil
+	}
+	u.ivDone = true
+	head := u.iv
+	u.iv = nil
+	zeros := [crypt.BlockSize]byte{}
+	tooLong := u.total > 1 || p.size >= u.ciphertextLen()+crypt.BlockSize
+	if [crypt.BlockSize]byte(head) == zeros && tooLong {
+		return piece[n:]
+	}
+	if n == crypt.BlockSize {
+		return piece
+	}
+	return append(head, piece[n:]...)
+}
