@@ -75,6 +75,8 @@ func FuzzSetPassword(f *testing.F)      { fuzzDecoder[SetPassword](f) }
 func FuzzSetPublicKey(f *testing.F)     { fuzzDecoder[SetPublicKey](f) }
 func FuzzNewSession(f *testing.F)       { fuzzDecoder[NewSession](f) }
 func FuzzAskStatus(f *testing.F)        { fuzzDecoder[AskStatus](f) }
+func FuzzRevokeToken(f *testing.F)      { fuzzDecoder[RevokeToken](f) }
+func FuzzCheckToken(f *testing.F)       { fuzzDecoder[CheckToken](f) }
 func FuzzFailure(f *testing.F)          { fuzzDecoder[Failure](f) }
 func FuzzChallengeIssued(f *testing.F)  { fuzzDecoder[ChallengeIssued](f) }
 func FuzzDone(f *testing.F)             { fuzzDecoder[Done](f) }

@@ -94,6 +94,8 @@ var samples = []sample{
 	{message: &SetPublicKey{Replace: true, DER: sampleKey}, open: true, fixed: 1},
 	{message: &NewSession{}},
 	{message: &AskStatus{}},
+	{message: &RevokeToken{Token: TokenID(sampleUpload), Expires: sampleTime}},
+	{message: &CheckToken{Token: TokenID(sampleUpload)}},
 
 	{message: &Failure{Status: StatusNoSpace, Message: "The server's disk is full; try again later."}},
 	{message: &ChallengeIssued{Challenge: sampleHash}},

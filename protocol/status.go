@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -34,7 +35,8 @@ func (s Status) String() string {
 }
 
 // Failure answers an extension request that cannot be served: 1608, status
-// u16, message text, which a person can read. It is an error.
+// u16, message text, which a person can read; a message longer than a text can
+// be is cut. It is an error.
 type Failure struct {
 	Status  Status
 	Message string
@@ -42,7 +44,11 @@ type Failure struct {
 
 func (*Failure) Code() Code { return CodeFailure }
 func (m *Failure) AppendPayload(b []byte) []byte {
-	return appendText(le.AppendUint16(b, uint16(m.Status)), m.Message)
+	message := m.Message
+	if len(message) > maxText {
+		message = strings.ToValidUTF8(message[:maxText], "")
+	}
+	return appendText(le.AppendUint16(b, uint16(m.Status)), message)
 }
 func (m *Failure) DecodePayload(p []byte) error {
 	r := reader{p: p}

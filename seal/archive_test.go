@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,20 +15,20 @@ import (
 )
 
 func TestRoundTripOfSourceTree(t *testing.T) {
-	root := filepath.Join(runtime.GOROOT(), "src", "net")
+	root := filepath.Join(sourceTree(t), "net")
 	dir := roundTrip(t, root, ArchiveOptions{})
 	compareTrees(t, describeTree(t, dir), describeTree(t, root))
 }
 
 func TestArchiveIsDeterministic(t *testing.T) {
-	root := filepath.Join(runtime.GOROOT(), "src", "archive")
+	root := filepath.Join(sourceTree(t), "archive")
 	if !bytes.Equal(archiveBytes(t, root, ArchiveOptions{}), archiveBytes(t, root, ArchiveOptions{})) {
 		t.Error("the same tree gave two archives")
 	}
 }
 
 func TestProgressEndsAtMeasure(t *testing.T) {
-	root := filepath.Join(runtime.GOROOT(), "src", "archive")
+	root := filepath.Join(sourceTree(t), "archive")
 	files, total, err := Measure(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +200,7 @@ func TestArchiveErrors(t *testing.T) {
 		}
 	}
 	full := errors.New("full")
-	root := filepath.Join(runtime.GOROOT(), "src", "archive")
+	root := filepath.Join(sourceTree(t), "archive")
 	if err := Archive(t.Context(), root, failingWriter{full}, ArchiveOptions{}); !errors.Is(err, full) {
 		t.Errorf("got %v, want the writer's error", err)
 	}
@@ -217,7 +216,7 @@ type failingWriter struct{ err error }
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestUnpackCancelled(t *testing.T) {
-	archive := archiveBytes(t, filepath.Join(runtime.GOROOT(), "src", "archive"), ArchiveOptions{})
+	archive := archiveBytes(t, filepath.Join(sourceTree(t), "archive"), ArchiveOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	opts := UnpackOptions{Progress: func(int64) { cancel() }}
 	if err := Unpack(ctx, bytes.NewReader(archive), t.TempDir(), opts); !errors.Is(err, context.Canceled) {

@@ -14,12 +14,13 @@ type Rebuilt struct {
 	Versions    int
 	Unconfirmed int   // complete, never confirmed by their client; left to expire
 	Ownerless   int   // without a client's card
+	Damaged     error // what could not be read, nil if all could
 	Bytes       int64 // ciphertext of the versions
 }
 
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
 // cards, and each confirmed blob's label. Sessions are lost, so clients
-// reconnect.
+// reconnect. What is damaged is passed over and told.
 func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Rebuilt, error) {
 	var r Rebuilt
 	err := blobs.Cards(ctx, func(client store.Client, bundle []byte) error {
@@ -34,9 +35,10 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 		r.Clients++
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return r, fmt.Errorf("reading cards: %w", err)
 	}
+	r.Damaged = err
 	err = blobs.Walk(ctx, func(b store.StoredBlob) error {
 		if b.Confirmed == nil {
 			r.Unconfirmed++
@@ -55,8 +57,9 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 		r.Bytes += b.Label.Size
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return r, fmt.Errorf("reading blobs: %w", err)
 	}
+	r.Damaged = errors.Join(r.Damaged, err)
 	return r, nil
 }

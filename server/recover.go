@@ -154,7 +154,12 @@ func (us *uploads) load(ctx context.Context) error {
 		return err
 	}
 	since := time.Now().Add(-2 * us.s.cfg.UploadTTL)
-	return blobs.Pending(ctx, since, func(b store.StoredBlob) error { return us.fromBlob(ctx, b) })
+	err = blobs.Pending(ctx, since, func(b store.StoredBlob) error { return us.fromBlob(ctx, b) })
+	if errors.Is(err, store.ErrDamaged) {
+		us.s.log.Error("some blobs that await confirmation are damaged", "error", err)
+		return nil
+	}
+	return err
 }
 
 // fromPart makes the upload of a part; nil for one that is not worth keeping:

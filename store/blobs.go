@@ -58,8 +58,8 @@ type Blob interface {
 
 // Blobs holds ciphertext. What Put and Part.Seal return is on stable storage.
 type Blobs interface {
-	// Put stores a small blob, of at most SmallBlob bytes, whole. Concurrent
-	// calls share one sync. It does not keep content.
+	// Put stores a small blob, of at most SmallBlob and exactly label.Size
+	// bytes, whole. Concurrent calls share one sync. It does not keep content.
 	Put(ctx context.Context, label Label, content []byte) (BlobRef, error)
 	// Confirm marks a blob as a committed version. The mark is for rebuilding
 	// a lost catalog; it is written, not synced.
@@ -73,7 +73,8 @@ type Blobs interface {
 	// Pending visits the blobs that are sealed and not confirmed, and were
 	// received after since.
 	Pending(ctx context.Context, since time.Time, visit func(StoredBlob) error) error
-	// Walk visits every blob, confirmed or not.
+	// Walk visits every blob, confirmed or not. Like Pending and Cards it goes
+	// on past what is damaged, and returns ErrDamaged at the end.
 	Walk(ctx context.Context, visit func(StoredBlob) error) error
 
 	// NewPart begins a part for an upload; header is opaque and is given back
@@ -81,7 +82,8 @@ type Blobs interface {
 	NewPart(ctx context.Context, id UploadID, header []byte) (Part, error)
 	// Parts visits the parts that an earlier run left, with their headers and
 	// the records logged so far. Keeping the part is up to visit: it must
-	// Discard or Close it, now or later.
+	// Discard, Seal or Close it, now or later. Parts of this run, and those
+	// visited before, are passed over.
 	Parts(ctx context.Context, visit func(p Part, header []byte, records [][]byte) error) error
 
 	// PutCard keeps a client's record (without session key and LastSeen) and

@@ -59,10 +59,11 @@ type Clients interface {
 	ClientByName(ctx context.Context, name string) (Client, error)
 	// UpdateClient reads a client, lets change alter it, and writes it back,
 	// all in one transaction. ID, Name and Created cannot change. An error of
-	// change is returned as it is and nothing is written.
+	// change is returned as it is and nothing is written. change runs again if
+	// the transaction has to, and must not use the catalog.
 	UpdateClient(ctx context.Context, id ClientID, change func(*Client) error) (Client, error)
 	// RemoveClient removes a client with all its file versions and returns the
-	// blobs that nothing refers to any more.
+	// blobs that nothing refers to any more, or ErrNoClient.
 	RemoveClient(ctx context.Context, id ClientID) ([]BlobRef, error)
 	// EachClient calls visit for every client, in no particular order, until
 	// visit fails; it returns visit's error.
@@ -74,9 +75,11 @@ type Clients interface {
 	// true, removes the session key. Unknown clients are passed over.
 	SawClients(ctx context.Context, seen []Seen) error
 
-	// KeyBundle returns the client's key bundle, nil if it has none.
+	// KeyBundle returns the client's key bundle, nil if it has none, or
+	// ErrNoClient.
 	KeyBundle(ctx context.Context, id ClientID) ([]byte, error)
-	// SetKeyBundle replaces the client's key bundle.
+	// SetKeyBundle replaces the client's key bundle; ErrNoClient if the client
+	// is gone.
 	SetKeyBundle(ctx context.Context, id ClientID, bundle []byte) error
 }
 
@@ -94,7 +97,7 @@ type Files interface {
 	// highest that exists, in one transaction with dropping the oldest
 	// versions beyond the newest keep (0 keeps all). v.Number is ignored. It
 	// returns the new number and the blobs that nothing refers to any more.
-	// ErrNoClient if the client is gone.
+	// ErrNoClient if the client is gone. No two versions share a blob.
 	Commit(ctx context.Context, v Version, keep int) (number uint32, dropped []BlobRef, err error)
 	// AddVersion adds v under the number it bears: for rebuilding a catalog.
 	// A version that is there already is replaced.
@@ -112,7 +115,8 @@ type Files interface {
 	Remove(ctx context.Context, id ClientID, name string, number uint32) ([]BlobRef, error)
 	// Refers reports whether any version refers to the blob.
 	Refers(ctx context.Context, ref BlobRef) (bool, error)
-	// Usage returns what one client has stored, in constant time.
+	// Usage returns what one client has stored, in constant time, or
+	// ErrNoClient.
 	Usage(ctx context.Context, id ClientID) (Usage, error)
 	// Totals returns the figures of the whole catalog, without counting file
 	// versions one by one.

@@ -47,5 +47,8 @@ func (cmd *rebuildCmd) Run(ctx context.Context, out output) error {
 	if r.Ownerless > 0 {
 		fmt.Fprintf(out.out, "left out: %d file versions of clients that are not known\n", r.Ownerless)
 	}
+	if r.Damaged != nil {
+		return fmt.Errorf("rebuilt what could be read; not all could: %w", r.Damaged)
+	}
 	return nil
 }

@@ -175,7 +175,7 @@ func readHeader(r io.ReaderAt, offset, packSize int64) (h header, ok bool, err e
 // readLabel reads the label of the record at offset.
 func readLabel(r io.ReaderAt, offset int64, h header) (store.Label, error) {
 	b := make([]byte, h.labelSize)
-	if _, err := r.ReadAt(b, offset+headerSize); err != nil {
+	if _, err := r.ReadAt(b, offset+headerSize); err != nil && len(b) > 0 {
 		return store.Label{}, err
 	}
 	if sum(b) != h.labelSum {

@@ -72,6 +72,9 @@ func (w *writer) close() error {
 	close(w.queue)
 	<-w.finished
 	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if errors.Is(explain(err), store.ErrFull) {
+		err = nil // the log keeps what has no room in the file
+	}
 	return errors.Join(err, w.stmts.close(), w.conn.Close())
 }
 

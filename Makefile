@@ -1,0 +1,60 @@
+# `make` lists the targets; README.md says what they are for.
+
+SHELL    := bash
+GO       ?= go
+FUZZTIME ?= 1s
+SOAKTIME ?= 10
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+VERSION  := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+PROGRAMS := $(notdir $(wildcard cmd/*))
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test tools check fuzz bench lint soak clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the programs into bin/
+	@mkdir -p bin
+	@for program in $(PROGRAMS); do \
+		echo "building bin/$$program $(VERSION)"; \
+		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/$$program ./cmd/$$program || exit 1; \
+	done
+
+run: build ## build and start the server, with the gateway where there is one
+	@if [ -x bin/coffer-gateway ]; then \
+		trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
+		bin/coffer-server & bin/coffer-gateway & wait -n; \
+	else \
+		exec bin/coffer-server; \
+	fi
+
+test: tools check ## all tests, with the race detector, and a little fuzzing
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+tools: ## install what the tests need and the machine lacks
+	@.ci/tools
+
+check: ## gofmt and go vet
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+fuzz: ## every fuzz target for FUZZTIME (1s) each
+	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+bench: build ## benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+lint: check ## gofmt, go vet and staticcheck
+	$(GO) run $(STATICCHECK) ./...
+
+soak: tools ## all tests SOAKTIME (10) times over, then fuzz each target for a minute
+	CGO_ENABLED=1 $(GO) test -race -count=$(SOAKTIME) -timeout 6h ./...
+	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
+
+clean: ## remove what build made
+	rm -rf bin
