@@ -49,6 +49,7 @@ type upload struct {
 	next    uint32  // the packet whose turn it is
 	lane    *packet // the packet that runs through the stream, if any
 	active  int     // packets being received
+	sealing bool    // the part is being sealed
 	stream  stream
 	stale   bool   // stream must be made anew from the part: the server restarted
 	iv      []byte // first bytes of a base upload, until it is clear whether they are an IV
@@ -317,7 +318,7 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (co
 func (u *upload) rollBackLocked() {
 	p := u.lane
 	u.stream, u.iv, u.ivDone, u.lane = p.before, p.iv, p.ivDone, nil
-	if u.small != nil {
+	if u.part == nil {
 		u.small = u.small[:u.stream.size]
 	}
 }
@@ -383,7 +384,7 @@ func (u *upload) dropLocked() error {
 
 // discardIfGoneLocked removes what a dropped upload stored.
 func (u *upload) discardIfGoneLocked() {
-	if u.state != gone || u.active > 0 || u.part == nil {
+	if u.state != gone || u.active > 0 || u.sealing || u.part == nil {
 		return
 	}
 	if err := u.part.Discard(); err != nil {

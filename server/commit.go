@@ -36,7 +36,7 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 		Format: uint8(u.format), Size: u.stream.size, OriginalSize: int64(u.stream.dec.Len()),
 		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
 	}
-	u.state = sealing
+	u.state, u.sealing = sealing, true
 	label, part, small := u.label, u.part, u.small
 	u.mu.Unlock()
 	var ref store.BlobRef
@@ -46,12 +46,10 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 		ref, err = part.Seal(ctx, label)
 	}
 	u.mu.Lock()
+	u.sealing = false
 	if err != nil {
 		err = fmt.Errorf("storing what was received: %w", err)
-		if errors.Is(err, store.ErrFull) {
-			u.s.cfg.Space.Full()
-		}
-		return false, errors.Join(err, u.dropLocked())
+		return false, u.failLocked(err)
 	}
 	u.ref, u.part, u.small = ref, nil, nil
 	if u.state == gone {

@@ -47,6 +47,7 @@ type conn struct {
 // would be taken for those to later requests.
 type refusedPacket struct {
 	client store.ClientID
+	key    crypt.SessionKey // zero: refused for want of one
 	name   protocol.Field
 	number uint16
 }
@@ -181,6 +182,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	case errors.As(err, &f):
 		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client)
 	case errors.Is(err, store.ErrFull):
+		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
 		f = failure(protocol.StatusNoSpace, "the server's storage is full")
 	case errors.Is(err, context.Canceled):

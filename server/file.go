@@ -86,22 +86,21 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	defer c.s.buffers.put(b)
 	out := protocol.AppendResponse(b.out[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
-	for {
+	for left := int64(length); ; {
 		// The head goes out with the first piece.
-		n, err := io.ReadFull(content, b.out[len(out):pieceSize])
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			c.s.log.Error("cannot read a blob", "client", id, "error", err)
+		n := min(left, int64(pieceSize-len(out)))
+		if _, err := io.ReadFull(content, b.out[len(out):][:n]); err != nil {
+			c.s.log.Error("a blob ends early or cannot be read", "client", id, "error", err)
 			return nil, lostError{err}
 		}
-		if err := c.write(b.out[:len(out)+n]); err != nil {
+		if err := c.write(b.out[:int64(len(out))+n]); err != nil {
 			return nil, err
 		}
-		if err != nil {
-			break
+		if left -= n; left == 0 {
+			return nil, nil
 		}
 		out = out[:0]
 	}
-	return nil, nil
 }
 
 func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.DeleteFile) (protocol.Message, error) {

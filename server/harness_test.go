@@ -68,7 +68,7 @@ func (c *core) database() string { return filepath.Join(c.dir, "defensive.db") }
 func (c *core) config() server.Config {
 	cfg := server.DefaultConfig()
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey = c.catalog, c.blobs, c.master
-	cfg.Log = slog.New(slog.DiscardHandler)
+	cfg.Log = slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.LegacyCharset = charmap.Windows1252
 	cfg.RetryAckAfter = 50 * time.Millisecond
 	cfg.DrainTimeout = 5 * time.Second

@@ -166,7 +166,7 @@ func (s *sessions) put(id store.ClientID, sess session) {
 func (s *sessions) touch(id store.ClientID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, ok := s.live[id]; ok {
+	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl {
 		l.used, l.written = time.Now(), false
 	} else {
 		s.seen[id] = time.Now()

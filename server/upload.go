@@ -24,7 +24,8 @@ func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.Send
 		// Replaced by a new beginning of the file, or refused before.
 		return nil, errSilent
 	case err != nil:
-		c.refused = refusedPacket{id, m.Name, m.Number}
+		sess, _ := c.s.sessions.get(id)
+		c.refused = refusedPacket{id, sess.key, m.Name, m.Number}
 		return nil, err
 	case !completed:
 		return nil, nil
@@ -40,20 +41,19 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	if err != nil {
 		return nil, false, err
 	}
-	if m.Number == 0 {
-		return nil, false, errPacketZero
-	}
-	if m.Total == 0 {
-		return nil, false, errTotalZero
-	}
 	sess, live := c.s.sessions.get(id)
-	if !live {
-		return nil, false, failure(protocol.StatusNoSession, "no live session key; reconnect")
-	}
-	if c.refused.client == id && c.refused.name == m.Name && m.Number > c.refused.number && m.Number > 1 {
+	if c.refused.client == id && c.refused.key == sess.key && c.refused.name == m.Name && m.Number > c.refused.number && m.Number > 1 {
 		return nil, false, errSilent
 	}
 	c.refused = refusedPacket{}
+	switch {
+	case !live:
+		return nil, false, failure(protocol.StatusNoSession, "no live session key; reconnect")
+	case m.Number == 0:
+		return nil, false, errors.Join(errPacketZero, c.s.uploads.dropNamed(ctx, id, name))
+	case m.Total == 0:
+		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, id, name))
+	}
 	u, err := c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {

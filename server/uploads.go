@@ -102,6 +102,16 @@ func (us *uploads) find(client store.ClientID, ref protocol.UploadRef) (*upload,
 	return u, nil
 }
 
+// dropNamed drops the upload that a client named so, if there is one.
+func (us *uploads) dropNamed(ctx context.Context, client store.ClientID, name string) error {
+	u, err := us.find(client, protocol.UploadRef{Name: name})
+	if err != nil {
+		return nil
+	}
+	us.forget(u)
+	return u.drop(ctx)
+}
+
 // of lists a client's uploads.
 func (us *uploads) of(client store.ClientID) (list []*upload) {
 	us.mu.Lock()

@@ -427,3 +427,5 @@ func (w *wire) has(name string) int {
 	w.t.Helper()
 	return len(w.list(&protocol.ListFiles{Limit: 1000, Only: name}).Files)
 }
+
+func listAll() *protocol.ListFiles { return &protocol.ListFiles{Limit: 1000} }
