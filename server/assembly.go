@@ -112,7 +112,7 @@ func (u *upload) receive(ctx context.Context, number uint32, last bool, size int
 		n, err = io.ReadFull(content, b.in[:min(int64(len(b.in)), max(size, 1))])
 		size -= int64(n)
 		if n > 0 {
-			if takeErr := u.take(p, b.in[:n], b.out[:]); takeErr != nil {
+			if takeErr := u.take(p, b.piece(n), b.out[:]); takeErr != nil {
 				err = takeErr
 			}
 		}
@@ -343,7 +343,7 @@ func (u *upload) drainLocked(b *buffer) error {
 				return fmt.Errorf("reading a packet that waited: %w", err)
 			}
 			done += int64(n)
-			if err := u.appendLocked(p, b.in[:n], b.out[:]); err != nil {
+			if err := u.appendLocked(p, b.piece(n), b.out[:]); err != nil {
 				u.rollBackLocked()
 				return err
 			}

@@ -24,6 +24,7 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 	default:
 		return false, u.failLocked(errSizes)
 	}
+	b.piece(0)
 	rest, err := u.stream.dec.Finish(b.out[:0])
 	if err != nil || whole >= 0 && u.stream.dec.Len() != u.original {
 		return false, u.failLocked(errPadding)

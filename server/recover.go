@@ -126,7 +126,7 @@ func (u *upload) replayLocked(b *buffer) error {
 		if n == 0 {
 			return u.failLocked(fmt.Errorf("reading back an upload: %w", err))
 		}
-		fresh.write(b.in[:n], b.out[:])
+		fresh.write(b.piece(n), b.out[:])
 	}
 	u.stream, u.stale = fresh, false
 	return nil
