@@ -46,14 +46,16 @@ check: ## gofmt and go vet
 fuzz: ## every fuzz target for FUZZTIME (1s) each
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-bench: build ## benchmarks, with allocations
+bench: build ## ratios of the whole system, then benchmarks with allocations
+	$(GO) run ./internal/bench
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 lint: check ## gofmt, go vet and staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
-soak: tools ## all tests SOAKTIME (10) times over, then fuzz each target for a minute
+soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, then fuzz each target for a minute
 	CGO_ENABLED=1 $(GO) test -race -count=$(SOAKTIME) -timeout 6h ./...
+	COFFER_KILLS=10000 $(GO) test -run TestKilledUnderLoad -timeout 12h ./internal/e2e
 	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
 
 clean: ## remove what build made

@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 60 * time.Second
+
+// A core is a running coffer-server that can be killed and started again at
+// the same address.
+type core struct {
+	folder string // its working folder
+	data   string
+	addr   string
+	log    *serverLog
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when cmd has ended and err is set
+	err    error
+}
+
+// freeAddr is an address that nobody listens on, outside of the range that
+// outgoing connections get their ports from: it stays free over a restart.
+func freeAddr() (string, error) {
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(10000))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return addr, l.Close()
+		}
+	}
+	return "", errors.New("no free port")
+}
+
+// newCore starts a server for a test.
+func newCore(t *testing.T, args ...string) *core {
+	t.Helper()
+	folder := t.TempDir()
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &core{folder: folder, data: folder + "/data", addr: addr, log: newServerLog()}
+	t.Cleanup(func() {
+		c.kill()
+		if t.Failed() {
+			t.Logf("the server's log ends with:\n%s", c.log.tail())
+		}
+	})
+	c.restart(t, args...)
+	return c
+}
+
+// restart starts the server, which is not running.
+func (c *core) restart(t *testing.T, args ...string) {
+	t.Helper()
+	if err := c.start(t.Context(), args...); err != nil {
+		t.Fatalf("%v; its log ends with:\n%s", err, c.log.tail())
+	}
+}
+
+// start starts the server and waits until it serves. Later arguments override
+// earlier ones.
+func (c *core) start(ctx context.Context, args ...string) error {
+	args = append([]string{
+		"--data", c.data, "--listen", c.addr, "--internal-listen", "",
+		"--min-free", "1MiB", "--log-level", "debug",
+	}, args...)
+	c.cmd = exec.Command("coffer-server", args...)
+	c.cmd.Dir = c.folder
+	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
+	from := c.log.length()
+	if err := c.run(); err != nil {
+		return err
+	}
+	return c.await(ctx, from, "msg=serving")
+}
+
+// run runs the command.
+func (c *core) run() error {
+	if err := c.cmd.Start(); err != nil {
+		return err
+	}
+	c.done = make(chan struct{})
+	go func() {
+		c.err = c.cmd.Wait()
+		close(c.done)
+	}()
+	return nil
+}
+
+// await waits until the log says something after its first from bytes.
+func (c *core) await(ctx context.Context, from int, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		grown := c.log.grown()
+		if strings.Contains(c.log.since(from), text) {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-c.done:
+			if strings.Contains(c.log.since(from), text) {
+				return nil
+			}
+			return fmt.Errorf("the server ended (%w) without %q", c.err, text)
+		case <-ctx.Done():
+			return fmt.Errorf("the server's log never said %q", text)
+		}
+	}
+}
+
+// expect is await for tests.
+func (c *core) expect(t *testing.T, from int, text string) {
+	t.Helper()
+	if err := c.await(t.Context(), from, text); err != nil {
+		t.Fatalf("%v; it ends with:\n%s", err, c.log.tail())
+	}
+}
+
+// kill ends the server as a crash would.
+func (c *core) kill() {
+	if c.done == nil {
+		return
+	}
+	c.cmd.Process.Kill() // fails only if it has ended
+	<-c.done
+}
+
+// stop ends the server as an operator would; it must exit with 0.
+func (c *core) stop() error {
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-c.done:
+		return c.err
+	case <-time.After(patience):
+		c.kill()
+		return errors.New("the server did not stop")
+	}
+}
+
+// serverLog is what a server has written, over all its runs.
+type serverLog struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	changed chan struct{} // closed at the next write
+}
+
+func newServerLog() *serverLog { return &serverLog{changed: make(chan struct{})} }
+
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return l.text.Write(p)
+}
+
+// grown is closed when the log grows.
+func (l *serverLog) grown() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+func (l *serverLog) length() int { return len(l.since(0)) }
+
+func (l *serverLog) since(from int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text.Bytes()[from:])
+}
+
+func (l *serverLog) tail() string {
+	text := l.since(0)
+	return text[max(0, len(text)-4096):]
+}
+
+// A person has a home with keys, and types commands.
+type person struct {
+	t    *testing.T
+	home string
+	dir  string // working folder
+}
+
+// register makes a person with an account at addr.
+func register(t *testing.T, addr, name string) *person {
+	t.Helper()
+	p := &person{t: t, home: t.TempDir(), dir: t.TempDir()}
+	p.must("register", "--server", addr, "--name", name)
+	return p
+}
+
+// command is a coffer command that has not been started.
+func (p *person) command(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(p.t.Context(), "coffer", args...)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), "COFFER_HOME="+p.home, "COFFER_RSA_BITS=1024")
+	return cmd
+}
+
+// must runs a command that has to succeed and returns its standard output.
+func (p *person) must(args ...string) string {
+	p.t.Helper()
+	var stderr bytes.Buffer
+	cmd := p.command(args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("coffer %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return string(out)
+}
+
+// refused runs a command that has to fail, saying want.
+func (p *person) refused(want string, args ...string) {
+	p.t.Helper()
+	out, err := p.command(args...).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), want) {
+		p.t.Fatalf("coffer %s: %v, want exit code 1 and %q\n%s", strings.Join(args, " "), err, want, out)
+	}
+}
+
+// write makes a file of random bytes in the person's folder.
+func (p *person) write(name string, size int) []byte {
+	p.t.Helper()
+	content := randomBytes(uint64(size), size)
+	if err := os.WriteFile(p.dir+"/"+name, content, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return content
+}
+
+// gets checks that a file comes back as it was.
+func (p *person) gets(name string, want []byte) {
+	p.t.Helper()
+	if got := p.must("restore", name, "-o", "-"); got != string(want) {
+		p.t.Fatalf("%s came back as %d other bytes; there were %d", name, len(got), len(want))
+	}
+}
+
+// randomBytes are the same for the same seed.
+func randomBytes(seed uint64, size int) []byte {
+	var key [32]byte
+	for i := range 8 {
+		key[i] = byte(seed >> (8 * i))
+	}
+	content := make([]byte, size)
+	rand.NewChaCha8(key).Read(content)
+	return content
+}
