@@ -2,7 +2,7 @@
 
 SHELL    := bash
 GO       ?= go
-FUZZTIME ?= 1s
+FUZZTIME ?= 1000x
 SOAKTIME ?= 10
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -43,7 +43,7 @@ check: ## gofmt and go vet
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 
-fuzz: ## every fuzz target for FUZZTIME (1s) each
+fuzz: ## every fuzz target for FUZZTIME (1000x) each
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 
 bench: build ## ratios of the whole system, then benchmarks with allocations

@@ -95,7 +95,8 @@ func (s *Session) Close() {
 // Do calls f with a live connection, and again with a new one after a backoff
 // as long as what fails is the connection: f must be safe to repeat. It gives
 // up when ctx ends or nothing has worked for SessionOptions.MaxElapsed. The
-// very first connection is tried once: a wrong address should say so at once.
+// very first connection is tried once: a wrong address, or TLS on one side
+// only, should say so at once.
 func (s *Session) Do(ctx context.Context, f func(*Conn) error) error {
 	b := backoff{opts: s.opts}
 	for {
@@ -143,7 +144,7 @@ func (s *Session) connect(ctx context.Context) (conn *Conn, final bool, err erro
 	}
 	if err := s.open(ctx, conn); err != nil {
 		conn.Close()
-		return nil, false, fmt.Errorf("open a session: %w", err)
+		return nil, !s.ever && IsTransport(err), fmt.Errorf("open a session: %w", err)
 	}
 	s.conn, s.ever = conn, true
 	return conn, false, nil

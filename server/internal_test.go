@@ -27,7 +27,7 @@ func TestSpaceReserve(t *testing.T) {
 		{name: "room", free: 1 << 40, kept: true},
 		{name: "below the minimum", free: 1<<30 - 1, low: true, kept: true},
 		{name: "all but full", free: 1 << 20, low: true},
-		{name: "room, but not for the reserve", free: 1 << 30},
+		{name: "room, but not for the reserve", free: 1 << 30, low: true},
 		{name: "room again", free: 1 << 40, kept: true},
 		{name: "cannot tell", err: errors.New("failing"), kept: true},
 		{name: "a write found none", free: 1 << 40, full: true, low: true},

@@ -73,10 +73,13 @@ func (s *Space) check() {
 	case free < s.min:
 		s.setLow(true, free)
 	default:
-		if err := s.restore(free); err != nil {
+		// Without its reserve there is no space again: what the reserve gave
+		// up is not for new content.
+		there, err := s.restore(free)
+		if err != nil {
 			s.log.Warn("cannot make the reserve file", "error", err)
 		}
-		s.setLow(false, free)
+		s.setLow(!there, free)
 	}
 }
 
@@ -100,21 +103,25 @@ func (s *Space) release() {
 	}
 }
 
-// restore makes the reserve file where there is none and room for it.
-func (s *Space) restore(free uint64) error {
-	if _, err := os.Stat(s.reserve); err == nil || free < s.min+reserveSize {
-		return nil
+// restore makes the reserve file where there is none and room for it, and
+// reports whether it is there.
+func (s *Space) restore(free uint64) (there bool, err error) {
+	if _, err := os.Stat(s.reserve); err == nil {
+		return true, nil
+	}
+	if free < s.min+reserveSize {
+		return false, nil
 	}
 	f, err := os.OpenFile(s.reserve, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	block := make([]byte, 64<<10)
 	for n := 0; n < reserveSize; n += len(block) {
 		if _, err := f.Write(block); err != nil {
-			return errors.Join(fmt.Errorf("filling the reserve file: %w", err), os.Remove(s.reserve))
+			return false, errors.Join(fmt.Errorf("filling the reserve file: %w", err), os.Remove(s.reserve))
 		}
 	}
-	return f.Sync()
+	return true, f.Sync()
 }
