@@ -1,0 +1,190 @@
+package api
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"strings"
+	"time"
+
+	"coffer/client"
+	"coffer/protocol"
+)
+
+const (
+	headerClientID = "X-Client-ID"
+	maxPassword    = 1 << 10 // bytes
+)
+
+type callerKey struct{}
+
+// authenticate lets only holders of a live token pass where the contract asks
+// for one.
+func (g *Gateway) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.contract.needsToken(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c, err := g.callerOf(r)
+		if err != nil {
+			g.fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// callerOf reads the request's token and asks the core whether it was revoked.
+func (g *Gateway) callerOf(r *http.Request) (caller, error) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return caller{}, unauthenticated("Authorization: a Bearer session token is missing; sign in first")
+	}
+	c, err := g.tokens.read(strings.TrimSpace(token))
+	if err != nil {
+		return caller{}, err
+	}
+	err = g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.CheckToken(r.Context(), c.token) })
+	return c, err
+}
+
+// caller is who authenticate let pass.
+func callerIn(r *http.Request) caller {
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	return c
+}
+
+// identify returns the client that the call is for. A token that carries the
+// identity is enough; with another the client id must come along, in the body
+// or the header, and belong to the token's account.
+func (g *Gateway) identify(r *http.Request, inBody *ClientID) (protocol.ClientID, error) {
+	c := callerIn(r)
+	given, err := givenClientID(r, inBody)
+	if err != nil {
+		return protocol.ClientID{}, err
+	}
+	if given == nil {
+		if c.proof == byName {
+			return protocol.ClientID{}, unauthenticated("client_id: missing; a token got by username alone needs it with each call, in the body or as " + headerClientID)
+		}
+		return c.client, nil
+	}
+	other := &problem{kind: kindForbidden, message: "client_id: not the session token's own"}
+	if c.proof != byName {
+		if subtle.ConstantTimeCompare(given[:], c.client[:]) != 1 {
+			return protocol.ClientID{}, other
+		}
+		return c.client, nil
+	}
+	_, err = ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.SignedIn, error) {
+		return conn.SignIn(r.Context(), protocol.SignIn{Method: protocol.SignInByClientID, Client: *given, Name: c.username})
+	})
+	if client.IsStatus(err, protocol.StatusUnauthenticated) {
+		return protocol.ClientID{}, other
+	}
+	return *given, err
+}
+
+// givenClientID is the client id that the call bears, nil if it bears none.
+func givenClientID(r *http.Request, inBody *ClientID) (*protocol.ClientID, error) {
+	header := r.Header.Get(headerClientID)
+	if inBody == nil {
+		if header == "" {
+			return nil, nil
+		}
+		return parseClientID(headerClientID, header)
+	}
+	id, err := parseClientID("client_id", *inBody)
+	if err != nil || header == "" {
+		return id, err
+	}
+	other, err := parseClientID(headerClientID, header)
+	if err == nil && *other != *id {
+		err = invalid("client_id", "differs from "+headerClientID)
+	}
+	return id, err
+}
+
+// parseClientID reads a client id as a UUID is written.
+func parseClientID(field, text string) (*protocol.ClientID, error) {
+	var id protocol.ClientID
+	plain := strings.ReplaceAll(text, "-", "")
+	if len(text) != 36 || len(plain) != 32 {
+		return nil, invalid(field, "not a client id")
+	}
+	if _, err := hex.Decode(id[:], []byte(plain)); err != nil {
+		return nil, invalid(field, "not a client id")
+	}
+	return &id, nil
+}
+
+// formatClientID writes a client id as a UUID is written.
+func formatClientID(id protocol.ClientID) string {
+	s := hex.EncodeToString(id[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+}
+
+// Login signs in: POST /api/v1/auth/login.
+func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
+	answer, err := g.login(r)
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
+	body, err := decode[LoginRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.limitSignIn(r, body.Username); err != nil {
+		return nil, err
+	}
+	m := protocol.SignIn{Method: protocol.SignInByName, Name: body.Username}
+	c := caller{username: body.Username, proof: byName}
+	switch {
+	case body.Password != nil && body.ClientId != nil:
+		return nil, invalid("client_id", "give it or the password, not both")
+	case body.Password != nil:
+		if err := checkPassword(*body.Password); err != nil {
+			return nil, err
+		}
+		m.Method, m.Password, c.proof = protocol.SignInByPassword, *body.Password, byPassword
+	case body.ClientId != nil:
+		id, err := parseClientID("client_id", *body.ClientId)
+		if err != nil {
+			return nil, err
+		}
+		m.Method, m.Client, c.proof = protocol.SignInByClientID, *id, byClientID
+	}
+	signed, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.SignedIn, error) {
+		return conn.SignIn(r.Context(), m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer := &LoggedIn{ExpiresIn: int(g.cfg.TokenTTL / time.Second)}
+	if c.proof != byName {
+		c.client = signed.Client
+		id := formatClientID(signed.Client)
+		answer.ClientId = &id
+	}
+	answer.SessionToken, err = g.tokens.issue(c)
+	return answer, err
+}
+
+// Logout makes the token dead: POST /api/v1/auth/logout.
+func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request) {
+	c := callerIn(r)
+	err := g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
+		return conn.RevokeToken(r.Context(), c.token, c.expires)
+	})
+	g.reply(w, r, http.StatusNoContent, nil, err)
+}
+
+func checkPassword(password string) error {
+	if len(password) > maxPassword {
+		return invalid("password", "longer than 1024 bytes")
+	}
+	return nil
+}

@@ -1,0 +1,406 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+)
+
+const (
+	streamBuffer = 64 << 10
+	maxMember    = 16 << 10 // bytes of one member but the content
+)
+
+// A filePacket is the body of /files/upload without its content.
+type filePacket struct {
+	ClientID      *ClientID
+	Filename      string
+	OriginalSize  int64
+	Number, Total uint32
+}
+
+// readFilePacket reads a FilePacket of the contract from r, its members in any
+// order, and writes the content to w as it comes. It holds none of it, and
+// allocates by no length that is merely claimed. Unknown members are skipped.
+func readFilePacket(r io.Reader, w io.Writer) (filePacket, error) {
+	s := &jsonStream{in: bufio.NewReaderSize(r, streamBuffer)}
+	var p filePacket
+	seen := map[string]bool{}
+	err := s.object(func(name string) error {
+		if seen[name] {
+			return invalid(name, "given twice")
+		}
+		if len(seen) == 64 {
+			return invalid("body", "too many members")
+		}
+		seen[name] = true
+		return p.member(s, name, w)
+	})
+	if err != nil {
+		return p, err
+	}
+	for _, name := range []string{"filename", "encrypted_data", "original_size", "packet_number", "total_packets"} {
+		if !seen[name] {
+			return p, invalid(name, "missing")
+		}
+	}
+	if p.Number > p.Total {
+		return p, invalid("packet_number", "larger than total_packets")
+	}
+	return p, nil
+}
+
+func (p *filePacket) member(s *jsonStream, name string, w io.Writer) error {
+	if name == "encrypted_data" {
+		return s.base64(w)
+	}
+	raw, err := s.value(name)
+	if err != nil {
+		return err
+	}
+	switch name {
+	case "client_id":
+		var id ClientID
+		p.ClientID = &id
+		return text(name, raw, &id)
+	case "filename":
+		return text(name, raw, &p.Filename)
+	case "original_size":
+		n, err := integer(name, raw, 0, math.MaxInt64)
+		p.OriginalSize = n
+		return err
+	case "packet_number":
+		n, err := integer(name, raw, 1, math.MaxUint32)
+		p.Number = uint32(n)
+		return err
+	case "total_packets":
+		n, err := integer(name, raw, 1, math.MaxUint32)
+		p.Total = uint32(n)
+		return err
+	}
+	return nil
+}
+
+func text(name string, raw []byte, s *string) error {
+	if raw[0] != '"' || json.Unmarshal(raw, s) != nil {
+		return invalid(name, "must be a string")
+	}
+	return nil
+}
+
+func integer(name string, raw []byte, least, most int64) (int64, error) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0, invalid(name, "must be an integer")
+	}
+	if err != nil || n < least || n > most {
+		return 0, invalid(name, fmt.Sprintf("must be from %d to %d", least, most))
+	}
+	return n, nil
+}
+
+// A jsonStream reads one JSON object piece by piece.
+type jsonStream struct{ in *bufio.Reader }
+
+// object reads the object, which must be all there is, and calls member at
+// each member's value.
+func (s *jsonStream) object(member func(name string) error) error {
+	if c, err := s.next(); errors.Is(err, io.EOF) {
+		return invalid("body", "missing")
+	} else if err != nil {
+		return bodyProblem(err)
+	} else if c != '{' {
+		return invalid("body", "must be a JSON object")
+	}
+	for first := true; ; first = false {
+		c, err := s.next()
+		switch {
+		case err != nil:
+			return bodyProblem(err)
+		case first && c == '}':
+			return s.end()
+		case c != '"':
+			return invalid("body", "not JSON: a member's name must follow")
+		}
+		raw, err := s.quoted("body")
+		if err != nil {
+			return err
+		}
+		var name string
+		if json.Unmarshal(raw, &name) != nil {
+			return invalid("body", "not JSON: a member's name is no string")
+		}
+		if err := s.colon(name, member); err != nil {
+			return err
+		}
+		switch c, err = s.next(); {
+		case err != nil:
+			return bodyProblem(err)
+		case c == '}':
+			return s.end()
+		case c != ',':
+			return invalid("body", "not JSON: a comma or brace must follow a member")
+		}
+	}
+}
+
+func (s *jsonStream) colon(name string, member func(string) error) error {
+	c, err := s.next()
+	if err != nil {
+		return bodyProblem(err)
+	}
+	if c != ':' {
+		return invalid("body", "not JSON: a colon must follow a member's name")
+	}
+	return member(name)
+}
+
+// end makes sure that nothing follows.
+func (s *jsonStream) end() error {
+	if _, err := s.next(); err == nil {
+		return invalid("body", "more after the JSON object")
+	} else if !errors.Is(err, io.EOF) {
+		return bodyProblem(err)
+	}
+	return nil
+}
+
+// next is the next byte that is no space.
+func (s *jsonStream) next() (byte, error) {
+	for {
+		c, err := s.in.ReadByte()
+		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c, err
+		}
+	}
+}
+
+// quoted reads the rest of a string whose opening quote was read, and returns
+// all of it.
+func (s *jsonStream) quoted(name string) ([]byte, error) {
+	raw := []byte{'"'}
+	for escaped := false; ; {
+		c, err := s.in.ReadByte()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		if raw = append(raw, c); len(raw) > maxMember {
+			return nil, invalid(name, "too long")
+		}
+		if c == '"' && !escaped {
+			return raw, nil
+		}
+		escaped = c == '\\' && !escaped
+	}
+}
+
+// value reads a value, as it stands.
+func (s *jsonStream) value(name string) ([]byte, error) {
+	var raw []byte
+	for depth := 0; ; {
+		c, err := s.next()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		part := []byte{c}
+		switch c {
+		case '"':
+			part, err = s.quoted(name)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',', ':':
+		default:
+			part, err = s.word(c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if raw = append(raw, part...); len(raw) > maxMember {
+			return nil, invalid(name, "too long")
+		}
+		if depth > maxNested {
+			return nil, invalid(name, "nested too deeply")
+		}
+		if depth <= 0 {
+			break
+		}
+	}
+	if !json.Valid(raw) {
+		return nil, invalid(name, "not JSON")
+	}
+	return raw, nil
+}
+
+// word reads the rest of a number, true, false or null that begins with c.
+func (s *jsonStream) word(c byte) ([]byte, error) {
+	word := []byte{c}
+	for len(word) <= maxMember {
+		c, err := s.in.ReadByte()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		if bytes.IndexByte([]byte("+-.0123456789abcdefghijklmnopqrstuvwxyzE"), c) < 0 {
+			return word, s.in.UnreadByte()
+		}
+		word = append(word, c)
+	}
+	return word, nil
+}
+
+// base64 reads a string of base64 and writes what it means.
+func (s *jsonStream) base64(w io.Writer) error {
+	c, err := s.next()
+	if err != nil {
+		return bodyProblem(err)
+	}
+	if c != '"' {
+		return invalid("encrypted_data", "must be a string")
+	}
+	d := &base64Stream{w: w}
+	for {
+		if _, err := s.in.Peek(1); err != nil {
+			return bodyProblem(err)
+		}
+		chunk, err := s.in.Peek(s.in.Buffered())
+		if err != nil {
+			return bodyProblem(err)
+		}
+		end := bytes.IndexByte(chunk, '"')
+		if end >= 0 {
+			chunk = chunk[:end]
+		}
+		escape := bytes.IndexByte(chunk, '\\')
+		if escape >= 0 {
+			chunk = chunk[:escape]
+		}
+		if err := d.decode(chunk); err != nil {
+			return err
+		}
+		if _, err := s.in.Discard(len(chunk)); err != nil {
+			return bodyProblem(err)
+		}
+		switch {
+		case escape >= 0:
+			if err := s.escape(d); err != nil {
+				return err
+			}
+		case end >= 0:
+			if _, err := s.in.Discard(1); err != nil {
+				return bodyProblem(err)
+			}
+			return d.finish()
+		}
+	}
+}
+
+// escape reads a backslash and what it stands for: some encoders write \/ for
+// the slash of base64, or \u002f.
+func (s *jsonStream) escape(d *base64Stream) error {
+	head, err := s.in.Peek(2)
+	if err != nil {
+		return bodyProblem(err)
+	}
+	size := 2
+	if head[1] == 'u' {
+		size = 6
+	}
+	raw, err := s.in.Peek(size)
+	if err != nil {
+		return bodyProblem(err)
+	}
+	var plain string
+	if json.Unmarshal([]byte(`"`+string(raw)+`"`), &plain) != nil {
+		return d.bad(0)
+	}
+	if err := d.decode([]byte(plain)); err != nil {
+		return err
+	}
+	_, err = s.in.Discard(size)
+	return err
+}
+
+// A base64Stream decodes base64 that comes in pieces of any length.
+type base64Stream struct {
+	w      io.Writer
+	out    []byte
+	group  []byte // the beginning of a group of four
+	chars  int64  // decoded so far
+	padded bool   // nothing may follow
+}
+
+// decode takes in the next characters.
+func (d *base64Stream) decode(p []byte) error {
+	if len(p) > 0 && d.padded {
+		return d.bad(0)
+	}
+	// The library would let line breaks pass.
+	for _, c := range []byte{'\n', '\r'} {
+		if at := bytes.IndexByte(p, c); at >= 0 {
+			return d.bad(int64(len(d.group) + at))
+		}
+	}
+	if len(d.group) > 0 {
+		n := min(4-len(d.group), len(p))
+		d.group = append(d.group, p[:n]...)
+		p = p[n:]
+		if len(d.group) < 4 {
+			return nil
+		}
+		group := d.group
+		d.group = d.group[:0]
+		if err := d.whole(group); err != nil {
+			return err
+		}
+		if len(p) > 0 && d.padded {
+			return d.bad(0)
+		}
+	}
+	n := len(p) / 4 * 4
+	if err := d.whole(p[:n]); err != nil {
+		return err
+	}
+	if n < len(p) && d.padded {
+		return d.bad(0)
+	}
+	d.group = append(d.group, p[n:]...)
+	return nil
+}
+
+// whole decodes whole groups.
+func (d *base64Stream) whole(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	if len(d.out) < len(p) {
+		d.out = make([]byte, max(len(p), streamBuffer))
+	}
+	n, err := base64.StdEncoding.Decode(d.out, p)
+	var corrupt base64.CorruptInputError
+	if errors.As(err, &corrupt) {
+		return d.bad(int64(corrupt))
+	}
+	d.chars += int64(len(p))
+	d.padded = p[len(p)-1] == '='
+	_, err = d.w.Write(d.out[:n])
+	return err
+}
+
+// finish checks that the last group is whole.
+func (d *base64Stream) finish() error {
+	if len(d.group) > 0 {
+		return invalid("encrypted_data", fmt.Sprintf("base64 is cut off after character %d", d.chars+int64(len(d.group))))
+	}
+	return nil
+}
+
+func (d *base64Stream) bad(at int64) error {
+	return invalid("encrypted_data", fmt.Sprintf("not base64 at character %d", d.chars+at))
+}

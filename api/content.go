@@ -1,0 +1,135 @@
+package api
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+
+	"coffer/client"
+	"coffer/protocol"
+)
+
+// contentPiece is how much of a file is asked of the core at once. In between
+// no connection is held: a slow caller costs memory alone, and the core may
+// restart under a download.
+const contentPiece = 1 << 20
+
+// GetFileContent sends a file's ciphertext: GET
+// /api/v1/files/{filename}/content.
+func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filename PathFilename, params GetFileContentParams) {
+	id, err := g.identify(r, nil)
+	var info *protocol.FileInfo
+	if err == nil {
+		info, err = g.fileInfo(r, id, filename, params.Version)
+	}
+	if err != nil {
+		g.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", typeOctets)
+	h.Set("ETag", `"`+hex.EncodeToString(info.SHA256[:])+`"`)
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(info.Name)}))
+	http.ServeContent(&rangeWriter{ResponseWriter: w, g: g, r: r}, r, "", info.Created, &remoteFile{
+		ctx: r.Context(), core: g.core, client: id, size: int64(info.Size),
+		m: protocol.ReadFile{Version: info.Version, Name: info.Name},
+	})
+}
+
+// rangeWriter makes what http.ServeContent says to a bad range a problem.
+type rangeWriter struct {
+	http.ResponseWriter
+	g       *Gateway
+	r       *http.Request
+	refused bool
+}
+
+func (w *rangeWriter) WriteHeader(status int) {
+	if w.refused = status == http.StatusRequestedRangeNotSatisfiable; w.refused {
+		w.g.fail(w.ResponseWriter, w.r, &problem{kind: kindRange, message: "Range: beyond the end of the file, or not a range"})
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// A remoteFile reads one version of a file from the core, a piece at a time.
+type remoteFile struct {
+	ctx    context.Context // the request's, for which alone this lives
+	core   *pool
+	client protocol.ClientID
+	m      protocol.ReadFile
+	size   int64
+
+	at    int64
+	piece []byte // what is at hand, from at on
+	buf   []byte
+}
+
+// Seek moves to where the next Read begins.
+func (f *remoteFile) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += f.at
+	case io.SeekEnd:
+		offset += f.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the beginning")
+	}
+	if offset != f.at {
+		f.at, f.piece = offset, nil
+	}
+	return offset, nil
+}
+
+// Read reads what comes next.
+func (f *remoteFile) Read(p []byte) (int, error) {
+	if f.at >= f.size {
+		return 0, io.EOF
+	}
+	if len(f.piece) == 0 {
+		if err := f.fetch(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, f.piece)
+	f.piece = f.piece[n:]
+	f.at += int64(n)
+	return n, nil
+}
+
+// fetch gets the next piece.
+func (f *remoteFile) fetch() error {
+	want := min(contentPiece, f.size-f.at)
+	if f.buf == nil {
+		f.buf = make([]byte, want)
+	}
+	m := f.m
+	m.Offset, m.Length = uint64(f.at), uint32(min(want, int64(len(f.buf))))
+	err := f.core.do(f.ctx, idempotent, func(conn *client.Conn) error {
+		_, content, err := conn.ReadFile(f.ctx, f.client, m)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadFull(content, f.buf[:m.Length])
+		return errors.Join(err, content.Close())
+	})
+	if err != nil {
+		return fmt.Errorf("read the file's content: %w", err)
+	}
+	f.piece = f.buf[:m.Length]
+	return nil
+}

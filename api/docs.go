@@ -1,0 +1,173 @@
+package api
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+//go:embed docs.html.tmpl
+var docsTemplate string
+
+// docsPage is what the template shows.
+type docsPage struct {
+	Spec       *openapi3.T
+	Tags       []docsTag
+	Schemas    []docsSchema
+	Problems   []about
+	JustErrors bool
+}
+
+type docsTag struct {
+	*openapi3.Tag
+	Calls []docsCall
+}
+
+type docsCall struct {
+	Method, Path string
+	*openapi3.Operation
+	Params  openapi3.Parameters
+	Body    string // the type it takes, or its schema's name
+	Answers []docsAnswer
+	Open    bool // no token needed
+}
+
+type docsAnswer struct{ Status, Meaning, Schema string }
+
+type docsSchema struct {
+	Name    string
+	Schema  *openapi3.Schema
+	Members []docsMember
+}
+
+type docsMember struct {
+	Name, Type, Meaning string
+	Required            bool
+}
+
+// Docs shows the contract: GET /docs.
+func (g *Gateway) Docs(w http.ResponseWriter, r *http.Request) { g.page200(w, r, false) }
+
+// DocsProblems tells what the types of problems mean: GET /docs/problems.
+func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.page200(w, r, true) }
+
+// Openapi serves the contract: GET /openapi.json.
+func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", typeJSON)
+	g.write(w, r, g.contract.json)
+}
+
+func (g *Gateway) page200(w http.ResponseWriter, r *http.Request, justErrors bool) {
+	t, err := template.New("docs").Parse(docsTemplate)
+	var page bytes.Buffer
+	if err == nil {
+		err = t.Execute(&page, g.contract.page(justErrors))
+	}
+	if err != nil {
+		g.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	g.write(w, r, page.Bytes())
+}
+
+func (g *Gateway) write(w http.ResponseWriter, r *http.Request, body []byte) {
+	if _, err := w.Write(body); err != nil {
+		g.log.Debug("an answer did not reach its caller", requestAttr(r))
+	}
+}
+
+func (c *contract) page(justErrors bool) docsPage {
+	p := docsPage{Spec: c.spec, JustErrors: justErrors}
+	for k := range kinds {
+		p.Problems = append(p.Problems, k.about())
+	}
+	for _, tag := range c.spec.Tags {
+		p.Tags = append(p.Tags, docsTag{Tag: tag, Calls: c.calls(tag.Name)})
+	}
+	for _, name := range sorted(c.spec.Components.Schemas) {
+		p.Schemas = append(p.Schemas, schemaOf(name, c.spec.Components.Schemas[name].Value))
+	}
+	return p
+}
+
+func (c *contract) calls(tag string) (calls []docsCall) {
+	for _, path := range c.spec.Paths.InMatchingOrder() {
+		item := c.spec.Paths.Find(path)
+		operations := item.Operations()
+		for _, method := range sorted(operations) {
+			op := operations[method]
+			if !slices.Contains(op.Tags, tag) {
+				continue
+			}
+			call := docsCall{Method: method, Path: path, Operation: op, Open: op.Security != nil && len(*op.Security) == 0}
+			call.Params = append(append(call.Params, item.Parameters...), op.Parameters...)
+			if op.RequestBody != nil {
+				call.Body = contentName(op.RequestBody.Value.Content)
+			}
+			for _, status := range sorted(op.Responses.Map()) {
+				answer := op.Responses.Value(status).Value
+				call.Answers = append(call.Answers, docsAnswer{status, *answer.Description, contentName(answer.Content)})
+			}
+			calls = append(calls, call)
+		}
+	}
+	slices.SortStableFunc(calls, func(a, b docsCall) int { return strings.Compare(a.Path, b.Path) })
+	return calls
+}
+
+// contentName is the name of a content's schema, or else its media type.
+func contentName(content openapi3.Content) string {
+	for _, mediaType := range sorted(content) {
+		if schema := content[mediaType].Schema; schema != nil && schema.Ref != "" {
+			return refName(schema.Ref)
+		}
+		return mediaType
+	}
+	return ""
+}
+
+func refName(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
+
+func schemaOf(name string, schema *openapi3.Schema) docsSchema {
+	s := docsSchema{Name: name, Schema: schema}
+	for _, member := range sorted(schema.Properties) {
+		ref := schema.Properties[member]
+		m := docsMember{Name: member, Meaning: ref.Value.Description, Required: slices.Contains(schema.Required, member)}
+		switch {
+		case ref.Ref != "":
+			m.Type = refName(ref.Ref)
+		case ref.Value.Type != nil:
+			m.Type = strings.Join(ref.Value.Type.Slice(), " or ")
+		}
+		if len(ref.Value.Enum) > 0 && ref.Ref == "" {
+			m.Type = enumOf(ref.Value.Enum)
+		}
+		s.Members = append(s.Members, m)
+	}
+	return s
+}
+
+func enumOf(values []any) string {
+	var names []string
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			names = append(names, s)
+		}
+	}
+	return strings.Join(names, " | ")
+}
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,232 @@
+// Package api is Coffer's gateway: the REST API of openapi.yaml in front of a
+// core, to which every call becomes requests of the wire protocol over pooled
+// connections.
+//
+// It stores nothing and cannot open what passes through it: it has the wire
+// alone, shares no code with the core or its storage, and never sees a session
+// key but wrapped. It reads no flags and no environment. No client id,
+// password or token reaches its log, its metrics or an error.
+package api
+
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../openapi.yaml
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/rs/cors"
+	"golang.org/x/sync/semaphore"
+)
+
+// Config is what a Gateway runs with. Core, Secret and Log must be set;
+// DefaultConfig gives the rest.
+type Config struct {
+	Core   string      // the core's internal listener, host:port
+	Secret []byte      // what tokens are signed and sealed with, at least 32 bytes
+	TLS    *tls.Config // nil: plain HTTP
+	Log    *slog.Logger
+
+	CoreTLS        *tls.Config    // nil: plain TCP to the core
+	CoreConns      int            // most connections to the core
+	CoreWait       time.Duration  // for a connection to become free
+	CoreTimeout    time.Duration  // of a connection that stands still
+	TokenTTL       time.Duration  // whole seconds
+	MaxPacket      int64          // bytes of content
+	BodyTimeout    time.Duration  // for the next bytes of a body, in either direction
+	DrainTimeout   time.Duration  // how long requests in flight may take at shutdown
+	TempDir        string         // for packets under way; "": the system's
+	CORSOrigins    []string       // who may call from a browser; "*" for all
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	Rate           Rate           // of all calls from one address
+	AuthRate       Rate           // of registering and signing in, by address and by username
+}
+
+// A Rate is how many calls a second are served, and how many at once.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// DefaultConfig returns the settings a gateway has unless it is told otherwise.
+func DefaultConfig() Config {
+	return Config{
+		CoreConns:    32,
+		CoreWait:     5 * time.Second,
+		CoreTimeout:  30 * time.Second,
+		TokenTTL:     time.Hour,
+		MaxPacket:    16 << 20,
+		BodyTimeout:  30 * time.Second,
+		DrainTimeout: 15 * time.Second,
+		CORSOrigins:  []string{"*"},
+		Rate:         Rate{PerSecond: 200, Burst: 400},
+		AuthRate:     Rate{PerSecond: 5, Burst: 20},
+	}
+}
+
+// A Gateway serves the API. It is static after New.
+type Gateway struct {
+	cfg      Config
+	log      *slog.Logger
+	core     *pool
+	tokens   *tokens
+	contract *contract
+	metrics  *metrics
+	calls    *limiter            // by address
+	signIns  *limiter            // by address, and by username
+	memory   *semaphore.Weighted // for packets that are sent from memory
+	handler  http.Handler
+}
+
+// New makes a gateway, which connects to the core when it is first asked
+// something. Close releases it.
+func New(cfg Config) (*Gateway, error) {
+	if len(cfg.Secret) < minSecret {
+		return nil, fmt.Errorf("the token secret has %d bytes; at least %d are needed", len(cfg.Secret), minSecret)
+	}
+	contract, err := loadContract()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := newTokens(cfg.Secret, cfg.TokenTTL)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		cfg: cfg, log: cfg.Log, contract: contract, tokens: tokens,
+		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
+		memory: semaphore.NewWeighted(max(packetMemory, cfg.MaxPacket)),
+	}
+	if g.core, err = newPool(cfg); err != nil {
+		return nil, err
+	}
+	g.metrics = newMetrics(g.core)
+	g.handler = g.routes()
+	return g, nil
+}
+
+// Close closes the connections to the core, once no call uses them.
+func (g *Gateway) Close() { g.core.close() }
+
+// ServeHTTP serves one call.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }
+
+// Serve serves on l until ctx ends, then lets calls in flight finish.
+func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           g,
+		TLSConfig:         g.cfg.TLS,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() {
+		if g.cfg.TLS != nil {
+			done <- srv.ServeTLS(l, "", "")
+			return
+		}
+		done <- srv.Serve(l)
+	}()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.DrainTimeout)
+	defer cancel()
+	err := srv.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		g.log.Warn("calls in flight were cut off", "after", g.cfg.DrainTimeout)
+		err = srv.Close()
+	}
+	<-done
+	return err
+}
+
+// routes puts the middleware before the contract's routes.
+func (g *Gateway) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(
+		g.requestID,
+		g.deadlines,
+		g.observe,
+		g.recoverPanics,
+		secureHeaders,
+		cors.New(cors.Options{
+			AllowedOrigins: g.cfg.CORSOrigins,
+			AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+			AllowedHeaders: []string{"Authorization", "Content-Type", headerClientID, headerRequestID, "Range", "If-Range", "If-None-Match"},
+			ExposedHeaders: []string{"ETag", "Location", "Link", "Retry-After", headerRequestID, "Content-Range", "Content-Disposition", "Accept-Ranges"},
+			MaxAge:         600,
+		}).Handler,
+		g.limitCalls,
+		middleware.Compress(5, "application/json", typeProblem),
+		escapedPath,
+		middleware.GetHead,
+	)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		g.fail(w, r, &problem{kind: kindNotFound, message: "there is nothing at this path; /docs lists what there is"})
+	})
+	r.MethodNotAllowed(g.methodNotAllowed)
+	return HandlerWithOptions(g, ChiServerOptions{
+		BaseRouter:       r,
+		Middlewares:      []MiddlewareFunc{g.authenticate, g.validate},
+		ErrorHandlerFunc: g.badParameter,
+	})
+}
+
+// escapedPath has paths routed as they were escaped, so that a name in one may
+// hold a slash, and is unescaped exactly once.
+func escapedPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = r.URL.EscapedPath()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// methodNotAllowed answers a method that the path does not have: OPTIONS with
+// what it has, others with a problem.
+func (g *Gateway) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+	routes := chi.RouteContext(r.Context()).Routes
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		lookup := method
+		if method == http.MethodHead {
+			lookup = http.MethodGet // which serves it
+		}
+		if routes.Match(chi.NewRouteContext(), lookup, r.URL.RawPath) {
+			w.Header().Add("Allow", method)
+		}
+	}
+	w.Header().Add("Allow", http.MethodOptions)
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	g.fail(w, r, &problem{kind: kindMethod, message: "the path does not have this method; the Allow header says which it has"})
+}
+
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+		h.Set("Cache-Control", "no-store")
+		if r.TLS != nil {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,53 @@
+package api
+
+import (
+	"net/http"
+
+	"coffer/client"
+	"coffer/protocol"
+)
+
+// Register makes an account: POST /api/v1/auth/register.
+func (g *Gateway) Register(w http.ResponseWriter, r *http.Request) {
+	answer, err := g.register(r)
+	g.reply(w, r, http.StatusCreated, answer, err)
+}
+
+func (g *Gateway) register(r *http.Request) (*Registered, error) {
+	body, err := decode[RegisterRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.limitSignIn(r, body.Username); err != nil {
+		return nil, err
+	}
+	if _, err := nameField("username", body.Username); err != nil {
+		return nil, err
+	}
+	m := protocol.CreateAccount{Name: body.Username, Kind: string(body.ClientType)}
+	if body.Password != nil {
+		if err := checkPassword(*body.Password); err != nil {
+			return nil, err
+		}
+		m.Password = *body.Password
+	}
+	id, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (protocol.ClientID, error) {
+		return conn.CreateAccount(r.Context(), m)
+	})
+	if client.IsStatus(err, protocol.StatusConflict) {
+		return nil, &problem{kind: kindConflict, message: "username: taken", cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Registered{ClientId: formatClientID(id), Status: "registered"}, nil
+}
+
+// nameField checks a name as the protocol has it.
+func nameField(field, name string) (protocol.Field, error) {
+	f, err := protocol.NewField(name)
+	if err != nil {
+		return f, invalid(field, err.Error())
+	}
+	return f, nil
+}

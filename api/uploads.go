@@ -1,0 +1,199 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+
+	"coffer/client"
+	"coffer/protocol"
+)
+
+// packetMemory bounds the packets that are sent from memory, in bytes, all
+// together.
+const packetMemory = 48 << 20
+
+// BeginUpload begins an upload: POST /api/v1/uploads.
+func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ BeginUploadParams) {
+	answer, err := g.beginUpload(r)
+	if err == nil {
+		w.Header().Set("Location", "/api/v1/uploads/"+answer.UploadId)
+	}
+	g.reply(w, r, http.StatusCreated, answer, err)
+}
+
+func (g *Gateway) beginUpload(r *http.Request) (*UploadBegun, error) {
+	body, err := decode[UploadRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := nameField("filename", body.Filename); err != nil {
+		return nil, err
+	}
+	id, err := g.identify(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	m := protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: body.Filename}
+	if body.OriginalSize != nil {
+		m.OriginalSize = uint64(*body.OriginalSize)
+	}
+	if body.TotalPackets != nil {
+		m.Total = uint32(*body.TotalPackets)
+	}
+	begun, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (*protocol.UploadBegun, error) {
+		return conn.BeginUpload(r.Context(), id, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	hash := UploadBegunOaepHash(hashName(begun.OAEPHash))
+	return &UploadBegun{
+		UploadId: begun.Upload.String(), AesKeyEncrypted: base64.StdEncoding.EncodeToString(begun.WrappedKey),
+		KeySize: len(begun.WrappedKey), OaepHash: &hash,
+		MaxPacket: min(g.cfg.MaxPacket, int64(begun.MaxPacket)), Expires: begun.Expires,
+	}, nil
+}
+
+// PutPacket takes a packet as bytes: PUT
+// /api/v1/uploads/{upload_id}/packets/{n}.
+func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, n int64, params PutPacketParams) {
+	answer, err := g.putPacket(r, uploadID, uint32(n), params.Last != nil && *params.Last)
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, last bool) (*PacketReceived, error) {
+	ref, err := uploadRef(uploadID)
+	if err != nil {
+		return nil, err
+	}
+	id, err := g.identify(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	content := &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket}
+	defer g.drop(r, content)
+	if r.ContentLength > content.limit {
+		return nil, &problem{kind: kindTooLarge, message: fmt.Sprintf("packet: larger than %d bytes", content.limit)}
+	}
+	if _, err := io.Copy(content, r.Body); err != nil {
+		return nil, bodyProblem(err)
+	}
+	m := protocol.UploadPacket{Upload: ref.Upload, Number: number, Last: last}
+	state, err := g.sendPacket(r.Context(), id, m, content)
+	if err != nil {
+		return nil, err
+	}
+	return packetReceived(number, state), nil
+}
+
+// sendPacket passes a packet on. A packet that is there already is taken as
+// received, so it may be sent again.
+func (g *Gateway) sendPacket(ctx context.Context, id protocol.ClientID, m protocol.UploadPacket, content *spool) (*protocol.UploadState, error) {
+	if err := g.memory.Acquire(ctx, content.size); err != nil {
+		return nil, err
+	}
+	defer g.memory.Release(content.size)
+	packet, err := content.bytes()
+	if err != nil {
+		return nil, err
+	}
+	return ask(ctx, g.core, idempotent, func(conn *client.Conn) (*protocol.UploadState, error) {
+		return conn.UploadPacket(ctx, id, m, packet)
+	})
+}
+
+// GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
+func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ GetUploadParams) {
+	answer, err := g.getUpload(r, uploadID)
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func (g *Gateway) getUpload(r *http.Request, uploadID string) (*Upload, error) {
+	ref, err := uploadRef(uploadID)
+	if err != nil {
+		return nil, err
+	}
+	id, err := g.identify(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	state, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.UploadState, error) {
+		return conn.AskUpload(r.Context(), id, ref)
+	})
+	if err != nil {
+		return nil, err
+	}
+	u := upload(state)
+	list := awaiting(state)
+	u.AwaitingPackets = &list
+	return &u, nil
+}
+
+// CancelUpload drops an upload: DELETE /api/v1/uploads/{upload_id}.
+func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ CancelUploadParams) {
+	ref, err := uploadRef(uploadID)
+	var id protocol.ClientID
+	if err == nil {
+		id, err = g.identify(r, nil)
+	}
+	if err == nil {
+		err = g.core.do(r.Context(), once, func(conn *client.Conn) error {
+			return conn.CancelUpload(r.Context(), id, ref)
+		})
+	}
+	g.reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// ListUploads lists unfinished uploads: GET /api/v1/uploads.
+func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ ListUploadsParams) {
+	id, err := g.identify(r, nil)
+	answer := UploadList{Uploads: []Upload{}}
+	if err == nil {
+		var list *protocol.UploadList
+		list, err = ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.UploadList, error) {
+			return conn.ListUploads(r.Context(), id)
+		})
+		if err == nil {
+			for i := range list.Uploads {
+				answer.Uploads = append(answer.Uploads, upload(&list.Uploads[i]))
+			}
+		}
+	}
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func upload(state *protocol.UploadState) Upload {
+	left := int(state.AttemptsLeft)
+	u := Upload{
+		UploadId: state.Upload.String(), Filename: state.Name, Complete: state.Complete,
+		PacketsReceived: int64(state.Received), BytesReceived: int64(state.Bytes), AwaitingCount: int64(state.MissingCount),
+		AttemptsLeft: &left, Created: state.Created, Expires: state.Expires,
+	}
+	if state.Total > 0 {
+		total := int64(state.Total)
+		u.TotalPackets = &total
+	}
+	if state.OriginalSize != protocol.UnknownSize {
+		size := int64(state.OriginalSize)
+		u.OriginalSize = &size
+	}
+	if state.Complete {
+		sum := formatChecksum(state.Cksum)
+		u.ServerCrc = &sum
+	}
+	return u
+}
+
+func uploadRef(uploadID string) (protocol.UploadRef, error) {
+	ref := protocol.UploadRef{ByID: true}
+	id, err := hex.DecodeString(uploadID)
+	if err != nil || len(id) != len(ref.Upload) {
+		return ref, invalid("upload_id", "not an upload id")
+	}
+	copy(ref.Upload[:], id)
+	return ref, nil
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// healthCmd asks a running gateway whether it is ready.
+type healthCmd struct {
+	URL      string        `name:"url" help:"Where the gateway is." default:"http://127.0.0.1:5000" env:"COFFER_GATEWAY_URL"`
+	Insecure bool          `help:"Do not check its certificate: the connection stays on the machine." env:"COFFER_GATEWAY_INSECURE"`
+	Timeout  time.Duration `help:"How long to wait." default:"5s"`
+}
+
+// Run exits with 0 if the gateway reaches the core.
+func (cmd *healthCmd) Run(ctx context.Context, out output) error {
+	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cmd.URL+"/readyz", nil)
+	if err != nil {
+		return usageError{fmt.Errorf("--url: %w", err)}
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: cmd.Insecure, MinVersion: tls.VersionTLS12}}
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return err
+	}
+	if err := answer.Body.Close(); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the gateway answers %s", answer.Status)
+	}
+	fmt.Fprintln(out.out, "ok")
+	return nil
+}
