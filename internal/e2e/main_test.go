@@ -21,7 +21,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder)
 	args := append([]string{"build", "-o", folder}, buildFlags()...)
-	build := exec.Command("go", append(args, "coffer/cmd/coffer-server", "coffer/cmd/coffer")...)
+	build := exec.Command("go", append(args, "coffer/cmd/coffer-server", "coffer/cmd/coffer-gateway", "coffer/cmd/coffer")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e: building the programs:", err)

@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"coffer/protocol/cksum"
+	"coffer/protocol/crypt"
+)
+
+// A script is what calls the gateway: plain HTTP and JSON.
+type script struct {
+	t      *testing.T
+	base   string
+	token  string
+	client string
+}
+
+// call makes a call and returns its status and body.
+func (s *script) call(method, path string, body any) (int, []byte) {
+	s.t.Helper()
+	var in io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		in = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	if s.client != "" {
+		r.Header.Set("X-Client-ID", s.client)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	out, err := io.ReadAll(answer.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer.StatusCode, out
+}
+
+// get makes a call that must succeed and decodes its answer.
+func (s *script) get(status int, method, path string, body, answer any) {
+	s.t.Helper()
+	got, out := s.call(method, path, body)
+	if got != status {
+		s.t.Fatalf("%s %s: status %d, want %d: %s", method, path, got, status, out)
+	}
+	if err := json.Unmarshal(out, answer); err != nil {
+		s.t.Fatalf("%s %s: %v: %s", method, path, err, out)
+	}
+}
+
+// The gateway as a script uses it: register, sign in, make a key, upload in
+// packets, verify, list, download, sign out.
+func TestGateway(t *testing.T) {
+	internal, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCore(t, "--internal-listen", internal)
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := exec.Command("coffer-gateway", "--listen", addr, "--core", internal,
+		"--jwt-secret-file", filepath.Join(t.TempDir(), "jwt"))
+	log := newServerLog()
+	gateway.Stdout, gateway.Stderr = log, log
+	if err := gateway.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer gateway.Process.Kill()
+	s := &script{t: t, base: "http://" + addr}
+	for began := time.Now(); ; {
+		answer, err := http.Get(s.base + "/readyz")
+		if err == nil {
+			answer.Body.Close()
+			if answer.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("the gateway is not ready; its log ends with:\n%s", log.tail())
+		}
+	}
+
+	var registered struct {
+		ClientID string `json:"client_id"`
+	}
+	s.get(201, "POST", "/api/v1/auth/register", map[string]string{"username": "script", "client_type": "api_client"}, &registered)
+	var login struct {
+		Token string `json:"session_token"`
+	}
+	s.get(200, "POST", "/api/v1/auth/login", map[string]string{"username": "script"}, &login)
+	s.token = login.Token
+	if status, _ := s.call("GET", "/api/v1/files", nil); status < 400 {
+		t.Errorf("a name alone lists files: status %d", status)
+	}
+	s.client = registered.ClientID
+
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key struct {
+		Wrapped []byte `json:"aes_key_encrypted"`
+	}
+	s.get(200, "POST", "/api/v1/keys/public", map[string]any{"client_id": s.client, "public_key_der": der}, &key)
+	session, err := crypt.Unwrap(private, crypt.SHA256, key.Wrapped)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	content := bytes.Repeat([]byte("what a script backs up\n"), 10_000)
+	enc := crypt.NewEncrypter(session)
+	ciphertext := enc.Finish(enc.Append(nil, content))
+	half := len(ciphertext)/2 + 5
+	var state struct {
+		Awaiting []int  `json:"awaiting_packets"`
+		CRC      string `json:"server_crc"`
+	}
+	for i, packet := range [][]byte{ciphertext[half:], ciphertext[:half]} { // the second one first
+		s.get(200, "POST", "/api/v1/files/upload", map[string]any{"client_id": s.client, "filename": "a/b ü.txt",
+			"encrypted_data": packet, "original_size": len(content), "packet_number": 2 - i, "total_packets": 2}, &state)
+	}
+	crc := fmt.Sprintf("0x%08x", cksum.Sum(content))
+	if len(state.Awaiting) != 0 || state.CRC != crc {
+		t.Errorf("complete: %+v, want crc %s", state, crc)
+	}
+	var verdict struct {
+		Verified bool `json:"verified"`
+	}
+	s.get(200, "POST", "/api/v1/files/verify", map[string]string{"client_id": s.client, "filename": "a/b ü.txt", "client_crc": crc}, &verdict)
+	if !verdict.Verified {
+		t.Error("not verified")
+	}
+	if status, out := s.call("GET", "/api/v1/files/a%2Fb%20%C3%BC.txt/content", nil); status != 200 || !bytes.Equal(out, ciphertext) {
+		t.Errorf("content: status %d, %d bytes", status, len(out))
+	}
+	if status, _ := s.call("POST", "/api/v1/auth/logout", nil); status != 204 {
+		t.Errorf("logout: status %d", status)
+	}
+	if status, _ := s.call("GET", "/api/v1/files", nil); status != 401 {
+		t.Errorf("after the logout: status %d", status)
+	}
+	if err := gateway.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := gateway.Wait(); err != nil {
+		t.Errorf("SIGTERM: %v; its log ends with:\n%s", err, log.tail())
+	}
+	if text := log.tail(); bytes.Contains([]byte(text), []byte(s.token)) || bytes.Contains([]byte(text), []byte(s.client)) {
+		t.Error("the log has a token or a client id")
+	}
+}
