@@ -50,7 +50,7 @@ func (g *Gateway) callerOf(r *http.Request) (caller, error) {
 	return c, err
 }
 
-// caller is who authenticate let pass.
+// callerIn is who authenticate let pass.
 func callerIn(r *http.Request) caller {
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	return c

@@ -51,10 +51,10 @@ type docsMember struct {
 }
 
 // Docs shows the contract: GET /docs.
-func (g *Gateway) Docs(w http.ResponseWriter, r *http.Request) { g.page200(w, r, false) }
+func (g *Gateway) Docs(w http.ResponseWriter, r *http.Request) { g.showPage(w, r, false) }
 
 // DocsProblems tells what the types of problems mean: GET /docs/problems.
-func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.page200(w, r, true) }
+func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.showPage(w, r, true) }
 
 // Openapi serves the contract: GET /openapi.json.
 func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
 	g.write(w, r, g.contract.json)
 }
 
-func (g *Gateway) page200(w http.ResponseWriter, r *http.Request, justErrors bool) {
+func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request, justErrors bool) {
 	t, err := template.New("docs").Parse(docsTemplate)
 	var page bytes.Buffer
 	if err == nil {
@@ -123,13 +123,14 @@ func (c *contract) calls(tag string) (calls []docsCall) {
 
 // contentName is the name of a content's schema, or else its media type.
 func contentName(content openapi3.Content) string {
-	for _, mediaType := range sorted(content) {
-		if schema := content[mediaType].Schema; schema != nil && schema.Ref != "" {
-			return refName(schema.Ref)
-		}
-		return mediaType
+	mediaTypes := sorted(content)
+	if len(mediaTypes) == 0 {
+		return ""
 	}
-	return ""
+	if schema := content[mediaTypes[0]].Schema; schema != nil && schema.Ref != "" {
+		return refName(schema.Ref)
+	}
+	return mediaTypes[0]
 }
 
 func refName(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }

@@ -9,7 +9,7 @@ import (
 )
 
 // spoolMemory is how much of a packet stays in memory, in bytes.
-const spoolMemory = 1 << 20
+const spoolMemory = 256 << 10
 
 // A spool takes a packet in until it is whole, so that a slow caller holds no
 // connection to the core: small ones in memory, larger ones in a file.

@@ -14,7 +14,7 @@ import (
 
 // packetMemory bounds the packets that are sent from memory, in bytes, all
 // together.
-const packetMemory = 48 << 20
+const packetMemory = 32 << 20
 
 // BeginUpload begins an upload: POST /api/v1/uploads.
 func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ BeginUploadParams) {

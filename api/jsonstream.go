@@ -1,0 +1,159 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// A jsonStream reads one JSON object piece by piece.
+type jsonStream struct{ in *bufio.Reader }
+
+// object reads the object, which must be all there is, and calls member at
+// each member's value.
+func (s *jsonStream) object(member func(name string) error) error {
+	if c, err := s.next(); errors.Is(err, io.EOF) {
+		return invalid("body", "missing")
+	} else if err != nil {
+		return bodyProblem(err)
+	} else if c != '{' {
+		return invalid("body", "must be a JSON object")
+	}
+	for first := true; ; first = false {
+		c, err := s.next()
+		switch {
+		case err != nil:
+			return bodyProblem(err)
+		case first && c == '}':
+			return s.end()
+		case c != '"':
+			return invalid("body", "not JSON: a member's name must follow")
+		}
+		raw, err := s.quoted("body")
+		if err != nil {
+			return err
+		}
+		var name string
+		if json.Unmarshal(raw, &name) != nil {
+			return invalid("body", "not JSON: a member's name is no string")
+		}
+		if err := s.colon(name, member); err != nil {
+			return err
+		}
+		switch c, err = s.next(); {
+		case err != nil:
+			return bodyProblem(err)
+		case c == '}':
+			return s.end()
+		case c != ',':
+			return invalid("body", "not JSON: a comma or brace must follow a member")
+		}
+	}
+}
+
+func (s *jsonStream) colon(name string, member func(string) error) error {
+	c, err := s.next()
+	if err != nil {
+		return bodyProblem(err)
+	}
+	if c != ':' {
+		return invalid("body", "not JSON: a colon must follow a member's name")
+	}
+	return member(name)
+}
+
+// end makes sure that nothing follows.
+func (s *jsonStream) end() error {
+	if _, err := s.next(); err == nil {
+		return invalid("body", "more after the JSON object")
+	} else if !errors.Is(err, io.EOF) {
+		return bodyProblem(err)
+	}
+	return nil
+}
+
+// next is the next byte that is no space.
+func (s *jsonStream) next() (byte, error) {
+	for {
+		c, err := s.in.ReadByte()
+		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
+			return c, err
+		}
+	}
+}
+
+// quoted reads the rest of a string whose opening quote was read, and returns
+// all of it.
+func (s *jsonStream) quoted(name string) ([]byte, error) {
+	raw := []byte{'"'}
+	for escaped := false; ; {
+		c, err := s.in.ReadByte()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		if raw = append(raw, c); len(raw) > maxMember {
+			return nil, invalid(name, "too long")
+		}
+		if c == '"' && !escaped {
+			return raw, nil
+		}
+		escaped = c == '\\' && !escaped
+	}
+}
+
+// value reads a value, as it stands.
+func (s *jsonStream) value(name string) ([]byte, error) {
+	var raw []byte
+	for depth := 0; ; {
+		c, err := s.next()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		part := []byte{c}
+		switch c {
+		case '"':
+			part, err = s.quoted(name)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',', ':':
+		default:
+			part, err = s.word(c)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if raw = append(raw, part...); len(raw) > maxMember {
+			return nil, invalid(name, "too long")
+		}
+		if depth > maxNested {
+			return nil, invalid(name, "nested too deeply")
+		}
+		if depth <= 0 {
+			break
+		}
+	}
+	if !json.Valid(raw) {
+		return nil, invalid(name, "not JSON")
+	}
+	return raw, nil
+}
+
+// word reads the rest of a number, true, false or null that begins with c.
+func (s *jsonStream) word(c byte) ([]byte, error) {
+	word := []byte{c}
+	for len(word) <= maxMember {
+		c, err := s.in.ReadByte()
+		if err != nil {
+			return nil, bodyProblem(err)
+		}
+		if bytes.IndexByte([]byte("+-.0123456789abcdefghijklmnopqrstuvwxyzE"), c) < 0 {
+			return word, s.in.UnreadByte()
+		}
+		word = append(word, c)
+	}
+	return word, nil
+}
