@@ -69,6 +69,10 @@ func FuzzDeleteFile(f *testing.F)       { fuzzDecoder[DeleteFile](f) }
 func FuzzPutKeyBundle(f *testing.F)     { fuzzDecoder[PutKeyBundle](f) }
 func FuzzGetKeyBundle(f *testing.F)     { fuzzDecoder[GetKeyBundle](f) }
 func FuzzAskAccount(f *testing.F)       { fuzzDecoder[AskAccount](f) }
+func FuzzOpenPacket(f *testing.F)       { fuzzDecoder[OpenPacket](f) }
+func FuzzOpenNamedPacket(f *testing.F)  { fuzzDecoder[OpenNamedPacket](f) }
+func FuzzPacketPiece(f *testing.F)      { fuzzDecoder[PacketPiece](f) }
+func FuzzDropPacket(f *testing.F)       { fuzzDecoder[DropPacket](f) }
 func FuzzCreateAccount(f *testing.F)    { fuzzDecoder[CreateAccount](f) }
 func FuzzSignIn(f *testing.F)           { fuzzDecoder[SignIn](f) }
 func FuzzSetPassword(f *testing.F)      { fuzzDecoder[SetPassword](f) }

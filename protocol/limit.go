@@ -67,6 +67,15 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodePutKeyBundle, CodeKeyBundle:
 		return between(0, MaxKeyBundle), true
 
+	case CodeOpenPacket:
+		return exactly(16 + 4 + uploadPacketSize), true
+	case CodeOpenNamedPacket:
+		return exactly(16 + 4 + namedPacketSize), true
+	case CodePacketPiece:
+		return withContent(packetPieceSize), true
+	case CodeDropPacket:
+		return exactly(16), true
+
 	case CodeCreateAccount:
 		return between(3*2, 3*(2+maxText)), true
 	case CodeSignIn:

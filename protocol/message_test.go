@@ -88,6 +88,12 @@ var samples = []sample{
 	{message: &GetKeyBundle{}},
 	{message: &AskAccount{}},
 
+	{message: &OpenPacket{Transfer: TransferID(sampleClient), Room: 1 << 30, Packet: UploadPacket{Upload: sampleUpload, Number: 70_000, Last: true}}},
+	{message: &OpenNamedPacket{Transfer: TransferID(sampleClient), Room: 1 << 30,
+		Packet: NamedPacket{OriginalSize: 1 << 40, Number: 70_000, Total: 80_000, Name: sampleName}}},
+	{message: &PacketPiece{Transfer: TransferID(sampleClient), Offset: 1<<32 - 5, End: true}},
+	{message: &DropPacket{Transfer: TransferID(sampleClient)}},
+
 	{message: &CreateAccount{Name: "ada", Kind: "web_client", Password: "correct horse"}},
 	{message: &SignIn{Method: SignInByClientID, Client: sampleClient, Name: "ada", Password: "pâss"}},
 	{message: &SetPassword{Password: "pâss"}},

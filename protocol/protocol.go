@@ -86,6 +86,11 @@ const (
 	CodePutKeyBundle Code = 1045 // bundle, to the end                           → Done
 	CodeGetKeyBundle Code = 1046 // empty                                        → KeyBundle
 	CodeAskAccount   Code = 1047 // empty                                        → AccountInfo
+
+	CodeOpenPacket      Code = 1048 // transfer id[16], room u32, upload id[16], number u32, last u8 → Done
+	CodeOpenNamedPacket Code = 1049 // transfer id[16], room u32, original size u64, number u32, total u32, filename[255] → Done
+	CodePacketPiece     Code = 1050 // transfer id[16], offset u32, end u8, content → Done, or at the end UploadState
+	CodeDropPacket      Code = 1051 // transfer id[16]                              → Done
 )
 
 // Extension requests of the gateway, refused on the public listener.
@@ -136,6 +141,11 @@ func (c Code) Canonical() Code {
 func (c Code) IsBase() bool {
 	c = c.Canonical()
 	return c >= CodeRegister && c <= CodeChecksumGiveUp
+}
+
+// IsRequest reports whether c is a request of this protocol, in either dialect.
+func (c Code) IsRequest() bool {
+	return c.IsBase() || c >= CodeChallenge && c <= CodeDropPacket || c.Internal()
 }
 
 // Internal reports whether c is for the gateway's listener alone.
@@ -213,6 +223,14 @@ func (c Code) name() string {
 		return "get key bundle"
 	case CodeAskAccount:
 		return "ask account"
+	case CodeOpenPacket:
+		return "open packet"
+	case CodeOpenNamedPacket:
+		return "open named packet"
+	case CodePacketPiece:
+		return "packet piece"
+	case CodeDropPacket:
+		return "drop packet"
 	case CodeCreateAccount:
 		return "create account"
 	case CodeSignIn:

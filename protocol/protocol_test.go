@@ -62,7 +62,7 @@ func TestCodesAreNamed(t *testing.T) {
 			t.Errorf("%v is outside the extensions' range", c)
 		}
 	}
-	for _, c := range []Code{0, 1024, 1048, 1063, 1072, 1099, 1599, 1624, 1699, 0xFFFF} {
+	for _, c := range []Code{0, 1024, 1052, 1063, 1072, 1099, 1599, 1624, 1699, 0xFFFF} {
 		if _, known := c.Limit(); known || c.String() != fmt.Sprintf("code %d", uint16(c)) {
 			t.Errorf("%v is known", c)
 		}
@@ -81,6 +81,10 @@ func TestLimits(t *testing.T) {
 		{CodeSendFile, []uint32{267, 268, MaxPayload}, []uint32{0, 266}},
 		{CodeUploadPacket, []uint32{21, MaxPayload}, []uint32{20}},
 		{CodeNamedPacket, []uint32{271, MaxPayload}, []uint32{270}},
+		{CodeOpenPacket, []uint32{41}, []uint32{0, 40, 42, MaxPayload}},
+		{CodeOpenNamedPacket, []uint32{291}, []uint32{0, 290, 292, MaxPayload}},
+		{CodePacketPiece, []uint32{21, MaxPayload}, []uint32{20}},
+		{CodeDropPacket, []uint32{16}, []uint32{0, 15, 17, MaxPayload}},
 		{CodePutKeyBundle, []uint32{0, MaxKeyBundle}, []uint32{MaxKeyBundle + 1, MaxPayload}},
 		{CodeAskAccount, []uint32{0}, []uint32{1, MaxPayload}},
 	}

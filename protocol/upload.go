@@ -149,9 +149,13 @@ func (m *UploadPacket) AppendPayload(b []byte) []byte {
 }
 func (m *UploadPacket) DecodePayload(p []byte) error {
 	r := reader{p: p}
+	r.uploadPacket(m)
+	return r.end()
+}
+
+func (r *reader) uploadPacket(m *UploadPacket) {
 	r.fill(m.Upload[:])
 	m.Number, m.Last = r.u32(), r.bool()
-	return r.end()
 }
 
 // NamedPacket brings one packet of the upload that is named by its file name
@@ -174,9 +178,13 @@ func (m *NamedPacket) AppendPayload(b []byte) []byte {
 }
 func (m *NamedPacket) DecodePayload(p []byte) error {
 	r := reader{p: p}
+	r.namedPacket(m)
+	return r.end()
+}
+
+func (r *reader) namedPacket(m *NamedPacket) {
 	m.OriginalSize, m.Number, m.Total = r.u64(), r.u32(), r.u32()
 	r.fill(m.Name[:])
-	return r.end()
 }
 
 // An UploadRef names an upload, by its id, or, if ByID is false, by its file

@@ -107,26 +107,7 @@ func (u *upload) receive(ctx context.Context, number uint32, last bool, size int
 	if p == nil || err != nil {
 		return false, err
 	}
-	for err == nil {
-		var n int
-		n, err = io.ReadFull(content, b.in[:min(int64(len(b.in)), max(size, 1))])
-		size -= int64(n)
-		if n > 0 {
-			if takeErr := u.take(p, b.piece(n), b.out[:]); takeErr != nil {
-				err = takeErr
-			}
-		}
-		if size == 0 && err == nil {
-			break
-		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			err = nil
-			if size > 0 {
-				err = io.ErrUnexpectedEOF
-			}
-			break
-		}
-	}
+	err = b.each(content, size, func(piece []byte) error { return u.take(p, piece, b.out[:]) })
 	return u.leave(ctx, p, err, b)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -24,6 +25,27 @@ type buffer struct {
 func (b *buffer) piece(n int) []byte {
 	b.used = max(b.used, n+2*crypt.BlockSize)
 	return b.in[:n]
+}
+
+// each reads size bytes of content and has them worked on, a piece at a time,
+// until work fails.
+func (b *buffer) each(content io.Reader, size int64, work func(piece []byte) error) error {
+	for size > 0 {
+		n, err := io.ReadFull(content, b.in[:min(int64(len(b.in)), size)])
+		size -= int64(n)
+		if n > 0 {
+			if workErr := work(b.piece(n)); workErr != nil {
+				return workErr
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // A bufferPool lends buffers to the requests that have content, so that idle

@@ -136,7 +136,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	var answer protocol.Message
 	var err error
 	switch {
-	case !known || !isRequest(h.Code):
+	case !known || !h.Code.IsRequest():
 		if h.Size > c.s.cfg.MaxPacket {
 			return c.refuse(h, failure(protocol.StatusTooLarge, "the payload is too large"), errHangUp)
 		}
@@ -165,10 +165,6 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	return c.respond(answer)
 }
 
-func isRequest(code protocol.Code) bool {
-	return code >= protocol.CodeRegister && code <= protocol.CodeAskAccount || code.Internal()
-}
-
 // refuse answers a request that failed: base requests with 1607, extensions
 // with the failure. Errors that are no Failure are the server's own fault;
 // they are logged in full and nothing of them leaves.
@@ -192,7 +188,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}
 	var m protocol.Message = f
-	if h.Code.IsBase() || !isRequest(h.Code) {
+	if h.Code.IsBase() || !h.Code.IsRequest() {
 		m = &protocol.Error{}
 	}
 	if err := c.respond(m); err != nil {
@@ -259,6 +255,14 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.getKeyBundle)
 	case protocol.CodeAskAccount:
 		return handle(ctx, p, h.Size, id, c.askAccount)
+	case protocol.CodeOpenPacket:
+		return handle(ctx, p, h.Size, id, c.openPacket)
+	case protocol.CodeOpenNamedPacket:
+		return handle(ctx, p, h.Size, id, c.openNamedPacket)
+	case protocol.CodePacketPiece:
+		return handle(ctx, p, limit.Min, id, withContent(p, c.packetPiece))
+	case protocol.CodeDropPacket:
+		return handle(ctx, p, h.Size, id, c.dropPacket)
 	case protocol.CodeCreateAccount:
 		return handle(ctx, p, h.Size, id, c.createAccount)
 	case protocol.CodeSignIn:

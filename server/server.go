@@ -74,6 +74,7 @@ type Server struct {
 	started   time.Time
 	sessions  *sessions
 	uploads   *uploads
+	transfers *transfers
 	passwords *passwords
 	revoked   *revokedTokens
 	buffers   *bufferPool
@@ -106,7 +107,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		conns:     make(map[*conn]struct{}),
 	}
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, cfg.SessionTTL, cfg.Log)
-	s.uploads = newUploads(s)
+	s.uploads, s.transfers = newUploads(s), newTransfers(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
@@ -242,6 +243,7 @@ func (s *Server) tend(ctx context.Context) {
 			if err := s.sessions.flush(ctx, now); err != nil {
 				s.log.Error("cannot write sessions", "error", err)
 			}
+			s.transfers.expire(ctx, now)
 			s.uploads.expire(ctx, now)
 		}
 	}

@@ -109,6 +109,19 @@ func (c *conn) uploadPacket(ctx context.Context, id store.ClientID, m *protocol.
 }
 
 func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.NamedPacket, content *payload) (protocol.Message, error) {
+	u, err := c.namedUpload(ctx, id, m)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := u.receive(ctx, m.Number, false, int64(content.left), content); err != nil {
+		return nil, err
+	}
+	return u.status(true), nil
+}
+
+// namedUpload returns the upload that a packet belongs to, beginning it if need
+// be.
+func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.NamedPacket) (*upload, error) {
 	name, err := c.s.text(&m.Name)
 	switch {
 	case err != nil:
@@ -126,15 +139,8 @@ func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.N
 	if !live {
 		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	u, err := c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
+	return c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := u.receive(ctx, m.Number, false, int64(content.left), content); err != nil {
-		return nil, err
-	}
-	return u.status(true), nil
 }
 
 func (c *conn) askUpload(_ context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {

@@ -1,0 +1,281 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+// maxTransfers is the most packets that one client may have open.
+const maxTransfers = 256
+
+// A transfer is an open packet: one that comes in pieces, over any
+// connections. Between two pieces nothing waits for its sender.
+type transfer struct {
+	// Static after open.
+	u    *upload
+	p    *packet // nil for a packet that is there already: its pieces are dropped
+	room int64   // most bytes
+
+	touched atomic.Int64 // when a piece last came, in nanoseconds since 1970
+
+	mu       sync.Mutex // guards what follows; taken before the upload's own
+	received int64
+	ended    bool
+	err      error // why it failed
+}
+
+var (
+	errUnknownTransfer = failure(protocol.StatusUnavailable, "the server no longer has the beginning of this packet; send the packet again")
+	errPieceMissing    = failure(protocol.StatusConflict, "offset: the piece before this one is missing")
+	errPieceBehind     = failure(protocol.StatusConflict, "end: more of the packet was received before")
+	errNoRoom          = failure(protocol.StatusTooLarge, "the packet is larger than the room it was opened with")
+
+	// errGivenUp is no Failure, which would end the upload.
+	errGivenUp = errors.New("the packet was given up")
+)
+
+// take takes in what is new of a piece that begins at an offset in the packet.
+func (t *transfer) take(ctx context.Context, offset int64, piece []byte, b *buffer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := t.received - offset
+	switch {
+	case t.err != nil || t.ended:
+		return t.err
+	case known < 0:
+		return errPieceMissing
+	case known >= int64(len(piece)):
+		return nil
+	}
+	t.touch()
+	piece = piece[known:]
+	if t.received+int64(len(piece)) > t.room {
+		t.giveUpLocked(ctx, errNoRoom, b)
+		return t.err
+	}
+	t.received += int64(len(piece))
+	if t.p == nil {
+		return nil
+	}
+	if err := t.u.take(t.p, piece, b.out[:]); err != nil {
+		return t.endLocked(ctx, err, b)
+	}
+	return nil
+}
+
+// end ends the packet, which has size bytes. Ending it again is no error.
+func (t *transfer) end(ctx context.Context, size int64, b *buffer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.ended:
+		return t.err
+	case size > t.received:
+		return errPieceMissing
+	case size < t.received:
+		return errPieceBehind
+	}
+	return t.endLocked(ctx, nil, b)
+}
+
+// drop gives the packet up, unless it has ended.
+func (t *transfer) drop(ctx context.Context, b *buffer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		t.giveUpLocked(ctx, errUnknownTransfer, b)
+	}
+}
+
+// giveUpLocked ends the packet as if it had never begun to come. Later pieces
+// are answered with why.
+func (t *transfer) giveUpLocked(ctx context.Context, why error, b *buffer) {
+	if err := t.endLocked(ctx, errGivenUp, b); err != nil && err != errGivenUp {
+		t.u.s.log.Error("cannot go on with an upload after a packet was given up", "upload", t.u.id, "error", err)
+	}
+	t.err = why
+}
+
+func (t *transfer) endLocked(ctx context.Context, err error, b *buffer) error {
+	t.ended, t.err = true, err
+	if t.p != nil {
+		_, t.err = t.u.leave(ctx, t.p, err, b)
+	}
+	return t.err
+}
+
+func (t *transfer) touch() { t.touched.Store(time.Now().UnixNano()) }
+
+func (t *transfer) idle(now time.Time) time.Duration {
+	return now.Sub(time.Unix(0, t.touched.Load()))
+}
+
+// transfers knows every open packet, and for a while those that have ended, so
+// that a repeated last piece is answered as the first.
+type transfers struct {
+	s *Server
+
+	mu    sync.Mutex // taken alone
+	byID  map[transferKey]*transfer
+	count map[store.ClientID]int
+}
+
+type transferKey struct {
+	client store.ClientID
+	id     protocol.TransferID
+}
+
+func newTransfers(s *Server) *transfers {
+	return &transfers{s: s, byID: make(map[transferKey]*transfer), count: make(map[store.ClientID]int)}
+}
+
+// find returns the transfer, nil if there is none.
+func (ts *transfers) find(key transferKey) *transfer {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.byID[key]
+}
+
+// open admits a packet to the upload. Opening it again is no error.
+func (ts *transfers) open(ctx context.Context, key transferKey, u *upload, number uint32, last bool, room int64) error {
+	b := ts.s.buffers.get()
+	defer ts.s.buffers.put(b)
+	p, err := u.enter(number, last, room, b)
+	if err != nil {
+		return err
+	}
+	t := &transfer{u: u, p: p, room: room}
+	t.touch()
+	if err := ts.add(key, t); err != nil {
+		t.drop(ctx, b)
+		return err
+	}
+	return nil
+}
+
+// errOpened: a repeated request came while the first was being served.
+var errOpened = errors.New("the packet is open already")
+
+func (ts *transfers) add(key transferKey, t *transfer) error {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	switch {
+	case ts.byID[key] != nil:
+		return errOpened
+	case ts.count[key.client] >= maxTransfers:
+		return failure(protocol.StatusTooMany, "too many packets are under way: finish or drop one first")
+	}
+	ts.byID[key] = t
+	ts.count[key.client]++
+	return nil
+}
+
+func (ts *transfers) forget(key transferKey) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.forgetLocked(key)
+}
+
+func (ts *transfers) forgetLocked(key transferKey) {
+	if ts.byID[key] == nil {
+		return
+	}
+	delete(ts.byID, key)
+	if ts.count[key.client]--; ts.count[key.client] == 0 {
+		delete(ts.count, key.client)
+	}
+}
+
+// expire drops the packets whose sender has gone silent.
+func (ts *transfers) expire(ctx context.Context, now time.Time) {
+	var silent []*transfer
+	ts.mu.Lock()
+	for key, t := range ts.byID {
+		if t.idle(now) > 2*ts.s.cfg.IdleTimeout {
+			silent = append(silent, t)
+			ts.forgetLocked(key)
+		}
+	}
+	ts.mu.Unlock()
+	if len(silent) == 0 {
+		return
+	}
+	b := ts.s.buffers.get()
+	defer ts.s.buffers.put(b)
+	for _, t := range silent {
+		t.drop(ctx, b)
+	}
+}
+
+func (c *conn) openPacket(ctx context.Context, id store.ClientID, m *protocol.OpenPacket) (protocol.Message, error) {
+	key := transferKey{id, m.Transfer}
+	if c.s.transfers.find(key) != nil {
+		return &protocol.Done{}, nil
+	}
+	u, err := c.s.uploads.find(id, protocol.UploadRef{ByID: true, Upload: m.Packet.Upload})
+	if err != nil {
+		return nil, err
+	}
+	return c.opened(c.s.transfers.open(ctx, key, u, m.Packet.Number, m.Packet.Last, int64(m.Room)))
+}
+
+func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protocol.OpenNamedPacket) (protocol.Message, error) {
+	key := transferKey{id, m.Transfer}
+	if c.s.transfers.find(key) != nil {
+		return &protocol.Done{}, nil
+	}
+	u, err := c.namedUpload(ctx, id, &m.Packet)
+	if err != nil {
+		return nil, err
+	}
+	return c.opened(c.s.transfers.open(ctx, key, u, m.Packet.Number, false, int64(m.Room)))
+}
+
+func (c *conn) opened(err error) (protocol.Message, error) {
+	if err != nil && !errors.Is(err, errOpened) {
+		return nil, err
+	}
+	return &protocol.Done{}, nil
+}
+
+func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.PacketPiece, content *payload) (protocol.Message, error) {
+	t := c.s.transfers.find(transferKey{id, m.Transfer})
+	if t == nil {
+		return nil, errUnknownTransfer
+	}
+	b := c.s.buffers.get()
+	defer c.s.buffers.put(b)
+	offset := int64(m.Offset)
+	err := b.each(content, int64(content.left), func(piece []byte) error {
+		at := offset
+		offset += int64(len(piece))
+		return t.take(ctx, at, piece, b)
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case !m.End:
+		return &protocol.Done{}, nil
+	}
+	if err := t.end(ctx, offset, b); err != nil {
+		return nil, err
+	}
+	return t.u.status(true), nil
+}
+
+func (c *conn) dropPacket(ctx context.Context, id store.ClientID, m *protocol.DropPacket) (protocol.Message, error) {
+	key := transferKey{id, m.Transfer}
+	if t := c.s.transfers.find(key); t != nil {
+		c.s.transfers.forget(key)
+		b := c.s.buffers.get()
+		defer c.s.buffers.put(b)
+		t.drop(ctx, b)
+	}
+	return &protocol.Done{}, nil
+}
