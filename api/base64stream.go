@@ -25,10 +25,15 @@ type filePacket struct {
 	Number, Total uint32
 }
 
+// A contentSink says where a packet's content goes, when it begins to come.
+// known is true if p is all there, but for the client id, which may be missing.
+type contentSink func(p *filePacket, known bool) (io.Writer, error)
+
 // readFilePacket reads a FilePacket of the contract from r, its members in any
-// order, and writes the content to w as it comes. It holds none of it, and
-// allocates by no length that is merely claimed. Unknown members are skipped.
-func readFilePacket(r io.Reader, w io.Writer) (filePacket, error) {
+// order, and writes the content as it comes to where sink says. It holds none
+// of it, and allocates by no length that is merely claimed. Unknown members are
+// skipped.
+func readFilePacket(r io.Reader, sink contentSink) (filePacket, error) {
 	s := &jsonStream{in: bufio.NewReaderSize(r, streamBuffer)}
 	var p filePacket
 	seen := map[string]bool{}
@@ -40,26 +45,39 @@ func readFilePacket(r io.Reader, w io.Writer) (filePacket, error) {
 			return invalid("body", "too many members")
 		}
 		seen[name] = true
-		return p.member(s, name, w)
+		if name != "encrypted_data" {
+			return p.member(s, name)
+		}
+		known := p.check(seen) == nil
+		w, err := sink(&p, known)
+		if err != nil {
+			return err
+		}
+		return s.base64(w)
 	})
-	if err != nil {
-		return p, err
+	if err == nil {
+		err = p.check(seen)
 	}
-	for _, name := range []string{"filename", "encrypted_data", "original_size", "packet_number", "total_packets"} {
+	if err == nil && !seen["encrypted_data"] {
+		err = invalid("encrypted_data", "missing")
+	}
+	return p, err
+}
+
+// check looks at what was read, but for the content.
+func (p *filePacket) check(seen map[string]bool) error {
+	for _, name := range []string{"filename", "original_size", "packet_number", "total_packets"} {
 		if !seen[name] {
-			return p, invalid(name, "missing")
+			return invalid(name, "missing")
 		}
 	}
 	if p.Number > p.Total {
-		return p, invalid("packet_number", "larger than total_packets")
+		return invalid("packet_number", "larger than total_packets")
 	}
-	return p, nil
+	return nil
 }
 
-func (p *filePacket) member(s *jsonStream, name string, w io.Writer) error {
-	if name == "encrypted_data" {
-		return s.base64(w)
-	}
+func (p *filePacket) member(s *jsonStream, name string) error {
 	raw, err := s.value(name)
 	if err != nil {
 		return err

@@ -17,6 +17,11 @@ func whole(data string) string {
 	return `{"filename":"a","original_size":3,"packet_number":1,"total_packets":2,"encrypted_data":` + data + `}`
 }
 
+// into is a sink that takes the content wherever it stands.
+func into(w io.Writer) contentSink {
+	return func(*filePacket, bool) (io.Writer, error) { return w, nil }
+}
+
 func TestReadFilePacket(t *testing.T) {
 	content := bytes.Repeat([]byte("coffer\x00\xff?>"), 30_000)
 	encoded := base64.StdEncoding.EncodeToString(content)
@@ -32,7 +37,7 @@ func TestReadFilePacket(t *testing.T) {
 		readers := map[string]io.Reader{"": strings.NewReader(body), ", byte by byte": iotest.OneByteReader(strings.NewReader(body))}
 		for how, r := range readers {
 			var got bytes.Buffer
-			p, err := readFilePacket(r, &got)
+			p, err := readFilePacket(r, into(&got))
 			if err != nil {
 				t.Errorf("%s%s: %v", name, how, err)
 				continue
@@ -74,7 +79,7 @@ func TestReadFilePacketRefuses(t *testing.T) {
 		{"deep inside", whole(`"` + strings.Repeat("A", 1<<20) + "!" + strings.Repeat("A", 1<<20) + `"`), "encrypted_data: not base64 at character 1048576"},
 	}
 	for _, test := range tests {
-		_, err := readFilePacket(strings.NewReader(test.body), io.Discard)
+		_, err := readFilePacket(strings.NewReader(test.body), into(io.Discard))
 		var p *problem
 		if !errors.As(err, &p) || p.kind != kindInvalid || !strings.HasPrefix(p.message, test.message) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.message)
@@ -89,7 +94,7 @@ func FuzzReadFilePacket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got bytes.Buffer
-		p, err := readFilePacket(bytes.NewReader(body), &got)
+		p, err := readFilePacket(bytes.NewReader(body), into(&got))
 		if err != nil {
 			if !errors.As(err, new(*problem)) {
 				t.Fatalf("an error that nobody can be told: %v", err)
@@ -120,7 +125,7 @@ func BenchmarkReadFilePacket(b *testing.B) {
 	body := whole(`"` + strings.Repeat("QUJD", 4<<20) + `"`)
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := readFilePacket(strings.NewReader(body), io.Discard); err != nil {
+		if _, err := readFilePacket(strings.NewReader(body), into(io.Discard)); err != nil {
 			b.Fatal(err)
 		}
 	}

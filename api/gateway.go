@@ -24,7 +24,6 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
-	"golang.org/x/sync/semaphore"
 )
 
 // Config is what a Gateway runs with. Core, Secret and Log must be set;
@@ -80,9 +79,9 @@ type Gateway struct {
 	tokens   *tokens
 	contract *contract
 	metrics  *metrics
-	calls    *limiter            // by address
-	signIns  *limiter            // by address, and by username
-	memory   *semaphore.Weighted // for packets that are sent from memory
+	calls    *limiter // by address
+	signIns  *limiter // by address, and by username
+	pieces   *piecePool
 	handler  http.Handler
 }
 
@@ -103,7 +102,7 @@ func New(cfg Config) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Log, contract: contract, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
-		memory: semaphore.NewWeighted(max(packetMemory, cfg.MaxPacket)),
+		pieces: newPiecePool(),
 	}
 	if g.core, err = newPool(cfg); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 )
@@ -11,8 +10,8 @@ import (
 // spoolMemory is how much of a packet stays in memory, in bytes.
 const spoolMemory = 256 << 10
 
-// A spool takes a packet in until it is whole, so that a slow caller holds no
-// connection to the core: small ones in memory, larger ones in a file.
+// A spool takes in the content of a packet of which it is not yet known where
+// it goes: small ones in memory, larger ones in a file.
 type spool struct {
 	dir   string
 	limit int64 // most bytes
@@ -24,7 +23,7 @@ type spool struct {
 // Write takes in the next bytes. Over the limit it fails with a problem.
 func (s *spool) Write(p []byte) (int, error) {
 	if s.size+int64(len(p)) > s.limit {
-		return 0, &problem{kind: kindTooLarge, message: fmt.Sprintf("packet: larger than %d bytes", s.limit)}
+		return 0, packetTooLarge(s.limit)
 	}
 	if s.file == nil && s.size+int64(len(p)) > spoolMemory {
 		if err := s.spill(); err != nil {
@@ -65,18 +64,6 @@ func (s *spool) reader() io.Reader {
 		return io.NewSectionReader(s.file, 0, s.size)
 	}
 	return bytes.NewReader(s.small.Bytes())
-}
-
-// bytes is the whole packet, in memory.
-func (s *spool) bytes() ([]byte, error) {
-	if s.file == nil {
-		return s.small.Bytes(), nil
-	}
-	b := make([]byte, s.size)
-	if _, err := io.ReadFull(s.reader(), b); err != nil {
-		return nil, fmt.Errorf("read the packet back: %w", err)
-	}
-	return b, nil
 }
 
 // Close drops the packet.

@@ -1,6 +1,9 @@
 package api
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net/http"
 
 	"coffer/client"
@@ -17,13 +20,46 @@ func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ Upl
 }
 
 func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*PacketReceived, error) {
-	content := &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket}
-	defer g.drop(r, content)
 	const metadata = 1 << 20
-	p, err := readFilePacket(http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata), content)
+	body := http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata)
+	var out *sender // as soon as it is known where the content goes
+	var kept *spool // holds the content until then
+	p, err := readFilePacket(body, func(p *filePacket, known bool) (_ io.Writer, err error) {
+		if known {
+			if out, err = g.namedSender(r, p); err == nil || p.ClientID != nil {
+				return out, err
+			}
+		}
+		kept = &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket}
+		return kept, nil
+	})
+	if out != nil {
+		defer g.close(r, out)
+	}
+	if kept != nil {
+		defer g.close(r, kept)
+	}
 	if err != nil {
 		return nil, err
 	}
+	if out != nil {
+		_, err = g.identify(r, p.ClientID) // the client id may have come last
+	} else if out, err = g.namedSender(r, &p); err == nil {
+		defer g.close(r, out)
+		_, err = io.Copy(out, kept.reader())
+	}
+	if err != nil {
+		return nil, err
+	}
+	state, err := out.finish()
+	if err != nil {
+		return nil, err
+	}
+	return packetReceived(p.Number, state), nil
+}
+
+// namedSender begins to pass a packet on.
+func (g *Gateway) namedSender(r *http.Request, p *filePacket) (*sender, error) {
 	name, err := nameField("filename", p.Filename)
 	if err != nil {
 		return nil, err
@@ -32,24 +68,28 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*Pac
 	if err != nil {
 		return nil, err
 	}
-	m := protocol.NamedPacket{OriginalSize: uint64(p.OriginalSize), Number: p.Number, Total: p.Total, Name: name}
-	again := idempotent
-	if p.Number == 1 {
-		again = once // a second time it starts the file over
-	}
-	state, err := ask(r.Context(), g.core, again, func(conn *client.Conn) (*protocol.UploadState, error) {
-		return conn.NamedPacket(r.Context(), id, m, content.reader(), uint32(content.size))
-	})
-	if err != nil {
-		return nil, err
-	}
-	return packetReceived(p.Number, state), nil
+	m := namedPacket{OriginalSize: uint64(p.OriginalSize), Number: p.Number, Total: p.Total, Name: name}
+	return g.newSender(r.Context(), id, m, g.cfg.MaxPacket), nil
 }
 
-// drop drops a packet that was passed on.
-func (g *Gateway) drop(r *http.Request, content *spool) {
-	if err := content.Close(); err != nil {
-		g.log.Warn("a packet under way was not removed", requestAttr(r), "error", err)
+// A namedPacket belongs to the upload that bears its file's name.
+type namedPacket protocol.NamedPacket
+
+func (m namedPacket) whole(ctx context.Context, conn *client.Conn, id protocol.ClientID, content []byte) (*protocol.UploadState, error) {
+	return conn.NamedPacket(ctx, id, protocol.NamedPacket(m), bytes.NewReader(content), uint32(len(content)))
+}
+
+func (m namedPacket) open(ctx context.Context, conn *client.Conn, id protocol.ClientID, transfer protocol.TransferID, room uint32) error {
+	return conn.OpenNamedPacket(ctx, id, protocol.OpenNamedPacket{Transfer: transfer, Room: room, Packet: protocol.NamedPacket(m)})
+}
+
+// again: packet 1 a second time starts the file over.
+func (m namedPacket) again() repeat { return m.Number != 1 }
+
+// close ends what a call used.
+func (g *Gateway) close(r *http.Request, c io.Closer) {
+	if err := c.Close(); err != nil {
+		g.log.Warn("a packet under way was not cleaned up", requestAttr(r), "error", err)
 	}
 }
 

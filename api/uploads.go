@@ -4,17 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"fmt"
-	"io"
 	"net/http"
 
 	"coffer/client"
 	"coffer/protocol"
 )
-
-// packetMemory bounds the packets that are sent from memory, in bytes, all
-// together.
-const packetMemory = 32 << 20
 
 // BeginUpload begins an upload: POST /api/v1/uploads.
 func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ BeginUploadParams) {
@@ -74,37 +68,38 @@ func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, las
 	if err != nil {
 		return nil, err
 	}
-	content := &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket}
-	defer g.drop(r, content)
-	if r.ContentLength > content.limit {
-		return nil, &problem{kind: kindTooLarge, message: fmt.Sprintf("packet: larger than %d bytes", content.limit)}
+	limit := g.cfg.MaxPacket
+	if r.ContentLength > limit {
+		return nil, packetTooLarge(limit)
 	}
-	if _, err := io.Copy(content, r.Body); err != nil {
-		return nil, bodyProblem(err)
+	if r.ContentLength >= 0 {
+		limit = r.ContentLength
 	}
-	m := protocol.UploadPacket{Upload: ref.Upload, Number: number, Last: last}
-	state, err := g.sendPacket(r.Context(), id, m, content)
+	out := g.newSender(r.Context(), id, uploadPacket{Upload: ref.Upload, Number: number, Last: last}, limit)
+	defer g.close(r, out)
+	if _, err := out.ReadFrom(r.Body); err != nil {
+		return nil, err
+	}
+	state, err := out.finish()
 	if err != nil {
 		return nil, err
 	}
 	return packetReceived(number, state), nil
 }
 
-// sendPacket passes a packet on. A packet that is there already is taken as
-// received, so it may be sent again.
-func (g *Gateway) sendPacket(ctx context.Context, id protocol.ClientID, m protocol.UploadPacket, content *spool) (*protocol.UploadState, error) {
-	if err := g.memory.Acquire(ctx, content.size); err != nil {
-		return nil, err
-	}
-	defer g.memory.Release(content.size)
-	packet, err := content.bytes()
-	if err != nil {
-		return nil, err
-	}
-	return ask(ctx, g.core, idempotent, func(conn *client.Conn) (*protocol.UploadState, error) {
-		return conn.UploadPacket(ctx, id, m, packet)
-	})
+// An uploadPacket belongs to the upload of an id. One that is there already is
+// taken as received, so it may be sent again.
+type uploadPacket protocol.UploadPacket
+
+func (m uploadPacket) whole(ctx context.Context, conn *client.Conn, id protocol.ClientID, content []byte) (*protocol.UploadState, error) {
+	return conn.UploadPacket(ctx, id, protocol.UploadPacket(m), content)
 }
+
+func (m uploadPacket) open(ctx context.Context, conn *client.Conn, id protocol.ClientID, transfer protocol.TransferID, room uint32) error {
+	return conn.OpenPacket(ctx, id, protocol.OpenPacket{Transfer: transfer, Room: room, Packet: protocol.UploadPacket(m)})
+}
+
+func (m uploadPacket) again() repeat { return idempotent }
 
 // GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
 func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ GetUploadParams) {
