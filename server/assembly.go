@@ -46,6 +46,7 @@ type upload struct {
 	total    uint32 // packets, or 0 while unknown
 	attempts int    // wrong checksums so far
 
+	first   bool    // packet 1 has come, or is coming
 	next    uint32  // the packet whose turn it is
 	lane    *packet // the packet that runs through the stream, if any
 	active  int     // packets being received
@@ -113,9 +114,14 @@ func (u *upload) receive(ctx context.Context, number uint32, last bool, size int
 
 // enter admits a packet: to the stream if it is its turn, else to a place to
 // wait. A nil packet is one that is not needed.
-func (u *upload) enter(number uint32, last bool, size int64, b *buffer) (*packet, error) {
+func (u *upload) enter(number uint32, last bool, size int64, b *buffer) (_ *packet, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer func() {
+		if err != nil && number == 1 {
+			u.first = false
+		}
+	}()
 	switch {
 	case u.state == gone:
 		return nil, errGone
@@ -192,6 +198,11 @@ func (u *upload) take(p *packet, piece, scratch []byte) error {
 			return nil
 		}
 		if _, err := part.Waiting().WriteAt(piece, p.wait.offset+p.wait.size); err != nil {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if u.state != receiving {
+				return nil // complete meanwhile, and the room for it gone
+			}
 			return fmt.Errorf("keeping a packet: %w", err)
 		}
 		p.wait.size += int64(len(piece))
@@ -248,6 +259,9 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (co
 	u.active--
 	u.changed = time.Now()
 	defer u.discardIfGoneLocked()
+	if err != nil && p.number == 1 {
+		u.first = false // it may come again without starting the file over
+	}
 	if u.state != receiving {
 		if u.state == gone && err == nil {
 			err = errGone
@@ -405,7 +419,7 @@ func (u *upload) again(ctx context.Context) (left int, err error) {
 		u.s.uploads.forget(u)
 		err = u.dropLocked()
 	} else {
-		u.state, u.ref, u.next, u.changed = receiving, "", 1, time.Now()
+		u.state, u.ref, u.first, u.next, u.changed = receiving, "", false, 1, time.Now()
 		u.iv, u.ivDone, u.waiting, u.waitEnd = nil, false, make(map[uint32]region), 0
 		u.stream = newStream(u.session.key)
 	}

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"coffer/protocol/crypt"
@@ -98,5 +100,42 @@ func TestSessionsFlush(t *testing.T) {
 	}
 	if _, ok := s.get(id); ok {
 		t.Error("an ended session is live")
+	}
+}
+
+// Two first packets of a file never gather in one upload, however close they
+// come: the second finds the first announced, though not begun.
+func TestNamedTwins(t *testing.T) {
+	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
+	us := newUploads(s)
+	n := named{client: store.ClientID{1}, name: "f", original: 10, total: 2}
+	find := func(number uint32) *upload {
+		u, err := us.named(t.Context(), n, number, session{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	second := find(2)
+	first := find(1)
+	if first != second {
+		t.Error("packet 1 did not join packet 2")
+	}
+	twin := find(1)
+	if twin == first {
+		t.Fatal("both first packets are in one upload")
+	}
+	if _, err := first.receive(t.Context(), 1, false, 1, strings.NewReader("x")); !errors.Is(err, errGone) {
+		t.Errorf("the earlier one: %v", err)
+	}
+	if find(2) != twin {
+		t.Error("packet 2 did not join the later one")
+	}
+	cut := errors.New("cut")
+	if _, err := twin.receive(t.Context(), 1, false, 2, iotest.ErrReader(cut)); !errors.Is(err, cut) {
+		t.Errorf("a packet that breaks off: %v", err)
+	}
+	if find(1) != twin {
+		t.Error("packet 1 that comes again after it broke off starts the file over")
 	}
 }

@@ -31,7 +31,7 @@ func (us *uploads) named(ctx context.Context, n named, number uint32, sess sessi
 			return old, nil
 		}
 		u := us.newUpload(n.client, n.name, sess)
-		u.wire, u.original, u.total, u.strict = n.wire, n.original, n.total, n.strict
+		u.wire, u.original, u.total, u.strict, u.first = n.wire, n.original, n.total, n.strict, number == 1
 		if old != nil {
 			u.attempts = old.wrongSoFar()
 		}
@@ -58,7 +58,9 @@ func (u *upload) wrongSoFar() int {
 	return u.attempts
 }
 
-// takes reports whether a packet belongs to this upload and not to a new one.
+// takes reports whether a packet belongs to this upload and not to a new one,
+// and if it is the first, notes that it is on its way: of two that come at the
+// same time, the later one starts the file over.
 func (u *upload) takes(n named, number uint32, sess session) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -68,8 +70,11 @@ func (u *upload) takes(n named, number uint32, sess session) bool {
 		// gateway's packet may also be one that it sends again.
 		return same && (number >= u.next || u.strict && number != 1)
 	}
-	again := number == 1 && (u.next > 1 || u.lane != nil && u.lane.number == 1)
-	return u.state == receiving && same && !again
+	if u.state != receiving || !same || number == 1 && u.first {
+		return false
+	}
+	u.first = u.first || number == 1
+	return true
 }
 
 // dropIVLocked drops 16 zero bytes that some base client sends before the

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"coffer/protocol"
 )
 
 // Packets in any order, over any connections.
@@ -141,4 +145,46 @@ func TestOrderResume(t *testing.T) {
 			w.expectStored("f", plain)
 		})
 	}
+}
+
+// Of two connections that send the same first packet in the same instant, the
+// later one starts the file over: neither is refused, and one at least is told
+// that the file is there.
+func TestTwins(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("client")
+	other := w.another(c.public)
+	other.prove()
+	for round := range 200 {
+		plain := content(uint64(round), 100_000)
+		frame := w.frames("f", plain, 1<<20)[0]
+		var both sync.WaitGroup
+		var files, others atomic.Int32
+		for _, v := range []*wire{w, other} {
+			both.Go(func() {
+				v.write(frame)
+				v.request(&protocol.AskAccount{}, nil)
+				for {
+					code, _, err := v.receive()
+					switch {
+					case err != nil:
+						t.Error(err)
+						return
+					case code == uint16(protocol.CodeAccountInfo):
+						return
+					case code == uint16(protocol.CodeFileReceived):
+						files.Add(1)
+					default:
+						others.Add(1)
+					}
+				}
+			})
+		}
+		both.Wait()
+		if files.Load() == 0 || others.Load() > 0 {
+			t.Fatalf("round %d: %d told that the file is there, %d other answers", round, files.Load(), others.Load())
+		}
+		w.confirm("f")
+	}
+	w.expectStored("f", content(199, 100_000))
 }

@@ -110,7 +110,8 @@ func (u *upload) replay(records [][]byte) {
 			u.waitEnd = max(u.waitEnd, where.offset+where.size)
 		}
 	}
-	u.stale = true
+	_, firstWaits := u.waiting[1]
+	u.stale, u.first = true, firstWaits || u.next > 1
 }
 
 // replayLocked makes the stream anew from the content that an earlier run
