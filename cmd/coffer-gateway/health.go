@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"coffer/internal/program"
 )
 
 // healthCmd asks a running gateway whether it is ready.
@@ -16,12 +18,12 @@ type healthCmd struct {
 }
 
 // Run exits with 0 if the gateway reaches the core.
-func (cmd *healthCmd) Run(ctx context.Context, out output) error {
+func (cmd *healthCmd) Run(ctx context.Context, std program.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cmd.URL+"/readyz", nil)
 	if err != nil {
-		return usageError{fmt.Errorf("--url: %w", err)}
+		return fmt.Errorf("%w: --url: %w", program.ErrUsage, err)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: cmd.Insecure, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
@@ -35,6 +37,6 @@ func (cmd *healthCmd) Run(ctx context.Context, out output) error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("the gateway answers %s", answer.Status)
 	}
-	fmt.Fprintln(out.out, "ok")
+	fmt.Fprintln(std.Out, "ok")
 	return nil
 }

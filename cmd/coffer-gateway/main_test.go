@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"coffer/internal/program"
 )
 
 func TestCommandLine(t *testing.T) {
@@ -21,19 +23,19 @@ func TestCommandLine(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"--version"}, exitOK, "coffer-gateway dev"},
-		{[]string{"serve", "--help"}, exitOK, "$COFFER_GATEWAY_LISTEN"},
-		{[]string{"--nonsense"}, exitUsage, "unknown flag"},
-		{[]string{"--tls-cert", "x"}, exitUsage, "go together"},
-		{[]string{"--core-ca", "x"}, exitUsage, "needs --core-tls"},
-		{[]string{"--max-packet", "1"}, exitUsage, "--max-packet"},
-		{[]string{"--core-conns", "0"}, exitUsage, "--core-conns"},
-		{[]string{"--jwt-secret-file", notSecret}, exitFail, "not 64 hex digits"},
-		{[]string{"health", "--url", "http://127.0.0.1:1"}, exitFail, "refused"},
+		{[]string{"--version"}, program.ExitOK, "coffer-gateway dev"},
+		{[]string{"serve", "--help"}, program.ExitOK, "$COFFER_GATEWAY_LISTEN"},
+		{[]string{"--nonsense"}, program.ExitUsage, "unknown flag"},
+		{[]string{"--tls-cert", "x"}, program.ExitUsage, "go together"},
+		{[]string{"--core-ca", "x"}, program.ExitUsage, "needs --core-tls"},
+		{[]string{"--max-packet", "1"}, program.ExitUsage, "--max-packet"},
+		{[]string{"--core-conns", "0"}, program.ExitUsage, "--core-conns"},
+		{[]string{"--jwt-secret-file", notSecret}, program.ExitFail, "not 64 hex digits"},
+		{[]string{"health", "--url", "http://127.0.0.1:1"}, program.ExitFail, "refused"},
 	}
 	for _, test := range tests {
 		var out bytes.Buffer
-		if code := run(t.Context(), test.args, &out, &out); code != test.code || !strings.Contains(out.String(), test.says) {
+		if code := run(t.Context(), test.args, program.Streams{Out: &out, Err: &out}); code != test.code || !strings.Contains(out.String(), test.says) {
 			t.Errorf("%q: %d %s", test.args, code, &out)
 		}
 	}
@@ -46,7 +48,7 @@ func TestServeMakesItsSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	if code := run(t.Context(), []string{"--listen", taken.Addr().String(), "--jwt-secret-file", secret}, io.Discard, io.Discard); code != exitFail {
+	if code := run(t.Context(), []string{"--listen", taken.Addr().String(), "--jwt-secret-file", secret}, program.Streams{Out: io.Discard, Err: io.Discard}); code != program.ExitFail {
 		t.Errorf("an address in use: %d", code)
 	}
 	info, err := os.Stat(secret)
@@ -62,7 +64,7 @@ func TestServeMakesItsSecret(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if code := run(ctx, []string{"--listen", taken.Addr().String(), "--jwt-secret-file", secret}, io.Discard, io.Discard); code != exitFail {
+	if code := run(ctx, []string{"--listen", taken.Addr().String(), "--jwt-secret-file", secret}, program.Streams{Out: io.Discard, Err: io.Discard}); code != program.ExitFail {
 		t.Errorf("a second start: %d", code)
 	}
 	if after, err := os.ReadFile(secret); err != nil || !bytes.Equal(before, after) {

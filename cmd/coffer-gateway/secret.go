@@ -1,14 +1,11 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"strings"
+
+	"coffer/internal/program"
 )
 
 // secretFlags say where the secret of the tokens is.
@@ -19,43 +16,12 @@ type secretFlags struct {
 
 // secret reads the secret, or makes it.
 func (f secretFlags) secret(log *slog.Logger) ([]byte, error) {
-	if f.JWTSecret != "" {
-		return parseSecret(f.JWTSecret, "COFFER_JWT_SECRET")
+	secret := program.Secret{What: "the tokens' secret", Text: f.JWTSecret, Variable: "COFFER_JWT_SECRET", File: f.JWTSecretFile}
+	key, err := secret.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		if key, err = secret.Make(); err == nil {
+			log.Info("made a new secret for tokens", "file", secret.File)
+		}
 	}
-	text, err := os.ReadFile(f.JWTSecretFile)
-	if err == nil {
-		return parseSecret(string(text), f.JWTSecretFile)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the tokens' secret: %w", err)
-	}
-	secret := make([]byte, 32)
-	rand.Read(secret)
-	if err := writeNew(f.JWTSecretFile, hex.EncodeToString(secret)+"\n"); err != nil {
-		return nil, fmt.Errorf("keeping the tokens' new secret: %w", err)
-	}
-	log.Info("made a new secret for tokens", "file", f.JWTSecretFile)
-	return secret, nil
-}
-
-func parseSecret(text, source string) ([]byte, error) {
-	secret, err := hex.DecodeString(strings.TrimSpace(text))
-	if err != nil || len(secret) < 32 {
-		return nil, fmt.Errorf("the tokens' secret in %s is not 64 hex digits", source)
-	}
-	return secret, nil
-}
-
-// writeNew writes a file that only its owner can read, durably.
-func writeNew(name, text string) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
+	return key[:], err
 }

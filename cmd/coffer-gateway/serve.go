@@ -3,31 +3,26 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"coffer/api"
+	"coffer/internal/program"
 	"coffer/protocol"
 )
 
 // serveCmd serves the API until it is told to stop.
 type serveCmd struct {
-	logFlags
+	program.LogFlags `envprefix:"COFFER_GATEWAY_"`
+	program.TLSFlags `envprefix:"COFFER_GATEWAY_"`
 	secretFlags
 
-	Listen    string   `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
-	TLSCert   string   `name:"tls-cert" help:"Certificate chain, PEM; with --tls-key the gateway speaks HTTPS." env:"COFFER_GATEWAY_TLS_CERT" placeholder:"FILE"`
-	TLSKey    string   `name:"tls-key" help:"The certificate's private key, PEM." env:"COFFER_GATEWAY_TLS_KEY" placeholder:"FILE"`
-	MaxPacket byteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
+	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
+	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
 	Core        string        `help:"The core's internal address." default:"127.0.0.1:1257" env:"COFFER_CORE" placeholder:"HOST:PORT"`
 	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core." env:"COFFER_CORE_TLS"`
@@ -47,39 +42,12 @@ type serveCmd struct {
 	DrainTimeout   time.Duration  `help:"How long calls in flight may take at the end." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
 }
 
-// byteSize is a number of bytes, written like 4096, 16MiB or 1GiB.
-type byteSize uint64
-
-// UnmarshalText parses a size.
-func (b *byteSize) UnmarshalText(text []byte) error {
-	n, err := humanize.ParseBytes(string(text))
-	*b = byteSize(n)
-	return err
-}
-
-// logFlags say how to log.
-type logFlags struct {
-	LogFormat string `help:"Log format." enum:"text,json" default:"text" env:"COFFER_GATEWAY_LOG_FORMAT"`
-	LogLevel  string `help:"Least severe records to log." enum:"debug,info,warn,error" default:"info" env:"COFFER_GATEWAY_LOG_LEVEL"`
-}
-
-func (l logFlags) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
-		level = slog.LevelInfo // the flag's enum leaves no other
-	}
-	opts := &slog.HandlerOptions{Level: level}
-	if l.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
-}
-
 // Validate checks what flags mean together.
 func (cmd *serveCmd) Validate() error {
+	if err := cmd.TLSFlags.Check(); err != nil {
+		return err
+	}
 	switch {
-	case (cmd.TLSCert == "") != (cmd.TLSKey == ""):
-		return errors.New("--tls-cert and --tls-key go together")
 	case cmd.CoreCA != "" && !cmd.CoreTLS:
 		return errors.New("--core-ca needs --core-tls")
 	case cmd.MaxPacket < 64<<10 || cmd.MaxPacket > protocol.MaxPayload-1<<10:
@@ -97,8 +65,8 @@ func (cmd *serveCmd) Validate() error {
 }
 
 // Run serves.
-func (cmd *serveCmd) Run(ctx context.Context, out output) error {
-	log := cmd.logger(out.err)
+func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
+	log := cmd.Logger(std)
 	cfg := api.DefaultConfig()
 	cfg.Log, cfg.Core, cfg.CoreConns = log, cmd.Core, cmd.CoreConns
 	cfg.CoreWait, cfg.CoreTimeout = cmd.CoreWait, cmd.CoreTimeout
@@ -110,7 +78,7 @@ func (cmd *serveCmd) Run(ctx context.Context, out output) error {
 	if cfg.Secret, err = cmd.secret(log); err != nil {
 		return err
 	}
-	if cfg.TLS, err = cmd.tls(); err != nil {
+	if cfg.TLS, err = cmd.ServerTLS(); err != nil {
 		return err
 	}
 	if cfg.CoreTLS, err = cmd.coreTLS(); err != nil {
@@ -121,10 +89,9 @@ func (cmd *serveCmd) Run(ctx context.Context, out output) error {
 		return err
 	}
 	defer g.Close()
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", cmd.Listen)
+	l, err := program.Listen(ctx, cmd.Listen, "HTTP")
 	if err != nil {
-		return fmt.Errorf("listening for HTTP: %w", err)
+		return err
 	}
 	log.Info("serving", "version", version, "listen", l.Addr().String(), "core", cmd.Core, "tls", cfg.TLS != nil)
 	err = g.Serve(ctx, l)
@@ -132,36 +99,25 @@ func (cmd *serveCmd) Run(ctx context.Context, out output) error {
 	return err
 }
 
-func (cmd *serveCmd) tls() (*tls.Config, error) {
-	if cmd.TLSCert == "" {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(cmd.TLSCert, cmd.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("reading the certificate: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
-}
-
+// coreTLS is nil if the core is reached by plain TCP.
 func (cmd *serveCmd) coreTLS() (*tls.Config, error) {
 	if !cmd.CoreTLS {
 		return nil, nil
 	}
 	host, _, err := net.SplitHostPort(cmd.Core)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--core: %w", err)}
+		return nil, fmt.Errorf("%w: --core: %w", program.ErrUsage, err)
 	}
-	conf := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if cmd.CoreCA == "" {
-		return conf, nil
+	var pem []byte
+	if cmd.CoreCA != "" {
+		if pem, err = os.ReadFile(cmd.CoreCA); err != nil {
+			return nil, fmt.Errorf("reading --core-ca: %w", err)
+		}
 	}
-	pem, err := os.ReadFile(cmd.CoreCA)
+	conf, err := program.ClientTLS(pem)
 	if err != nil {
-		return nil, fmt.Errorf("reading --core-ca: %w", err)
+		return nil, fmt.Errorf("%w: --core-ca: %w", program.ErrUsage, err)
 	}
-	conf.RootCAs = x509.NewCertPool()
-	if !conf.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, usageError{errors.New("--core-ca: no certificate in it")}
-	}
+	conf.ServerName = host
 	return conf, nil
 }

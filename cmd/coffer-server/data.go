@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 
 	"github.com/gofrs/flock"
 
+	"coffer/internal/program"
 	"coffer/server"
 	"coffer/store/files"
 	"coffer/store/sqlite"
@@ -94,52 +93,21 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger) (_ *data, err err
 }
 
 // masterKey reads the key, or, for a fresh data folder, makes it.
-func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (key server.MasterKey, err error) {
-	if f.MasterKey != "" {
-		return parseMasterKey(f.MasterKey, "COFFER_MASTER_KEY")
+func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (server.MasterKey, error) {
+	secret := program.Secret{What: "the master key", Text: f.MasterKey, Variable: "COFFER_MASTER_KEY", File: f.MasterKeyFile}
+	if secret.File == "" {
+		secret.File = d.path(masterKeyName)
 	}
-	file := f.MasterKeyFile
-	if file == "" {
-		file = d.path(masterKeyName)
+	key, err := secret.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		if !fresh {
+			return server.MasterKey{}, fmt.Errorf("the master key %s is missing; bring it back from your backup, or, if it is lost, see docs/security.md", secret.File)
+		}
+		if key, err = secret.Make(); err == nil {
+			log.Info("made a new master key; back it up", "file", secret.File)
+		}
 	}
-	text, err := os.ReadFile(file)
-	if err == nil {
-		return parseMasterKey(string(text), file)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, fmt.Errorf("reading the master key: %w", err)
-	}
-	if !fresh {
-		return key, fmt.Errorf("the master key %s is missing; bring it back from your backup, or, if it is lost, see docs/security.md", file)
-	}
-	key = server.NewMasterKey()
-	if err := writeNew(file, hex.EncodeToString(key[:])+"\n"); err != nil {
-		return key, fmt.Errorf("keeping the new master key: %w", err)
-	}
-	log.Info("made a new master key; back it up", "file", file)
-	return key, nil
-}
-
-func parseMasterKey(text, source string) (key server.MasterKey, err error) {
-	b, err := hex.DecodeString(strings.TrimSpace(text))
-	if err != nil || len(b) != len(key) {
-		return key, fmt.Errorf("the master key in %s is not 64 hex digits", source)
-	}
-	return server.MasterKey(b), nil
-}
-
-// writeNew writes a file that only its owner can read, durably.
-func writeNew(name, text string) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	return nil
+	return server.MasterKey(key), err
 }
 
 func (d *data) close() error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coffer/client"
+	"coffer/internal/program"
 )
 
 // healthCmd asks a running server, by its internal listener, how it is.
@@ -17,7 +18,7 @@ type healthCmd struct {
 }
 
 // Run exits with 0 if database and storage are operational.
-func (cmd *healthCmd) Run(ctx context.Context, out output) error {
+func (cmd *healthCmd) Run(ctx context.Context, std program.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
 	var opts client.Options
@@ -36,6 +37,6 @@ func (cmd *healthCmd) Run(ctx context.Context, out output) error {
 	if status.Database != "operational" || status.Storage != "operational" {
 		return fmt.Errorf("database %s, storage %s", status.Database, status.Storage)
 	}
-	fmt.Fprintln(out.out, "ok")
+	fmt.Fprintln(std.Out, "ok")
 	return nil
 }

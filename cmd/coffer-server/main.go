@@ -4,27 +4,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/signal"
-	"runtime"
-	"runtime/debug"
-	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"coffer/internal/program"
 )
 
 // version is stamped by the linker.
 var version = "dev"
-
-// Exit codes.
-const (
-	exitOK    = 0
-	exitFail  = 1
-	exitUsage = 2
-)
 
 // cli is the command line. Every flag has an environment variable of its name,
 // COFFER_ and in capitals.
@@ -35,64 +23,14 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
-}
+func main() { os.Exit(program.Main(run)) }
 
 // run parses the command line, does what it says and returns the exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var c cli
-	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("coffer-server"),
-		kong.Description("The core of Coffer, an encrypted backup system."),
-		kong.DefaultEnvars("COFFER"),
-		kong.Vars{"version": versionLine()},
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(output{stdout, stderr}),
-	)
-	if err != nil {
-		fmt.Fprintln(stderr, "coffer-server:", err)
-		return exitFail
+func run(ctx context.Context, args []string, std program.Streams) int {
+	p := program.Program{
+		Name:        "coffer-server",
+		Description: "The core of Coffer, an encrypted backup system.",
+		Version:     version,
 	}
-	kctx, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "coffer-server:", err)
-		return exitUsage
-	}
-	if err := kctx.Run(); err != nil {
-		fmt.Fprintln(stderr, "coffer-server:", err)
-		var usage usageError
-		if errors.As(err, &usage) {
-			return exitUsage
-		}
-		return exitFail
-	}
-	return exitOK
-}
-
-// output is where a command writes.
-type output struct{ out, err io.Writer }
-
-// usageError: a flag's value makes no sense.
-type usageError struct{ error }
-
-func versionLine() string {
-	commit := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				commit = s.Value
-			}
-		}
-	}
-	return fmt.Sprintf("coffer-server %s (commit %s, %s %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return p.Run(ctx, new(cli), args, std, kong.DefaultEnvars("COFFER"))
 }

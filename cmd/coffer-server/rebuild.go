@@ -9,17 +9,18 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"coffer/internal/program"
 	"coffer/server"
 )
 
 // rebuildCmd makes a lost catalog anew.
 type rebuildCmd struct {
 	dataFlags
-	logFlags
+	program.LogFlags `envprefix:"COFFER_"`
 }
 
 // Run rebuilds the catalog. It refuses to touch one that is there.
-func (cmd *rebuildCmd) Run(ctx context.Context, out output) error {
+func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 	d := &data{folder: cmd.Data}
 	if _, err := os.Stat(d.path(catalogName)); err == nil {
 		return fmt.Errorf("there is a catalog, %s; move it (and its -wal and -shm files) away first", d.path(catalogName))
@@ -32,7 +33,7 @@ func (cmd *rebuildCmd) Run(ctx context.Context, out output) error {
 			return fmt.Errorf("clearing away the rest of the lost catalog: %w", err)
 		}
 	}
-	d, err := cmd.open(ctx, cmd.logger(out.err))
+	d, err := cmd.open(ctx, cmd.Logger(std))
 	if err != nil {
 		return err
 	}
@@ -40,12 +41,12 @@ func (cmd *rebuildCmd) Run(ctx context.Context, out output) error {
 	if err := errors.Join(err, d.close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(out.out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, humanize.IBytes(uint64(r.Bytes)))
+	fmt.Fprintf(std.Out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, humanize.IBytes(uint64(r.Bytes)))
 	if r.Unconfirmed > 0 {
-		fmt.Fprintf(out.out, "left out: %d uploads that their clients never confirmed\n", r.Unconfirmed)
+		fmt.Fprintf(std.Out, "left out: %d uploads that their clients never confirmed\n", r.Unconfirmed)
 	}
 	if r.Ownerless > 0 {
-		fmt.Fprintf(out.out, "left out: %d file versions of clients that are not known\n", r.Ownerless)
+		fmt.Fprintf(std.Out, "left out: %d file versions of clients that are not known\n", r.Ownerless)
 	}
 	if r.Damaged != nil {
 		return fmt.Errorf("rebuilt what could be read; not all could: %w", r.Damaged)

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"coffer/backup"
+	"coffer/internal/program"
 )
 
 type backupCommand struct {
@@ -69,7 +70,7 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 		return backup.Path(c.Path)
 	}
 	if c.Name == "" {
-		return backup.Source{}, fmt.Errorf("%w: standard input needs a --name", errUsage)
+		return backup.Source{}, fmt.Errorf("%w: standard input needs a --name", program.ErrUsage)
 	}
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"coffer/internal/program"
 	"coffer/seal"
 )
 
@@ -50,7 +51,7 @@ func (c *keyExport) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(c.File, sealed); err != nil {
+	if err := program.WritePrivate(c.File, sealed); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "exported the keys of %s to %s\n", p.Username, c.File)

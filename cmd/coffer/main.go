@@ -8,34 +8,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"runtime/debug"
-	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 
 	"coffer/backup"
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/protocol"
 )
 
-// version is set by the linker: -X main.version=v1.2.3.
-var version string
-
-// Exit codes.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
+// version is stamped by the linker.
+var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
-	stop()
-	os.Exit(code)
+	os.Exit(program.Main(func(ctx context.Context, args []string, std program.Streams) int {
+		return run(ctx, args, std, os.LookupEnv)
+	}))
 }
 
 // cli is the whole command line.
@@ -63,31 +51,25 @@ type app struct {
 	json, quiet    bool
 }
 
+// AfterApply hands the flags that go with every command to the command.
+func (c *cli) AfterApply(a *app) error {
+	a.json, a.quiet = c.JSON, c.Quiet
+	return nil
+}
+
 // run is the program; its answer is the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) (code int) {
-	var c cli
-	exited := -1
-	parser, err := kong.New(&c, kong.Name("coffer"),
-		kong.Description("Encrypted backups: what leaves this machine, only this machine's keys can open."),
-		kong.Writers(stdout, stderr), kong.Resolvers(environment(env)),
-		kong.Exit(func(code int) { exited = code }))
-	if err != nil {
-		fmt.Fprintln(stderr, "coffer:", err)
-		return exitFailed
+func run(ctx context.Context, args []string, std program.Streams, env func(string) (string, bool)) int {
+	a := &app{ctx: ctx, stdin: std.In, stdout: std.Out, stderr: std.Err, env: env}
+	return a.program().Run(ctx, new(cli), args, std, kong.Resolvers(environment(env)), kong.Bind(a))
+}
+
+func (a *app) program() program.Program {
+	return program.Program{
+		Name:        "coffer",
+		Description: "Encrypted backups: what leaves this machine, only this machine's keys can open.",
+		Version:     version,
+		Explain:     a.explain,
 	}
-	parsed, err := parser.Parse(args)
-	if exited >= 0 {
-		return exited // --help
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "coffer: %v (see coffer --help)\n", err)
-		return exitUsage
-	}
-	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, env: env, json: c.JSON, quiet: c.Quiet}
-	if err := parsed.Run(a); err != nil {
-		return a.report(err)
-	}
-	return exitDone
 }
 
 // environment resolves flags from the given environment, not the process's.
@@ -102,52 +84,35 @@ func environment(env func(string) (string, bool)) kong.Resolver {
 	})
 }
 
-// errUsage is wrapped by what only the commands can see is wrong with the
-// command line.
-var errUsage = errors.New("usage")
-
-// report prints an error as one line and returns the exit code.
-func (a *app) report(err error) int {
+// explain is what a person is told about a command's error.
+func (a *app) explain(err error) error {
 	if a.ctx.Err() != nil {
-		fmt.Fprintln(a.stderr, "coffer: interrupted")
-		return exitInterrupted
+		return program.ErrInterrupted
 	}
-	fmt.Fprintln(a.stderr, "coffer:", strings.ReplaceAll(explain(err), "\n", "; "))
-	if errors.Is(err, errUsage) {
-		return exitUsage
-	}
-	return exitFailed
+	return withRemedy(err)
 }
 
-// explain adds what a person can do to errors that have a known remedy.
-func explain(err error) string {
-	text := err.Error()
+// withRemedy adds what a person can do to errors that have a known remedy.
+func withRemedy(err error) error {
 	switch {
 	case errors.Is(err, client.ErrReconnectDenied):
-		return text + " (is this the right server? otherwise register anew)"
+		return fmt.Errorf("%w (is this the right server? otherwise register anew)", err)
 	case errors.Is(err, backup.ErrExists):
-		return text + " (--force replaces it, -o names another place)"
+		return fmt.Errorf("%w (--force replaces it, -o names another place)", err)
 	case errors.Is(err, backup.ErrOtherKey):
-		return text + " (import the profile that made this backup: coffer key import)"
+		return fmt.Errorf("%w (import the profile that made this backup: coffer key import)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):
-		return "the server has no space left: " + text
+		return fmt.Errorf("the server has no space left: %w", err)
 	}
-	return text
+	return err
 }
 
 type versionCommand struct{}
 
 func (versionCommand) Run(a *app) error {
-	v := version
-	if v == "" {
-		v = "unknown"
-		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-			v = info.Main.Version
-		}
-	}
 	if a.json {
-		return a.printJSON(map[string]string{"version": v})
+		return a.printJSON(map[string]string{"version": version})
 	}
-	_, err := fmt.Fprintln(a.stdout, "coffer", v)
+	_, err := fmt.Fprintln(a.stdout, a.program().VersionLine())
 	return err
 }

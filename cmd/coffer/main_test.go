@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"coffer/internal/program"
 )
 
 // coffer runs the program with a home of its own.
 func coffer(t *testing.T, home string, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, strings.NewReader(""), &out, &errs, func(name string) (string, bool) {
+	code = run(t.Context(), args, program.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}, func(name string) (string, bool) {
 		if name == "COFFER_HOME" {
 			return home, true
 		}

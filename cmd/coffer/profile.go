@@ -14,6 +14,7 @@ import (
 	"runtime"
 
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
 )
@@ -90,31 +91,7 @@ func (a *app) saveProfile(p *profile) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return writeSecret(path, append(content, '\n'))
-}
-
-// writeSecret writes a file that only its owner may read, in one step.
-func writeSecret(path string, content []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".coffer-*") // has mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if _, err := tmp.Write(content); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return program.WritePrivate(path, append(content, '\n'))
 }
 
 func (a *app) loadProfile() (*profile, error) {
@@ -189,12 +166,9 @@ func (p *profile) tlsConfig() (*tls.Config, error) {
 	if !p.TLS {
 		return nil, nil
 	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if p.TLSCA != "" {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM([]byte(p.TLSCA)) {
-			return nil, errors.New("the CA file has no certificate in PEM")
-		}
+	config, err := program.ClientTLS([]byte(p.TLSCA))
+	if err != nil {
+		return nil, fmt.Errorf("the CA file: %w", err)
 	}
 	return config, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/seal"
 )
 
@@ -24,7 +25,7 @@ type registerCommand struct {
 
 func (c *registerCommand) Run(a *app) error {
 	if c.RSABits < 1024 || c.RSABits > 8192 {
-		return fmt.Errorf("%w: --rsa-bits is 1024 to 8192", errUsage)
+		return fmt.Errorf("%w: --rsa-bits is 1024 to 8192", program.ErrUsage)
 	}
 	if err := a.refuseProfile(c.Force); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"coffer/backup"
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
 )
@@ -25,7 +26,7 @@ type verified struct {
 
 func (c *verifyCommand) Run(a *app) error {
 	if c.All == (c.Name != "") {
-		return fmt.Errorf("%w: verify takes a NAME or --all", errUsage)
+		return fmt.Errorf("%w: verify takes a NAME or --all", program.ErrUsage)
 	}
 	session, id, err := a.open()
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, 
 	if info == nil || a.ctx.Err() != nil || client.IsTransport(err) {
 		return v, fmt.Errorf("verify %s: %w", name, err)
 	}
-	v.Error = explain(err)
+	v.Error = withRemedy(err).Error()
 	return v, nil
 }
 

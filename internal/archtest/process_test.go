@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-const onlyCmd = "only cmd reads flags and the environment, and only cmd exits: " +
+const onlyCmd = "only cmd, with the shell of its programs in internal/program, reads flags and the environment, and only cmd exits: " +
 	"what a package does is decided by its caller and seen in its signature, and tests can run it"
 
 var (
-	// processImports are packages that nothing but cmd may import.
+	// processImports are packages that nothing but cmd and its shell may import.
 	processImports = []string{"flag", "github.com/alecthomas/kong"}
 	// processCalls are what nothing but cmd may use of a package.
 	processCalls = map[string][]string{

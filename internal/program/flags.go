@@ -1,0 +1,36 @@
+package program
+
+import (
+	"log/slog"
+
+	"github.com/dustin/go-humanize"
+)
+
+// ByteSize is a number of bytes, written like 4096, 16MiB or 1GiB.
+type ByteSize uint64
+
+// UnmarshalText parses a size.
+func (b *ByteSize) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	*b = ByteSize(n)
+	return err
+}
+
+// LogFlags say how to log. Who embeds them gives their variables a prefix.
+type LogFlags struct {
+	LogFormat string `help:"Log format." enum:"text,json" default:"text" env:"LOG_FORMAT"`
+	LogLevel  string `help:"Least severe records to log." enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL"`
+}
+
+// Logger logs to standard error.
+func (f LogFlags) Logger(std Streams) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
+		level = slog.LevelInfo // the flag's enum leaves no other
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(std.Err, opts))
+	}
+	return slog.New(slog.NewTextHandler(std.Err, opts))
+}

@@ -1,0 +1,123 @@
+// Package program is the shell of Coffer's programs: they all read a command
+// line and the environment in the same way, understand the same values in it,
+// keep secrets and speak TLS alike, and end with one line of explanation and an
+// exit code that means the same in each. It knows nothing of what they do.
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	ExitOK          = 0
+	ExitFail        = 1
+	ExitUsage       = 2
+	ExitInterrupted = 130
+)
+
+var (
+	// ErrUsage is wrapped by what only a command can see is wrong with the
+	// command line. It makes the exit code ExitUsage.
+	ErrUsage = errors.New("usage")
+	// ErrInterrupted is for a command that was told to stop before it was
+	// done. It makes the exit code ExitInterrupted.
+	ErrInterrupted = errors.New("interrupted")
+)
+
+// Streams are what a program reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main calls run with the process's arguments and streams, under a context that
+// ends at SIGINT or SIGTERM, and returns the exit code.
+func Main(run func(ctx context.Context, args []string, std Streams) int) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+}
+
+// A Program has a command line.
+type Program struct {
+	Name        string
+	Description string
+	Version     string // stamped by the linker
+	// Explain, if there is one, is what to tell a person about a command's
+	// error.
+	Explain func(error) error
+}
+
+// Run parses the command line that cli describes in kong's manner, runs its
+// command and returns the exit code. Commands can have the context and the
+// streams as arguments of their Run methods.
+func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, options ...kong.Option) int {
+	exited := -1
+	parser, err := kong.New(cli, append([]kong.Option{
+		kong.Name(p.Name),
+		kong.Description(p.Description),
+		kong.Vars{"version": p.VersionLine()},
+		kong.Writers(std.Out, std.Err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(std),
+	}, options...)...)
+	if err != nil {
+		p.say(std, err)
+		return ExitFail
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // --help, --version
+	}
+	if err != nil {
+		p.say(std, fmt.Errorf("%w (see %s --help)", err, p.Name))
+		return ExitUsage
+	}
+	err = parsed.Run()
+	if err == nil {
+		return ExitOK
+	}
+	if p.Explain != nil {
+		err = p.Explain(err)
+	}
+	p.say(std, err)
+	switch {
+	case errors.Is(err, ErrUsage):
+		return ExitUsage
+	case errors.Is(err, ErrInterrupted):
+		return ExitInterrupted
+	default:
+		return ExitFail
+	}
+}
+
+// say prints an error as one line.
+func (p Program) say(std Streams, err error) {
+	fmt.Fprintf(std.Err, "%s: %s\n", p.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// VersionLine says which build of the program this is.
+func (p Program) VersionLine() string {
+	commit := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("%s %s (commit %s, %s %s/%s)", p.Name, p.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

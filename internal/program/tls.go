@@ -1,0 +1,60 @@
+package program
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+)
+
+// TLSFlags say what a server proves itself with. Who embeds them gives their
+// variables a prefix.
+type TLSFlags struct {
+	TLSCert string `name:"tls-cert" help:"Certificate chain, PEM; with --tls-key, TLS is spoken." env:"TLS_CERT" placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"The certificate's private key, PEM." env:"TLS_KEY" placeholder:"FILE"`
+}
+
+// Check reports flags that make no sense together.
+func (f TLSFlags) Check() error {
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	return nil
+}
+
+// ServerTLS is nil if TLS is not to be spoken.
+func (f TLSFlags) ServerTLS() (*tls.Config, error) {
+	if f.TLSCert == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// ClientTLS trusts the servers that certificates in PEM vouch for; without any,
+// those that the system's do.
+func ClientTLS(pem []byte) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(pem) > 0 {
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("there is no certificate in PEM")
+		}
+	}
+	return conf, nil
+}
+
+// Listen opens a TCP listener for someone.
+func Listen(ctx context.Context, addr, forWhom string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening for %s: %w", forWhom, err)
+	}
+	return l, nil
+}
