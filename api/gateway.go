@@ -24,6 +24,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
+	"golang.org/x/sync/semaphore"
 )
 
 // Config is what a Gateway runs with. Core, Secret and Log must be set;
@@ -82,6 +83,7 @@ type Gateway struct {
 	calls    *limiter // by address
 	signIns  *limiter // by address, and by username
 	pieces   *piecePool
+	spools   *semaphore.Weighted // memory of packets not yet known where to go
 	handler  http.Handler
 }
 
@@ -102,7 +104,7 @@ func New(cfg Config) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Log, contract: contract, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
-		pieces: newPiecePool(),
+		pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 	}
 	if g.core, err = newPool(cfg); err != nil {
 		return nil, err

@@ -5,69 +5,103 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"golang.org/x/sync/semaphore"
 )
 
-// spoolMemory is how much of a packet stays in memory, in bytes.
-const spoolMemory = 256 << 10
+// spoolMemory bounds what all spools together keep in memory, in bytes.
+const spoolMemory = 64 << 20
 
 // A spool takes in the content of a packet of which it is not yet known where
-// it goes: small ones in memory, larger ones in a file.
+// it goes: in memory, as long as there is some to spare, the rest in a file.
 type spool struct {
-	dir   string
-	limit int64 // most bytes
+	// static after construction
+	dir    string
+	limit  int64 // most bytes
+	pieces *piecePool
+	memory *semaphore.Weighted
+
 	size  int64
-	small bytes.Buffer
-	file  *os.File // nil while small holds all
+	kept  []*piece // the beginning
+	used  int      // bytes of the last of kept
+	file  *os.File // what follows; nil while there is nothing
+	spilt int64    // bytes of file
+}
+
+func (g *Gateway) newSpool() *spool {
+	return &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket, pieces: g.pieces, memory: g.spools, used: pieceSize}
 }
 
 // Write takes in the next bytes. Over the limit it fails with a problem.
-func (s *spool) Write(p []byte) (int, error) {
+func (s *spool) Write(p []byte) (n int, err error) {
 	if s.size+int64(len(p)) > s.limit {
 		return 0, packetTooLarge(s.limit)
 	}
-	if s.file == nil && s.size+int64(len(p)) > spoolMemory {
-		if err := s.spill(); err != nil {
-			return 0, err
-		}
+	for len(p) > 0 && s.room() {
+		m := copy(s.kept[len(s.kept)-1][s.used:], p)
+		n, p = n+m, p[m:]
+		s.used += m
 	}
-	var n int
-	var err error
-	if s.file != nil {
-		n, err = s.file.Write(p)
-	} else {
-		n, err = s.small.Write(p)
+	if len(p) > 0 {
+		var m int
+		m, err = s.spill(p)
+		n += m
 	}
 	s.size += int64(n)
+	return n, err
+}
+
+// room reports whether there is room in memory, and gets some more if need be.
+func (s *spool) room() bool {
+	switch {
+	case s.file != nil:
+		return false
+	case s.used < pieceSize:
+		return true
+	case !s.memory.TryAcquire(pieceSize):
+		return false
+	}
+	s.kept, s.used = append(s.kept, s.pieces.get()), 0
+	return true
+}
+
+func (s *spool) spill(p []byte) (n int, err error) {
+	if s.file == nil {
+		s.file, err = os.CreateTemp(s.dir, "coffer-gateway-*")
+	}
+	if err == nil {
+		n, err = s.file.Write(p)
+		s.spilt += int64(n)
+	}
 	if err != nil {
 		return n, &problem{kind: kindInternal, message: "the gateway has no room for the packet", cause: err}
 	}
 	return n, nil
 }
 
-// spill moves what is in memory to a file.
-func (s *spool) spill() error {
-	file, err := os.CreateTemp(s.dir, "coffer-gateway-*")
-	if err == nil {
-		s.file = file
-		_, err = file.Write(s.small.Bytes())
+// WriteTo writes all that was taken in to w.
+func (s *spool) WriteTo(w io.Writer) (int64, error) {
+	var parts []io.Reader
+	for i, piece := range s.kept {
+		b := piece[:]
+		if i == len(s.kept)-1 {
+			b = b[:s.used]
+		}
+		parts = append(parts, bytes.NewReader(b))
 	}
-	if err != nil {
-		return &problem{kind: kindInternal, message: "the gateway has no room for the packet", cause: err}
-	}
-	s.small = bytes.Buffer{}
-	return nil
-}
-
-// reader reads the packet from its beginning.
-func (s *spool) reader() io.Reader {
 	if s.file != nil {
-		return io.NewSectionReader(s.file, 0, s.size)
+		parts = append(parts, io.NewSectionReader(s.file, 0, s.spilt))
 	}
-	return bytes.NewReader(s.small.Bytes())
+	return io.Copy(w, io.MultiReader(parts...))
 }
 
-// Close drops the packet.
+// Close drops what was taken in.
 func (s *spool) Close() error {
+	for _, piece := range s.kept {
+		s.pieces.put(piece)
+		s.memory.Release(pieceSize)
+	}
+	s.kept = nil
 	if s.file == nil {
 		return nil
 	}

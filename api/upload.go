@@ -30,7 +30,7 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*Pac
 				return out, err
 			}
 		}
-		kept = &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket}
+		kept = g.newSpool()
 		return kept, nil
 	})
 	if out != nil {
@@ -46,7 +46,7 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*Pac
 		_, err = g.identify(r, p.ClientID) // the client id may have come last
 	} else if out, err = g.namedSender(r, &p); err == nil {
 		defer g.close(r, out)
-		_, err = io.Copy(out, kept.reader())
+		_, err = kept.WriteTo(out)
 	}
 	if err != nil {
 		return nil, err

@@ -60,22 +60,38 @@ type upload struct {
 	waiting map[uint32]region
 	waitEnd int64 // end of the room taken in the part's waiting file
 
+	stride  int64              // most bytes of a packet so far; see place.go
+	uneven  bool               // the packets are not alike: no more are placed
+	placed  map[uint32]*packet // have a place ahead in the content; some are still coming in
+	placing sync.RWMutex       // taken after mu, or alone by who writes to a place
+
 	label store.Label // when complete
 	ref   store.BlobRef
 }
 
 // A region is where a packet waits.
-type region struct{ offset, size int64 }
+type region struct {
+	offset, size int64
+	ahead        bool // in the content, not in the part's waiting file
+}
 
 // A packet is one being received.
 type packet struct {
 	number uint32
 	last   bool
-	size   int64
+	size   int64   // of its content, at most
+	exact  bool    // or exactly
 	wait   *region // nil if it runs through the stream
-	before stream  // the stream before it
+
+	// Of one that runs through the stream.
+	before stream // the stream before it
 	iv     []byte
 	ivDone bool
+	stored bool // it is in the content already
+
+	// Of one that has a place ahead.
+	part    store.Part
+	revoked bool // written with mu and placing held, read with either
 }
 
 var (
@@ -104,7 +120,7 @@ func (u *upload) receive(ctx context.Context, number uint32, last bool, size int
 	b := u.s.buffers.get()
 	defer u.s.buffers.put(b)
 
-	p, err := u.enter(number, last, size, b)
+	p, err := u.enter(&packet{number: number, last: last, size: size, exact: true}, b)
 	if p == nil || err != nil {
 		return false, err
 	}
@@ -114,67 +130,83 @@ func (u *upload) receive(ctx context.Context, number uint32, last bool, size int
 
 // enter admits a packet: to the stream if it is its turn, else to a place to
 // wait. A nil packet is one that is not needed.
-func (u *upload) enter(number uint32, last bool, size int64, b *buffer) (_ *packet, err error) {
+func (u *upload) enter(p *packet, b *buffer) (_ *packet, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer func() {
-		if err != nil && number == 1 {
+		if err != nil && p.number == 1 {
 			u.first = false
 		}
 	}()
 	switch {
 	case u.state == gone:
 		return nil, errGone
-	case number == 0:
+	case p.number == 0:
 		return nil, errPacketZero
 	case u.state != receiving:
 		return nil, nil
 	case u.s.cfg.Space.Low():
 		return nil, errNoSpace
 	}
-	if last && u.total == 0 {
-		for waiting := range u.waiting {
-			if waiting > number {
-				return nil, failure(protocol.StatusInvalid, "last: a later packet was received")
-			}
-		}
-		if u.next > number+1 {
-			return nil, failure(protocol.StatusInvalid, "last: a later packet was received")
-		}
+	if err := u.checkTotalLocked(p); err != nil {
+		return nil, err
 	}
-	if u.total != 0 {
-		if last && number != u.total {
-			return nil, failure(protocol.StatusInvalid, "last: not the packet that the total says")
-		}
-		surplus := uint32(1) // some clients send one packet more than they announce
-		if u.strict {
-			surplus = 0
-		}
-		if number > u.total && number-u.total > surplus {
-			return nil, errBeyondTotal
-		}
-	}
-	if _, there := u.waiting[number]; there || number < u.next {
-		u.setTotal(number, last)
+	if _, there := u.waiting[p.number]; there || p.number < u.next {
+		u.setTotal(p.number, p.last)
 		return nil, nil
 	}
-	p := &packet{number: number, last: last, size: size}
-	if number == u.next && u.lane == nil {
+	where := u.lotLocked(p)
+	if where == inLane {
 		if err := u.replayLocked(b); err != nil {
 			return nil, err
 		}
-		p.before, p.iv, p.ivDone = u.stream.clone(), append([]byte(nil), u.iv...), u.ivDone
-		u.lane = p
-	} else {
-		if err := u.makePartLocked(); err != nil {
-			return nil, err
-		}
-		p.wait = &region{u.waitEnd, 0}
-		u.waitEnd += size
+		u.laneLocked(p)
+	} else if err := u.makePartLocked(); err != nil {
+		return nil, err
+	}
+	switch where {
+	case ahead:
+		u.placeLocked(p)
+	case waiting:
+		p.wait = &region{offset: u.waitEnd}
+		u.waitEnd += p.size
 	}
 	u.active++
 	u.changed = time.Now()
 	return p, nil
+}
+
+// laneLocked makes p the packet that runs through the stream.
+func (u *upload) laneLocked(p *packet) {
+	p.before, p.iv, p.ivDone = u.stream.clone(), append([]byte(nil), u.iv...), u.ivDone
+	u.lane = p
+}
+
+// checkTotalLocked refuses a packet that contradicts how many there are.
+func (u *upload) checkTotalLocked(p *packet) error {
+	if p.last && u.total == 0 {
+		later := u.next > p.number+1
+		for number := range u.waiting {
+			later = later || number > p.number
+		}
+		if later {
+			return failure(protocol.StatusInvalid, "last: a later packet was received")
+		}
+	}
+	if u.total == 0 {
+		return nil
+	}
+	if p.last && p.number != u.total {
+		return failure(protocol.StatusInvalid, "last: not the packet that the total says")
+	}
+	surplus := uint32(1) // some clients send one packet more than they announce
+	if u.strict {
+		surplus = 0
+	}
+	if p.number > u.total && p.number-u.total > surplus {
+		return errBeyondTotal
+	}
+	return nil
 }
 
 // setTotal makes the number of the last packet the total.
@@ -189,6 +221,9 @@ func (u *upload) setTotal(number uint32, last bool) {
 func (u *upload) take(p *packet, piece, scratch []byte) error {
 	if u.s.cfg.Space.Low() {
 		return errNoSpace
+	}
+	if p.wait != nil && p.wait.ahead {
+		return u.writeAhead(p, piece)
 	}
 	if p.wait != nil {
 		u.mu.Lock()
@@ -228,6 +263,10 @@ func (u *upload) appendLocked(p *packet, piece, scratch []byte) error {
 		piece = piece[:whole-u.stream.size]
 	}
 	if len(piece) == 0 {
+		return nil
+	}
+	if p.stored {
+		u.stream.write(piece, scratch)
 		return nil
 	}
 	if u.part == nil && len(u.small)+len(piece) <= store.SmallBlob && u.fitsMemory(p) {
@@ -283,9 +322,10 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (co
 		u.next++
 		u.lane = nil
 	case err != nil:
-		return false, err
+		u.leavePlaceLocked(p)
 	default:
-		if _, there := u.waiting[p.number]; there || p.number < u.next {
+		if _, there := u.waiting[p.number]; there || p.number < u.next || p.revoked {
+			u.leavePlaceLocked(p)
 			return false, nil
 		}
 		u.setTotal(p.number, p.last)
@@ -321,18 +361,23 @@ func (u *upload) rollBackLocked() {
 // drainLocked takes in the packets whose turn has come.
 func (u *upload) drainLocked(b *buffer) error {
 	for {
-		where, ok := u.waiting[u.next]
-		if !ok {
+		if _, ok := u.waiting[u.next]; !ok {
 			break
+		}
+		if clear, err := u.clearWayLocked(b); err != nil || !clear {
+			return err
 		}
 		if err := u.replayLocked(b); err != nil {
 			return err
 		}
-		p := &packet{number: u.next, size: where.size}
-		p.before, p.iv, p.ivDone = u.stream.clone(), append([]byte(nil), u.iv...), u.ivDone
-		u.lane = p
+		where, from := u.waiting[u.next], u.part.Waiting()
+		if where.ahead {
+			from = u.part.Content()
+		}
+		p := &packet{number: u.next, size: where.size, stored: where.ahead}
+		u.laneLocked(p)
 		for done := int64(0); done < where.size; {
-			n, err := u.part.Waiting().ReadAt(b.in[:min(int64(len(b.in)), where.size-done)], where.offset+done)
+			n, err := from.ReadAt(b.in[:min(int64(len(b.in)), where.size-done)], where.offset+done)
 			if n == 0 {
 				u.rollBackLocked()
 				return fmt.Errorf("reading a packet that waited: %w", err)
@@ -351,6 +396,7 @@ func (u *upload) drainLocked(b *buffer) error {
 		}
 		u.lane = nil
 		delete(u.waiting, u.next)
+		delete(u.placed, u.next)
 		u.log(recordInOrder, u.next, uint64(u.stream.size))
 		u.next++
 	}
@@ -373,7 +419,7 @@ func (u *upload) failLocked(why error) error {
 // that is being received.
 func (u *upload) dropLocked() error {
 	u.state = gone
-	u.small, u.waiting = nil, nil
+	u.small, u.waiting, u.placed = nil, nil, nil
 	return nil
 }
 
@@ -421,6 +467,7 @@ func (u *upload) again(ctx context.Context) (left int, err error) {
 	} else {
 		u.state, u.ref, u.first, u.next, u.changed = receiving, "", false, 1, time.Now()
 		u.iv, u.ivDone, u.waiting, u.waitEnd = nil, false, make(map[uint32]region), 0
+		u.unplaceLocked()
 		u.stream = newStream(u.session.key)
 	}
 	return left, errors.Join(err, u.s.cfg.Blobs.Remove(ctx, ref))

@@ -37,6 +37,7 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 		Format: uint8(u.format), Size: u.stream.size, OriginalSize: int64(u.stream.dec.Len()),
 		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
 	}
+	u.revokeAllLocked()
 	u.state, u.sealing = sealing, true
 	label, part, small := u.label, u.part, u.small
 	u.mu.Unlock()

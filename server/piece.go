@@ -11,20 +11,26 @@ import (
 	"coffer/store"
 )
 
-// maxTransfers is the most packets that one client may have open.
-const maxTransfers = 256
+const (
+	// maxTransfers is the most packets that one client may have open.
+	maxTransfers = 256
+	// keptTransfers is how many that have ended are remembered.
+	keptTransfers = 1024
+)
 
 // A transfer is an open packet: one that comes in pieces, over any
 // connections. Between two pieces nothing waits for its sender.
 type transfer struct {
 	// Static after open.
 	u    *upload
-	p    *packet // nil for a packet that is there already: its pieces are dropped
-	room int64   // most bytes
+	room int64 // most bytes
+
+	kept bool // it has ended, and is remembered; guarded by the transfers' mu
 
 	touched atomic.Int64 // when a piece last came, in nanoseconds since 1970
 
 	mu       sync.Mutex // guards what follows; taken before the upload's own
+	p        *packet    // nil for one that is there already, whose pieces are dropped, or has ended
 	received int64
 	ended    bool
 	err      error // why it failed
@@ -106,8 +112,15 @@ func (t *transfer) endLocked(ctx context.Context, err error, b *buffer) error {
 	t.ended, t.err = true, err
 	if t.p != nil {
 		_, t.err = t.u.leave(ctx, t.p, err, b)
+		t.p = nil
 	}
 	return t.err
+}
+
+func (t *transfer) over() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
 }
 
 func (t *transfer) touch() { t.touched.Store(time.Now().UnixNano()) }
@@ -123,7 +136,8 @@ type transfers struct {
 
 	mu    sync.Mutex // taken alone
 	byID  map[transferKey]*transfer
-	count map[store.ClientID]int
+	count map[store.ClientID]int // of open ones
+	ended []transferKey          // oldest first
 }
 
 type transferKey struct {
@@ -143,10 +157,11 @@ func (ts *transfers) find(key transferKey) *transfer {
 }
 
 // open admits a packet to the upload. Opening it again is no error.
-func (ts *transfers) open(ctx context.Context, key transferKey, u *upload, number uint32, last bool, room int64) error {
+func (ts *transfers) open(ctx context.Context, key transferKey, u *upload, p *packet) error {
 	b := ts.s.buffers.get()
 	defer ts.s.buffers.put(b)
-	p, err := u.enter(number, last, room, b)
+	room := p.size
+	p, err := u.enter(p, b)
 	if err != nil {
 		return err
 	}
@@ -176,19 +191,43 @@ func (ts *transfers) add(key transferKey, t *transfer) error {
 	return nil
 }
 
-func (ts *transfers) forget(key transferKey) {
+// finish notes that a packet has ended.
+func (ts *transfers) finish(key transferKey) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	ts.forgetLocked(key)
-}
-
-func (ts *transfers) forgetLocked(key transferKey) {
-	if ts.byID[key] == nil {
+	t := ts.byID[key]
+	if t == nil || t.kept {
 		return
 	}
+	t.kept = true
+	ts.lessLocked(key.client)
+	ts.ended = append(ts.ended, key)
+	if len(ts.ended) > keptTransfers {
+		delete(ts.byID, ts.ended[0])
+		ts.ended = ts.ended[1:]
+	}
+}
+
+// forget takes out a packet that was open until now.
+func (ts *transfers) forget(key transferKey) *transfer {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.forgetLocked(key)
+}
+
+func (ts *transfers) forgetLocked(key transferKey) *transfer {
+	t := ts.byID[key]
+	if t == nil || t.kept {
+		return nil
+	}
 	delete(ts.byID, key)
-	if ts.count[key.client]--; ts.count[key.client] == 0 {
-		delete(ts.count, key.client)
+	ts.lessLocked(key.client)
+	return t
+}
+
+func (ts *transfers) lessLocked(client store.ClientID) {
+	if ts.count[client]--; ts.count[client] == 0 {
+		delete(ts.count, client)
 	}
 }
 
@@ -197,9 +236,8 @@ func (ts *transfers) expire(ctx context.Context, now time.Time) {
 	var silent []*transfer
 	ts.mu.Lock()
 	for key, t := range ts.byID {
-		if t.idle(now) > 2*ts.s.cfg.IdleTimeout {
+		if t.idle(now) > 2*ts.s.cfg.IdleTimeout && ts.forgetLocked(key) != nil {
 			silent = append(silent, t)
-			ts.forgetLocked(key)
 		}
 	}
 	ts.mu.Unlock()
@@ -222,7 +260,8 @@ func (c *conn) openPacket(ctx context.Context, id store.ClientID, m *protocol.Op
 	if err != nil {
 		return nil, err
 	}
-	return c.opened(c.s.transfers.open(ctx, key, u, m.Packet.Number, m.Packet.Last, int64(m.Room)))
+	return c.opened(c.s.transfers.open(ctx, key, u,
+		&packet{number: m.Packet.Number, last: m.Packet.Last, size: int64(m.Room), exact: true}))
 }
 
 func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protocol.OpenNamedPacket) (protocol.Message, error) {
@@ -234,7 +273,7 @@ func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protoc
 	if err != nil {
 		return nil, err
 	}
-	return c.opened(c.s.transfers.open(ctx, key, u, m.Packet.Number, false, int64(m.Room)))
+	return c.opened(c.s.transfers.open(ctx, key, u, &packet{number: m.Packet.Number, size: int64(m.Room)}))
 }
 
 func (c *conn) opened(err error) (protocol.Message, error) {
@@ -245,10 +284,16 @@ func (c *conn) opened(err error) (protocol.Message, error) {
 }
 
 func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.PacketPiece, content *payload) (protocol.Message, error) {
-	t := c.s.transfers.find(transferKey{id, m.Transfer})
+	key := transferKey{id, m.Transfer}
+	t := c.s.transfers.find(key)
 	if t == nil {
 		return nil, errUnknownTransfer
 	}
+	defer func() {
+		if t.over() {
+			c.s.transfers.finish(key)
+		}
+	}()
 	b := c.s.buffers.get()
 	defer c.s.buffers.put(b)
 	offset := int64(m.Offset)
@@ -271,8 +316,7 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 
 func (c *conn) dropPacket(ctx context.Context, id store.ClientID, m *protocol.DropPacket) (protocol.Message, error) {
 	key := transferKey{id, m.Transfer}
-	if t := c.s.transfers.find(key); t != nil {
-		c.s.transfers.forget(key)
+	if t := c.s.transfers.forget(key); t != nil {
 		b := c.s.buffers.get()
 		defer c.s.buffers.put(b)
 		t.drop(ctx, b)

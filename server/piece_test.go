@@ -169,7 +169,7 @@ func TestPiecesRefused(t *testing.T) {
 	other.done(&protocol.DropPacket{Transfer: mine})
 	w.ask(&protocol.PacketPiece{Transfer: mine}, []byte("x"), new(protocol.Done))
 
-	for i := range 254 { // with the two above, one client's most
+	for i := range 255 { // with the one above, one client's most
 		w.open(id, i+2, false, 1)
 	}
 	m := &protocol.OpenPacket{Transfer: protocol.TransferID{1}, Packet: protocol.UploadPacket{Upload: id, Number: 1000}}
@@ -179,6 +179,18 @@ func TestPiecesRefused(t *testing.T) {
 
 	w.done(&protocol.CancelUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}})
 	w.fails(&protocol.PacketPiece{Transfer: m.Transfer, End: true}, nil, protocol.StatusNotFound)
+}
+
+// A client may send any number of packets in pieces, if not at once.
+func TestManyTransfers(t *testing.T) {
+	w := startCore(t, nil).proven("client")
+	id, _ := w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "f"})
+	for n := 1; n <= 1500; n++ {
+		tr := w.open(id, n, false, 1)
+		if s := w.piece(tr, []byte{1}, 0, 1); int(s.Received) != n {
+			t.Fatalf("packet %d: %+v", n, s)
+		}
+	}
 }
 
 // Pieces are forgotten with the process; whole packets are not.

@@ -63,6 +63,7 @@ func (u *upload) makePartLocked() error {
 const (
 	recordInOrder = 'P' // content size u64 up to and with this packet
 	recordWaiting = 'W' // offset u64, size u64
+	recordAhead   = 'A' // the same, in the content
 	recordTotal   = 'T' // the packet is the last
 )
 
@@ -80,7 +81,11 @@ func (u *upload) logWaiting(number uint32, where region) {
 	if !u.strict {
 		return
 	}
-	r := binary.LittleEndian.AppendUint32([]byte{recordWaiting}, number)
+	kind := byte(recordWaiting)
+	if where.ahead {
+		kind = recordAhead
+	}
+	r := binary.LittleEndian.AppendUint32([]byte{kind}, number)
 	r = binary.LittleEndian.AppendUint64(r, uint64(where.offset))
 	u.logRecord(binary.LittleEndian.AppendUint64(r, uint64(where.size)))
 }
@@ -104,12 +109,17 @@ func (u *upload) replay(records [][]byte) {
 		case r[0] == recordInOrder:
 			u.next, u.stream.size = number+1, int64(value)
 			delete(u.waiting, number)
-		case r[0] == recordWaiting && len(r) >= 21:
-			where := region{int64(value), int64(binary.LittleEndian.Uint64(r[13:]))}
+			delete(u.placed, number)
+		case (r[0] == recordWaiting || r[0] == recordAhead) && len(r) >= 21:
+			where := region{int64(value), int64(binary.LittleEndian.Uint64(r[13:])), r[0] == recordAhead}
 			u.waiting[number] = where
-			u.waitEnd = max(u.waitEnd, where.offset+where.size)
+			u.foretold(number, where)
+			if !where.ahead {
+				u.waitEnd = max(u.waitEnd, where.offset+where.size)
+			}
 		}
 	}
+	u.uneven = true // how large the packets were is not known any more
 	_, firstWaits := u.waiting[1]
 	u.stale, u.first = true, firstWaits || u.next > 1
 }

@@ -146,6 +146,7 @@ func (us *uploads) newUpload(client store.ClientID, name string, sess session) *
 	u := &upload{s: us.s, client: client, name: name, session: sess, created: time.Now(),
 		next: 1, stream: newStream(sess.key), waiting: make(map[uint32]region)}
 	u.changed = u.created
+	u.unplaceLocked()
 	rand.Read(u.id[:])
 	return u
 }
