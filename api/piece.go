@@ -18,6 +18,9 @@ const (
 	// A piece goes on its way after so long, full or not: the core gives up
 	// packets whose pieces stay out for two minutes.
 	pieceAge = 10 * time.Second
+	// maxFlying is how many pieces of a packet are under way at most: with two,
+	// the core has the next at hand while it answers for one.
+	maxFlying = 2
 	// dropTimeout is how long giving up a packet may take.
 	dropTimeout = 5 * time.Second
 )
@@ -46,9 +49,9 @@ type packet interface {
 }
 
 // A sender passes a packet on to the core while it comes in: a small one in
-// one request, a larger one in pieces, the next of which fills while the last
-// is under way. Between pieces it holds no connection, so a caller may be as
-// slow as it likes. It is used by one goroutine.
+// one request, a larger one in pieces, the next of which fills while others are
+// under way. When none is, it holds no connection, so a caller may be as slow
+// as it likes. It is used by one goroutine.
 type sender struct {
 	ctx    context.Context // the request's, for which alone this lives
 	core   *pool
@@ -58,13 +61,12 @@ type sender struct {
 	limit  int64 // most bytes of content
 
 	transfer protocol.TransferID
-	opened   bool
+	flight   *flight // nil until the packet is opened
 	done     bool
 	buf      *piece
 	used     int       // bytes of buf
 	began    time.Time // when the first of them came
 	sent     int64     // bytes that are with the core or under way
-	sending  chan error
 }
 
 // newSender makes a sender for a packet of at most limit bytes. Close must be
@@ -131,69 +133,36 @@ func (s *sender) room() error {
 	if s.used < pieceSize && (s.used == 0 || time.Since(s.began) < pieceAge) {
 		return nil
 	}
-	if err := s.wait(); err != nil {
+	return s.send(false)
+}
+
+// send puts what is in the buffer under way.
+func (s *sender) send(end bool) error {
+	if s.flight == nil {
+		if err := s.core.do(s.ctx, idempotent, func(conn *client.Conn) error {
+			return s.packet.open(s.ctx, conn, s.client, s.transfer, uint32(s.limit))
+		}); err != nil {
+			return err
+		}
+		s.flight = newFlight(s.ctx, s.core, s.pieces, s.client)
+	}
+	m := protocol.PacketPiece{Transfer: s.transfer, Offset: uint32(s.sent), End: end}
+	if err := s.flight.add(flying{m, s.buf, s.used}); err != nil {
 		return err
 	}
-	if err := s.open(); err != nil {
-		return err
-	}
-	m, content, buf := s.next(false), s.buf[:s.used], s.buf
-	s.sending = make(chan error, 1)
-	sending := s.sending
-	go func() { // wait waits for it
-		_, err := s.send(m, content)
-		s.pieces.put(buf)
-		sending <- err
-	}()
+	s.sent += int64(s.used)
 	s.buf, s.used = s.pieces.get(), 0
 	return nil
 }
 
-// wait waits for the piece under way.
-func (s *sender) wait() error {
-	if s.sending == nil {
-		return nil
-	}
-	err := <-s.sending
-	s.sending = nil
-	return err
-}
-
-func (s *sender) open() error {
-	if s.opened {
-		return nil
-	}
-	err := s.core.do(s.ctx, idempotent, func(conn *client.Conn) error {
-		return s.packet.open(s.ctx, conn, s.client, s.transfer, uint32(s.limit))
-	})
-	s.opened = err == nil
-	return err
-}
-
-// next is the message for what is in the buffer.
-func (s *sender) next(end bool) protocol.PacketPiece {
-	m := protocol.PacketPiece{Transfer: s.transfer, Offset: uint32(s.sent), End: end}
-	s.sent += int64(s.used)
-	return m
-}
-
-func (s *sender) send(m protocol.PacketPiece, content []byte) (*protocol.UploadState, error) {
-	return ask(s.ctx, s.core, idempotent, func(conn *client.Conn) (*protocol.UploadState, error) {
-		return conn.PacketPiece(s.ctx, s.client, m, content)
-	})
-}
-
 // finish sends what is left and returns how far the upload is.
 func (s *sender) finish() (state *protocol.UploadState, err error) {
-	if err := s.wait(); err != nil {
-		return nil, err
-	}
-	if s.opened {
-		state, err = s.send(s.next(true), s.buf[:s.used])
-	} else {
+	if s.flight == nil {
 		state, err = ask(s.ctx, s.core, s.packet.again(), func(conn *client.Conn) (*protocol.UploadState, error) {
 			return s.packet.whole(s.ctx, conn, s.client, s.buf[:s.used])
 		})
+	} else if err = s.send(true); err == nil {
+		state, err = s.flight.wait()
 	}
 	s.done = err == nil
 	return state, err
@@ -202,17 +171,19 @@ func (s *sender) finish() (state *protocol.UploadState, err error) {
 // Close ends the sender. A packet that was not finished is given up; if that
 // fails, the core gives it up by itself in time.
 func (s *sender) Close() error {
-	err := s.wait()
 	s.pieces.put(s.buf)
-	if !s.opened || s.done {
+	if s.flight == nil || s.done {
 		return nil
 	}
+	// Why it was not finished has been said.
+	_, _ = s.flight.wait()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), dropTimeout)
 	defer cancel()
-	if dropErr := s.core.do(ctx, idempotent, func(conn *client.Conn) error {
+	err := s.core.do(ctx, idempotent, func(conn *client.Conn) error {
 		return conn.DropPacket(ctx, s.client, s.transfer)
-	}); dropErr != nil {
-		return fmt.Errorf("give up a packet: %w", dropErr)
+	})
+	if err != nil {
+		return fmt.Errorf("give up a packet: %w", err)
 	}
-	return err
+	return nil
 }

@@ -17,14 +17,27 @@ func (c *Conn) OpenNamedPacket(ctx context.Context, id protocol.ClientID, m prot
 	return c.call(ctx, id, &m, new(protocol.Done))
 }
 
-// PacketPiece brings the next piece of an open packet: 1050. For the piece that
-// ends it the upload's state is returned, for others nil.
-func (c *Conn) PacketPiece(ctx context.Context, id protocol.ClientID, m protocol.PacketPiece, piece []byte) (*protocol.UploadState, error) {
-	if !m.End {
-		return nil, c.callWith(ctx, id, &m, content{bytes: piece}, new(protocol.Done))
+// A PendingPiece is the answer to a piece that is under way.
+type PendingPiece struct {
+	t   *ticket
+	end bool
+}
+
+// StartPacketPiece sends the next piece of an open packet and does not wait:
+// 1050. Wait must be called on what it returns, once; ctx holds until then.
+func (c *Conn) StartPacketPiece(ctx context.Context, id protocol.ClientID, m protocol.PacketPiece, piece []byte) (PendingPiece, error) {
+	t, err := c.send(ctx, id, &m, content{bytes: piece})
+	return PendingPiece{t, m.End}, err
+}
+
+// Wait returns the answer when it has come: for the piece that ends a packet
+// the upload's state, for others nil.
+func (p PendingPiece) Wait() (*protocol.UploadState, error) {
+	if !p.end {
+		return nil, p.t.receive(new(protocol.Done))
 	}
 	state := new(protocol.UploadState)
-	if err := c.callWith(ctx, id, &m, content{bytes: piece}, state); err != nil {
+	if err := p.t.receive(state); err != nil {
 		return nil, err
 	}
 	return state, nil
