@@ -23,13 +23,8 @@ build: ## build the programs into bin/
 		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/$$program ./cmd/$$program || exit 1; \
 	done
 
-run: build ## build and start the server, with the gateway where there is one
-	@if [ -x bin/coffer-gateway ]; then \
-		trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
-		bin/coffer-server & bin/coffer-gateway & wait -n; \
-	else \
-		exec bin/coffer-server; \
-	fi
+run: build ## build, and run core and gateway until Ctrl-C
+	@exec scripts/run
 
 test: tools check ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...

@@ -43,9 +43,15 @@ type Streams struct {
 }
 
 // Main calls run with the process's arguments and streams, under a context that
-// ends at SIGINT or SIGTERM, and returns the exit code.
+// ends at SIGINT or SIGTERM, and returns the exit code. Who started the process
+// with SIGINT ignored, as shells do in the background, means to end it in
+// another way.
 func Main(run func(ctx context.Context, args []string, std Streams) int) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{syscall.SIGTERM}
+	if !signal.Ignored(os.Interrupt) {
+		signals = append(signals, os.Interrupt)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	return run(ctx, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }
