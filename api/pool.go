@@ -105,7 +105,7 @@ func (p *pool) check(ctx context.Context) {
 func ping(ctx context.Context, conn *client.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	return conn.CheckToken(ctx, protocol.TokenID{})
+	return conn.CheckToken(ctx, protocol.CheckToken{})
 }
 
 // do calls f with a connection. If that had been used before and turns out to

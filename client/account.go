@@ -39,7 +39,13 @@ func (c *Conn) SignIn(ctx context.Context, m protocol.SignIn) (*protocol.SignedI
 	return ask[protocol.SignedIn](ctx, c, protocol.ClientID{}, &m)
 }
 
-// SetPassword sets a client's password by way of the gateway: 1066.
-func (c *Conn) SetPassword(ctx context.Context, id protocol.ClientID, password string) error {
-	return c.call(ctx, id, &protocol.SetPassword{Password: password}, new(protocol.Done))
+// SetPassword sets a client's password and key bundle: 1052.
+func (c *Conn) SetPassword(ctx context.Context, id protocol.ClientID, m protocol.SetPassword) error {
+	return c.call(ctx, id, &m, new(protocol.Done))
+}
+
+// RemoveAccount removes the client with all its files: 1053. The password is
+// "" for an account that has none.
+func (c *Conn) RemoveAccount(ctx context.Context, id protocol.ClientID, password string) error {
+	return c.call(ctx, id, &protocol.RemoveAccount{Password: password}, new(protocol.Done))
 }

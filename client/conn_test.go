@@ -124,7 +124,7 @@ func TestAnswers(t *testing.T) {
 			if test.name == "cut" {
 				c.timeout = 50 * time.Millisecond
 			}
-			err := c.SetPassword(t.Context(), protocol.ClientID{}, "x")
+			err := c.RemoveAccount(t.Context(), protocol.ClientID{}, "x")
 			if !errors.Is(err, test.want) {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
@@ -132,7 +132,7 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("poisoned %v", poisoned)
 			}
 			if test.poisoned {
-				if err := c.SetPassword(t.Context(), protocol.ClientID{}, "x"); !errors.Is(err, ErrClosed) || !errors.Is(err, test.want) {
+				if err := c.RemoveAccount(t.Context(), protocol.ClientID{}, "x"); !errors.Is(err, ErrClosed) || !errors.Is(err, test.want) {
 					t.Errorf("later call: %v", err)
 				}
 			}

@@ -13,8 +13,14 @@ func (c *Conn) RevokeToken(ctx context.Context, token protocol.TokenID, expires 
 	return c.call(ctx, protocol.ClientID{}, m, new(protocol.Done))
 }
 
+// RevokeTokens makes all of a client's tokens dead that were issued until a
+// moment: 1072.
+func (c *Conn) RevokeTokens(ctx context.Context, id protocol.ClientID, until, expires time.Time) error {
+	return c.call(ctx, id, &protocol.RevokeTokens{Until: until, Expires: expires}, new(protocol.Done))
+}
+
 // CheckToken fails with a protocol.Failure of StatusUnauthenticated if the
 // token was revoked: 1071.
-func (c *Conn) CheckToken(ctx context.Context, token protocol.TokenID) error {
-	return c.call(ctx, protocol.ClientID{}, &protocol.CheckToken{Token: token}, new(protocol.Done))
+func (c *Conn) CheckToken(ctx context.Context, m protocol.CheckToken) error {
+	return c.call(ctx, protocol.ClientID{}, &m, new(protocol.Done))
 }

@@ -153,13 +153,35 @@ func (m *SignedIn) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// SetPassword sets the client's password: 1066, password text. Answered with
-// Done.
-type SetPassword struct{ Password string }
+// SetPassword sets the client's password and its key bundle, one never without
+// the other: 1052, current text, password text, bundle to the end of the
+// payload, at most MaxKeyBundle bytes. Current is the password until now; on a
+// connection that has proven to hold a session key it may be empty, since that
+// is more than a password proves. Answered with Done, or with a Failure,
+// StatusForbidden, if current is wrong.
+type SetPassword struct {
+	Current, Password string
+	Bundle            []byte
+}
 
-func (*SetPassword) Code() Code                      { return CodeSetPassword }
-func (m *SetPassword) AppendPayload(b []byte) []byte { return appendText(b, m.Password) }
+func (*SetPassword) Code() Code { return CodeSetPassword }
+func (m *SetPassword) AppendPayload(b []byte) []byte {
+	return append(appendText(appendText(b, m.Current), m.Password), m.Bundle...)
+}
 func (m *SetPassword) DecodePayload(p []byte) error {
+	r := reader{p: p}
+	m.Current, m.Password, m.Bundle = r.text(), r.text(), r.rest()
+	return r.end()
+}
+
+// RemoveAccount removes the client with all that the server has of it, for
+// good: 1053, password text, which an account that has one must prove.
+// Answered with Done, or with a Failure, StatusForbidden, if it is wrong.
+type RemoveAccount struct{ Password string }
+
+func (*RemoveAccount) Code() Code                      { return CodeRemoveAccount }
+func (m *RemoveAccount) AppendPayload(b []byte) []byte { return appendText(b, m.Password) }
+func (m *RemoveAccount) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	m.Password = r.text()
 	return r.end()

@@ -75,6 +75,8 @@ func FuzzPacketPiece(f *testing.F)      { fuzzDecoder[PacketPiece](f) }
 func FuzzDropPacket(f *testing.F)       { fuzzDecoder[DropPacket](f) }
 func FuzzCreateAccount(f *testing.F)    { fuzzDecoder[CreateAccount](f) }
 func FuzzSignIn(f *testing.F)           { fuzzDecoder[SignIn](f) }
+func FuzzRemoveAccount(f *testing.F)    { fuzzDecoder[RemoveAccount](f) }
+func FuzzRevokeTokens(f *testing.F)     { fuzzDecoder[RevokeTokens](f) }
 func FuzzSetPassword(f *testing.F)      { fuzzDecoder[SetPassword](f) }
 func FuzzSetPublicKey(f *testing.F)     { fuzzDecoder[SetPublicKey](f) }
 func FuzzNewSession(f *testing.F)       { fuzzDecoder[NewSession](f) }

@@ -81,11 +81,15 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeSignIn:
 		return between(1+16+2*2, 1+16+2*(2+maxText)), true
 	case CodeSetPassword:
+		return between(2*2, 2*(2+maxText)+MaxKeyBundle), true
+	case CodeRemoveAccount:
 		return between(2, 2+maxText), true
 	case CodeRevokeToken:
 		return exactly(16 + 8), true
 	case CodeCheckToken:
-		return exactly(16), true
+		return between(16+8+2, 16+8+2+maxText), true
+	case CodeRevokeTokens:
+		return exactly(8 + 8), true
 	case CodeSetPublicKey:
 		return between(1+1, 1+maxPublicKey), true
 

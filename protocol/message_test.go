@@ -96,12 +96,14 @@ var samples = []sample{
 
 	{message: &CreateAccount{Name: "ada", Kind: "web_client", Password: "correct horse"}},
 	{message: &SignIn{Method: SignInByClientID, Client: sampleClient, Name: "ada", Password: "pâss"}},
-	{message: &SetPassword{Password: "pâss"}},
+	{message: &SetPassword{Current: "before", Password: "pâss", Bundle: sampleKey}, open: true, fixed: 2 + 6 + 2 + 5},
+	{message: &RemoveAccount{Password: "pâss"}},
 	{message: &SetPublicKey{Replace: true, DER: sampleKey}, open: true, fixed: 1},
 	{message: &NewSession{}},
 	{message: &AskStatus{}},
 	{message: &RevokeToken{Token: TokenID(sampleUpload), Expires: sampleTime}},
-	{message: &CheckToken{Token: TokenID(sampleUpload)}},
+	{message: &CheckToken{Token: TokenID(sampleUpload), Issued: sampleTime, Name: "ada"}},
+	{message: &RevokeTokens{Until: sampleTime, Expires: sampleTime.Add(time.Hour)}},
 
 	{message: &Failure{Status: StatusNoSpace, Message: "The server's disk is full; try again later."}},
 	{message: &ChallengeIssued{Challenge: sampleHash}},
@@ -260,8 +262,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		{"a boolean of 2", &SignedIn{}, concat([]byte{2}, sampleClient[:])},
 		{"an upload kind of 2", &AskUpload{}, concat([]byte{2}, text(3))},
-		{"text that is not UTF-8", &SetPassword{}, []byte{2, 0, 0xC3, 0x28}},
-		{"text of 1025 bytes", &SetPassword{}, text(maxText + 1)},
+		{"text that is not UTF-8", &RemoveAccount{}, []byte{2, 0, 0xC3, 0x28}},
+		{"text of 1025 bytes", &RemoveAccount{}, text(maxText + 1)},
 		{"a wrapped key of 2049 bytes", &SessionKeyIssued{}, concat([]byte{0}, text(maxWrapped+1))},
 		{"a time that would encode as none", &UploadBegun{},
 			concat(sampleUpload[:], make([]byte, 4), le.AppendUint64(nil, uint64(yearOne)), make([]byte, 3))},
@@ -279,7 +281,7 @@ func TestDecodeRefuses(t *testing.T) {
 		})
 	}
 	for _, n := range []int{0, 1, maxText} {
-		if err := new(SetPassword).DecodePayload(text(n)); err != nil {
+		if err := new(RemoveAccount).DecodePayload(text(n)); err != nil {
 			t.Errorf("text of %d bytes: %v", n, err)
 		}
 	}

@@ -91,18 +91,21 @@ const (
 	CodeOpenNamedPacket Code = 1049 // transfer id[16], room u32, original size u64, number u32, total u32, filename[255] → Done
 	CodePacketPiece     Code = 1050 // transfer id[16], offset u32, end u8, content → Done, or at the end UploadState
 	CodeDropPacket      Code = 1051 // transfer id[16]                              → Done
+
+	CodeSetPassword   Code = 1052 // current text, password text, bundle, to the end → Done
+	CodeRemoveAccount Code = 1053 // password text                               → Done
 )
 
 // Extension requests of the gateway, refused on the public listener.
 const (
 	CodeCreateAccount Code = 1064 // name text, kind text, password text         → AccountCreated
 	CodeSignIn        Code = 1065 // method u8, client id[16], name text, password text → SignedIn
-	CodeSetPassword   Code = 1066 // password text                               → Done
 	CodeSetPublicKey  Code = 1067 // replace u8, DER SubjectPublicKeyInfo        → SessionKeyIssued
 	CodeNewSession    Code = 1068 // empty                                       → SessionKeyIssued
 	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
 	CodeRevokeToken   Code = 1070 // token id[16], expires time                  → Done
-	CodeCheckToken    Code = 1071 // token id[16]                                → Done, or Failure if it was revoked
+	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
+	CodeRevokeTokens  Code = 1072 // until time, expires time                    → Done
 )
 
 // Extension responses.
@@ -145,11 +148,11 @@ func (c Code) IsBase() bool {
 
 // IsRequest reports whether c is a request of this protocol, in either dialect.
 func (c Code) IsRequest() bool {
-	return c.IsBase() || c >= CodeChallenge && c <= CodeDropPacket || c.Internal()
+	return c.IsBase() || c >= CodeChallenge && c <= CodeRemoveAccount || c.Internal()
 }
 
 // Internal reports whether c is for the gateway's listener alone.
-func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeCheckToken }
+func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeRevokeTokens }
 
 // String is the code's name and number.
 func (c Code) String() string {
@@ -247,6 +250,10 @@ func (c Code) name() string {
 		return "revoke token"
 	case CodeCheckToken:
 		return "check token"
+	case CodeRevokeTokens:
+		return "revoke tokens"
+	case CodeRemoveAccount:
+		return "remove account"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

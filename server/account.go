@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
@@ -11,6 +12,8 @@ import (
 )
 
 func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.PutKeyBundle) (protocol.Message, error) {
+	c.s.accounts.RLock()
+	defer c.s.accounts.RUnlock()
 	client, err := c.s.client(ctx, id)
 	if err != nil {
 		return nil, err
@@ -127,16 +130,38 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID)}, nil
 }
 
+// setPassword sets password and key bundle together. The gateway must bring the
+// password until now; a connection that has proven to hold a session key has
+// shown that it has the client's private key.
 func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.SetPassword) (protocol.Message, error) {
-	if m.Password == "" {
+	switch {
+	case m.Password == "":
 		return nil, failure(protocol.StatusInvalid, "password: must not be empty")
+	case len(m.Bundle) == 0:
+		return nil, failure(protocol.StatusInvalid, "key_bundle: must not be empty")
+	case len(m.Bundle) > protocol.MaxKeyBundle:
+		return nil, failure(protocol.StatusTooLarge, fmt.Sprintf("key_bundle: larger than %d bytes", protocol.MaxKeyBundle))
+	}
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if c.internal || m.Current != "" {
+		if err := c.s.checkPassword(ctx, client, "current_password", m.Current); err != nil {
+			return nil, err
+		}
 	}
 	hash, err := c.s.passwords.hash(ctx, m.Password)
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
-		client.PasswordHash = hash
+	c.s.accounts.RLock()
+	defer c.s.accounts.RUnlock()
+	changed, err := c.s.cfg.Catalog.UpdateSignIn(ctx, id, m.Bundle, func(now *store.Client) error {
+		if now.PasswordHash != client.PasswordHash {
+			return failure(protocol.StatusConflict, "the password was changed in the meantime")
+		}
+		now.PasswordHash = hash
 		return nil
 	})
 	if errors.Is(err, store.ErrNoClient) {
@@ -145,5 +170,33 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.Done{}, c.s.putCard(ctx, client)
+	c.s.log.Info("password set", "client", id)
+	return &protocol.Done{}, c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle)
+}
+
+// checkPassword fails if the password is not the client's. An account without
+// one has none that is right.
+func (s *Server) checkPassword(ctx context.Context, client store.Client, field, password string) error {
+	same, err := s.passwords.matches(ctx, client.PasswordHash, password)
+	if err == nil && !same {
+		err = failure(protocol.StatusForbidden, field+": wrong")
+	}
+	return err
+}
+
+func (c *conn) removeAccount(ctx context.Context, id store.ClientID, m *protocol.RemoveAccount) (protocol.Message, error) {
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if client.PasswordHash != "" {
+		if err := c.s.checkPassword(ctx, client, "password", m.Password); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.s.removeClient(ctx, id); err != nil {
+		return nil, err
+	}
+	c.s.log.Info("account removed", "client", id)
+	return &protocol.Done{}, nil
 }

@@ -263,12 +263,14 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, limit.Min, id, withContent(p, c.packetPiece))
 	case protocol.CodeDropPacket:
 		return handle(ctx, p, h.Size, id, c.dropPacket)
+	case protocol.CodeSetPassword:
+		return handle(ctx, p, h.Size, id, c.setPassword)
+	case protocol.CodeRemoveAccount:
+		return handle(ctx, p, h.Size, id, c.removeAccount)
 	case protocol.CodeCreateAccount:
 		return handle(ctx, p, h.Size, id, c.createAccount)
 	case protocol.CodeSignIn:
 		return handle(ctx, p, h.Size, id, c.signIn)
-	case protocol.CodeSetPassword:
-		return handle(ctx, p, h.Size, id, c.setPassword)
 	case protocol.CodeSetPublicKey:
 		return handle(ctx, p, h.Size, id, c.setPublicKey)
 	case protocol.CodeNewSession:
@@ -279,6 +281,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.revokeToken)
 	case protocol.CodeCheckToken:
 		return handle(ctx, p, h.Size, id, c.checkToken)
+	case protocol.CodeRevokeTokens:
+		return handle(ctx, p, h.Size, id, c.revokeTokens)
 	}
 	return nil, failure(protocol.StatusInvalid, "unknown request code")
 }

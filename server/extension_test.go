@@ -27,9 +27,9 @@ func TestExtensionsNeedProof(t *testing.T) {
 	w.id = other.id
 	w.fails(listAll(), nil, protocol.StatusUnauthenticated)
 	for _, m := range []protocol.Message{
-		&protocol.CreateAccount{Name: "n", Kind: "api_client"}, &protocol.SignIn{Name: "client"}, &protocol.SetPassword{Password: "p"},
+		&protocol.CreateAccount{Name: "n", Kind: "api_client"}, &protocol.SignIn{Name: "client"},
 		&protocol.SetPublicKey{DER: []byte{1}}, &protocol.NewSession{}, &protocol.AskStatus{},
-		&protocol.RevokeToken{}, &protocol.CheckToken{},
+		&protocol.RevokeToken{}, &protocol.RevokeTokens{}, &protocol.CheckToken{},
 	} {
 		w.fails(m, nil, protocol.StatusForbidden)
 	}
@@ -252,9 +252,6 @@ func TestAccounts(t *testing.T) {
 	g.setKey(issued.WrappedKey)
 	g.ask(&protocol.NewSession{}, nil, &issued)
 	g.setKey(issued.WrappedKey)
-	g.fails(&protocol.SetPassword{}, nil, protocol.StatusInvalid)
-	g.done(&protocol.SetPassword{Password: "another"})
-	g.fails(&protocol.SignIn{Method: protocol.SignInByPassword, Name: "web", Password: "secret"}, nil, protocol.StatusUnauthenticated)
 	var status protocol.ServerStatus
 	g.ask(&protocol.AskStatus{}, nil, &status)
 	if status.Clients != 2 || status.Connections != 1 || status.Requests == 0 || status.Database != "operational" {

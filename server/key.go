@@ -83,6 +83,8 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 		return session{}, failure(protocol.StatusInvalid, "public key: "+err.Error())
 	}
 	hash := s.oaepHash(der)
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
 	var sess session
 	var card store.Client
 	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
@@ -112,6 +114,8 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 
 // newSession gives the client a new session key.
 func (s *Server) newSession(ctx context.Context, id store.ClientID) (session, error) {
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
 	var sess session
 	_, err := s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, &sess) })
 	if errors.Is(err, store.ErrNoClient) {

@@ -39,6 +39,8 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	rand.Read(client.ID[:])
 	client.Created = time.Now()
 	client.LastSeen = client.Created
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
 	err := s.cfg.Catalog.AddClient(ctx, client)
 	if errors.Is(err, store.ErrNameTaken) {
 		return client.ID, failure(protocol.StatusConflict, "the name is taken")

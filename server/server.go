@@ -80,6 +80,10 @@ type Server struct {
 	buffers   *bufferPool
 	stats     stats
 
+	// accounts is held for reading while a client's record is kept in catalog
+	// and blobs, and for writing while a client is removed from both.
+	accounts sync.RWMutex
+
 	closing atomic.Bool
 
 	mu    sync.Mutex // guards conns
@@ -120,6 +124,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if err := s.uploads.load(ctx); err != nil {
 		return nil, fmt.Errorf("taking up unfinished uploads: %w", err)
+	}
+	if err := s.finishRemovals(ctx); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -162,6 +162,14 @@ func (s *sessions) put(id store.ClientID, sess session) {
 	s.live[id] = &liveSession{session: sess, used: time.Now()}
 }
 
+// end forgets a client that is no more.
+func (s *sessions) end(id store.ClientID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, id)
+	delete(s.seen, id)
+}
+
 // touch notes that the client was seen.
 func (s *sessions) touch(id store.ClientID) {
 	s.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,70 +14,92 @@ import (
 
 const revokedTokensSetting = "revoked_tokens"
 
-// revokedTokens knows the gateway's tokens that were logged out before they
-// expired. Gateways keep nothing themselves and may be several.
+// revokedTokens knows the gateway's tokens that died before they expired: one
+// by one, or all of an account's that were issued until a moment. Gateways keep
+// nothing themselves and may be several.
 type revokedTokens struct {
 	catalog store.Catalog
 
-	mu      sync.Mutex
-	expires map[protocol.TokenID]time.Time
+	mu       sync.Mutex
+	tokens   map[protocol.TokenID]revocation
+	accounts map[string]revocation // by name
 }
 
-// revokedToken is how one is stored.
-type revokedToken struct {
+// A revocation is how one is stored.
+type revocation struct {
 	ID      protocol.TokenID `json:"id"`
+	Account string           `json:"account,omitempty"` // in place of the id
+	Until   time.Time        `json:"until,omitzero"`    // of an account: tokens issued later are good
 	Expires time.Time        `json:"expires"`
 }
 
 func loadRevokedTokens(ctx context.Context, catalog store.Catalog) (*revokedTokens, error) {
-	r := &revokedTokens{catalog: catalog, expires: make(map[protocol.TokenID]time.Time)}
+	r := &revokedTokens{catalog: catalog, tokens: make(map[protocol.TokenID]revocation), accounts: make(map[string]revocation)}
 	text, err := catalog.Setting(ctx, revokedTokensSetting)
 	if err != nil || text == nil {
 		return r, err
 	}
-	var list []revokedToken
+	var list []revocation
 	if err := json.Unmarshal(text, &list); err != nil {
 		return r, err
 	}
-	for _, t := range list {
-		r.expires[t.ID] = t.Expires
+	for _, one := range list {
+		r.noteLocked(one)
 	}
 	return r, nil
 }
 
-// add revokes a token, durably, and forgets those that have expired.
-func (r *revokedTokens) add(ctx context.Context, t revokedToken, now time.Time) error {
+func (r *revokedTokens) noteLocked(one revocation) {
+	if one.Account == "" {
+		r.tokens[one.ID] = one
+		return
+	}
+	if before, ok := r.accounts[one.Account]; ok && before.Until.After(one.Until) {
+		one.Until = before.Until
+	}
+	r.accounts[one.Account] = one
+}
+
+// add revokes, durably, and forgets what has expired.
+func (r *revokedTokens) add(ctx context.Context, one revocation, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.expires, func(_ protocol.TokenID, expires time.Time) bool { return expires.Before(now) })
-	list := []revokedToken{t}
-	for id, expires := range r.expires {
-		list = append(list, revokedToken{id, expires})
-	}
-	text, err := json.Marshal(list)
+	maps.DeleteFunc(r.tokens, func(_ protocol.TokenID, old revocation) bool { return old.Expires.Before(now) })
+	maps.DeleteFunc(r.accounts, func(_ string, old revocation) bool { return old.Expires.Before(now) })
+	list := append(slices.Collect(maps.Values(r.tokens)), slices.Collect(maps.Values(r.accounts))...)
+	text, err := json.Marshal(append(list, one))
 	if err != nil {
 		return err
 	}
 	if err := r.catalog.SetSetting(ctx, revokedTokensSetting, text); err != nil {
 		return err
 	}
-	r.expires[t.ID] = t.Expires
+	r.noteLocked(one)
 	return nil
 }
 
-func (r *revokedTokens) has(id protocol.TokenID) bool {
+func (r *revokedTokens) has(id protocol.TokenID, account string, issued time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.expires[id]
-	return ok
+	_, one := r.tokens[id]
+	all, ok := r.accounts[account]
+	return one || ok && !issued.After(all.Until)
 }
 
 func (c *conn) revokeToken(ctx context.Context, _ store.ClientID, m *protocol.RevokeToken) (protocol.Message, error) {
-	return &protocol.Done{}, c.s.revoked.add(ctx, revokedToken{m.Token, m.Expires}, time.Now())
+	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{ID: m.Token, Expires: m.Expires}, time.Now())
+}
+
+func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, m *protocol.RevokeTokens) (protocol.Message, error) {
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{Account: client.Name, Until: m.Until, Expires: m.Expires}, time.Now())
 }
 
 func (c *conn) checkToken(_ context.Context, _ store.ClientID, m *protocol.CheckToken) (protocol.Message, error) {
-	if c.s.revoked.has(m.Token) {
+	if c.s.revoked.has(m.Token, m.Name, m.Issued) {
 		return nil, failure(protocol.StatusUnauthenticated, "the token was revoked")
 	}
 	return &protocol.Done{}, nil

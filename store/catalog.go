@@ -62,6 +62,10 @@ type Clients interface {
 	// change is returned as it is and nothing is written. change runs again if
 	// the transaction has to, and must not use the catalog.
 	UpdateClient(ctx context.Context, id ClientID, change func(*Client) error) (Client, error)
+	// UpdateSignIn is UpdateClient, and replaces the client's key bundle in the
+	// same transaction: what a person signs in with, and what that opens,
+	// never differ.
+	UpdateSignIn(ctx context.Context, id ClientID, bundle []byte, change func(*Client) error) (Client, error)
 	// RemoveClient removes a client with all its file versions and returns the
 	// blobs that nothing refers to any more, or ErrNoClient.
 	RemoveClient(ctx context.Context, id ClientID) ([]BlobRef, error)

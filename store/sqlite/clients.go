@@ -76,11 +76,31 @@ func (c *Catalog) findClient(ctx context.Context, by *sql.Stmt, key any) (store.
 
 // UpdateClient lets change alter a client in a transaction.
 func (c *Catalog) UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error) {
+	return c.update(ctx, id, change, func(*tx) error { return nil })
+}
+
+// UpdateSignIn is UpdateClient, and replaces the client's key bundle.
+func (c *Catalog) UpdateSignIn(ctx context.Context, id store.ClientID, bundle []byte, change func(*store.Client) error) (store.Client, error) {
+	if bundle == nil {
+		bundle = []byte{}
+	}
+	return c.update(ctx, id, change, func(t *tx) error {
+		_, err := t.exec(t.stmts.setKeyBundle, id[:], bundle)
+		return err
+	})
+}
+
+// update lets change alter a client, and does what goes with it in the same
+// transaction.
+func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*store.Client) error, then func(*tx) error) (store.Client, error) {
 	var client store.Client
 	var refused error // by change, and returned as it is
 	err := c.write(ctx, func(t *tx) (err error) {
 		client, refused, err = t.updateClient(id, change)
-		return errors.Join(refused, err)
+		if err = errors.Join(refused, err); err != nil {
+			return err
+		}
+		return then(t)
 	})
 	switch {
 	case refused != nil:

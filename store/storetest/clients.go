@@ -77,6 +77,37 @@ func testNameTaken(t *testing.T, c store.Catalog) {
 	wantEqual(t, "rivals that got the name", added, 1)
 }
 
+func testUpdateSignIn(t *testing.T, c store.Catalog) {
+	ctx := t.Context()
+	client := newClient(1)
+	must(t, "add", c.AddClient(ctx, client))
+	signIn := func(hash, bundle string, refusal error) error {
+		_, err := c.UpdateSignIn(ctx, client.ID, []byte(bundle), func(client *store.Client) error {
+			client.PasswordHash = hash
+			return refusal
+		})
+		return err
+	}
+	has := func(hash, bundle string) {
+		t.Helper()
+		got, err := c.Client(ctx, client.ID)
+		must(t, "find", err)
+		wantEqual(t, "password hash", got.PasswordHash, hash)
+		kept, err := c.KeyBundle(ctx, client.ID)
+		must(t, "key bundle", err)
+		wantEqual(t, "key bundle", string(kept), bundle)
+	}
+	must(t, "set", signIn("one", "first", nil))
+	has("one", "first")
+	must(t, "set again", signIn("two", "second", nil))
+	has("two", "second")
+	refused := errors.New("refused")
+	wantErr(t, "refused", signIn("three", "third", refused), refused)
+	has("two", "second")
+	_, err := c.UpdateSignIn(ctx, clientID(2), []byte("x"), func(*store.Client) error { return nil })
+	wantErr(t, "unknown", err, store.ErrNoClient)
+}
+
 func testUpdateClient(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
 	old := newClient(1)

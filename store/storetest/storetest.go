@@ -32,6 +32,7 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Catalog) {
 		{"clients", testClients},
 		{"names are taken once", testNameTaken},
 		{"update client", testUpdateClient},
+		{"update sign-in", testUpdateSignIn},
 		{"remove client", testRemoveClient},
 		{"every client", testEachClient},
 		{"sessions", testSessions},

@@ -1,0 +1,216 @@
+package server_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"coffer/protocol"
+	"coffer/server"
+	"coffer/store"
+)
+
+// rebuild makes a lost catalog anew.
+func (c *core) rebuild() {
+	c.t.Helper()
+	c.open()
+	if _, err := server.Rebuild(c.t.Context(), c.catalog, c.blobs); err != nil {
+		c.t.Fatal(err)
+	}
+	c.closeStorage()
+}
+
+// signsIn reports whether the password is the account's.
+func (w *wire) signsIn(name, password string) bool {
+	w.t.Helper()
+	w.request(&protocol.SignIn{Method: protocol.SignInByPassword, Name: name, Password: password}, nil)
+	code, _, err := w.receive()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return code == uint16(protocol.CodeSignedIn)
+}
+
+func (w *wire) bundle() string {
+	w.t.Helper()
+	var m protocol.KeyBundle
+	w.ask(&protocol.GetKeyBundle{}, nil, &m)
+	return string(m.Bundle)
+}
+
+// Password and key bundle change together, by whoever proves the password or,
+// on the public listener, the private key.
+func TestSetPassword(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("client")
+	m := func(current, password, bundle string) *protocol.SetPassword {
+		return &protocol.SetPassword{Current: current, Password: password, Bundle: []byte(bundle)}
+	}
+	w.fails(m("", "first", "one"), nil, protocol.StatusUnauthenticated) // not proven
+	w.prove()
+	g := w.another(c.internal)
+	g.fails(m("", "first", "one"), nil, protocol.StatusForbidden) // an account without one has none that is right
+	w.done(m("", "first", "one"))
+	if !g.signsIn("client", "first") || w.bundle() != "one" {
+		t.Error("not set by who proved the key")
+	}
+	for _, bad := range []struct {
+		m      *protocol.SetPassword
+		status protocol.Status
+	}{
+		{m("first", "", "two"), protocol.StatusInvalid},
+		{m("first", "second", ""), protocol.StatusInvalid},
+		{m("wrong", "second", "two"), protocol.StatusForbidden},
+		{m("", "second", "two"), protocol.StatusForbidden},
+	} {
+		g.fails(bad.m, nil, bad.status)
+	}
+	w.fails(m("wrong", "second", "two"), nil, protocol.StatusForbidden) // what is given must be right
+	if !g.signsIn("client", "first") || g.bundle() != "one" {
+		t.Error("changed by what was refused")
+	}
+	g.done(m("first", "second", "two"))
+	if g.signsIn("client", "first") || !g.signsIn("client", "second") || g.bundle() != "two" {
+		t.Error("not changed by the password")
+	}
+	c.stop()
+	c.loseCatalog()
+	c.rebuild()
+	c.start()
+	g = w.another(c.internal)
+	if !g.signsIn("client", "second") || g.bundle() != "two" {
+		t.Error("not there after the catalog was lost")
+	}
+}
+
+func TestRevokeTokens(t *testing.T) {
+	c := startCore(t, nil)
+	w, g := c.proven("client"), dial(t, c.internal)
+	now := time.Now().Truncate(time.Microsecond)
+	check := func(token byte, name string, issued time.Time) *protocol.CheckToken {
+		return &protocol.CheckToken{Token: protocol.TokenID{token}, Name: name, Issued: issued}
+	}
+	dead := func(what string, m *protocol.CheckToken) { t.Helper(); g.fails(m, nil, protocol.StatusUnauthenticated) }
+	g.done(check(1, "client", now))
+	g.done(&protocol.RevokeToken{Token: protocol.TokenID{1}, Expires: now.Add(time.Hour)})
+	dead("one", check(1, "client", now))
+	g.done(check(2, "client", now))
+	w.fails(&protocol.RevokeTokens{}, nil, protocol.StatusForbidden)
+	mine := w.another(c.internal)
+	mine.done(&protocol.RevokeTokens{Until: now, Expires: now.Add(time.Hour)})
+	mine.done(&protocol.RevokeTokens{Until: now.Add(-time.Minute), Expires: now.Add(time.Hour)}) // takes nothing back
+	for range 2 {
+		dead("issued before", check(2, "client", now.Add(-time.Second)))
+		dead("issued then", check(2, "client", now))
+		g.done(check(2, "client", now.Add(time.Microsecond)))
+		g.done(check(2, "another", now))
+		dead("one", check(1, "client", now.Add(time.Minute)))
+		c.restart()
+		g = dial(t, c.internal)
+	}
+}
+
+func TestRemoveAccount(t *testing.T) {
+	c := startCore(t, nil)
+	w, other := c.proven("client"), c.proven("other")
+	w.store("small", []byte("x"), 1000)
+	w.store("large", content(110, 200_000), 50_000)
+	other.store("kept", []byte("y"), 1000)
+	id, up := w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "unfinished"})
+	w.packet(id, 2, false, encrypt(up.key, content(111, 1000)))
+	w.done(&protocol.SetPassword{Password: "secret", Bundle: []byte("keys")})
+
+	g := w.another(c.internal)
+	g.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
+	g.fails(&protocol.RemoveAccount{Password: "wrong"}, nil, protocol.StatusForbidden)
+	w.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
+	g.done(&protocol.RemoveAccount{Password: "secret"})
+	g.fails(&protocol.AskAccount{}, nil, protocol.StatusUnauthenticated)
+	w.fails(listAll(), nil, protocol.StatusNoSession)
+	w.send(1027, field("client"))
+	w.expect(1606)
+	c.onlyKept(t, other)
+
+	again := c.proven("client") // the name is free
+	if l := again.list(listAll()); len(l.Files) != 0 {
+		t.Errorf("the next one of that name finds %+v", l)
+	}
+}
+
+// onlyKept fails the test if anything but the other client's file is there,
+// now or once the catalog is lost.
+func (c *core) onlyKept(t *testing.T, other *wire) {
+	t.Helper()
+	check := func() {
+		t.Helper()
+		blobs := 0
+		err := c.blobs.Walk(t.Context(), func(b store.StoredBlob) error {
+			blobs++
+			if b.Label.Client != store.ClientID(other.id) {
+				t.Errorf("a blob of %q is left", b.Label.Name)
+			}
+			return nil
+		})
+		if err != nil || blobs != 1 {
+			t.Errorf("%d blobs: %v", blobs, err)
+		}
+		err = c.blobs.Cards(t.Context(), func(client store.Client, _ []byte) error {
+			if client.ID != store.ClientID(other.id) {
+				t.Errorf("the card of %q is left", client.Name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	check()
+	c.stop()
+	c.loseCatalog()
+	c.rebuild()
+	c.start()
+	check()
+	other.another(c.internal).fetch("kept", 0)
+}
+
+// A crash in the middle of a removal, before or after the client is gone from
+// the catalog, leaves no half of it: the next run ends what was begun.
+func TestRemovalAfterACrash(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		crash func(t *testing.T, c *core, id store.ClientID)
+	}{
+		{"noted", func(*testing.T, *core, store.ClientID) {}},
+		{"gone from the catalog", func(t *testing.T, c *core, id store.ClientID) {
+			if _, err := c.catalog.RemoveClient(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"without its card", func(t *testing.T, c *core, id store.ClientID) {
+			_, err := c.catalog.RemoveClient(t.Context(), id)
+			if err := errors.Join(err, c.blobs.RemoveCard(t.Context(), id)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := startCore(t, nil)
+			w, other := c.proven("client"), c.proven("other")
+			w.store("small", []byte("x"), 1000)
+			w.store("large", content(112, 200_000), 50_000)
+			other.store("kept", []byte("y"), 1000)
+			c.stop()
+			c.open()
+			id := store.ClientID(w.id)
+			note, err := json.Marshal([]store.ClientID{id})
+			if err := errors.Join(err, c.catalog.SetSetting(t.Context(), "removals", note)); err != nil {
+				t.Fatal(err)
+			}
+			tt.crash(t, c, id)
+			c.closeStorage()
+			c.start()
+			c.onlyKept(t, other)
+		})
+	}
+}

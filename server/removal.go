@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"coffer/store"
+)
+
+// Removing a client takes several steps, of which one is the moment: when it
+// is gone from the catalog. Who is being removed is noted before and until all
+// is done, so that a run after a crash brings it to its end.
+
+const removalsSetting = "removals"
+
+// removeClient removes a client with all that the server has of it.
+func (s *Server) removeClient(ctx context.Context, id store.ClientID) error {
+	// Whoever keeps a client's record beside the blobs does it under this lock,
+	// and finds the client in the catalog first.
+	s.accounts.Lock()
+	defer s.accounts.Unlock()
+	if err := s.noteRemoval(ctx, id, true); err != nil {
+		return err
+	}
+	blobs, err := s.cfg.Catalog.RemoveClient(ctx, id)
+	if errors.Is(err, store.ErrNoClient) {
+		blobs, err = s.blobsOf(ctx, id)
+	}
+	if err != nil {
+		return fmt.Errorf("removing a client: %w", err)
+	}
+	s.sessions.end(id)
+	for _, u := range s.uploads.of(id) {
+		s.uploads.forget(u)
+		if err := u.drop(ctx); err != nil {
+			return fmt.Errorf("removing a client's uploads: %w", err)
+		}
+	}
+	if err := s.cfg.Blobs.RemoveCard(ctx, id); err != nil {
+		return fmt.Errorf("removing a client's card: %w", err)
+	}
+	s.removeBlobs(ctx, blobs)
+	return s.noteRemoval(ctx, id, false)
+}
+
+// blobsOf finds the blobs of a client that the catalog no longer knows.
+func (s *Server) blobsOf(ctx context.Context, id store.ClientID) (blobs []store.BlobRef, err error) {
+	err = s.cfg.Blobs.Walk(ctx, func(b store.StoredBlob) error {
+		if b.Label.Client == id {
+			blobs = append(blobs, b.Ref)
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrDamaged) {
+		err = nil // whose they were cannot be known
+	}
+	return blobs, err
+}
+
+// finishRemovals ends what an earlier run began.
+func (s *Server) finishRemovals(ctx context.Context) error {
+	ids, err := s.removals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.removeClient(ctx, id); err != nil {
+			return err
+		}
+		s.log.Info("account removed, as an earlier run had begun", "client", id)
+	}
+	return nil
+}
+
+func (s *Server) removals(ctx context.Context) (ids []store.ClientID, err error) {
+	text, err := s.cfg.Catalog.Setting(ctx, removalsSetting)
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &ids)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading which accounts are being removed: %w", err)
+	}
+	return ids, nil
+}
+
+// noteRemoval notes that a client is being removed, or no longer. It is called
+// with accounts locked.
+func (s *Server) noteRemoval(ctx context.Context, id store.ClientID, underway bool) error {
+	ids, err := s.removals(ctx)
+	if err != nil {
+		return err
+	}
+	ids = slices.DeleteFunc(ids, func(other store.ClientID) bool { return other == id })
+	if underway {
+		ids = append(ids, id)
+	}
+	text, err := json.Marshal(ids)
+	if err == nil {
+		err = s.cfg.Catalog.SetSetting(ctx, removalsSetting, text)
+	}
+	if err != nil {
+		return fmt.Errorf("noting which accounts are being removed: %w", err)
+	}
+	return nil
+}
