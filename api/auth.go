@@ -46,7 +46,8 @@ func (g *Gateway) callerOf(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	err = g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.CheckToken(r.Context(), c.token) })
+	m := protocol.CheckToken{Token: c.token, Issued: c.issued, Name: c.username}
+	err = g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.CheckToken(r.Context(), m) })
 	return c, err
 }
 
@@ -146,7 +147,7 @@ func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
 	case body.Password != nil && body.ClientId != nil:
 		return nil, invalid("client_id", "give it or the password, not both")
 	case body.Password != nil:
-		if err := checkPassword(*body.Password); err != nil {
+		if err := checkPassword("password", *body.Password); err != nil {
 			return nil, err
 		}
 		m.Method, m.Password, c.proof = protocol.SignInByPassword, *body.Password, byPassword
@@ -163,28 +164,45 @@ func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.client = signed.Client
+	return g.loggedIn(c, tokenTime())
+}
+
+// loggedIn gives the caller a token, and the client id if it was proven.
+func (g *Gateway) loggedIn(c caller, issued time.Time) (*LoggedIn, error) {
 	answer := &LoggedIn{ExpiresIn: int(g.cfg.TokenTTL / time.Second)}
 	if c.proof != byName {
-		c.client = signed.Client
-		id := formatClientID(signed.Client)
+		id := formatClientID(c.client)
 		answer.ClientId = &id
 	}
-	answer.SessionToken, err = g.tokens.issue(c)
+	var err error
+	answer.SessionToken, err = g.tokens.issue(c, issued)
 	return answer, err
 }
 
-// Logout makes the token dead: POST /api/v1/auth/logout.
-func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request) {
-	c := callerIn(r)
-	err := g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
-		return conn.RevokeToken(r.Context(), c.token, c.expires)
-	})
-	g.reply(w, r, http.StatusNoContent, nil, err)
+// Logout makes the token dead, or all of the account's: POST
+// /api/v1/auth/logout.
+func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params LogoutParams) {
+	g.reply(w, r, http.StatusNoContent, nil, g.logout(r, params.Everywhere != nil && *params.Everywhere))
 }
 
-func checkPassword(password string) error {
+func (g *Gateway) logout(r *http.Request, everywhere bool) error {
+	if everywhere {
+		id, err := g.identify(r, nil)
+		if err == nil {
+			_, err = g.revokeTokens(r, id)
+		}
+		return err
+	}
+	c := callerIn(r)
+	return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
+		return conn.RevokeToken(r.Context(), c.token, c.expires)
+	})
+}
+
+func checkPassword(field, password string) error {
 	if len(password) > maxPassword {
-		return invalid("password", "longer than 1024 bytes")
+		return invalid(field, "longer than 1024 bytes")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ const (
 	typeOctets = "application/octet-stream"
 	pathUpload = "/api/v1/files/upload" // its JSON is a stream
 	// Bodies in JSON, but for those of uploads, are small and flat.
-	maxJSON   = 64 << 10
+	maxJSON   = 128 << 10
 	maxNested = 16
 )
 

@@ -124,7 +124,8 @@ func files(entries []protocol.FileEntry) []File {
 func file(e protocol.FileEntry) File {
 	return File{
 		Filename: e.Name, Version: int64(e.Version), Size: int64(e.Size), OriginalSize: int64(e.OriginalSize),
-		Crc: formatChecksum(e.Cksum), Sha256: hex.EncodeToString(e.SHA256[:]), Verified: e.Verified, Created: e.Created,
+		Crc: formatChecksum(e.Cksum), Sha256: hex.EncodeToString(e.SHA256[:]), Format: formatName(e.Format),
+		Verified: e.Verified, Created: e.Created,
 	}
 }
 

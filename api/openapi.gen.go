@@ -38,6 +38,33 @@ func (e FileDetailsOaepHash) Valid() bool {
 	}
 }
 
+// Defines values for Format.
+const (
+	FormatFile         Format = "file"
+	FormatFolder       Format = "folder"
+	FormatSealedFile   Format = "sealed_file"
+	FormatSealedFolder Format = "sealed_folder"
+	FormatUnknown      Format = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatFile:
+		return true
+	case FormatFolder:
+		return true
+	case FormatSealedFile:
+		return true
+	case FormatSealedFolder:
+		return true
+	case FormatUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegisterRequestClientType.
 const (
 	ApiClient RegisterRequestClientType = "api_client"
@@ -113,6 +140,29 @@ func (e VerifiedStatus) Valid() bool {
 	}
 }
 
+// Account defines model for Account.
+type Account struct {
+	// Bytes Of ciphertext.
+	Bytes       int64     `json:"bytes"`
+	Created     time.Time `json:"created"`
+	Files       int64     `json:"files"`
+	HasBundle   bool      `json:"has_bundle"`
+	HasPassword bool      `json:"has_password"`
+
+	// KeepVersions Versions kept of each file, 0 for all.
+	KeepVersions int64 `json:"keep_versions"`
+
+	// KeyBits Size of the public key on record, 0 without one.
+	KeyBits int `json:"key_bits"`
+
+	// Uploads Unfinished ones.
+	Uploads int `json:"uploads"`
+
+	// Username Example: john_doe
+	Username Username `json:"username"`
+	Versions int64    `json:"versions"`
+}
+
 // Checksum POSIX cksum of the plaintext, hex or decimal.
 //
 // Example: 0x12345678
@@ -135,6 +185,9 @@ type File struct {
 	//
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
+
+	// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+	Format Format `json:"format"`
 
 	// OriginalSize Bytes of plaintext.
 	OriginalSize int64 `json:"original_size"`
@@ -199,6 +252,9 @@ type FilePacket struct {
 // Example: backup.zip
 type Filename = string
 
+// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+type Format string
+
 // Limits defines model for Limits.
 type Limits struct {
 	// KeyBits Sizes of RSA keys known to work; those between are accepted too.
@@ -253,6 +309,15 @@ type PacketReceived struct {
 	ServerCrc *Checksum `json:"server_crc,omitempty"`
 }
 
+// PassphraseRequest defines model for PassphraseRequest.
+type PassphraseRequest struct {
+	CurrentPassword Password `json:"current_password"`
+
+	// KeyBundle The new key bundle, base64; at most 64 KiB.
+	KeyBundle string   `json:"key_bundle"`
+	Password  Password `json:"password"`
+}
+
 // Password defines model for Password.
 type Password = string
 
@@ -305,6 +370,11 @@ type Registered struct {
 
 	// Status Example: registered
 	Status string `json:"status"`
+}
+
+// RemoveAccountRequest defines model for RemoveAccountRequest.
+type RemoveAccountRequest struct {
+	Password *Password `json:"password,omitempty"`
 }
 
 // SessionKey defines model for SessionKey.
@@ -413,9 +483,12 @@ type UploadRequest struct {
 	// Filename Relative, without . and .. segments, backslashes and control characters; at most 254 bytes of UTF-8.
 	//
 	// Example: backup.zip
-	Filename     Filename `json:"filename"`
-	OriginalSize *int64   `json:"original_size,omitempty"`
-	TotalPackets *int64   `json:"total_packets,omitempty"`
+	Filename Filename `json:"filename"`
+
+	// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+	Format       *Format `json:"format,omitempty"`
+	OriginalSize *int64  `json:"original_size,omitempty"`
+	TotalPackets *int64  `json:"total_packets,omitempty"`
 }
 
 // Username Example: john_doe
@@ -509,6 +582,27 @@ type Unauthorized = Problem
 
 // VerifyResult defines model for VerifyResult.
 type VerifyResult = Verified
+
+// GetAccountParams defines parameters for GetAccount.
+type GetAccountParams struct {
+	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// RemoveAccountParams defines parameters for RemoveAccount.
+type RemoveAccountParams struct {
+	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// LogoutParams defines parameters for Logout.
+type LogoutParams struct {
+	// Everywhere Whether to end all sessions of the account.
+	Everywhere *bool `form:"everywhere,omitempty" json:"everywhere,omitempty"`
+
+	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
@@ -629,6 +723,12 @@ type VerifyUploadParams struct {
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
+// SetPassphraseJSONRequestBody defines body for SetPassphrase for application/json ContentType.
+type SetPassphraseJSONRequestBody = PassphraseRequest
+
+// RemoveAccountJSONRequestBody defines body for RemoveAccount for application/json ContentType.
+type RemoveAccountJSONRequestBody = RemoveAccountRequest
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -655,12 +755,21 @@ type VerifyUploadJSONRequestBody = VerifyUploadRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetAccount Describe the account
+	// (GET /api/v1/account)
+	GetAccount(w http.ResponseWriter, r *http.Request, params GetAccountParams)
+	// SetPassphrase Change password and key bundle together
+	// (PUT /api/v1/account/passphrase)
+	SetPassphrase(w http.ResponseWriter, r *http.Request)
+	// RemoveAccount Remove the account with all its files, for good
+	// (POST /api/v1/account/remove)
+	RemoveAccount(w http.ResponseWriter, r *http.Request, params RemoveAccountParams)
 	// Login Sign in
 	// (POST /api/v1/auth/login)
 	Login(w http.ResponseWriter, r *http.Request)
 	// Logout Sign out
 	// (POST /api/v1/auth/logout)
-	Logout(w http.ResponseWriter, r *http.Request)
+	Logout(w http.ResponseWriter, r *http.Request, params LogoutParams)
 	// Register Register an account
 	// (POST /api/v1/auth/register)
 	Register(w http.ResponseWriter, r *http.Request)
@@ -742,6 +851,24 @@ type ServerInterface interface {
 
 type Unimplemented struct{}
 
+// GetAccount Describe the account
+// (GET /api/v1/account)
+func (_ Unimplemented) GetAccount(w http.ResponseWriter, r *http.Request, params GetAccountParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetPassphrase Change password and key bundle together
+// (PUT /api/v1/account/passphrase)
+func (_ Unimplemented) SetPassphrase(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RemoveAccount Remove the account with all its files, for good
+// (POST /api/v1/account/remove)
+func (_ Unimplemented) RemoveAccount(w http.ResponseWriter, r *http.Request, params RemoveAccountParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // Login Sign in
 // (POST /api/v1/auth/login)
 func (_ Unimplemented) Login(w http.ResponseWriter, r *http.Request) {
@@ -750,7 +877,7 @@ func (_ Unimplemented) Login(w http.ResponseWriter, r *http.Request) {
 
 // Logout Sign out
 // (POST /api/v1/auth/logout)
-func (_ Unimplemented) Logout(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) Logout(w http.ResponseWriter, r *http.Request, params LogoutParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -913,6 +1040,102 @@ type ServerInterfaceWrapper struct {
 
 type MiddlewareFunc func(http.Handler) http.Handler
 
+// GetAccount operation middleware
+func (siw *ServerInterfaceWrapper) GetAccount(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAccountParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAccount(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPassphrase operation middleware
+func (siw *ServerInterfaceWrapper) SetPassphrase(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPassphrase(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RemoveAccount operation middleware
+func (siw *ServerInterfaceWrapper) RemoveAccount(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveAccountParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveAccount(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Login operation middleware
 func (siw *ServerInterfaceWrapper) Login(w http.ResponseWriter, r *http.Request) {
 
@@ -930,8 +1153,48 @@ func (siw *ServerInterfaceWrapper) Login(w http.ResponseWriter, r *http.Request)
 // Logout operation middleware
 func (siw *ServerInterfaceWrapper) Logout(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LogoutParams
+
+	// ------------- Optional query parameter "everywhere" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "everywhere", r.URL.Query(), &params.Everywhere, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "everywhere"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "everywhere", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Logout(w, r)
+		siw.Handler.Logout(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2053,6 +2316,15 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/v1/auth/logout", wrapper.Logout)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/account", wrapper.GetAccount)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/v1/account/passphrase", wrapper.SetPassphrase)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/account/remove", wrapper.RemoveAccount)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/api/v1/keys/public", wrapper.SendPublicKey)
 	})
 	r.Group(func(r chi.Router) {
@@ -2133,98 +2405,109 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7D0Jb9s4un+F0O5Dd/HkM07apBg8uGnaSe9N2ukAbV9AS58tTiRSJam6bl/++wMP3ZItJ06yBXaAAWpb",
-	"Ij9+98n8dDwWxYwClcI5+unEmOMIJHD96R2WwTMSAsURqM8+CI+TWBJGnSPnfQBoTkJ4IJB6wEUxcA+o",
-	"7AH1mA8+wgJhtAxYCI8RRiLEIkBEoP8aP+s7rgPfcRSH4Bw5PvPEIA4x7cvv0nEdolaPsQwc1zFbO/MU",
-	"Ctfh8DUhHHznSPIEXEd4AURYgRfh76+ALmTgHI33J64TEZp+HrmOXMVqJSE5oQvn6srVx/sQhwz7p0/V",
-	"+w37JvrnC+Kv3fjvHObOkfO3QY7MgflVDLIN1I5/ABcaeVVcTtE38xNicyQtYh+jJZEBSyQiUn9JYQlC",
-	"ughTH80ZR09PXp28P0E4DPsp2r4mwFc5/HZVpwjtnPEIS+fIIVQeTBxX4Y1ESeQcTcaHk8ODh+PDfY08",
-	"82WOOkIlLIDrk/x5HBKg0iCuzhfY81hC5QOBPP0cIr6LlgFw0AeR7BIo8hkIRJlEHuZ8pX8gPlBJ5Eof",
-	"UX0xY/4KBVg9RyE7ZQDYB54f88+eAad3+tTpSpjsAFfqPBxEzKgAzfdTunrH2SyESH3yGJVApfonjuOQ",
-	"eFgddBCbJ/77L2EI2m3XdF29aYUH6AoxGQBHdunHiEiBFPKRwCuBlgHxAoUDc3wN6hlIvupN5xJ4nRLn",
-	"4DHqC1fzEZqMDzVa94d7/RKWauRVsD3B/hl8TUDILXCQybSCRGISaoHyLkFe0CSaAT9C5qNAmAPSPAI+",
-	"mnMWoZHSCZwz7hypzVG6uyK5kJh6CsYBN9+KwWS+Nxv6+2M88g4neF9phgiEwAvYck8hsUyEczQZDl1H",
-	"EqlV0in9hkPiI54BYZE0MMrKnFv8jZjnnCv35vRXcmOPoBWqsIoAQl/TbRlgqfTnkjO6MCQlsq+2PmZ0",
-	"HhJP3iW3vseXQF3EuJZgQjWwCpegVZMMiNCwPWN8Rnwf6F0C95KyJTV6UkGHw5AtwX+MBFMIxLlSQtIi",
-	"VT2WaaYHArEl1eC/YfIZS6h/l9C/MbBwyNCrIPNwGAJ/YLD6TnP0uUL3GsgaxBIvMZGELi60HDhHYzf/",
-	"yoqJc/Rp7O59cVMp4uAB+abs3qg7m+tXz9I3W7jdbICWWKB0E326cxDKar2E1akQCfhbHhHExSWsLoB6",
-	"fBVL9brz9dHet5O/zj7Ci+lvjuuonwX5Ac7RaPyo86FysBrVNxLmd3QJKxctOY5j8I2cavppnnsgUJzM",
-	"QuKpp/Rh3zP2CvMF3KnwppaVCMS+AdcAhiSy+uQDxYkMGCc/wL9rsIxrQASKiBCELpQIsDmiDCXCCIRW",
-	"NGRBe4SiOSahYpqSTfz48WNvmshAuRKelZCatcv8QOuXkfnqDEQSyu2YTQD/BvzC455z5Ay/j8Z7k/2D",
-	"h48KdsXxuHcRYekpt/Kb2oikPmRnzvsjfa0FaQYK5W0F4F2KJHKtxQDtT6QOpZY0j0URkVKLWgaAxtux",
-	"fbnuSLx7e376J9I/pg5qHGLlMHyXLgrgu6KLDx6JcFj27UsoibGUwNWC//uP4afvf375NOwd4t582nv2",
-	"5efIfXT1f+oL9c/R8Oqff3dqTrvrrHc7BXgcpFHqmKZeqOKmS2UR0GxVhu5gPvIe4v1xbzgbQm8yH/q9",
-	"Q3/P6w29iT/yDvHD2XhUhrsI8aOrXvHjZJuPo/FV4/lUuKUDMc5i4JIYh1Sz1wZ3NiXelet4HLA0ops5",
-	"+z6W0JNEh1C1XeeFIG/dJlkweOU6jJMFoTi0irRKjicrCUIxS8YoCvW12KPqe7qOCPB4/6C+4FvDdx6J",
-	"A+AZ4/WbjrMBonyJjiDlUpupjxljIWBqf02Duo1rXRXDyE/FsLYQqSnoq/h1NQ9k2CnAlJP7S7Yfm/0F",
-	"nkz56al2xUWdrRos5c9m5ujCGOpZtdqc0AXwmBOjQCshye/T3nj/INMimS00Qqt1e25GjbubG9J2kucW",
-	"/WcDARmG+CLAItDamyoV9ylHpQjwqIC8fFFLE40rIiESXdFgV8Kc41Uj0Z3C4m4DHQoHqiO1jc6viAnW",
-	"ykRW2930BK5D4XsDNT9mEb36HcUqdCHiMcIzofxrZqKCEAtZ1rsDHJPBt9FAw/Y/WEWvv82wd5nE/R8k",
-	"/pwMh+MD7Y78NhoOnabcTRWhohUrxhVt0KnaklwQv3uiwHUyCl34WOJmI2S8WhfNsICDSf+u9W3JOKdf",
-	"6Cyc9gEaVV6W7Bk2qb9SNL2bDJLrSCZxmIccO0pLtSjXCtnqyrV8xCp0bazVnBc9gxBL8g3cLH3X195Y",
-	"v48ELCJFYMUc3qXOiILQPyqPk7MQeQHm2JPAlRRJFDEh0Xh/gmYpeT+8f9Z7VJamXHIM1ronQV3nlZKy",
-	"BtOgdM7M/lLR4OSHgeTsfKp0dOpbSYaWjF8+RjJgAtAM5BKA6pwL9jxQ2EeSMZ3DSzVRA1tU9E6Ev1+k",
-	"BqiB4TsacLWKPlFCfbNWx5fiTHlcf3Nrzy6EycZ13N1mnrd5qcL/BfgLeHRz0tZBq21bQ12TKLxiiwX4",
-	"p3RXOvZ7TDiIC0JbM5r9tYjWIWRTqFfGT/nx0r4tpyS0kBLdwUljLMSScX9zNsU+p/hCAO9iOj6kz1WP",
-	"nS3QdMhK3qbuMVbSR1X6/M6WKMJ0pcXeRvAuIjStUXRg/Ho6qrnwxIXMcwQUhJvpy9FwWNIy3WT91Dw+",
-	"Gg7rWqiWCfvZTfDz3EDX4K1CrOrGDehxq0RppmvOaRnkGfuVrMZoON5sNgrlkYrxe3aMDif7D23NQSf0",
-	"tYFLM9vY903CpsxYabmgIf6wRYHGeF/nWFAaytVezSsHjdEkEYh5XsI5UA+OUF5cyMpP9htE/Mb1s4pD",
-	"3THGJq+pk/U2G6MQoms4JqnfHLrarFGjbTTFiQYUmS82KTz9a7pMtpWb4r6ArhTp+QkbmUoHby9htWOt",
-	"qJfVRsdvqmo9PTlD54mGIoPglM6Z8kkwTd2Sov9d4O79yUGHynBJBMvgNCHiDBZESOCb8JCSKY1AvTi+",
-	"MD85rrOEWf4BxyT90BSY3q/hcEvnWYeQJhNyLZ7IxSJ3e3m+ySYa5ntmSzWBXUjwd8uVVHTf+bT3dnry",
-	"Lg26SvWANdFgMXdRXtEwqbKfs2J4l8FgigjupoxHxUZjEaiVNKhKMbG5LjS/fv5spAOLjvmRCo7XJjHW",
-	"Y3uX+uOqaaeMe8rLa6ReCMl4Z5tuIBIXHqMUPNn9PfN8mk3q8IaKVBXTlJlega+LEThsSyyI7dwTnlCq",
-	"3m7MbQqJ+VaZZIVMaxE7A22CbV7SGZ0jpK6nLWRp1+b5to2yKlhs4pCGExbIm+OsSUhM+1CDOpISoliK",
-	"ixDmstldqPvqO/G+pya3p3x6FBKT2duhq21kcktPW2mEECQ0M/HW5RAbCd5r/cSieRmQEFBCdY6lYwRl",
-	"SXcX4UpDHm9nx8h777ZpsSt5LIXuvUI2MOOWBlTVGLAmRzk/5YzSLrlPYJHQ61ZetubD9VWQdQmt1ypw",
-	"Nk6GlmzzXEdKXbO8slsCbyiilLJhm+lmKsyFOvZ8BGN/z5vM9vHB4cNHjx4eHuD92cTb88cwmg8bq8Rf",
-	"fu61lHnNJs0Fm4Jd61SysSZiU9kpXbb9zK1u2E7U25ZFhzusDzRipBAt5VzwFwvohc9g+zz7H4US8gZL",
-	"XskkEBkgjCIidA9Jf4equxBUpQFpoVVF/9vu2lYd7VYVr+dt0mZnmaZJCk0p7nVdMFMgL9TF10R6puFH",
-	"8eum2GPb1ovrRLfby1d7qasAdvvBN8j7dY7eHHE3g6E51ks4katztZCNxgBz4NNEBvmnZykrvPj43mnu",
-	"fCok8XUGCIVsQWjW4azZUq+VM1IgZWxaqQidszqLnmTxtSmtmR6539+/f9dH07R51NoZgWYwZxwQkUgA",
-	"9cURAqxTfCEgIj5TRgFNT8574/2D3vGTYyQkBxyhhPrAES51OxRaIBRHowhf2vLgkuNYfKb1ZkKb7UL/",
-	"UNH8P13kJco1lyzveaYr3XffRwpdaX/YZ0oEKnV1pV2AWen4McLpIdAlxBIxGq4Qo54+qhLaVNT6n6nj",
-	"OiHxgJpw1XblT2PsBdAb95V1THhoMS+OBoPlctnH+uc+44uBfVcMXp0en7w5P9Hv5BlP55jN55qAmVZx",
-	"RtrIxEBxTJwjZ68/7O8ZIxxobkpbDHAig4FmCc3nTLTpWH14my/TfYZznbnOmsjSYq6iZ4UOerohn2vw",
-	"MOfEtm+nAw39zzTbJU2kIRyqxYhFre3xZ3oHL8QkEkgyNAOTPtZc5eEwRFGifDXAvAyCrq5+plOa+tnZ",
-	"Ri7Ctms8PaBeMf0yXyFk7NIwII7AkDWL3U9958gUwewsDAj5hPmr7fol8yxkbkw7t0GWSnBXZZVj+ylL",
-	"cxzj4XA76Iqlx70DFZ5WaooOrF4Es+ceeUtenH74cTp6Q14c9mFv2PfGId3qJKZk2tDQeU4WFHxETAP6",
-	"ZDhqWyw766DUsKsXnGPbyrr+xcKkS1ErO0efvriOSKII85UFCWnCS7wQOtun1PQX9U5V0Fgi2yWt1OHr",
-	"A7ZzGDJQylsr7Rq/qfVqdJ009SVotLFE3gPeypgyIG9AVZoN2qCWcC6zMh+sUugTKZ/o1gs7DoI+5mrK",
-	"regHO6SBqVgCVyvI0qSWUUK6g7ZOiDSjfxPZL1VByvWOG6mFavmlk2YYXQt25dd17RrOGsALeb+tz9Te",
-	"813ghHwDy/qHmzk4mxm6BXWRAl8wn2vlIctaL0xqoqIDiJDP9BNuaT71UzO0+SODPwtOdtv0qh61yj0v",
-	"3cJoPTqgvu07bRuv1J2LzroZ1FrNpAqHPlmac1lA2066G7K0U0Y0nUbNguHRUH9cFwZ/uZaZ7Ma3WR9q",
-	"44SMxi6ba8QL45G+IvQSmeENV3kwbmH2TTeV2rnPwnyHemXzTMc9GQB1eHM+187rZtGu8uBcS2eEJcIo",
-	"zeNZybCNrDXRGCR5FaDVrFryGcOaDWATqWJrEI81QiOIZsAFivAKCal8QMV4dIUY94H3kWn/QSMdl3iM",
-	"+hpC14ylfqbCtP4puTaDqsXgRZeK8lETFVA0eZAm9Cw05t5AqL/c3Bhto9Crzb/VqbI8jC+3ZFZSYXtD",
-	"/V+tr3ZUS3rtdTYXBXx294vXc3hxxFCLU4d3CkPD15XAyXBv80v5UOl1zN1k1GGLbCxvJ1rBcH2WVzeJ",
-	"CsUvujnuxfnbN13UgA64V+1qYJrF98ag6dwdpNk1kQlnH72l1ub5REXWQo/Yq9gySxssMZFKhSwwoS6a",
-	"s4RrXSDSLru6i5jn1O5ZphuG8a4h7c3SvN3IXinDuCvBLA0rXl/MJptfyoaf79SpzIRGrUZ4hDBKK3bG",
-	"tMxWul8l5fUukvMzpeaVkZq0WFzm4Kf6e8vBmyPOM4jYt8znvgsi3BynBmaEi/eNpJpIGfYwbECn2+yY",
-	"PwfZjKvdupPp+FpLHJQeBItL0NeiuPamBImkzp9KphwiZbkRkelgLPECe9lG2vxhRu4R5vBLEfSpRsgM",
-	"LBUbqbedMi7d+qMClg3Pp5fadHi0qOfXyOigwDvrOO/YPlY7YaXXlwLimJrQQ9e4XeUa61bl0WiobR+R",
-	"rZfLnKlXmy5MKQZ1jW+ezntvGIXea1tSu9YKm7ffLp5jngTZM1WIsiBmdbcZoVgHn7W4qkkAzWxZeai2",
-	"EK2dvMeLlogle+WBQHYwtL/2pAqA8fDgLk9nGCdTLpXDWQ60RNoYk+41mZH32eUelhMRDjlgf3WHemgy",
-	"OthOB+1EdbEltW6xvUcs54hfUo9dwkoM8hmzNtX1ElZPzEP3K7gGUtemCZZYoPgmyfN7MH7PwWQcLmFl",
-	"T1PgG0WNa7BNORaJk4Y4622MvyaQmpK8G3umLzEjHLElBe6iJFbOx8EEvSRP6vHSu6TCCV2inhsywabw",
-	"o0E9vYT4Jkxx97H2GcQh9mAjY1QF1wx6rImubdLLVupNMYVR9T/i4DHu65oK1o0INFyZ0lahgpwXbGy1",
-	"RmS1nTp3nAP1s/GWXyhJVp3ecV6fPp+/ng6fH59/fX5+Ott7+q+TJ9N/fZhOJ8/fTJ8ePyH/+u23Le5P",
-	"q84c7Sqqrt05dXcJrJuz/BMl4ZULNVy0AFluMNksA/bhohCU2fINLAtTMr8KW17jiq//8FfFzmI05yCC",
-	"zvwUZjcLtPlB9u6BW0wf2B1a/B8D4X12C3ysNHyZixJEAa/mhzJm877NNsyep6Odt4ZZu8Pa+8h0adrM",
-	"xfRvo8z8O1sWkUc24a3QWN1aaP5gn7lF1BV6v9eX9h8IlNA5oUQE4CMLvYtY6IOuMXJxr60uutJZB7BA",
-	"hKzl/KZOeKMpegILQm3z+w2MSSHPX76I+mq7K5533n2yzeZmzKSBnfQP1fo5MzvdUg39HioFmhWUq204",
-	"zvjX5d5aO+TKlrSRQetqYvAzmy5ZWzQ4xtSDsMCHmwIq80L4ixUODNQ5jlvEvM0iteFn12q1SQZOpTA3",
-	"E6tYnSWLQEXlHEQSQXqD8q9Cham4RAFbojnmBXYnu1G6pfvwr58Fa5CfgS0rD35SLUuNWZVpWhxP72S2",
-	"BRmTDM1j68JtwS4SLC+qR3iFZsodoNLUrRtzLtdsO6khp+3itwcCmY4O194x3m/+kwZ07Z8U2MW0U23G",
-	"z5TDAiKqoNrmdYnD9JZ+mxCkTKIF+Qa0tS8Ni5a2tDkOBbi1yaAt+erfJC/279wvs3Wq/767X65hgBta",
-	"X5qaTzIrc3eKb1ftKnvD/cno8NHhwbYtJtfwPv/TZLK2ycRa1fY2kzLXqqihNaZ8qn7c6PVI+C4HgYzC",
-	"DS55S0etNpgUwNcKOyB0gSAUcCtB93tlPvRtldiT5k/8KBjaQu/Sn8tYi6V36UO3jC3TCaseNtdT2231",
-	"jXVED8x5AePiVpCX5Xvq20fKOrYgMQAcyuBHK/p+t793w5ye8Ktc0HL5ma4vvNd9av3ne24JS/m19Qss",
-	"YYlXiCe0Nb0TgeRkjQy+tr9viZ5tsGGKQfrGXeNv3ApiXgMWCQd9haweT3zHWaRwlbTixk5I9lPz04ig",
-	"t3aM8obRWXXKt4Ymtc/03Sna6w9vXze1YURHE+2ydGZ+vltR8jC9dUnyGAe1kQqROGAvAL8RReXlymPZ",
-	"n74oh8c829RppQlgRTab+R1oL8luVAv6TKrTTDmn+Ro9IagveU3nbNTuLUFXoeBVyPeI7ArHvARcWFCX",
-	"K+oLfrSRp7kSzPQKWmOvx1IKJf5sdqhf/it1TcvapLKylto6pxe5mU4B17YjZrQRSZT+gapserv6J+ma",
-	"tqnlw93C342SaXGhsJQl+tWXq/8PAAD//w==",
+	"7H15c9s4lvhXQXHmV5mpH63LshM71bWlnO10rrGTTk8lWRdEPoloU4AagKwoWX/3LVw8QYmyZXtTNfkr",
+	"Fg88PLz74o8gYrM5o0ClCI5/BHPM8QwkcP3XeyyTFyQFimeg/o5BRJzMJWE0OA4+JIAmJIUHAqkbQjQH",
+	"HgGVe0AjFkOMsEAYLROWwmOEkUixSBAR6P8NXnSCMIBveDZPITgOYhaJ7jzFtCO/ySAMiHr7HMskCAOz",
+	"dDBxUIQBh78WhEMcHEu+gDAQUQIzrMCb4W+vgU5lEhwPDoZhMCPU/d0PA7maqzcJyQmdBldXod7ex3nK",
+	"cHzyTD3vWXehL5+TeO3Cf+cwCY6Dv3VzZHbNVdHNFlAr/g5caORVcTlCl+YSYhMkLWIfoyWRCVtIRKT+",
+	"kcIShAwRpjGaMI6ePX/9/MNzhNO049D21wL4KoffvjUoQjthfIZlcBwQKg+HQajwRmaLWXA8HBwNjw4f",
+	"Do4ONPLMjznqCJUwBa538sfTlACVBnF1usBRxBZUPhAo0vchEodomQAHvRHJLoCimIFAlEkUYc5X+gKJ",
+	"gUoiV3qL6ocxi1coweo+CtkuE8Ax8Hybf+wZcPZOngVtDybbwJXaDwcxZ1SApvsRXb3nbJzCTP0VMSqB",
+	"SvVfPJ+nJMJqo925ueP//ynMgbZb1b1XL1qhAbpCTCbAkX31Y0SkQAr5SOCVQMuERInCgdm+BvUUJF/t",
+	"jSYSeP0kziBiNBahpiM0HBxptB709jslLNWOV8H2BMen8NcChNwCBxlPK0gkJqlmqOgC5DldzMbAj5H5",
+	"UyDMAWkagRhNOJuhvpIJnDMeHKvFkVtdHbmQmEYKxi43v4rucLI/7sUHA9yPjob4QEmGGQiBp7DlmkJi",
+	"uRDB8bDXCwNJpBZJJ/QSpyRGPAPCIqlrhJXZt/gbMfcFV+HNz1/xjd2CFqjCCgJIY31uywRLJT+XnNGp",
+	"OVIiO2rpp4xOUhLJu6TWD/gCaIgY1xxMqAZW4RK0aJIJERq2F4yPSRwDvUvgfqNsSY2cVNDhNGVLiB8j",
+	"wRQCcS6UkLRIVbdlkumBQGxJNfhvmXzBFjS+S+jfGlg4ZOhVkEU4TYE/MFh9ryn6TKF7DWQetsRLTCSh",
+	"03PNB8HxIMx/smwSHH8ehPtfQ8dFHCIgl0rv9duTuX701D3ZQO1mAbTEArlF9O7OQCit9RusToRYQLzl",
+	"FkGcX8DqHGjEV3OpHg/+erR/+fzP00/wavRLEAbqsiDfITjuDx613lQOlld8I2GuowtYhWjJ8XwOseFT",
+	"fX6a5h4INF+MUxKpu/RmPzD2GvMp3CnzOs1KBGKXwDWAKZlZefKR4oVMGCffIb5rsIxpQASaESEInSoW",
+	"YBNEGVoIwxBa0JAp3SMUTTBJFdGUdOKnT5/2RguZKFMishxS03aZHWjtMjJZnYJYpHI7YhPAL4GfRzwK",
+	"joPet/5gf3hw+PBRQa8EEY/OZ1hGyqy8VAsRZ0O2przf3WMNSDNQKGsrgehCLGah1Rig7QlnUGpOi9hs",
+	"RqTUrJYBYMyeyAqFH8GcszlwSYw9NF5J85/yyu8mKCLzBLiEb1KdQc2yrFoWYRBxwNJQVXZ3jCXsSaKt",
+	"+8rphNryF16ztf7yBIvz8YLG5mjs9TFjKWDqrs+xEEvGY/8dFwDzc2s0e3Zs7XeBLmAuFVkCjhKN2hD1",
+	"tN6ztngLYJUMGhPpWeWMfAfnB+TCAjGqpCTjsVrLeQbWKq6/3ngunrd/pBNCiUggVg+LhqcFcOf1rfVu",
+	"3H1XYVBE28b9XxX9qc/5ejmFuKMvvDi0lJjvroDGyvGWqKF6sF8zgNj4T4ikNqIs69Qx9v7d2ckfSF/M",
+	"jiXFaivfZIgS+KakUgwRmeG07NmWBMIcSwlcvfC//9H7/O2Pr597e0d4bzLae/H1Rz98dPU/6gf1337v",
+	"6p9/9zHDeqdLQMRBGpMGU+eDKVl6oewhNF6VoTuc9KOH+GCw1xv3YG846cV7R/F+tNeLhnE/OsIPx4N+",
+	"Ge4ixI+u9op/Drf5sz+48u7vBTGsWxY/WrhucObc4V1XxLQh9iwUcpUz+IYnzF1XYcA4mRKKU2t2VI/v",
+	"iaJrRVwZYbWUIiLBg4NDr2zWRkcmnzWhdnzb3wDR1iI+13E+CXuZh0C2FRKFIFAhrqGgr+I31DSTYScD",
+	"uwBcTic+YaCO+pn2YEWdHj0G5g8/VbWhKKcLJoROgc85MRq4ohJ+He0NDg49WkFzuzaJcuvTeIm5/dl8",
+	"9rkh/MNzkgzD/DzBItFGD1Wy8XOOU5HgfgF5+UuLioBImIm2aLBvwpzjlff0y8qgfg6FDdWR2nTOr4nw",
+	"2DyZ3XGDHYQBhW+e0/yUBcLUdTRXHj8RjxEeC+WWMuNMp1jIssDu4jnpXva7Grb/whMJ/Jcxji4W8853",
+	"Mv+y6PUGh9qK/6Xf6wW+kGcVoaIRK8aD8whjrYLOSdw+vhYG2Qmdx1hiv/YyzmCIxljA4bCzK0HdVvCW",
+	"tLr7QQevtX3nlX1ZjLTnk4OlINRuAq9hIJnEae6p7yia2yBlK8dWl7LlLVahayItfzrhFFIsySWEmW3b",
+	"0U5Mp4METGfqgBVxRBc6kQBCX1SOGmcpihLMcSSBKy6SaMaERIODIRq74/344cXeozI35ZxjsNY+d6Cj",
+	"Wlb9VznbSmPrQSIiQhsPA8SWVDtpyhYzbHSMsHHMlOeAJiyNgaN/SMxD9F3I+J8hEoBTF0VQYsIEhDoo",
+	"9/ryMHrK2IXeopXUC6rtPmtJK4mtX3Zu/zLLFX42f/sk+mslVDyacL0PoxF/ejZSKsnZoJKhJeMXj5FM",
+	"mAA0BrkEoDoyi6MIFLEhyZiO9DvB6+GCipid4W/nTt96+Lul4aLeoneUuZAtH5pnsvL6i1v1fS5MzL7l",
+	"6jY/tc1DFXYvwF/AY8mvqoJWW7aGOh/nv2bTKcQndFcq5duccBDnhDbmPTprEa0DTb6AUBk/5dtL6zbs",
+	"ktBC4mQHOy1GLNbHXO191/Lfmxxy3yYr0d26gVwJMlfP51e2RDNMV5rtbZwvRIRuET2pB6396WkuZB5J",
+	"pCDCTD30e72SlGnH6yfm9n6vV5dCtXj5j3aMn0cQ2zq5lcOqLuxBT1g9FP+5CjFPOBbQTMELzhUJX4co",
+	"y7K1floUltp7Mfc4SzBX6IdD9Bt50ilr60cP9x9t1tfbg1tBcW3fhXeWdtaEV7d6RhGFxwvb6fcGm3dT",
+	"SE5XbKgXT9HR8OChzfjqdKq2k1xeEcexCZeXT9Ulaz1urE3JeuNNOsKNXGig9miet/VGJ4hALDJ4jeAY",
+	"5andLPlvf0Ek9r4/y/d6rbAltqlSGwtXCNEZdJNS9YdCbMzea3OY1LAHReaHTYpEX3WvyZYKHe4L6HJI",
+	"z3foJSodA/gNVjvWNvq1WpnHvpqCZ89P0dlCQ5FBcEInTNl6mDpzr+jGFaj7YHjYoi6nJNrK4PgQcQpT",
+	"IiTwTXhwx+TM42g+PzeXgjBYwjj/A8+J++PrToTJLhVyWNrPOoT4VPO1aCJni9x74vkim84wXzN7lR/s",
+	"GbsEm4RqPMxrSfLaWoVUbrvwXkXOno323o2ev3dxglLmd00AoxhuK7/RMISygcbFiEQGg0kXh5uCdBU7",
+	"C4tEvUmDqoQgm+iSojcvX/SLjuKmkF7lPNfG3b6uxfYuZZX3XDNK9WQwz4VkvLVdZiAS5xGjFCLZ/jlz",
+	"f+tMWBjEWGJFNGUGU+DrtDNOb5oXtSYmX1CqnvbG5YXEfKusiUKm1b6tgTbxIV6ST6293La7LWQY1oam",
+	"t/WUK1j0UYhnh4XjzXHmYxJTKOoRR1LCbC7FeQoT6TdN6v7WTjyokQlHK78MpcQEo3foLhme3NJbUhIh",
+	"BdmQ4N869We9+dvNFW4IQVs0LxOSArIxu5ZesD26u3A5PaHnnW0jr7Leppi6ZB0V6rQLAeyMWjyoqhFg",
+	"jY+KtQiOUJo59wlMF/S6ycKt6XB94m5dUPKNcqWNkaE529zX8qSumRHc7QFvyPuVIpqbz81UUxRqNiZ9",
+	"GMT70XB8gA+PHj569PDoEB+Mh9F+PID+pOetiPj6Y7+hpMEs4s8xFvRaqyyjVRGbMqXutc17bjTD7qUU",
+	"Ysu82h2mwLwYLHhyOdX8yRJ6HjPYPpX0e6FcYoPmr0Q5dE4IzYjQ1YWdHYr6gsPnnOVCEaP+v121qQCg",
+	"XQVIPabk2mCkC+EUyhXD65psphikUPqxxgs1paCKvjf5KtuWJV3H896eH5uzuQWwmze+QT5cZ+v+aIAf",
+	"DE2x0YITuTpTL7LeG2AOfLSQSf6Xy8AGrz59CPw1sYXEjY5OoZRNCc16XzRZ6nflhJRIOTdFtoROWJ1E",
+	"n2f+uMkem+rpXz98eN9BI9dWYPWSQGOYMA6ISCSAxuI4LxdFRHyhjAIaPT/bGxwc7j198hQJyQHP0ILG",
+	"wBEuFfQUqnx0zneGL2wGfMnxXHyh9TJzG4lD/1De/z9DFC2UKS9Z3g1DV7ojyySTXeXwF0oEKlU8uvrw",
+	"rDrisctaE1cIS9MVYjTSW1VM61it84UGYZCSCKhxb22/1miOowT2Bh2lTRc8tZgXx93ucrnsYH25w/i0",
+	"a58V3dcnT5+/PXuun8mjscFTNpnoA8ykStDXSmYOFM9JcBzsd3qdfaO0E01NrooG5+XOU2MoZd7rSRwc",
+	"By9BuorosNQY+dlP+fkt3bw77uprpbds0Ou1qDBvVxbuwPNUhX+qEEyChYn+6AL/Ya/f9O4M2G6pC0Av",
+	"MMG2Pn79g4X2Oc3Qi9kM81VwHDzTII5N6RPOcCvxVOi4kv3lq3qqckrdeZab0lJp4VGIL3SyI6t7da09",
+	"gkwpxMrYtT1TArkg4mOkeNDVm0wVV6jLJm3objKtYqaoYzZTPJcSCp0vdJSmtmFPy5gsaOcAwBxQDDhG",
+	"ulJriXksHpsbqFgCR0r4CMVLHESiK7k1u5Sp8AxknpazXagg5BMWr7brVKhn7oKIcQ6RRAnjAspprOPg",
+	"35/i9PWn3xf/3n91EP16Oh8Phovx/itazHwdB2NtCq+QkHhuSuDaNghVU41XZUVh+yNujXeycgQP8zxN",
+	"MJ3aXqRrscqwt7/5obwzbifMZYDOqVYRap5NRZJNdTNIW37jOhqveY0Jj3QsRetvLCCvSdONtNyaDr1J",
+	"h1akOPSVsKmX/WR0Y4AuCS5TbZamVhimYIvYpozFG+lnIZOuNrSKtOPxXLRJYc9P93VNyuK70OFSbaLT",
+	"3eR5H3mEOSe2XdY1kHe+0GwVlzpDOFUvI9ZgsT3VTK8QpZjMBJIMjcEkjLWtFikszBZCamFdBkHXqX2h",
+	"I+qiXdlCIcK2S7fEje7H/A0pYxdGS+OZV/rrcqKbSP0875i7qK2Zo1TMtDP5XICuWMS1f9jr1aqzAli9",
+	"SsYvI/KOvDr5+P2k/5a8OurAfq8TDVK61U4apf2Zsw/uwTSyvk5w/PlrkScVSEgffMZryvnxMhozppCf",
+	"00odldoWccYMRYw+tmUil8CNKxAiwUwtpjNtqkZNx0eiCoQbaIDQUx9vzSoEim/S1DlDPnB8cy/yLZUm",
+	"HWTnNMGpgLAWnPBY60NfbasmGLa4V2Na04jB/AYicdmoDQIZ59KqqAxKFrRk2eAB9CkX0GFFMtpxANbO",
+	"JaL4wgfCil/drVanJ1e9cCNbt1jxUa7tuJFArJaatJKJ/WvBTuL2HXpZq3Eh77j1npq7iwuUkC9gSf9o",
+	"MwVn0yluQVA64AuGw1p+yLLmXo//NRHyhW063Z00c3OS9FCPPJKju35shAhobIv8mwSadiGDddOOajUb",
+	"NfdY7czlfKbQtJJuIPJLTZ3GzYLr/Z7+c11Y/TaDH1nrlncWg8Yumxjr1US4XhN6gcyYgFDZbmFhyoru",
+	"w7K91IVJAuqRzdMD7kkBqM0769xMhsqi58p2De05IywRRi6PaDnD9n7VWKO7yKsQGg2KvLcFxZCN+iIS",
+	"RWwGNsQxg9lYWQ8zrGMDVOsETFeI8Rh4B5kSctTXcc6I0VhDGBqj4wsVpn1E8bWJsBSDobpUJR9qwC6B",
+	"+2xnE8ou9LLdk5N6DYFe7Zerzi/J0wLlLqZKam2/p//VWtH6tSTafmt1UcBne49gPYUXh9lodmrxTGE8",
+	"1d0521uru2G/xRLZAJidSAVD9Vle3yQ+zIQKQtGrs3dv24gBHcBfNYuBUZYvMApN5wLBZetExpwd9I5a",
+	"nReTyURJhAQLbdFnaYglJlKJkCkmNEQTtuBaFghX9183EfMc3T3ztGfsyzW43c/N2w2HKWUsd8WYpbE4",
+	"12ez4eaHsjFbd2pU5rFTRieEzxBGrmLIqJbxSofAHK234Zwf7jSvDNe4YrUyBT/Tv1sKvpPA4paHsLO4",
+	"Ii5OtnSSyAzK8aAzbEzF+XG1W3PSTXxo8IPcRrC4AD2AM7Qz+SSSOh8rmTKIlOZGRLoRTCRKbJbIFZ+a",
+	"4W4Ic/ipDjTL3plT9J7edsK4NF9WOSwb7nfjU1vcWpTza3i0W6CddZT31N5W22Glr4kC4joNwyamxi5U",
+	"prFuy+r3e1r3Edk4xvRUPeobzVl06rxPnkz23jIKe29sic613rB5+e38ORZJkHumqqHMiFkdz5hQrJ3P",
+	"ml/lY0AzjqE8kKbgrT3/gKcNHkv2yAOB7CyVztqdKgAGvcO73J0hnEy4VDZnKdAe0kafdN+nRj5kYyQt",
+	"JSKccsDx6g7l0LB/uJ0M2onoYktqzWI7sTqniJ9Sjl3ASnTzXtom0fUbrJ64CWj3ybiuo9cQ3RILNL9J",
+	"8PwelN9LMBGHPKNeoBt1Gtcgm7Iv4i1peTfHfy3AqZK8G2ysx2UTbmaKhGgxV8ZH3iBdpoT3iwoltPF6",
+	"bkgE10if/wbzmxDF3fvapzBPcQQbCaPKuKapdY13bYNetvLPJFMYhXwEpM6pYF3YSNOVSeoVcudrSp46",
+	"ngojGmetvD9RkKzaqRy8OXk5eTPqvXx69tfLs5Px/rN/PX8y+tfH0Wj48u3o2dMn5F+//LJFhVK1v3pX",
+	"XnVtuvHPVC3yRHF4ZQZdiKYgywWrm3nA3txcYPQWloUu3Z+FLK8xTPo/9FXRs64isi09pdl0qiY7yM6v",
+	"us1yQrNCg/1jILzPaoFqPbAZtiUKeDUXypjN+0CaMHvmxljcGmbtCmsnX+vUtOnL7dxGmvlXtiwij2zC",
+	"W6GxqzHR/DEbYXxrqCv0nq1P7T8QaJGPhbbQh4ilMegcIxf3WuqiM511AAuHkLW83dQI96qiJzAl1Dbf",
+	"3UCZFOL85U8eXW33MaGdV59ss7hpc/WQk75QzZ8zs9It5dDvIVOgSUGZ2obibKlsKT1th2yYyYt1Aq2L",
+	"ie6PrLt1bdLgKaYRpAU63ORQmQfSnyxxYKDOcdzA5k0aqQk/uxarPh44kcJ8A0f56mwxTZRXzkEsZnCj",
+	"1pt7OIWRuEAJW6IJ5gVyJ7sRuqUvr10/Cubhn65NK3d/0KvGRqGRS467FiGbkDHB0Ny3LnyXxlTGuudm",
+	"eIXGyhyg0uStvTGXa5ad1JDTNCv5gUCmoiO0X7Pq+D+eR9d+vG4X3dO1GQMmHZYQUQXVlu1LnLrvwdmA",
+	"IGUSTckl0Ma6NCzkdsW84a14ibccF/u/XC+zdaj/vqtfrqGAPaUvvuKTTMvcneDbVbnKfu9g2D96dHS4",
+	"bYnJNazP/xSZrC0ysVq1ucykTLXKa2j0KZ+pixutHgnfZDeRs3SDSd5QUasVJgWItcBOCJ0iSAXcitP9",
+	"QakPPeAdR9J8TFbB0OR6lz7MuBZL791Nt4wtUwmrbjafdrHL6gYbohvwo4RxcSvIy+I99eVnSjs2IDEB",
+	"nMrkeyP6frXX22FOTwyoDIi7+ELXJ97rNrWecH9LWMo/kDbFEpZ4hfiCNoZ3ZiA5WcODb+z1LdGzDTZM",
+	"Mkh/pMLYG7eCmDeAxYKD/uqCbsx8z9lM4WrRiBs7caHj1I8XQe/sWIYbemfVqSE1NKl1Ru9P0H6nd/uy",
+	"qQkj2pto5qVTc/luWSnC9NY5KWIc1ELKReKAowRiL4rKryuPefn8VRk85l5fpZU+AMuy2QyRrraS7EI1",
+	"p8+EOs3UFBevMYMbOoU+G7W6ryPRO04jT7mG+Sd6I92I7wq93HvdqA6/P1fIpRVCSSKbhJ1nlwvv1JmQ",
+	"BliJQGbaqQHM2hG646VQPZC1JXXKn1r3vdbGq5Ui1orftWKaIoTQVjpmxy4WM/eV5WzQTPW76r5laqH2",
+	"AmaJdHmLwqssPV19vfrfAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

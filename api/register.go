@@ -26,7 +26,7 @@ func (g *Gateway) register(r *http.Request) (*Registered, error) {
 	}
 	m := protocol.CreateAccount{Name: body.Username, Kind: string(body.ClientType)}
 	if body.Password != nil {
-		if err := checkPassword(*body.Password); err != nil {
+		if err := checkPassword("password", *body.Password); err != nil {
 			return nil, err
 		}
 		m.Password = *body.Password

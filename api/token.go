@@ -38,6 +38,7 @@ type caller struct {
 	proof    proof
 	client   protocol.ClientID // unless proof is byName
 	token    protocol.TokenID
+	issued   time.Time
 	expires  time.Time
 }
 
@@ -54,6 +55,7 @@ type tokens struct {
 type claims struct {
 	jwt.RegisteredClaims
 	Identity string `json:"identity,omitempty"` // proof and client id, sealed
+	Issued   int64  `json:"issued_us"`          // iat to the microsecond: all tokens until a moment can be revoked
 }
 
 func newTokens(secret []byte, ttl time.Duration) (*tokens, error) {
@@ -79,11 +81,13 @@ func newTokens(secret []byte, ttl time.Duration) (*tokens, error) {
 	)}, nil
 }
 
+// tokenTime is now, as exactly as tokens tell when they were issued.
+func tokenTime() time.Time { return time.Now().Truncate(time.Microsecond) }
+
 // issue makes a token; its id and expiry are new.
-func (t *tokens) issue(c caller) (string, error) {
+func (t *tokens) issue(c caller, now time.Time) (string, error) {
 	rand.Read(c.token[:])
-	now := time.Now()
-	m := claims{RegisteredClaims: jwt.RegisteredClaims{
+	m := claims{Issued: now.UnixMicro(), RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: tokenIssuer, Audience: jwt.ClaimStrings{tokenAudience}, Subject: c.username,
 		ID: hex.EncodeToString(c.token[:]), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(t.ttl)),
 	}}
@@ -107,7 +111,7 @@ func (t *tokens) read(text string) (caller, error) {
 		}
 		return caller{}, unauthenticated("the session token is not valid; sign in again")
 	}
-	c := caller{username: m.Subject, expires: m.ExpiresAt.Time}
+	c := caller{username: m.Subject, issued: time.UnixMicro(m.Issued), expires: m.ExpiresAt.Time}
 	id, err := hex.DecodeString(m.ID)
 	if err != nil || len(id) != len(c.token) || m.Subject == "" {
 		return caller{}, unauthenticated("the session token is not valid; sign in again")

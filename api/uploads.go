@@ -31,7 +31,7 @@ func (g *Gateway) beginUpload(r *http.Request) (*UploadBegun, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: body.Filename}
+	m := protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: body.Filename, Format: parseFormat(body.Format)}
 	if body.OriginalSize != nil {
 		m.OriginalSize = uint64(*body.OriginalSize)
 	}

@@ -1,0 +1,144 @@
+package api
+
+import (
+	"encoding/base64"
+	"net/http"
+	"time"
+
+	"coffer/client"
+	"coffer/protocol"
+)
+
+// GetAccount describes the caller's account: GET /api/v1/account.
+func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ GetAccountParams) {
+	answer, err := g.getAccount(r)
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func (g *Gateway) getAccount(r *http.Request) (*Account, error) {
+	id, err := g.identify(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	info, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.AccountInfo, error) {
+		return conn.AskAccount(r.Context(), id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Account{
+		Username: info.Name, Created: info.Created,
+		Files: int64(info.Files), Versions: int64(info.Versions), Bytes: int64(info.Bytes), Uploads: int(info.Uploads),
+		KeyBits: int(info.KeyBits), HasPassword: info.HasPassword, HasBundle: info.HasBundle, KeepVersions: int64(info.KeepVersions),
+	}, nil
+}
+
+// SetPassphrase changes password and key bundle together: PUT
+// /api/v1/account/passphrase.
+func (g *Gateway) SetPassphrase(w http.ResponseWriter, r *http.Request) {
+	answer, err := g.setPassphrase(r)
+	g.reply(w, r, http.StatusOK, answer, err)
+}
+
+func (g *Gateway) setPassphrase(r *http.Request) (*LoggedIn, error) {
+	body, err := decode[PassphraseRequest](r)
+	if err != nil {
+		return nil, err
+	}
+	c := callerIn(r)
+	if c.proof != byPassword {
+		return nil, &problem{kind: kindForbidden, message: "only who is signed in with the password can change it"}
+	}
+	if err := g.limitSignIn(r, c.username); err != nil {
+		return nil, err
+	}
+	if err := checkPassword("password", body.Password); err != nil {
+		return nil, err
+	}
+	if err := checkPassword("current_password", body.CurrentPassword); err != nil {
+		return nil, err
+	}
+	bundle, err := base64.StdEncoding.DecodeString(body.KeyBundle)
+	if err != nil {
+		return nil, invalid("key_bundle", "not base64")
+	}
+	m := protocol.SetPassword{Current: body.CurrentPassword, Password: body.Password, Bundle: bundle}
+	// Once: a second time the current password would be the new one.
+	err = g.core.do(r.Context(), once, func(conn *client.Conn) error {
+		return conn.SetPassword(r.Context(), c.client, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	until, err := g.revokeTokens(r, c.client)
+	if err != nil {
+		return nil, err
+	}
+	return g.loggedIn(c, until.Add(time.Microsecond))
+}
+
+// revokeTokens makes all tokens of the client dead that were issued until now,
+// and returns when that is.
+func (g *Gateway) revokeTokens(r *http.Request, id protocol.ClientID) (until time.Time, err error) {
+	until = tokenTime()
+	return until, g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
+		return conn.RevokeTokens(r.Context(), id, until, until.Add(g.cfg.TokenTTL+time.Minute))
+	})
+}
+
+// RemoveAccount removes the caller's account: POST /api/v1/account/remove.
+func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ RemoveAccountParams) {
+	g.reply(w, r, http.StatusNoContent, nil, g.removeAccount(r))
+}
+
+func (g *Gateway) removeAccount(r *http.Request) error {
+	body, err := decode[RemoveAccountRequest](r)
+	if err != nil {
+		return err
+	}
+	c := callerIn(r)
+	id, err := g.identify(r, nil)
+	if err != nil {
+		return err
+	}
+	if c.proof == byName {
+		return &problem{kind: kindForbidden, message: "sign in with the password or the client id to remove the account"}
+	}
+	if err := g.limitSignIn(r, c.username); err != nil {
+		return err
+	}
+	password := ""
+	if body.Password != nil {
+		password = *body.Password
+		if err := checkPassword("password", password); err != nil {
+			return err
+		}
+	}
+	return g.core.do(r.Context(), once, func(conn *client.Conn) error {
+		return conn.RemoveAccount(r.Context(), id, password)
+	})
+}
+
+// formats are the wire's formats, by their number, as the contract names them.
+func formats() []Format {
+	return []Format{FormatUnknown, FormatFile, FormatSealedFile, FormatFolder, FormatSealedFolder}
+}
+
+// formatName is the contract's name for a format of the wire's.
+func formatName(f protocol.Format) Format {
+	if names := formats(); int(f) < len(names) {
+		return names[f]
+	}
+	return FormatUnknown
+}
+
+// parseFormat is the wire's format for a name of the contract's, which has
+// checked it.
+func parseFormat(name *Format) protocol.Format {
+	for f, known := range formats() {
+		if name != nil && *name == known {
+			return protocol.Format(f)
+		}
+	}
+	return protocol.FormatUnknown
+}
