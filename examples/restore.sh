@@ -2,68 +2,41 @@
 # Restores a file that backup.sh backed up, or lists what there is: curl, jq,
 # openssl and cksum.
 #
-#   COFFER_URL=http://127.0.0.1:5000 restore.sh ACCOUNT            lists
-#   COFFER_URL=http://127.0.0.1:5000 restore.sh ACCOUNT NAME FILE  restores
-set -euo pipefail
-umask 077
+#   COFFER_URL=http://127.0.0.1:5000 restore.sh ACCOUNT                      lists
+#   COFFER_URL=http://127.0.0.1:5000 restore.sh ACCOUNT NAME FILE [VERSION]  restores
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-url=${COFFER_URL:-http://127.0.0.1:5000}/api/v1
-account=${1:?ACCOUNT [NAME FILE]}
+account=${1:?ACCOUNT [NAME FILE [VERSION]]}
+[ -e "$account/client_id" ] || die "$account is not an account of backup.sh"
+sign_in "$account"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# call METHOD PATH [JSON]: prints the answer, or fails with the problem's message.
-call() {
-	local status
-	# The headers hold secrets and go by file: arguments can be seen by others.
-	status=$(curl -sS -o "$work/answer" -w '%{http_code}' -X "$1" -H @"$work/headers" \
-		${3:+-H 'Content-Type: application/json' --data-binary @-} "$url$2" <<<"${3:-}")
-	if [ "$status" -ge 400 ]; then
-		echo "restore: $1 $2: $(jq -r .message "$work/answer")" >&2
-		return 1
-	fi
-	cat "$work/answer"
-}
-: >"$work/headers"
-
-login=$(jq -n --rawfile u "$account/username" '{username: ($u | rtrimstr("\n"))}')
-token=$(call POST /auth/login "$login" | jq -r .session_token)
-printf 'Authorization: Bearer %s\nX-Client-ID: %s\n' "$token" "$(<"$account/client_id")" >"$work/headers"
-
-if [ $# -lt 3 ]; then
-	next=/api/v1/files
-	while [ -n "$next" ]; do
-		call GET "${next#/api/v1}" >"$work/page"
+if [ $# -eq 1 ]; then
+	page=/files
+	while [ -n "$page" ]; do
+		call GET "$page" >"$work/page"
 		jq -r '.files[] | [.filename, "version \(.version)", "\(.original_size) bytes", .created] | @tsv' "$work/page"
-		next=$(jq -r '.next // empty' "$work/page")
+		page=$(jq -r '.next // empty' "$work/page")
+		page=${page#/api/v1}
 	done
+	call POST /auth/logout
 	exit
 fi
 name=$2
-file=$3
+file=${3:?ACCOUNT NAME FILE [VERSION]}
 
 # The name, escaped as one part of a path: a slash is %2F.
 path=/files/$(jq -rn --arg n "$name" '$n | @uri')
-call GET "$path" >"$work/details"
-jq -r .aes_key_encrypted "$work/details" | openssl base64 -d -A |
-	openssl pkeyutl -decrypt -inkey "$account/key.pem" \
-		-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha256 -pkeyopt rsa_mgf1_md:sha256 >"$work/key"
+call GET "$path${4:+?version=$4}" >"$work/details"
+mine=$(public_key "$account" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
+[ "$mine" = "$(jq -r .key_fingerprint "$work/details")" ] || die "$name was encrypted for another key than $account/key.pem"
+key=$(jq -r .aes_key_encrypted "$work/details" | unwrap "$account")
 
-version=$(jq -r .file.version "$work/details")
-curl -sS --fail-with-body -o "$work/ciphertext" -H @"$work/headers" "$url$path/content?version=$version" || {
-	echo "restore: $(jq -r .message "$work/ciphertext")" >&2
-	exit 1
-}
-openssl enc -d -aes-256-cbc -K "$(od -An -v -tx1 "$work/key" | tr -d ' \n')" -iv 00000000000000000000000000000000 \
-	-in "$work/ciphertext" -out "$work/plaintext"
+ask GET "$path/content?version=$(jq -r .file.version "$work/details")"
+aes "$key" -d -in "$work/answer" -out "$work/plaintext" || die "$name cannot be decrypted; it was not restored"
 
 # What comes out must be what went in.
-crc=$(printf '0x%08x' "$(cksum <"$work/plaintext" | cut -d ' ' -f 1)")
-if [ "$crc" != "$(jq -r .file.crc "$work/details")" ]; then
-	echo "restore: the checksum of $name is wrong; the file was not restored" >&2
-	exit 1
-fi
-cp "$work/plaintext" "$file"
-call POST /auth/logout >/dev/null
+[ "$(checksum "$work/plaintext")" = "$(jq -r .file.crc "$work/details")" ] || die "the checksum of $name is wrong; it was not restored"
+cp "$work/plaintext" "$file.part"
+mv "$file.part" "$file"
+call POST /auth/logout
 echo "restored $name to $file"

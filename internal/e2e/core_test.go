@@ -10,14 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 )
-
-// patience is how long a test waits for what must happen.
-const patience = 60 * time.Second
 
 // A core is a running coffer-server that can be killed and started again at
 // the same address.
@@ -25,10 +19,7 @@ type core struct {
 	folder string // its working folder
 	data   string
 	addr   string
-	log    *serverLog
-	cmd    *exec.Cmd
-	done   chan struct{} // closed when cmd has ended and err is set
-	err    error
+	process
 }
 
 // freeAddr is an address that nobody listens on, outside of the range that
@@ -52,7 +43,7 @@ func newCore(t *testing.T, args ...string) *core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &core{folder: folder, data: folder + "/data", addr: addr, log: newServerLog()}
+	c := &core{folder: folder, data: folder + "/data", addr: addr, process: process{log: newOutput()}}
 	t.Cleanup(func() {
 		c.kill()
 		if t.Failed() {
@@ -86,109 +77,6 @@ func (c *core) start(ctx context.Context, args ...string) error {
 		return err
 	}
 	return c.await(ctx, from, "msg=serving")
-}
-
-// run runs the command.
-func (c *core) run() error {
-	if err := c.cmd.Start(); err != nil {
-		return err
-	}
-	c.done = make(chan struct{})
-	go func() {
-		c.err = c.cmd.Wait()
-		close(c.done)
-	}()
-	return nil
-}
-
-// await waits until the log says something after its first from bytes.
-func (c *core) await(ctx context.Context, from int, text string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for {
-		grown := c.log.grown()
-		if strings.Contains(c.log.since(from), text) {
-			return nil
-		}
-		select {
-		case <-grown:
-		case <-c.done:
-			if strings.Contains(c.log.since(from), text) {
-				return nil
-			}
-			return fmt.Errorf("the server ended (%w) without %q", c.err, text)
-		case <-ctx.Done():
-			return fmt.Errorf("the server's log never said %q", text)
-		}
-	}
-}
-
-// expect is await for tests.
-func (c *core) expect(t *testing.T, from int, text string) {
-	t.Helper()
-	if err := c.await(t.Context(), from, text); err != nil {
-		t.Fatalf("%v; it ends with:\n%s", err, c.log.tail())
-	}
-}
-
-// kill ends the server as a crash would.
-func (c *core) kill() {
-	if c.done == nil {
-		return
-	}
-	c.cmd.Process.Kill() // fails only if it has ended
-	<-c.done
-}
-
-// stop ends the server as an operator would; it must exit with 0.
-func (c *core) stop() error {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-c.done:
-		return c.err
-	case <-time.After(patience):
-		c.kill()
-		return errors.New("the server did not stop")
-	}
-}
-
-// serverLog is what a server has written, over all its runs.
-type serverLog struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	changed chan struct{} // closed at the next write
-}
-
-func newServerLog() *serverLog { return &serverLog{changed: make(chan struct{})} }
-
-func (l *serverLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return l.text.Write(p)
-}
-
-// grown is closed when the log grows.
-func (l *serverLog) grown() <-chan struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.changed
-}
-
-func (l *serverLog) length() int { return len(l.since(0)) }
-
-func (l *serverLog) since(from int) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.text.Bytes()[from:])
-}
-
-func (l *serverLog) tail() string {
-	text := l.since(0)
-	return text[max(0, len(text)-4096):]
 }
 
 // A person has a home with keys, and types commands.

@@ -11,13 +11,54 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+	"strings"
 	"testing"
-	"time"
 
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 )
+
+// A gateway is a running coffer-gateway.
+type gateway struct {
+	url string
+	process
+}
+
+// newGateway starts a gateway in front of a core.
+func newGateway(t *testing.T, core string) *gateway {
+	t.Helper()
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gateway{url: "http://" + addr, process: process{log: newOutput()}}
+	g.cmd = exec.Command("coffer-gateway", "--listen", addr, "--core", core,
+		"--jwt-secret-file", filepath.Join(t.TempDir(), "jwt"))
+	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
+	if err := g.run(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		g.kill()
+		if t.Failed() {
+			t.Logf("the gateway's log ends with:\n%s", g.log.tail())
+		}
+	})
+	g.expect(t, 0, "msg=serving")
+	return g
+}
+
+// newServers starts a core and a gateway in front of it. The core's arguments
+// serve to start it again.
+func newServers(t *testing.T) (c *core, g *gateway, args []string) {
+	t.Helper()
+	internal, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = []string{"--internal-listen", internal}
+	return newCore(t, args...), newGateway(t, internal), args
+}
 
 // A script is what calls the gateway: plain HTTP and JSON.
 type script struct {
@@ -76,35 +117,10 @@ func (s *script) get(status int, method, path string, body, answer any) {
 // The gateway as a script uses it: register, sign in, make a key, upload in
 // packets, verify, list, download, sign out.
 func TestGateway(t *testing.T) {
-	internal, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	newCore(t, "--internal-listen", internal)
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	gateway := exec.Command("coffer-gateway", "--listen", addr, "--core", internal,
-		"--jwt-secret-file", filepath.Join(t.TempDir(), "jwt"))
-	log := newServerLog()
-	gateway.Stdout, gateway.Stderr = log, log
-	if err := gateway.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer gateway.Process.Kill()
-	s := &script{t: t, base: "http://" + addr}
-	for began := time.Now(); ; {
-		answer, err := http.Get(s.base + "/readyz")
-		if err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Since(began) > patience {
-			t.Fatalf("the gateway is not ready; its log ends with:\n%s", log.tail())
-		}
+	_, g, _ := newServers(t)
+	s := &script{t: t, base: g.url}
+	if status, _ := s.call("GET", "/readyz", nil); status != 200 {
+		t.Errorf("readyz: status %d", status)
 	}
 
 	var registered struct {
@@ -170,13 +186,10 @@ func TestGateway(t *testing.T) {
 	if status, _ := s.call("GET", "/api/v1/files", nil); status != 401 {
 		t.Errorf("after the logout: status %d", status)
 	}
-	if err := gateway.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	if err := g.stop(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
 	}
-	if err := gateway.Wait(); err != nil {
-		t.Errorf("SIGTERM: %v; its log ends with:\n%s", err, log.tail())
-	}
-	if text := log.tail(); bytes.Contains([]byte(text), []byte(s.token)) || bytes.Contains([]byte(text), []byte(s.client)) {
+	if text := g.log.since(0); strings.Contains(text, s.token) || strings.Contains(text, s.client) {
 		t.Error("the log has a token or a client id")
 	}
 }

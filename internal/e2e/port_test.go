@@ -37,7 +37,7 @@ func TestPortInfo(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			c := &core{folder: folder, data: filepath.Join(folder, "data"), log: newServerLog()}
+			c := &core{folder: folder, data: filepath.Join(folder, "data"), process: process{log: newOutput()}}
 			c.cmd = exec.Command("coffer-server", "--internal-listen", "")
 			c.cmd.Dir, c.cmd.Stderr = folder, c.log
 			if err := c.run(); err != nil {

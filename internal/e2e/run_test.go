@@ -17,10 +17,9 @@ import (
 
 // A pair is core and gateway run together by scripts/run, on free ports.
 type pair struct {
-	*core  // the script's process and log
-	env    []string
-	addr   map[string]string
-	folder string
+	process // the script
+	addr    map[string]string
+	folder  string
 }
 
 // newPair starts a command that runs scripts/run, in a process group of its own.
@@ -30,16 +29,16 @@ func newPair(t *testing.T, command ...string) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pair{core: &core{log: newServerLog()}, addr: map[string]string{}, folder: t.TempDir()}
-	p.env = append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_DATA="+p.folder+"/data", "COFFER_MIN_FREE=1MiB")
+	p := &pair{process: process{log: newOutput()}, addr: map[string]string{}, folder: t.TempDir()}
+	env := append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_DATA="+p.folder+"/data", "COFFER_MIN_FREE=1MiB")
 	for _, listener := range []string{"COFFER_LISTEN", "COFFER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN"} {
 		if p.addr[listener], err = freeAddr(); err != nil {
 			t.Fatal(err)
 		}
-		p.env = append(p.env, listener+"="+p.addr[listener])
+		env = append(env, listener+"="+p.addr[listener])
 	}
 	p.cmd = exec.Command(command[0], command[1:]...)
-	p.cmd.Dir, p.cmd.Env = "../..", p.env
+	p.cmd.Dir, p.cmd.Env = "../..", env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.run(); err != nil {

@@ -57,7 +57,7 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	c := &core{folder: env.WorkDir, data: filepath.Join(env.WorkDir, "data"), addr: addr, log: newServerLog()}
+	c := &core{folder: env.WorkDir, data: filepath.Join(env.WorkDir, "data"), addr: addr, process: process{log: newOutput()}}
 	env.Values[coreKey{}] = c
 	_, port, _ := strings.Cut(addr, ":")
 	env.Setenv("SERVER", addr)
