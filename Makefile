@@ -5,7 +5,8 @@ GO       ?= go
 FUZZTIME ?= 1000x
 SOAKTIME ?= 10
 
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The tools in .ci/tools.mod: staticcheck, oapi-codegen.
+TOOL := $(GO) tool -modfile=.ci/tools.mod
 
 VERSION  := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 PROGRAMS := $(notdir $(wildcard cmd/*))
@@ -33,10 +34,11 @@ test: tools check ## all tests, with the race detector, and a little fuzzing
 tools: ## install what the tests need and the machine lacks
 	@.ci/tools
 
-check: ## gofmt and go vet
+check: ## gofmt, go vet, and that generated code is current
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	@GO='$(GO)' .ci/generated
 
 fuzz: ## every fuzz target for FUZZTIME (1000x) each
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
@@ -45,8 +47,8 @@ bench: build ## ratios of the whole system, then benchmarks with allocations
 	$(GO) run ./internal/bench
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
-lint: check ## gofmt, go vet and staticcheck
-	$(GO) run $(STATICCHECK) ./...
+lint: check ## check, and staticcheck
+	$(TOOL) staticcheck ./...
 
 soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, then fuzz each target for a minute
 	CGO_ENABLED=1 $(GO) test -race -count=$(SOAKTIME) -timeout 6h ./...

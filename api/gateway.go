@@ -8,7 +8,7 @@
 // password or token reaches its log, its metrics or an error.
 package api
 
-//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../openapi.yaml
+//go:generate go tool -modfile=../.ci/tools.mod oapi-codegen -config oapi-codegen.yaml ../openapi.yaml
 
 import (
 	"context"
