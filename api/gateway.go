@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,6 +35,7 @@ type Config struct {
 	Secret []byte      // what tokens are signed and sealed with, at least 32 bytes
 	TLS    *tls.Config // nil: plain HTTP
 	Log    *slog.Logger
+	Web    fs.FS // the built web client; nil: none
 
 	CoreTLS        *tls.Config    // nil: plain TCP to the core
 	CoreConns      int            // most connections to the core
@@ -79,6 +81,7 @@ type Gateway struct {
 	core     *pool
 	tokens   *tokens
 	contract *contract
+	web      *webClient
 	metrics  *metrics
 	calls    *limiter // by address
 	signIns  *limiter // by address, and by username
@@ -101,8 +104,12 @@ func New(cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	web, err := loadWeb(cfg.Web)
+	if err != nil {
+		return nil, err
+	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Log, contract: contract, tokens: tokens,
+		cfg: cfg, log: cfg.Log, contract: contract, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
 		pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 	}
@@ -171,13 +178,11 @@ func (g *Gateway) routes() http.Handler {
 			MaxAge:         600,
 		}).Handler,
 		g.limitCalls,
-		middleware.Compress(5, "application/json", typeProblem),
+		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"),
 		escapedPath,
 		middleware.GetHead,
 	)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		g.fail(w, r, &problem{kind: kindNotFound, message: "there is nothing at this path; /docs lists what there is"})
-	})
+	r.NotFound(g.notFound)
 	r.MethodNotAllowed(g.methodNotAllowed)
 	return HandlerWithOptions(g, ChiServerOptions{
 		BaseRouter:       r,

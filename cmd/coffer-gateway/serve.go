@@ -13,6 +13,7 @@ import (
 	"coffer/api"
 	"coffer/internal/program"
 	"coffer/protocol"
+	"coffer/web"
 )
 
 // serveCmd serves the API until it is told to stop.
@@ -68,6 +69,7 @@ func (cmd *serveCmd) Validate() error {
 func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	log := cmd.Logger(std)
 	cfg := api.DefaultConfig()
+	cfg.Web = web.Client()
 	cfg.Log, cfg.Core, cfg.CoreConns = log, cmd.Core, cmd.CoreConns
 	cfg.CoreWait, cfg.CoreTimeout = cmd.CoreWait, cmd.CoreTimeout
 	cfg.TokenTTL, cfg.BodyTimeout, cfg.DrainTimeout = cmd.TokenTTL, cmd.BodyTimeout, cmd.DrainTimeout
