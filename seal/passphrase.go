@@ -39,9 +39,13 @@ func WorkFactor(logN int) PassphraseOption {
 }
 
 // SealWithPassphrase seals a small bundle, such as a person's keys, with a
-// passphrase that must not be empty. Content of more than [MaxBundle] bytes is
-// [ErrTooLarge].
+// passphrase that must not be empty, in the form of [NormalizePassphrase].
+// Content of more than [MaxBundle] bytes is [ErrTooLarge].
 func SealWithPassphrase(content []byte, passphrase string, options ...PassphraseOption) ([]byte, error) {
+	return sealWith(content, NormalizePassphrase(passphrase), options...)
+}
+
+func sealWith(content []byte, passphrase string, options ...PassphraseOption) ([]byte, error) {
 	if len(content) > MaxBundle {
 		return nil, ErrTooLarge
 	}
@@ -61,10 +65,19 @@ func SealWithPassphrase(content []byte, passphrase string, options ...Passphrase
 }
 
 // OpenWithPassphrase returns the content of a bundle that [SealWithPassphrase]
-// or "age -p" made. It fails with [ErrNotSealed], [ErrWrongPassphrase],
+// or "age -p" made; the passphrase may be the one that was typed then, or
+// another that looks the same. It fails with [ErrNotSealed], [ErrWrongPassphrase],
 // [ErrTampered] or [ErrTooLarge], and spends no more work on a guess than
 // [MaxWorkFactor] allows.
 func OpenWithPassphrase(sealed []byte, passphrase string) ([]byte, error) {
+	content, err := openWith(sealed, NormalizePassphrase(passphrase))
+	if errors.Is(err, ErrWrongPassphrase) && NormalizePassphrase(passphrase) != passphrase {
+		return openWith(sealed, passphrase)
+	}
+	return content, err
+}
+
+func openWith(sealed []byte, passphrase string) ([]byte, error) {
 	if len(sealed) > MaxBundle+bundleOverhead {
 		return nil, ErrTooLarge
 	}

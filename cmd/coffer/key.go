@@ -43,11 +43,7 @@ func (c *keyExport) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	content, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	sealed, err := seal.SealWithPassphrase(content, passphrase)
+	sealed, err := p.seal(passphrase)
 	if err != nil {
 		return err
 	}
@@ -58,10 +54,22 @@ func (c *keyExport) Run(a *app) error {
 	return err
 }
 
+// seal seals the profile with a passphrase, as the key bundle that it is
+// carried in.
+func (p *profile) seal(passphrase string) ([]byte, error) {
+	content, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return seal.SealWithPassphrase(content, passphrase)
+}
+
 type keyImport struct {
 	passphraseFlags
-	File  string `arg:"" type:"existingfile" help:"What key export made."`
-	Force bool   `help:"Replace this machine's registration; its keys are lost."`
+	connectFlags
+	File   string `arg:"" type:"existingfile" help:"What key export made, or an account's recovery file."`
+	Server string `env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is, in place of what the file says; one from the web page says nothing."`
+	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
 }
 
 func (c *keyImport) Run(a *app) error {
@@ -88,6 +96,15 @@ func (c *keyImport) Run(a *app) error {
 	p, err := parseProfile(content)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.File, err)
+	}
+	if c.Server != "" {
+		p.Server = c.Server
+	}
+	if p.Server == "" {
+		return fmt.Errorf("%w: %s does not say where the server is: --server HOST:PORT does", program.ErrUsage, c.File)
+	}
+	if err := c.connectFlags.apply(p); err != nil {
+		return err
 	}
 	if err := a.saveProfile(p); err != nil {
 		return err

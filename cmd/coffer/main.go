@@ -28,15 +28,17 @@ func main() {
 
 // cli is the whole command line.
 type cli struct {
-	Register registerCommand `cmd:"" help:"Register with a server and make this machine's keys."`
-	Backup   backupCommand   `cmd:"" help:"Back up a file, a folder, or standard input."`
-	List     listCommand     `cmd:"" help:"List what is backed up."`
-	Restore  restoreCommand  `cmd:"" help:"Bring a file or folder back."`
-	Verify   verifyCommand   `cmd:"" help:"Read backups back and check them."`
-	Remove   removeCommand   `cmd:"" help:"Remove a file, or one version of it, from the server."`
-	Status   statusCommand   `cmd:"" help:"Show the account and the server's limits."`
-	Key      keyCommand      `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
-	Version  versionCommand  `cmd:"" help:"Show the version of this program."`
+	Register   registerCommand   `cmd:"" help:"Register with a server and make this machine's keys."`
+	SignIn     signInCommand     `cmd:"" name:"sign-in" help:"Make this machine's profile from an account's name and passphrase."`
+	Passphrase passphraseCommand `cmd:"" help:"Give the account a passphrase, to sign in with elsewhere, or another one."`
+	Backup     backupCommand     `cmd:"" help:"Back up a file, a folder, or standard input."`
+	List       listCommand       `cmd:"" help:"List what is backed up."`
+	Restore    restoreCommand    `cmd:"" help:"Bring a file or folder back."`
+	Verify     verifyCommand     `cmd:"" help:"Read backups back and check them."`
+	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
+	Status     statusCommand     `cmd:"" help:"Show the account and the server's limits."`
+	Key        keyCommand        `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
+	Version    versionCommand    `cmd:"" help:"Show the version of this program."`
 
 	JSON  bool `name:"json" env:"COFFER_JSON" help:"Print data as JSON."`
 	Quiet bool `short:"q" env:"COFFER_QUIET" help:"Show no progress."`

@@ -27,7 +27,7 @@ const profileVersion = 1
 // with a passphrase, in the manner of "age -p":
 //
 //	version    1
-//	server     "host:port"
+//	server     "host:port"; empty in what the web client seals
 //	username   the registered name
 //	client_id  32 hexadecimal digits
 //	rsa_key    PKCS #8 DER, in base64
@@ -179,6 +179,11 @@ func (a *app) open() (*client.Session, *seal.Identity, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return p.open()
+}
+
+// open makes a session of the profile.
+func (p *profile) open() (*client.Session, *seal.Identity, error) {
 	credentials, err := p.credentials()
 	if err != nil {
 		return nil, nil, err

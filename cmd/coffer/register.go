@@ -18,9 +18,28 @@ type registerCommand struct {
 	Server  string `required:"" env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is."`
 	Name    string `required:"" env:"COFFER_NAME" help:"A name that nobody has there yet."`
 	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
-	TLS     bool   `name:"tls" env:"COFFER_TLS" help:"Connect by TLS."`
-	TLSCA   string `name:"tls-ca" type:"existingfile" env:"COFFER_TLS_CA" help:"Certificates that vouch for the server, PEM; implies --tls."`
-	Force   bool   `help:"Replace this machine's registration; its keys are lost."`
+	connectFlags
+	Force bool `help:"Replace this machine's registration; its keys are lost."`
+}
+
+// connectFlags say how the server is reached.
+type connectFlags struct {
+	TLS   bool   `name:"tls" env:"COFFER_TLS" help:"Connect by TLS."`
+	TLSCA string `name:"tls-ca" type:"existingfile" env:"COFFER_TLS_CA" help:"Certificates that vouch for the server, PEM; implies --tls."`
+}
+
+// apply sets in the profile what the flags say, and leaves the rest.
+func (f connectFlags) apply(p *profile) error {
+	p.TLS = p.TLS || f.TLS || f.TLSCA != ""
+	if f.TLSCA == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(f.TLSCA)
+	if err != nil {
+		return err
+	}
+	p.TLSCA = string(pem)
+	return nil
 }
 
 func (c *registerCommand) Run(a *app) error {
@@ -30,13 +49,9 @@ func (c *registerCommand) Run(a *app) error {
 	if err := a.refuseProfile(c.Force); err != nil {
 		return err
 	}
-	p := &profile{Version: profileVersion, Server: c.Server, Username: c.Name, TLS: c.TLS || c.TLSCA != ""}
-	if c.TLSCA != "" {
-		pem, err := os.ReadFile(c.TLSCA)
-		if err != nil {
-			return err
-		}
-		p.TLSCA = string(pem)
+	p := &profile{Version: profileVersion, Server: c.Server, Username: c.Name}
+	if err := c.connectFlags.apply(p); err != nil {
+		return err
 	}
 	der, err := p.makeKeys(c.RSABits)
 	if err != nil {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"coffer/internal/program"
+	"coffer/protocol"
+)
+
+// gatewayFlags say where the gateway is, which serves HTTP.
+type gatewayFlags struct {
+	Gateway      string `required:"" env:"COFFER_GATEWAY_URL" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org."`
+	GatewayCA    string `name:"gateway-ca" type:"existingfile" env:"COFFER_GATEWAY_CA" placeholder:"FILE" help:"Certificates that vouch for it, PEM, in place of the system's."`
+	InsecureHTTP bool   `name:"insecure-http" help:"Sign in without TLS to another machine: whoever watches the network can sign in too."`
+}
+
+const (
+	gatewayTimeout = 30 * time.Second
+	maxAnswer      = 1 << 20 // bytes
+)
+
+// A gateway is the HTTP side of an account's server.
+type gateway struct {
+	base *url.URL
+	http *http.Client
+}
+
+// A signedIn is what the gateway gives who has signed in.
+type signedIn struct {
+	token  string
+	client string // client id, 32 hexadecimal digits
+}
+
+func (f *gatewayFlags) open() (*gateway, error) {
+	base, err := url.Parse(f.Gateway)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("%w: --gateway is a URL like https://backup.example.org", program.ErrUsage)
+	}
+	if base.Scheme == "http" && !f.InsecureHTTP && !isLoopback(base.Hostname()) {
+		return nil, fmt.Errorf("%w: --gateway is on another machine and without TLS; use https, or --insecure-http if the network is yours", program.ErrUsage)
+	}
+	var pem []byte
+	if f.GatewayCA != "" {
+		if pem, err = os.ReadFile(f.GatewayCA); err != nil {
+			return nil, err
+		}
+	}
+	config, err := program.ClientTLS(pem)
+	if err != nil {
+		return nil, fmt.Errorf("--gateway-ca: %w", err)
+	}
+	return &gateway{base: base, http: &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config},
+		Timeout:   gatewayTimeout,
+		// A redirect could carry the password to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// call makes a call of the API and returns the body of its answer.
+func (g *gateway) call(ctx context.Context, method, path, token string, body any) ([]byte, error) {
+	var in io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		in = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, g.base.JoinPath("/api/v1", path).String(), in)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	answer, err := g.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	out, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("read the gateway's answer: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusNoContent {
+		return nil, gatewayError(answer.StatusCode, out)
+	}
+	return out, nil
+}
+
+// A statusError is a call that the gateway refused.
+type statusError struct {
+	status  int
+	message string
+}
+
+func (e *statusError) Error() string { return e.message }
+
+func gatewayError(status int, body []byte) error {
+	var problem struct{ Message string }
+	if json.Unmarshal(body, &problem) != nil || problem.Message == "" {
+		problem.Message = fmt.Sprintf("it answered %d %s, and is perhaps no gateway of Coffer's", status, http.StatusText(status))
+	}
+	return &statusError{status, problem.Message}
+}
+
+func hasStatus(err error, status int) bool {
+	var refused *statusError
+	return errors.As(err, &refused) && refused.status == status
+}
+
+// signIn signs in with what was derived from the passphrase.
+func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, error) {
+	out, err := g.call(ctx, http.MethodPost, "/auth/login", "", map[string]string{"username": name, "password": password})
+	if hasStatus(err, http.StatusUnauthorized) {
+		return signedIn{}, fmt.Errorf("sign in as %q: there is no such account, the passphrase is wrong, or the account has none (coffer passphrase, where it was made)", name)
+	}
+	if err != nil {
+		return signedIn{}, fmt.Errorf("sign in: %w", err)
+	}
+	var in struct {
+		Token  string `json:"session_token"`
+		Client string `json:"client_id"`
+	}
+	if json.Unmarshal(out, &in) != nil || in.Token == "" {
+		return signedIn{}, errors.New("sign in: the answer is not a gateway's of Coffer's")
+	}
+	return signedIn{in.Token, strings.ReplaceAll(in.Client, "-", "")}, nil
+}
+
+// keyBundle fetches the account's keys, sealed with its passphrase, and signs
+// out.
+func (g *gateway) keyBundle(ctx context.Context, in signedIn) ([]byte, error) {
+	bundle, err := g.call(ctx, http.MethodGet, "/keys/bundle", in.token, nil)
+	if hasStatus(err, http.StatusNotFound) {
+		return nil, errors.New("the server has no keys for this account: import them from its recovery file (coffer key import)")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetch the account's keys: %w", err)
+	}
+	if len(bundle) > protocol.MaxKeyBundle {
+		return nil, errors.New("fetch the account's keys: they are too large")
+	}
+	// The token dies by itself; this is so that it does at once.
+	if _, err := g.call(ctx, http.MethodPost, "/auth/logout", in.token, nil); err != nil {
+		return nil, fmt.Errorf("sign out: %w", err)
+	}
+	return bundle, nil
+}
