@@ -2,6 +2,9 @@ package protocol
 
 import "time"
 
+// MaxTokenTTL is the longest that a token of a gateway's may be good.
+const MaxTokenTTL = 30 * 24 * time.Hour
+
 // A TokenID names a session token of the gateway's.
 type TokenID [16]byte
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"time"
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
@@ -171,7 +172,14 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, err
 	}
 	c.s.log.Info("password set", "client", id)
-	return &protocol.Done{}, c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle)
+	if err := c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle); err != nil {
+		return nil, err
+	}
+	if c.internal {
+		return &protocol.Done{}, nil // the gateway revokes by its own clock, and gives a fresh token
+	}
+	now := time.Now()
+	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{Account: client.Name, Until: now, Expires: now.Add(protocol.MaxTokenTTL)}, now)
 }
 
 // checkPassword fails if the password is not the client's. An account without

@@ -51,7 +51,10 @@ func TestSetPassword(t *testing.T) {
 	w.prove()
 	g := w.another(c.internal)
 	g.fails(m("", "first", "one"), nil, protocol.StatusForbidden) // an account without one has none that is right
+	token := &protocol.CheckToken{Name: "client", Issued: time.Now()}
+	g.done(token)
 	w.done(m("", "first", "one"))
+	g.fails(token, nil, protocol.StatusUnauthenticated)
 	if !g.signsIn("client", "first") || w.bundle() != "one" {
 		t.Error("not set by who proved the key")
 	}

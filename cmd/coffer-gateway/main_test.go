@@ -29,6 +29,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--tls-cert", "x"}, program.ExitUsage, "go together"},
 		{[]string{"--core-ca", "x"}, program.ExitUsage, "needs --core-tls"},
 		{[]string{"--max-packet", "1"}, program.ExitUsage, "--max-packet"},
+		{[]string{"--token-ttl", "1000h"}, program.ExitUsage, "--token-ttl"},
 		{[]string{"--core-conns", "0"}, program.ExitUsage, "--core-conns"},
 		{[]string{"--jwt-secret-file", notSecret}, program.ExitFail, "not 64 hex digits"},
 		{[]string{"health", "--url", "http://127.0.0.1:1"}, program.ExitFail, "refused"},

@@ -59,8 +59,8 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("rates must be positive")
 	case cmd.CoreWait <= 0 || cmd.CoreTimeout <= 0 || cmd.BodyTimeout <= 0 || cmd.DrainTimeout <= 0:
 		return errors.New("times must be positive")
-	case cmd.TokenTTL < time.Second:
-		return errors.New("--token-ttl: at least 1s")
+	case cmd.TokenTTL < time.Second || cmd.TokenTTL > protocol.MaxTokenTTL:
+		return errors.New("--token-ttl: from 1s to 720h")
 	}
 	return nil
 }

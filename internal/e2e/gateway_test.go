@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -31,21 +32,29 @@ func newGateway(t *testing.T, core string) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gateway{url: "http://" + addr, process: process{log: newOutput()}}
-	g.cmd = exec.Command("coffer-gateway", "--listen", addr, "--core", core,
-		"--jwt-secret-file", filepath.Join(t.TempDir(), "jwt"))
-	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
-	if err := g.run(); err != nil {
-		t.Fatal(err)
-	}
+	g := &gateway{process: process{log: newOutput()}}
 	t.Cleanup(func() {
 		g.kill()
 		if t.Failed() {
 			t.Logf("the gateway's log ends with:\n%s", g.log.tail())
 		}
 	})
-	g.expect(t, 0, "msg=serving")
+	if err := g.start(t.Context(), addr, core, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
 	return g
+}
+
+// start starts the gateway, its secret in a folder, and waits until it serves.
+func (g *gateway) start(ctx context.Context, addr, core, folder string, args ...string) error {
+	g.url = "http://" + addr
+	g.cmd = exec.Command("coffer-gateway", append([]string{"--listen", addr, "--core", core,
+		"--jwt-secret-file", filepath.Join(folder, "jwt")}, args...)...)
+	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
+	if err := g.run(); err != nil {
+		return err
+	}
+	return g.await(ctx, 0, "msg=serving")
 }
 
 // newServers starts a core and a gateway in front of it. The core's arguments

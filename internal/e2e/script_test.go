@@ -17,7 +17,9 @@ import (
 // own commands they have:
 //
 //	serve [ARG...]    start coffer-server on $SERVER, its data in $WORK/data
-//	shutdown          end it with SIGTERM; it must exit with 0
+//	gateway [ARG...]  start coffer-gateway at $GATEWAY in front of a server
+//	                  that was started with --internal-listen $INTERNAL
+//	shutdown          end the server with SIGTERM; it must exit with 0
 //	crash             end it with SIGKILL
 //	exits CODE CMD... run a command that must exit with CODE
 //	tree FOLDER       make a folder of everything that a backup has to keep
@@ -37,6 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":      serve,
+			"gateway":    serveGateway,
 			"shutdown":   shutdown,
 			"crash":      crash,
 			"exits":      exits,
@@ -60,7 +63,17 @@ func setup(env *testscript.Env) error {
 	c := &core{folder: env.WorkDir, data: filepath.Join(env.WorkDir, "data"), addr: addr, process: process{log: newOutput()}}
 	env.Values[coreKey{}] = c
 	_, port, _ := strings.Cut(addr, ":")
+	internal, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	gateway, err := freeAddr()
+	if err != nil {
+		return err
+	}
 	env.Setenv("SERVER", addr)
+	env.Setenv("INTERNAL", internal)
+	env.Setenv("GATEWAY", "http://"+gateway)
 	env.Setenv("PORT", port)
 	env.Setenv("COFFER_HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("COFFER_RSA_BITS", "1024") // quicker to make
@@ -76,6 +89,15 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(writeLog(ts, c))
 	if err != nil {
 		ts.Fatalf("%v\n%s", err, c.log.tail())
+	}
+}
+
+func serveGateway(ts *testscript.TestScript, neg bool, args []string) {
+	g := &gateway{process: process{log: newOutput()}}
+	ts.Defer(g.kill)
+	addr := strings.TrimPrefix(ts.Getenv("GATEWAY"), "http://")
+	if err := g.start(context.Background(), addr, ts.Getenv("INTERNAL"), ts.Getenv("WORK"), args...); err != nil {
+		ts.Fatalf("%v\n%s", err, g.log.tail())
 	}
 }
 
