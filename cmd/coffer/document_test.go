@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"coffer/internal/program/programtest"
+)
+
+func TestFlagsAreDocumented(t *testing.T) {
+	programtest.Documented(t, "coffer", "", new(cli))
+}
