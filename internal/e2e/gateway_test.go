@@ -32,6 +32,11 @@ func newGateway(t *testing.T, core string) *gateway {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newGatewayAt(t, addr, core)
+}
+
+func newGatewayAt(t *testing.T, addr, core string, args ...string) *gateway {
+	t.Helper()
 	g := &gateway{process: process{log: newOutput()}}
 	t.Cleanup(func() {
 		g.kill()
@@ -39,7 +44,7 @@ func newGateway(t *testing.T, core string) *gateway {
 			t.Logf("the gateway's log ends with:\n%s", g.log.tail())
 		}
 	})
-	if err := g.start(t.Context(), addr, core, t.TempDir()); err != nil {
+	if err := g.start(t.Context(), addr, core, t.TempDir(), args...); err != nil {
 		t.Fatal(err)
 	}
 	return g
