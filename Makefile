@@ -11,34 +11,59 @@ TOOL := $(GO) tool -modfile=.ci/tools.mod
 VERSION  := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
 PROGRAMS := $(notdir $(wildcard cmd/*))
 
+# The web client is built where there is Node.js 20 or newer, and when its
+# sources changed.
+NPM         := $(if $(wildcard web/package.json),$(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm))
+WEB         := web/dist/index.html
+WEB_MODULES := web/node_modules/.package-lock.json
+WEB_SOURCES := openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
+
 .DEFAULT_GOAL := help
-.PHONY: help build run test tools check fuzz bench lint soak clean
+.PHONY: help build web run test tools check fuzz bench lint soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the programs into bin/
+build: $(if $(NPM),$(WEB)) ## build the web client and the programs, into bin/
 	@mkdir -p bin
 	@for program in $(PROGRAMS); do \
 		echo "building bin/$$program $(VERSION)"; \
 		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/$$program ./cmd/$$program || exit 1; \
 	done
 
+web: $(WEB) ## build the web client into web/dist, from where the gateway has it
+
+$(WEB_MODULES): web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+$(WEB): $(WEB_MODULES) $(WEB_SOURCES)
+	cd web && npm run build
+	@touch $@
+
 run: build ## build, and run core and gateway until Ctrl-C
 	@exec scripts/run
 
-test: tools check ## all tests, with the race detector, and a little fuzzing
+test: tools check build ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
+ifdef NPM
+	cd web && npm test && npm run e2e
+else
+	@echo "there is no Node.js 20 here: the web client was not tested" >&2
+endif
 
 tools: ## install what the tests need and the machine lacks
 	@.ci/tools
 
-check: ## gofmt, go vet, and that generated code is current
+check: $(if $(NPM),$(WEB_MODULES)) ## what needs no running: formatting, go vet, generated code, the web client's types
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	@GO='$(GO)' .ci/generated
+ifdef NPM
+	cd web && npm run check
+endif
 
 fuzz: ## every fuzz target for FUZZTIME (1000x) each
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
