@@ -15,12 +15,18 @@ import (
 	"time"
 )
 
+// process is a running program.
+type process struct {
+	cmd  *exec.Cmd
+	took time.Duration // from its start until it accepts
+}
+
 // core is a running server.
 type core struct {
-	cmd  *exec.Cmd
-	addr string
-	dir  string
-	took time.Duration // from its start until it accepts
+	process
+	addr     string
+	internal string // the gateway's address
+	dir      string
 }
 
 // start starts a core on a data folder.
@@ -33,38 +39,46 @@ func (b *bench) start(ctx context.Context, dir string) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &core{addr: addr, dir: dir}
+	c := &core{addr: addr, internal: internal, dir: dir}
 	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), "--data", dir, "--listen", addr,
 		"--internal-listen", internal, "--max-connections", "8192", "--idle-timeout", "10m", "--log-level", "warn")
-	c.cmd.Stderr = os.Stderr
-	began := time.Now()
-	if err := c.cmd.Start(); err != nil {
+	if err := c.start(addr); err != nil {
 		return nil, err
+	}
+	return c, nil
+}
+
+// start starts the program and waits until it listens at addr.
+func (p *process) start(addr string) error {
+	p.cmd.Stderr = os.Stderr
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return err
 	}
 	for {
 		nc, err := net.Dial("tcp", addr)
 		if err == nil {
-			c.took = time.Since(began)
-			return c, nc.Close()
+			p.took = time.Since(began)
+			return nc.Close()
 		}
 		if time.Since(began) > 5*time.Minute {
-			return nil, errors.Join(fmt.Errorf("the core does not listen: %w", err), c.stop())
+			return errors.Join(fmt.Errorf("%s does not listen: %w", filepath.Base(p.cmd.Path), err), p.stop())
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
 
-func (c *core) stop() error {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return c.cmd.Wait()
+	return p.cmd.Wait()
 }
 
 // memory reads a figure of the process, in bytes: VmHWM is its peak resident
 // memory, VmRSS the resident memory now.
-func (c *core) memory(key string) (float64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+func (p *process) memory(key string) (float64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}

@@ -30,6 +30,7 @@ type bench struct {
 	size   int64  // bytes of a large file
 	many   int64  // bytes of each of the 64 uploads at once
 	rows   int    // files in a large catalog
+	web    int64  // bytes of each of 32 uploads at once through the gateway
 
 	figures []figure
 }
@@ -45,6 +46,7 @@ func main() {
 	flag.Int64Var(&b.size, "size", 1<<30, "bytes of a large file")
 	flag.Int64Var(&b.many, "many", 1<<30, "bytes of each of 64 uploads at once")
 	flag.IntVar(&b.rows, "rows", 1_000_000, "files in a large catalog")
+	flag.Int64Var(&b.web, "web", 256<<20, "bytes of each of 32 uploads at once through the gateway")
 	run := flag.String("run", ".", "measurements to run, a regular expression")
 	out := flag.String("json", "", "file for the figures as JSON")
 	flag.Parse()
@@ -82,6 +84,9 @@ func (b *bench) main(ctx context.Context, run, out string) (err error) {
 		{"small", b.smallFiles},
 		{"idle", b.idleConnections},
 		{"catalog", b.largeCatalog},
+		{"gateway", b.gatewayUploads},
+		{"status", b.gatewayStatus},
+		{"web", b.gatewayMemory},
 	} {
 		if !want.MatchString(m.name) {
 			continue
