@@ -112,10 +112,10 @@ func givenClientID(r *http.Request, inBody *ClientID) (*protocol.ClientID, error
 func parseClientID(field, text string) (*protocol.ClientID, error) {
 	var id protocol.ClientID
 	plain := strings.ReplaceAll(text, "-", "")
-	if len(text) != 36 || len(plain) != 32 {
+	if len(plain) != 2*len(id) {
 		return nil, invalid(field, "not a client id")
 	}
-	if _, err := hex.Decode(id[:], []byte(plain)); err != nil {
+	if _, err := hex.Decode(id[:], []byte(plain)); err != nil || formatClientID(id) != strings.ToLower(text) {
 		return nil, invalid(field, "not a client id")
 	}
 	return &id, nil

@@ -91,6 +91,9 @@ func (c *contract) check(w http.ResponseWriter, r *http.Request) error {
 			if err := checkJSON(body); err != nil {
 				return err
 			}
+			if err := checkNames(body, route.Operation); err != nil {
+				return err
+			}
 		}
 	}
 	// The validator reads the request's body, or, without one, looks at none.
@@ -229,6 +232,23 @@ func checkValue(d *json.Decoder, depth int) error {
 	}
 	if _, err := d.Token(); err != nil {
 		return badJSON(d)
+	}
+	return nil
+}
+
+// checkNames refuses a member that differs from one of the contract's in case
+// alone: to the validator it is another, while encoding/json would take it.
+func checkNames(body []byte, op *openapi3.Operation) error {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return nil // no object, which the validator refuses
+	}
+	for known := range op.RequestBody.Value.Content.Get(typeJSON).Schema.Value.Properties {
+		for name := range members {
+			if name != known && strings.EqualFold(name, known) {
+				return invalid(name, "must be written "+known)
+			}
+		}
 	}
 	return nil
 }

@@ -226,6 +226,8 @@ func TestBadInput(t *testing.T) {
 		{"half", "application/json", `{"username":`, 400, "body: not JSON"},
 		{"more", "application/json", `{} {}`, 400, "body: more"},
 		{"twice", "application/json", `{"username":"a","username":"b","client_type":"web_client"}`, 400, "username: given twice"},
+		{"twice, in capitals", "application/json", `{"username":"a","client_type":"web_client","CLIENT_TYPE":"toaster"}`, 400, "CLIENT_TYPE: must be written client_type"},
+		{"in capitals that fold", "application/json", `{"username":"a","client_type":"web_client","pa\u017fsword":"b"}`, 400, "must be written password"},
 		{"another type", "text/plain", `{}`, 415, "Content-Type"},
 		{"no type", "", `{}`, 415, "Content-Type"},
 	} {

@@ -12,7 +12,7 @@ import (
 	"coffer/protocol"
 )
 
-func testTokens(t *testing.T, secret byte, ttl time.Duration) *tokens {
+func testTokens(t testing.TB, secret byte, ttl time.Duration) *tokens {
 	t.Helper()
 	tokens, err := newTokens(bytes.Repeat([]byte{secret}, minSecret), ttl)
 	if err != nil {
