@@ -2,12 +2,13 @@ package api_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"coffer/api"
 	"coffer/protocol"
@@ -47,8 +48,9 @@ func TestCoreRestarts(t *testing.T) {
 	}
 }
 
-// fakeCore answers every request with the same bytes.
-func fakeCore(t *testing.T, answer []byte) string {
+// fakeCore is a core that answers requests by answer, which says whether it
+// goes on with the connection.
+func fakeCore(t *testing.T, answer func(w io.Writer, code protocol.Code) bool) string {
 	l := listen(t, "127.0.0.1:0")
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -65,10 +67,7 @@ func fakeCore(t *testing.T, answer []byte) string {
 					if err != nil {
 						return
 					}
-					if _, err := io.CopyN(io.Discard, in, int64(h.Size)); err != nil {
-						return
-					}
-					if _, err := nc.Write(answer); err != nil {
+					if _, err := io.CopyN(io.Discard, in, int64(h.Size)); err != nil || !answer(nc, h.Code) {
 						return
 					}
 				}
@@ -79,40 +78,92 @@ func fakeCore(t *testing.T, answer []byte) string {
 	return l.Addr().String()
 }
 
+// Whatever a core answers, whichever call it is for, its caller gets a problem
+// that says so and nothing else of it.
 func TestBadCore(t *testing.T) {
-	tests := map[string]struct {
-		answer []byte
+	real := startSite(t, startCore(t).addr, nil)
+	a := real.account("alice")
+	proven := real.must(200, "POST", "/api/v1/auth/login", m{"username": "alice", "client_id": a.id})["session_token"].(string)
+	bearer := []string{"Authorization", "Bearer " + proven}
+	begun := real.must(201, "POST", "/api/v1/uploads", m{"filename": "q"}, bearer...)
+	packet := m{"filename": "q", "original_size": 600_000, "packet_number": 1, "total_packets": 1, "encrypted_data": random(600_000)}
+	calls := []struct {
+		name, method, path string
+		body               func() any
+	}{
+		{"status", "GET", "/api/v1/status", func() any { return nil }},
+		{"login", "POST", "/api/v1/auth/login", func() any { return m{"username": "alice", "client_id": a.id} }},
+		{"files", "GET", "/api/v1/files", func() any { return nil }},
+		{"content", "GET", "/api/v1/files/q/content", func() any { return nil }},
+		{"small packet", "PUT", "/api/v1/uploads/" + begun["upload_id"].(string) + "/packets/1", func() any { return strings.NewReader("x") }},
+		{"packet in pieces", "PUT", "/api/v1/uploads/" + begun["upload_id"].(string) + "/packets/1", func() any { return bytes.NewReader(random(600_000)) }},
+		{"packet in JSON", "POST", "/api/v1/files/upload", func() any { return packet }},
+	}
+	say := func(answer []byte) func(io.Writer) bool {
+		return func(w io.Writer) bool { _, err := w.Write(answer); return err == nil }
+	}
+	failure := func(status protocol.Status) func(io.Writer) bool {
+		return say(protocol.AppendResponse(nil, &protocol.Failure{Status: status, Message: "secret"}, 0))
+	}
+	faults := []struct {
+		name   string
+		answer func(io.Writer) bool
 		status int
 	}{
-		"1607":             {protocol.AppendResponse(nil, &protocol.Error{}, 0), 502},
-		"garbage":          {[]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), 502},
-		"another's answer": {protocol.AppendResponse(nil, &protocol.Done{}, 0), 502},
-		"internal":         {protocol.AppendResponse(nil, &protocol.Failure{Status: protocol.StatusInternal, Message: "secret"}, 0), 502},
-		"no space":         {protocol.AppendResponse(nil, &protocol.Failure{Status: protocol.StatusNoSpace, Message: "full"}, 0), 507},
+		{"1607", say(protocol.AppendResponse(nil, &protocol.Error{}, 0)), 502},
+		{"garbage", say([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")), 502},
+		{"another's answer", say(protocol.AppendResponse(nil, &protocol.ChallengeIssued{}, 0)), 502},
+		{"internal", failure(protocol.StatusInternal), 502},
+		{"a status that there is not", failure(9999), 502},
+		{"hangs up", func(io.Writer) bool { return false }, 503},
+		{"hangs up in its answer", func(w io.Writer) bool {
+			_, _ = w.Write(protocol.AppendResponse(nil, &protocol.Error{}, 0)[:3]) // the gateway may be gone
+			return false
+		}, 503},
+		{"says nothing", func(io.Writer) bool { return true }, 503},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := startSite(t, fakeCore(t, test.answer), nil)
-			got := s.call("GET", "/api/v1/status", nil)
-			if got.status != test.status || strings.Contains(string(got.body), "secret") {
-				t.Errorf("%d %s", got.status, got.body)
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
+			addr := fakeCore(t, func(w io.Writer, code protocol.Code) bool {
+				if code == protocol.CodeCheckToken {
+					return say(protocol.AppendResponse(nil, &protocol.Done{}, 0))(w)
+				}
+				return fault.answer(w)
+			})
+			s := startSite(t, addr, func(cfg *api.Config) { cfg.CoreTimeout = 100 * time.Millisecond })
+			for _, call := range calls {
+				got := s.call(call.method, call.path, call.body(), bearer...)
+				if got.status != fault.status || strings.Contains(string(got.body), "secret") || (got.header.Get("Retry-After") != "") != (got.status == 503) {
+					t.Errorf("%s: %d %s", call.name, got.status, got.body)
+				}
 			}
 		})
 	}
+	full := startSite(t, fakeCore(t, func(w io.Writer, _ protocol.Code) bool {
+		return say(protocol.AppendResponse(nil, &protocol.Failure{Status: protocol.StatusNoSpace, Message: "full"}, 0))(w)
+	}), nil)
+	if got := full.call("GET", "/api/v1/status", nil); got.status != 507 {
+		t.Errorf("no space: %d %s", got.status, got.body)
+	}
 }
 
-// Callers that send half a packet and then nothing hold no connection to the
-// core: with only one, others are served.
-func TestSlowCallersHoldNoConnection(t *testing.T) {
-	s := startSite(t, startCore(t).addr, func(cfg *api.Config) { cfg.CoreConns = 1 })
-	a := s.account("alice")
-	for range 4 {
-		nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer nc.Close()
-		fmt.Fprintf(nc, "POST /api/v1/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{\"encrypted_data\":\"AAAA", a.token)
+// When all connections to the core are in use, a call waits so long and is
+// told to come again.
+func TestBusyCore(t *testing.T) {
+	asked, leave := make(chan struct{}, 1), make(chan struct{})
+	addr := fakeCore(t, func(io.Writer, protocol.Code) bool {
+		asked <- struct{}{}
+		<-leave
+		return false
+	})
+	s := startSite(t, addr, func(cfg *api.Config) { cfg.CoreConns, cfg.CoreWait = 1, 50*time.Millisecond })
+	var first sync.WaitGroup
+	first.Go(func() { s.call("GET", "/api/v1/status", nil) })
+	<-asked
+	got := s.call("GET", "/api/v1/status", nil)
+	if got.status != 503 || got.header.Get("Retry-After") == "" || got.json(t)["message"] != "the server is busy; try again" {
+		t.Errorf("%d %s", got.status, got.body)
 	}
-	s.put(a, "file", []byte("x"))
+	close(leave)
+	first.Wait()
 }
