@@ -1,0 +1,79 @@
+import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core"
+import { Notifications } from "@mantine/notifications"
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query"
+import { RouterProvider } from "@tanstack/react-router"
+import { useEffect, useState } from "react"
+import type { Engine } from "../engine/types"
+import { EngineProvider } from "./engine"
+import { colorSchemeKey } from "./preferences"
+import { toProblem } from "./problems"
+import { makeRouter } from "./router"
+import { cssVariables, theme } from "./theme"
+
+/** The whole page around an engine. */
+export function App(props: { engine: Engine }) {
+  const { engine } = props
+  const [client] = useState(makeQueryClient)
+  const [router] = useState(makeRouter)
+  const [colorScheme] = useState(() => localStorageColorSchemeManager({ key: colorSchemeKey }))
+  useEffect(() => keepFresh(engine, client), [engine, client])
+
+  return (
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={cssVariables}
+      colorSchemeManager={colorScheme}
+      defaultColorScheme="auto"
+    >
+      <Notifications position="top-right" autoClose={6_000} limit={4} />
+      <EngineProvider engine={engine}>
+        <QueryClientProvider client={client}>
+          <RouterProvider router={router} />
+        </QueryClientProvider>
+      </EngineProvider>
+    </MantineProvider>
+  )
+}
+
+function makeQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 15_000,
+        // Only what a second attempt may mend is tried again.
+        retry: (failures, error) =>
+          failures < 2 && ["network", "server"].includes(toProblem(error).kind),
+      },
+    },
+  })
+}
+
+/** Has the lists fetched anew after an upload was verified, and forgets them when another person signs in. */
+function keepFresh(engine: Engine, client: QueryClient): () => void {
+  let verified = countVerified(engine)
+  const queue = engine.queue.subscribe(() => {
+    const now = countVerified(engine)
+    if (now > verified) {
+      client.invalidateQueries({ queryKey: ["files"] })
+      client.invalidateQueries({ queryKey: ["file"] })
+      client.invalidateQueries({ queryKey: ["account"] })
+    }
+    verified = now
+  })
+  let state = engine.session.getSnapshot().state
+  const session = engine.session.subscribe(() => {
+    const now = engine.session.getSnapshot().state
+    if (now === "signed-out") client.clear()
+    // Questions that came while the session was over are asked again.
+    else if (now === "signed-in" && state !== now) client.invalidateQueries()
+    state = now
+  })
+  return () => {
+    queue()
+    session()
+  }
+}
+
+function countVerified(engine: Engine): number {
+  return engine.queue.getSnapshot().transfers.filter((t) => t.state === "verified").length
+}

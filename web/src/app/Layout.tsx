@@ -1,0 +1,172 @@
+import { Avatar, Menu, Text, Tooltip, UnstyledButton, VisuallyHidden } from "@mantine/core"
+import { notifications } from "@mantine/notifications"
+import {
+  IconArrowsUpDown,
+  IconFiles,
+  IconKey,
+  IconLayoutDashboard,
+  IconLogout,
+  IconSelector,
+  IconSettings,
+} from "@tabler/icons-react"
+import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router"
+import { useEffect, useRef } from "react"
+import { Brand } from "../components/Brand"
+import { DropEverywhere } from "../components/DropEverywhere"
+import { StatusDot } from "../components/StatusDot"
+import { useEngine, useQueue, useRestores, useSession } from "./engine"
+import classes from "./Layout.module.css"
+import { pickedFromDrop } from "./picking"
+import { toProblem } from "./problems"
+import { useServerState } from "./queries"
+import { useAnnouncements } from "./useAnnouncements"
+import { useRecoveryFile } from "./useRecoveryFile"
+
+const places = [
+  { to: "/", label: "Dashboard", icon: IconLayoutDashboard },
+  { to: "/transfers", label: "Transfers", icon: IconArrowsUpDown },
+  { to: "/files", label: "Files", icon: IconFiles },
+  { to: "/settings", label: "Settings", icon: IconSettings },
+] as const
+
+/** What surrounds every page of somebody signed in. */
+export function Layout() {
+  const { queue } = useEngine()
+  const navigate = useNavigate()
+  const main = useRef<HTMLElement>(null)
+  useFocusOnArrival(main)
+  useAnnouncements()
+
+  async function drop(data: DataTransfer) {
+    try {
+      const picked = await pickedFromDrop(data)
+      if (picked.length === 0) return
+      queue.add(picked)
+      await navigate({ to: "/transfers" })
+    } catch (error) {
+      const problem = toProblem(error)
+      notifications.show({ color: "red", title: problem.title, message: problem.advice })
+    }
+  }
+
+  return (
+    <div className={classes.shell}>
+      <a href="#main" className={classes.skip}>
+        Skip to the content
+      </a>
+      <aside className={classes.side} aria-label="Coffer">
+        <Link to="/" className={classes.home} aria-label="Coffer, to the dashboard">
+          <Brand nameClassName={classes.name} />
+        </Link>
+        <Navigation />
+        <div className={classes.foot}>
+          <ServerIndicator />
+          <AccountMenu />
+        </div>
+      </aside>
+      <main id="main" ref={main} tabIndex={-1} className={classes.main}>
+        <Outlet />
+      </main>
+      <DropEverywhere message="Drop to back up" onDrop={drop} />
+    </div>
+  )
+}
+
+/** A reader of the screen hears the new page, and the keyboard goes on from its top. */
+function useFocusOnArrival(main: React.RefObject<HTMLElement | null>) {
+  const path = useRouterState({ select: (s) => s.location.pathname })
+  const before = useRef(path)
+  useEffect(() => {
+    if (before.current === path) return
+    before.current = path
+    main.current?.focus({ preventScroll: true })
+  }, [path, main])
+}
+
+function Navigation() {
+  const { transfers } = useQueue()
+  const restores = useRestores()
+  const active =
+    transfers.filter((t) => ["waiting", "sealing", "sending", "verifying"].includes(t.state))
+      .length + restores.filter((r) => r.state === "receiving" || r.state === "checking").length
+  return (
+    <nav className={classes.nav} aria-label="Pages">
+      {places.map(({ to, label, icon: Icon }) => (
+        <Link
+          key={to}
+          to={to}
+          className={classes.link}
+          activeOptions={{ exact: to === "/", includeSearch: false }}
+        >
+          <Icon size={20} stroke={1.75} aria-hidden />
+          <span>{label}</span>
+          {to === "/transfers" && active > 0 && (
+            <span className={classes.badge}>
+              {active > 99 ? "99+" : active}
+              <VisuallyHidden> under way</VisuallyHidden>
+            </span>
+          )}
+        </Link>
+      ))}
+    </nav>
+  )
+}
+
+function ServerIndicator() {
+  const server = useServerState()
+  return (
+    <Tooltip label={server.explanation} multiline maw={260}>
+      <div className={classes.server} role="status">
+        <StatusDot tone={server.tone} size="xs">
+          <span className={classes.serverText}>{server.title}</span>
+        </StatusDot>
+      </div>
+    </Tooltip>
+  )
+}
+
+function AccountMenu() {
+  const { session } = useEngine()
+  const state = useSession()
+  const recovery = useRecoveryFile()
+  const navigate = useNavigate()
+  if (state.state === "signed-out") return null
+
+  async function signOut() {
+    await session.signOut()
+    await navigate({ to: "/" })
+  }
+
+  return (
+    <Menu position="top-start" width={220} withinPortal>
+      <Menu.Target>
+        <UnstyledButton className={classes.account}>
+          <Avatar size={32} radius="xl" color="petrol" variant="filled" aria-hidden>
+            {state.username.slice(0, 1).toUpperCase()}
+          </Avatar>
+          <Text size="sm" fw={500} truncate className={classes.who}>
+            {state.username}
+          </Text>
+          <VisuallyHidden>Account menu</VisuallyHidden>
+          <IconSelector size={16} className={classes.chevron} aria-hidden />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>Signed in as {state.username}</Menu.Label>
+        <Menu.Item
+          leftSection={<IconSettings size={16} aria-hidden />}
+          onClick={() => navigate({ to: "/settings" })}
+        >
+          Settings
+        </Menu.Item>
+        <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={recovery.run}>
+          Save recovery file
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={signOut}>
+          Sign out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
+}

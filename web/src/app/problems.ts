@@ -1,0 +1,24 @@
+import type { Problem } from "../engine/types"
+
+/** What to tell a person about an error that came from anywhere. */
+export function toProblem(error: unknown): Problem {
+  if (isProblem(error)) return error
+  if (error instanceof Error && isProblem(error.cause)) return error.cause
+  return {
+    title: "That did not work",
+    message: "Something went wrong in this page.",
+    advice: "Try it again. If it happens once more, reload the page.",
+    kind: "browser",
+  }
+}
+
+function isProblem(value: unknown): value is Problem {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "title" in value &&
+    "message" in value &&
+    "advice" in value &&
+    "kind" in value
+  )
+}

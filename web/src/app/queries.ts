@@ -1,0 +1,95 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query"
+import type { Tone } from "../components/StatusDot"
+import type { Problem, Status } from "../engine/types"
+import { useEngine } from "./engine"
+import { toProblem } from "./problems"
+
+/** A query whose error is already put in words. */
+function withProblem<T extends { error: unknown }>(query: T): T & { problem: Problem | undefined } {
+  return { ...query, problem: query.error ? toProblem(query.error) : undefined }
+}
+
+export function useAccount() {
+  const { server } = useEngine()
+  return withProblem(useQuery({ queryKey: ["account"], queryFn: () => server.account() }))
+}
+
+/** All files, newest version each. Searching and sorting are done here, so all pages are fetched. */
+export function useFiles() {
+  const { server } = useEngine()
+  return withProblem(useQuery({ queryKey: ["files"], queryFn: () => server.files() }))
+}
+
+export function useFileDetails(name: string | undefined) {
+  const { server } = useEngine()
+  return withProblem(
+    useQuery({
+      queryKey: ["file", name],
+      queryFn: () => server.file(name ?? ""),
+      enabled: name !== undefined,
+    }),
+  )
+}
+
+/** Removes a file, or one version of it, and has the lists fetched anew. */
+export function useDeleteFile() {
+  const { server } = useEngine()
+  const client = useQueryClient()
+  return async (name: string, version?: number) => {
+    await server.remove(name, version)
+    await Promise.all([
+      client.invalidateQueries({ queryKey: ["files"] }),
+      client.invalidateQueries({ queryKey: ["account"] }),
+      version === undefined
+        ? client.removeQueries({ queryKey: ["file", name] })
+        : client.invalidateQueries({ queryKey: ["file", name] }),
+    ])
+  }
+}
+
+/** How the server is, asked again and again, in words. */
+export function useServerState(): {
+  tone: Tone
+  title: string
+  explanation: string
+  status?: Status
+} {
+  const { server } = useEngine()
+  const query = useQuery({
+    queryKey: ["status"],
+    queryFn: () => server.status(),
+    refetchInterval: 10_000,
+    retry: 0,
+  })
+  if (query.error) {
+    return {
+      tone: "bad",
+      title: "Server not reached",
+      explanation: "Transfers wait, and go on by themselves when the server is back.",
+    }
+  }
+  if (!query.data) return { tone: "idle", title: "Asking the server", explanation: "One moment." }
+  const status = query.data
+  if (!status.server_running) {
+    return {
+      tone: "bad",
+      title: "Server is down",
+      explanation: "The gateway answers, the server behind it does not. Transfers wait for it.",
+      status,
+    }
+  }
+  if (status.database !== "operational" || status.storage !== "operational") {
+    return {
+      tone: "warn",
+      title: "Server has trouble",
+      explanation: "Its database or its storage does not work as it should. Tell its operator.",
+      status,
+    }
+  }
+  return {
+    tone: "good",
+    title: "Server is running",
+    explanation: "It takes backups and gives them back.",
+    status,
+  }
+}

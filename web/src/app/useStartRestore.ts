@@ -1,0 +1,49 @@
+import { notifications } from "@mantine/notifications"
+import { useCallback } from "react"
+import type { FileEntry } from "../engine/types"
+import { useEngine } from "./engine"
+
+/** From this size on a file is written straight to the disk, where the browser can; a smaller one is an ordinary download. */
+const streamFrom = 64 * 1024 * 1024
+
+type SavePicker = (options: { suggestedName: string }) => Promise<FileSystemFileHandle>
+
+/** The name that a restored file is saved under: its own, without folders; a folder's archive says what it is. */
+export function saveName(entry: FileEntry): string {
+  const base = entry.filename.slice(entry.filename.lastIndexOf("/") + 1)
+  return isFolder(entry) ? `${base}.tar.zst` : base
+}
+
+export function isFolder(entry: FileEntry): boolean {
+  return entry.format === "folder" || entry.format === "sealed_folder"
+}
+
+export function isSealed(entry: FileEntry): boolean {
+  return entry.format === "sealed_file" || entry.format === "sealed_folder"
+}
+
+/** Starts to restore a file, asking where to save it where that is due. */
+export function useStartRestore() {
+  const { restore } = useEngine()
+  return useCallback(
+    async (entry: FileEntry, version?: number) => {
+      const picker = (window as { showSaveFilePicker?: SavePicker }).showSaveFilePicker
+      let sink: FileSystemFileHandle | undefined
+      if (picker && entry.original_size >= streamFrom) {
+        try {
+          sink = await picker({ suggestedName: saveName(entry) })
+        } catch (error) {
+          if (error instanceof DOMException && error.name === "AbortError") return
+          // The browser does not let us write to the disk: a download does as well.
+        }
+      }
+      restore.start(entry, version, sink)
+      notifications.show({
+        id: `restoring-${entry.filename}`,
+        title: "Restoring",
+        message: `${entry.filename} is being fetched, decrypted and checked. Transfers shows how far it is.`,
+      })
+    },
+    [restore],
+  )
+}

@@ -1,0 +1,352 @@
+import {
+  Button,
+  Group,
+  Modal,
+  NativeSelect,
+  SegmentedControl,
+  Stack,
+  Switch,
+  Text,
+  TextInput,
+  useMantineColorScheme,
+} from "@mantine/core"
+import { notifications } from "@mantine/notifications"
+import { IconDownload } from "@tabler/icons-react"
+import { useNavigate } from "@tanstack/react-router"
+import { type FormEvent, type ReactNode, useState } from "react"
+import { useEngine, useSession, useSettings } from "../app/engine"
+import { languages, useFormat, useLanguage } from "../app/preferences"
+import { useAccount } from "../app/queries"
+import { useAction } from "../app/useAction"
+import { useRecoveryFile } from "../app/useRecoveryFile"
+import { NewPassphrase, useNewPassphrase } from "../components/NewPassphrase"
+import { Page } from "../components/Page"
+import { PassphraseField } from "../components/PassphraseField"
+import { ProblemAlert } from "../components/ProblemAlert"
+import { Section } from "../components/Section"
+import classes from "./Settings.module.css"
+
+const MiB = 1024 * 1024
+
+export function Settings() {
+  return (
+    <Page title="Settings">
+      <div className={classes.column}>
+        <Backups />
+        <Appearance />
+        <Keys />
+        <Account />
+      </div>
+    </Page>
+  )
+}
+
+/** A setting: what it is and what it does on the left, its control on the right. */
+function Row(props: { title: string; description: ReactNode; id?: string; children: ReactNode }) {
+  return (
+    <div className={classes.row}>
+      <div className={classes.words}>
+        <Text component={props.id ? "label" : "p"} htmlFor={props.id} size="sm" fw={500} m={0}>
+          {props.title}
+        </Text>
+        <Text size="sm" c="dimmed">
+          {props.description}
+        </Text>
+      </div>
+      <div className={classes.control}>{props.children}</div>
+    </div>
+  )
+}
+
+function Backups() {
+  const [settings, change] = useSettings()
+  return (
+    <Section title="Backups" description="These apply to files that you add from now on.">
+      <Row
+        id="sealing"
+        title="Seal files"
+        description="Encrypts files so that only your keys open them, not even the server. Leave this on unless a client that cannot unseal must read them."
+      >
+        <Switch
+          id="sealing"
+          checked={settings.seal}
+          onChange={(e) => change({ seal: e.currentTarget.checked })}
+        />
+      </Row>
+      <Row
+        id="packet-size"
+        title="Packet size"
+        description="Smaller packets lose less when a connection breaks; larger ones are a little faster."
+      >
+        <NativeSelect
+          id="packet-size"
+          value={settings.packetSize}
+          onChange={(e) => change({ packetSize: Number(e.currentTarget.value) })}
+          data={[1, 2, 4, 8, 16].map((n) => ({ value: String(n * MiB), label: `${n} MiB` }))}
+        />
+      </Row>
+      <Row
+        id="parallel"
+        title="Packets at once"
+        description="How many packets are on their way at the same time."
+      >
+        <NativeSelect
+          id="parallel"
+          value={settings.parallel}
+          onChange={(e) => change({ parallel: Number(e.currentTarget.value) })}
+          data={[1, 2, 3, 4, 6, 8].map(String)}
+        />
+      </Row>
+    </Section>
+  )
+}
+
+function Appearance() {
+  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const [language, setLanguage] = useLanguage()
+  const format = useFormat()
+  return (
+    <Section title="Appearance">
+      <Row title="Theme" description="System follows your computer’s own setting.">
+        <SegmentedControl
+          aria-label="Theme"
+          value={colorScheme}
+          onChange={(value) => setColorScheme(value as "light" | "dark" | "auto")}
+          data={[
+            { value: "light", label: "Light" },
+            { value: "dark", label: "Dark" },
+            { value: "auto", label: "System" },
+          ]}
+        />
+      </Row>
+      <Row
+        id="language"
+        title="Dates and numbers"
+        description={`Now they look like this: ${format.date(new Date())}.`}
+      >
+        <NativeSelect
+          id="language"
+          value={language}
+          onChange={(e) => setLanguage(e.currentTarget.value)}
+          data={[{ value: "", label: "As the browser is set" }, ...languages]}
+        />
+      </Row>
+    </Section>
+  )
+}
+
+function Keys() {
+  const recovery = useRecoveryFile()
+  const format = useFormat()
+  const [changing, setChanging] = useState(false)
+  return (
+    <Section title="Keys and passphrase">
+      <Row
+        title="Recovery file"
+        description={
+          <>
+            Your keys, encrypted with your passphrase. Keep a copy away from this computer.{" "}
+            {recovery.savedAt
+              ? `Last saved from this browser ${format.age(recovery.savedAt)}.`
+              : "Not saved from this browser yet."}
+          </>
+        }
+      >
+        <Button
+          variant="default"
+          leftSection={<IconDownload size={17} aria-hidden />}
+          loading={recovery.busy}
+          onClick={recovery.run}
+        >
+          Save
+        </Button>
+      </Row>
+      {recovery.problem && <ProblemAlert problem={recovery.problem} />}
+      <Row
+        title="Passphrase"
+        description="Changing it signs out your other browsers and command lines. Recovery files saved before keep their old passphrase."
+      >
+        <Button variant="default" onClick={() => setChanging(true)}>
+          Change
+        </Button>
+      </Row>
+      <Modal opened={changing} onClose={() => setChanging(false)} title="Change your passphrase">
+        <ChangePassphrase onDone={() => setChanging(false)} />
+      </Modal>
+    </Section>
+  )
+}
+
+function ChangePassphrase(props: { onDone: () => void }) {
+  const { session } = useEngine()
+  const state = useSession()
+  const username = state.state === "signed-out" ? "" : state.username
+  const recovery = useRecoveryFile()
+  const [current, setCurrent] = useState("")
+  const next = useNewPassphrase([username])
+  const change = useAction(async () => {
+    if (!(await next.check())) return
+    await session.changePassphrase(current, next.value)
+    recovery.forget()
+    notifications.show({
+      color: "green",
+      title: "The passphrase is changed",
+      message: "Save a new recovery file: the old one opens with the old passphrase only.",
+      autoClose: 12_000,
+    })
+    props.onDone()
+  })
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    change.run()
+  }
+
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="md">
+        {change.problem && <ProblemAlert problem={change.problem} />}
+        <PassphraseField
+          label="Current passphrase"
+          autoComplete="current-password"
+          required
+          withAsterisk={false}
+          data-autofocus
+          value={current}
+          onChange={(e) => setCurrent(e.currentTarget.value)}
+        />
+        <NewPassphrase form={next} label="New passphrase" />
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={props.onDone}>
+            Cancel
+          </Button>
+          <Button type="submit" loading={change.busy}>
+            Change passphrase
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}
+
+function Account() {
+  const { session } = useEngine()
+  const state = useSession()
+  const account = useAccount()
+  const format = useFormat()
+  const navigate = useNavigate()
+  const [deleting, setDeleting] = useState(false)
+  const signOutEverywhere = useAction(async () => {
+    await session.signOut(true)
+    await navigate({ to: "/" })
+  })
+  const username = state.state === "signed-out" ? "" : state.username
+
+  return (
+    <Section
+      title="Account"
+      description={
+        account.data &&
+        `${username}, since ${format.date(new Date(account.data.created))}. ${format.count(account.data.files, "file", "files")} in ${format.count(account.data.versions, "version", "versions")}, ${format.bytes(account.data.bytes)}.`
+      }
+    >
+      {signOutEverywhere.problem && <ProblemAlert problem={signOutEverywhere.problem} />}
+      <Row
+        title="Sign out everywhere"
+        description="Ends every session of this account, this one too. Your files stay."
+      >
+        <Button variant="default" loading={signOutEverywhere.busy} onClick={signOutEverywhere.run}>
+          Sign out everywhere
+        </Button>
+      </Row>
+      <Row
+        title="Delete this account"
+        description="Removes the account, its keys and every file from the server. This cannot be undone."
+      >
+        <Button variant="light" color="red" onClick={() => setDeleting(true)}>
+          Delete account
+        </Button>
+      </Row>
+      <Modal opened={deleting} onClose={() => setDeleting(false)} title="Delete this account?">
+        <DeleteAccount
+          username={username}
+          files={account.data?.files}
+          onClose={() => setDeleting(false)}
+        />
+      </Modal>
+    </Section>
+  )
+}
+
+function DeleteAccount(props: {
+  username: string
+  files: number | undefined
+  onClose: () => void
+}) {
+  const { session } = useEngine()
+  const navigate = useNavigate()
+  const format = useFormat()
+  const [name, setName] = useState("")
+  const [passphrase, setPassphrase] = useState("")
+  const remove = useAction(async () => {
+    await session.removeAccount(passphrase)
+    await navigate({ to: "/" })
+    notifications.show({
+      title: "The account is deleted",
+      message: `${props.username} and all its files are gone from the server.`,
+    })
+  })
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    if (name === props.username) remove.run()
+  }
+
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="md">
+        <Text size="sm">
+          {props.files
+            ? `${format.count(props.files, "file", "files")} with all versions, the keys and the account itself go from the server.`
+            : "The keys and the account itself go from the server."}{" "}
+          Nobody can bring them back.
+        </Text>
+        {remove.problem && <ProblemAlert problem={remove.problem} />}
+        <TextInput
+          label={
+            <>
+              Type <b>{props.username}</b> to confirm
+            </>
+          }
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          data-autofocus
+          value={name}
+          onChange={(e) => setName(e.currentTarget.value)}
+        />
+        <PassphraseField
+          label="Passphrase"
+          autoComplete="current-password"
+          required
+          withAsterisk={false}
+          value={passphrase}
+          onChange={(e) => setPassphrase(e.currentTarget.value)}
+        />
+        <Group justify="flex-end" gap="xs">
+          <Button variant="default" onClick={props.onClose}>
+            Keep the account
+          </Button>
+          <Button
+            type="submit"
+            color="red"
+            loading={remove.busy}
+            disabled={name !== props.username || passphrase === ""}
+          >
+            Delete for good
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

@@ -1,0 +1,65 @@
+import { Anchor, Button, Stack, Text, TextInput } from "@mantine/core"
+import { Link } from "@tanstack/react-router"
+import { type FormEvent, useState } from "react"
+import { useEngine } from "../app/engine"
+import { useAction } from "../app/useAction"
+import { AuthCard } from "../components/AuthCard"
+import { PassphraseField } from "../components/PassphraseField"
+import { ProblemAlert } from "../components/ProblemAlert"
+
+export function SignIn() {
+  const { session } = useEngine()
+  const [username, setUsername] = useState("")
+  const [passphrase, setPassphrase] = useState("")
+  const signIn = useAction(() => session.signIn(username.trim(), passphrase))
+
+  function submit(event: FormEvent) {
+    event.preventDefault()
+    signIn.run()
+  }
+
+  return (
+    <AuthCard
+      title="Sign in"
+      description="Your files are encrypted in this browser before they leave it."
+      footer={
+        <Text size="sm" c="dimmed">
+          New here?{" "}
+          <Anchor component={Link} to="/register" inherit>
+            Create an account
+          </Anchor>
+        </Text>
+      }
+    >
+      <form onSubmit={submit}>
+        <Stack gap="md">
+          {signIn.problem && <ProblemAlert problem={signIn.problem} />}
+          <TextInput
+            label="Account name"
+            name="username"
+            autoComplete="username"
+            autoCapitalize="none"
+            spellCheck={false}
+            required
+            autoFocus
+            withAsterisk={false}
+            value={username}
+            onChange={(e) => setUsername(e.currentTarget.value)}
+          />
+          <PassphraseField
+            label="Passphrase"
+            name="passphrase"
+            autoComplete="current-password"
+            required
+            withAsterisk={false}
+            value={passphrase}
+            onChange={(e) => setPassphrase(e.currentTarget.value)}
+          />
+          <Button type="submit" loading={signIn.busy} fullWidth mt="xs">
+            Sign in
+          </Button>
+        </Stack>
+      </form>
+    </AuthCard>
+  )
+}
