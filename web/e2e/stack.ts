@@ -1,0 +1,169 @@
+/** A core and a gateway of a test's own: the real programs, free ports, a folder that goes afterwards. */
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { promisify } from "node:util"
+import { Relay } from "./relay"
+
+const bin = resolve(import.meta.dirname, process.env.COFFER_BIN ?? "../../bin")
+
+/** Polls until the condition holds, for so long at most. */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  seconds = 30,
+): Promise<void> {
+  const deadline = Date.now() + 1000 * seconds
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s for ${what}`)
+    await new Promise((done) => setTimeout(done, 50))
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  if (address === null || typeof address === "string") throw new Error("no port")
+  return address.port
+}
+
+class Program {
+  private process: ChildProcess | undefined
+  /** What it logged, for the message of a failed test. */
+  output = ""
+
+  constructor(
+    private readonly name: string,
+    private readonly args: string[],
+    private readonly cwd: string,
+  ) {}
+
+  start() {
+    const child = spawn(join(bin, this.name), this.args, { cwd: this.cwd })
+    child.stderr?.on("data", (text) => {
+      this.output += text
+    })
+    this.process = child
+  }
+
+  /** Ends it, by default politely, and waits until it is gone. */
+  async end(signal: NodeJS.Signals = "SIGTERM") {
+    const child = this.process
+    this.process = undefined
+    if (!child || child.exitCode !== null) return
+    const gone = once(child, "exit")
+    child.kill(signal)
+    await gone
+  }
+}
+
+export class Stack {
+  private constructor(
+    readonly folder: string,
+    /** Where the browser goes: the relay before the gateway. */
+    readonly url: string,
+    readonly gatewayURL: string,
+    readonly coreAddress: string,
+    readonly relay: Relay,
+    private readonly core: Program,
+    private readonly gateway: Program,
+  ) {}
+
+  static async start(options: { tokenTTL?: string } = {}): Promise<Stack> {
+    const folder = await mkdtemp(join(tmpdir(), "coffer-e2e-"))
+    const [listen, internal, http] = await Promise.all([freePort(), freePort(), freePort()])
+    const core = new Program(
+      "coffer-server",
+      [
+        `--data=${join(folder, "data")}`,
+        `--listen=127.0.0.1:${listen}`,
+        `--internal-listen=127.0.0.1:${internal}`,
+        "--min-free=64MiB",
+      ],
+      folder,
+    )
+    const gateway = new Program(
+      "coffer-gateway",
+      [
+        `--listen=127.0.0.1:${http}`,
+        `--core=127.0.0.1:${internal}`,
+        `--jwt-secret-file=${join(folder, "jwt.secret")}`,
+        `--token-ttl=${options.tokenTTL ?? "1h"}`,
+        "--auth-rate=100",
+        "--auth-burst=100",
+      ],
+      folder,
+    )
+    core.start()
+    gateway.start()
+    const relay = await Relay.start(http)
+    const stack = new Stack(
+      folder,
+      `http://127.0.0.1:${relay.port}`,
+      `http://127.0.0.1:${http}`,
+      `127.0.0.1:${listen}`,
+      relay,
+      core,
+      gateway,
+    )
+    await stack.ready()
+    return stack
+  }
+
+  private async ready() {
+    try {
+      await until("the gateway and the core", async () => {
+        try {
+          return (await fetch(`${this.gatewayURL}/readyz`)).ok
+        } catch {
+          return false
+        }
+      })
+    } catch (error) {
+      throw new Error(`${error}\n${this.core.output}\n${this.gateway.output}`)
+    }
+  }
+
+  async killCore() {
+    await this.core.end("SIGKILL")
+  }
+
+  async startCore() {
+    this.core.start()
+    await this.ready()
+  }
+
+  async stop() {
+    await this.relay.stop()
+    await this.gateway.end()
+    await this.core.end()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  /** Writes a file for a test to back up. */
+  async file(name: string, content: Uint8Array | string): Promise<string> {
+    const path = join(this.folder, name)
+    await writeFile(path, content)
+    return path
+  }
+
+  /** Runs the command line as a person on a machine of that name would; returns what it printed. */
+  async coffer(machine: string, passphrase: string, ...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(join(bin, "coffer"), args, {
+      cwd: this.folder,
+      env: {
+        ...process.env,
+        COFFER_HOME: join(this.folder, machine),
+        COFFER_PASSPHRASE: passphrase,
+        COFFER_QUIET: "1",
+      },
+    })
+    return stdout
+  }
+}
