@@ -4,8 +4,11 @@ import "@mantine/notifications/styles.css"
 import "./app/global.css"
 import { createRoot } from "react-dom/client"
 import { App } from "./app/App"
+import { download } from "./app/download"
+import { saveName } from "./app/useStartRestore"
 import { startEngine } from "./engine"
 
 const element = document.getElementById("root")
 if (!element) throw new Error("The page has no root element.")
-createRoot(element).render(<App engine={await startEngine()} />)
+const engine = startEngine((content, entry) => download(content, saveName(entry)))
+createRoot(element).render(<App engine={engine} />)

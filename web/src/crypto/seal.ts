@@ -1,0 +1,186 @@
+/**
+ * Sealing: an ordinary age file, to the account's own identity. The header is
+ * made and opened by the age library. The payload is age's STREAM, here chunk by
+ * chunk, because an upload that goes on after a reload must make the same bytes
+ * again, and because libsodium is faster.
+ */
+import { Decrypter, Encrypter, identityToRecipient } from "age-encryption"
+import sodium from "libsodium-wrappers"
+import { hkdf } from "./derive"
+import { SealError } from "./errors"
+
+/** Plaintext bytes in a chunk. */
+export const chunkSize = 64 * 1024
+const tagSize = 16
+const nonceSize = 16
+const sealedChunkSize = chunkSize + tagSize
+
+/** More than any header of ours: a hybrid one has some two thousand bytes. */
+const maxHeader = 64 * 1024
+
+/**
+ * What makes the sealed form of a file. With the same seed the same plaintext
+ * becomes the same bytes. A seed must never meet two plaintexts.
+ */
+export type SealSeed = {
+  header: Uint8Array<ArrayBuffer>
+  fileKey: Uint8Array<ArrayBuffer>
+  nonce: Uint8Array<ArrayBuffer>
+}
+
+/** Makes a seed for one file, to be opened with the identity. */
+export async function newSealSeed(identity: string): Promise<SealSeed> {
+  let fileKey = new Uint8Array(0)
+  const encrypter = new Encrypter()
+  encrypter.addRecipient(await identityToRecipient(identity))
+  // Sees the file key and adds nothing to the header.
+  encrypter.addRecipient({
+    wrapFileKey(key) {
+      fileKey = key.slice() as Uint8Array<ArrayBuffer>
+      return []
+    },
+  })
+  const nothing = await encrypter.encrypt(new Uint8Array(0))
+  return {
+    header: nothing.slice(0, nothing.length - nonceSize - tagSize) as Uint8Array<ArrayBuffer>,
+    fileKey,
+    nonce: crypto.getRandomValues(new Uint8Array(nonceSize)),
+  }
+}
+
+/** How many bytes a file has when it is sealed. */
+export function sealedSize(seed: SealSeed, size: number): number {
+  const chunks = Math.max(1, Math.ceil(size / chunkSize))
+  return seed.header.length + nonceSize + size + chunks * tagSize
+}
+
+/** The nonce of a chunk: its number, and whether it is the last. */
+function chunkNonce(number: number, last: boolean): Uint8Array {
+  const nonce = new Uint8Array(12)
+  new DataView(nonce.buffer).setUint32(7, number)
+  nonce[11] = last ? 1 : 0
+  return nonce
+}
+
+export class Sealer {
+  private chunk = 0
+
+  private constructor(
+    private readonly seed: SealSeed,
+    private readonly key: Uint8Array,
+  ) {}
+
+  static async start(seed: SealSeed): Promise<Sealer> {
+    await sodium.ready
+    return new Sealer(seed, await hkdf(seed.fileKey, seed.nonce, "payload"))
+  }
+
+  /** What stands before the chunks. */
+  prologue(): Uint8Array<ArrayBuffer> {
+    return concat([this.seed.header, this.seed.nonce])
+  }
+
+  /** Seals more of the file: whole chunks, but for the end, which may be shorter, and empty only if all is. */
+  seal(plain: Uint8Array, last: boolean): Uint8Array<ArrayBuffer> {
+    if (!last && plain.length % chunkSize !== 0) throw new Error("seal: not whole chunks")
+    const chunks = Math.max(last ? 1 : 0, Math.ceil(plain.length / chunkSize))
+    const sealed = new Uint8Array(plain.length + chunks * tagSize)
+    for (let i = 0; i < chunks; i++) {
+      const piece = sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
+        plain.subarray(i * chunkSize, (i + 1) * chunkSize),
+        null,
+        null,
+        chunkNonce(this.chunk, last && i === chunks - 1),
+        this.key,
+      )
+      this.chunk++
+      sealed.set(piece, i * sealedChunkSize)
+    }
+    return sealed
+  }
+}
+
+/** Opens a sealed file that comes in pieces of any size. */
+export class Opener {
+  private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  private key: Uint8Array | undefined
+  private chunk = 0
+
+  constructor(private readonly identity: string) {}
+
+  /** Takes in more and returns what could be opened. What it returns is authentic, though more may be missing. */
+  async update(sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+    this.buffer = concat([this.buffer, sealed])
+    if (!this.key && !(await this.begin())) return new Uint8Array(0)
+    // A chunk is opened when a byte of the next is there: only then is it not the last.
+    const whole = Math.max(0, Math.ceil(this.buffer.length / sealedChunkSize) - 1)
+    const opened = new Uint8Array(whole * chunkSize)
+    for (let i = 0; i < whole; i++) {
+      const piece = this.buffer.subarray(i * sealedChunkSize, (i + 1) * sealedChunkSize)
+      opened.set(this.open(piece, false), i * chunkSize)
+    }
+    if (whole > 0) this.buffer = this.buffer.slice(whole * sealedChunkSize)
+    return opened
+  }
+
+  /** Returns what is left, once all has been taken in. */
+  async end(): Promise<Uint8Array> {
+    if (!this.key) throw new SealError("the header of the seal is cut short")
+    const first = this.chunk === 0
+    const plain = this.open(this.buffer, true)
+    if (!first && plain.length === 0) throw new SealError("the seal ends with an empty chunk")
+    return plain
+  }
+
+  private open(piece: Uint8Array, last: boolean): Uint8Array {
+    try {
+      const nonce = chunkNonce(this.chunk++, last)
+      const key = this.key as Uint8Array
+      return sodium.crypto_aead_chacha20poly1305_ietf_decrypt(null, piece, null, nonce, key)
+    } catch {
+      throw new SealError("a chunk of the seal was changed")
+    }
+  }
+
+  /** Reads header and nonce, when they are there. */
+  private async begin(): Promise<boolean> {
+    const end = headerEnd(this.buffer)
+    if (end < 0) {
+      if (this.buffer.length > maxHeader) throw new SealError("this is no sealed file")
+      return false
+    }
+    if (this.buffer.length < end + nonceSize) return false
+    const header = this.buffer.slice(0, end)
+    const nonce = this.buffer.slice(end, end + nonceSize)
+    const decrypter = new Decrypter()
+    decrypter.addIdentity(this.identity)
+    let fileKey: Uint8Array
+    try {
+      fileKey = await decrypter.decryptHeader(header)
+    } catch (cause) {
+      throw new SealError("the seal is of another key, or its header was changed", { cause })
+    }
+    await sodium.ready
+    this.key = await hkdf(fileKey.slice() as Uint8Array<ArrayBuffer>, nonce, "payload")
+    this.buffer = this.buffer.slice(end + nonceSize)
+    return true
+  }
+}
+
+/** Where the header of an age file ends: after the line that begins with three dashes. */
+function headerEnd(bytes: Uint8Array): number {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, maxHeader))
+  const mac = text.indexOf("\n--- ")
+  if (mac < 0) return -1
+  return text.indexOf("\n", mac + 1) + 1 || -1
+}
+
+export function concat(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}

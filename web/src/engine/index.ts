@@ -1,0 +1,31 @@
+/** The engine: what signs in, sends and restores, behind the interface that pages know. */
+import { Api } from "../api/client"
+import { LiveQueue } from "./queue"
+import { Remote } from "./remote"
+import { type HandOut, LiveRestores } from "./restores"
+import { LiveServer } from "./server"
+import { LiveSession, type SessionToken } from "./session"
+import { KeptSettings } from "./settings"
+import type { Engine } from "./types"
+
+export function startEngine(handOut: HandOut): Engine {
+  const token: SessionToken = { token: undefined }
+  const api = new Api(() => token.token)
+  const remote = new Remote()
+  const session = new LiveSession(api, remote, token)
+  const settings = new KeptSettings()
+  return {
+    session,
+    settings,
+    queue: new LiveQueue(remote, session, settings, holdTab()),
+    restore: new LiveRestores(remote, handOut, session),
+    server: new LiveServer(api, () => session.expire()),
+  }
+}
+
+/** Takes a lock that other tabs see for as long as this one lives, and returns its name. */
+function holdTab(): string {
+  const name = `coffer-tab-${crypto.randomUUID()}`
+  void navigator.locks.request(name, () => new Promise(() => {}))
+  return name
+}

@@ -1,0 +1,240 @@
+/** Who is signed in: the token here, the keys in the worker. */
+import { type Api, ApiError } from "../api/client"
+import { toBase64 } from "../crypto/encoding"
+import { ProblemError, problemOf } from "./problems"
+import type { Remote } from "./remote"
+import type { Problem, Session, SessionState } from "./types"
+import { Watched } from "./watched"
+
+const badSignIn: Problem = {
+  title: "Name or passphrase is wrong",
+  message: "The server knows no such account with this passphrase.",
+  advice: "Check both and try again. Capitals and spaces count.",
+  kind: "passphrase",
+}
+
+const badPassphrase: Problem = {
+  title: "The passphrase is wrong",
+  message: "This is not the passphrase of your account.",
+  advice: "Check it and try again. Capitals and spaces count.",
+  kind: "passphrase",
+}
+
+const nameTaken: Problem = {
+  title: "This name is taken",
+  message: "Somebody has an account of this name already.",
+  advice: "Choose another name, or sign in if it is yours.",
+  kind: "conflict",
+}
+
+export type SessionToken = { token: string | undefined }
+
+export class LiveSession extends Watched<SessionState> implements Session {
+  /** While keys are needed: what they will be locked with. */
+  private passphrase: string | undefined
+  private clientID = ""
+  private expiry: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    private readonly api: Api,
+    private readonly remote: Remote,
+    private readonly current: SessionToken,
+  ) {
+    super({ state: "signed-out" })
+    remote.onEvent((event) => {
+      if (event.event === "unauthorized") this.expire()
+    })
+  }
+
+  register = this.problems(
+    async (username: string, passphrase: string, onStep: (step: string) => void) => {
+      onStep("Deriving a password from your passphrase")
+      const password = await this.remote.ask("derivePassword", username, passphrase)
+      onStep("Registering the account")
+      const { client_id } = await this.api.register(username, password).catch((error) => {
+        throw isStatus(error, 409) ? new ProblemError(nameTaken) : error
+      })
+      const login = await this.api.login(username, password)
+      await this.adoptToken(login.session_token)
+      onStep("Making your keys")
+      await this.newKeys(username, client_id, passphrase)
+      this.signedIn(username, login.expires_in)
+    },
+  )
+
+  signIn = this.problems(async (username: string, passphrase: string) => {
+    const login = await this.login(username, passphrase, badSignIn)
+    this.clientID = login.client_id ?? ""
+    const bundle = await this.api.keyBundle()
+    if (!bundle) {
+      this.passphrase = passphrase
+      this.replace({ state: "needs-keys", username })
+      return
+    }
+    await this.remote.ask("openKeys", bundle, passphrase)
+    this.signedIn(username, login.expires_in)
+  })
+
+  renew = this.problems(async (passphrase: string) => {
+    const username = this.username()
+    const login = await this.login(username, passphrase, badPassphrase)
+    this.signedIn(username, login.expires_in)
+  })
+
+  importRecoveryFile = this.problems(async (file: File, passphrase: string) => {
+    const username = this.username()
+    const bundle = new Uint8Array(await file.arrayBuffer())
+    const names = await this.remote.ask("openKeys", bundle, passphrase)
+    if (names.username !== username) {
+      throw new ProblemError({
+        title: "These are the keys of another account",
+        message: `The file holds the keys of ${names.username}, and you are signed in as ${username}.`,
+        advice: "Choose the recovery file of this account.",
+        kind: "input",
+      })
+    }
+    // At the server the keys are locked with the passphrase of the account.
+    const own = this.passphrase ?? passphrase
+    const locked = await this.remote.ask("rewrap", bundle, passphrase, own)
+    await this.publish(locked, names.publicKey)
+    await this.enter(username, own)
+  })
+
+  makeKeys = this.problems(async (passphrase: string) => {
+    const username = this.username()
+    if (passphrase !== this.passphrase) throw new ProblemError(badPassphrase)
+    await this.newKeys(username, this.clientID, passphrase)
+    await this.enter(username, passphrase)
+  })
+
+  recoveryFile = this.problems(async () => {
+    const bundle = await this.api.keyBundle()
+    if (!bundle) {
+      throw new ProblemError({
+        title: "There is no recovery file",
+        message: "The server does not have your keys any more.",
+        advice: "Do not close this page. Tell the server’s operator.",
+        kind: "server",
+      })
+    }
+    return new Blob([bundle], { type: "application/octet-stream" })
+  })
+
+  changePassphrase = this.problems(async (current: string, next: string) => {
+    const username = this.username()
+    const bundle = await this.api.keyBundle()
+    if (!bundle) throw new Error("session: no key bundle")
+    const [currentPassword, password, locked] = await Promise.all([
+      this.remote.ask("derivePassword", username, current),
+      this.remote.ask("derivePassword", username, next),
+      this.remote.ask("rewrap", bundle, current, next),
+    ])
+    const login = await this.api
+      .setPassphrase({
+        current_password: currentPassword,
+        password,
+        key_bundle: toBase64(locked),
+      })
+      .catch((error) => {
+        throw isStatus(error, 403) ? new ProblemError(badPassphrase) : error
+      })
+    await this.adoptToken(login.session_token)
+    this.signedIn(username, login.expires_in)
+  })
+
+  signOut = this.problems(async (everywhere?: boolean) => {
+    // Here it ends in any case; that the others end as well has to be heard from the server.
+    try {
+      await this.api.logout(everywhere ?? false)
+    } catch (error) {
+      if (everywhere && !isStatus(error, 401)) throw error
+    }
+    await this.leave()
+  })
+
+  removeAccount = this.problems(async (passphrase: string) => {
+    const password = await this.remote.ask("derivePassword", this.username(), passphrase)
+    await this.api.removeAccount(password).catch((error) => {
+      throw isStatus(error, 403) ? new ProblemError(badPassphrase) : error
+    })
+    await this.leave()
+  })
+
+  /** The server does not take the token any more. */
+  expire() {
+    const now = this.getSnapshot()
+    if (now.state === "signed-in") this.replace({ state: "expired", username: now.username })
+  }
+
+  private username(): string {
+    const now = this.getSnapshot()
+    return now.state === "signed-out" ? "" : now.username
+  }
+
+  private async login(username: string, passphrase: string, refusal: Problem) {
+    const password = await this.remote.ask("derivePassword", username, passphrase)
+    const login = await this.api.login(username, password).catch((error) => {
+      throw isStatus(error, 401) ? new ProblemError(refusal) : error
+    })
+    await this.adoptToken(login.session_token)
+    return login
+  }
+
+  private async newKeys(username: string, clientID: string, passphrase: string) {
+    const made = await this.remote.ask("makeKeys", username, clientID, passphrase)
+    await this.publish(made.bundle, made.publicKey)
+  }
+
+  /** The bundle first: what is backed up from then on can always be opened. */
+  private async publish(bundle: Uint8Array<ArrayBuffer>, publicKey: string) {
+    await this.api.putKeyBundle(bundle)
+    await this.api.sendPublicKey(publicKey)
+  }
+
+  /** A fresh token, now that the keys are there. */
+  private async enter(username: string, passphrase: string) {
+    const login = await this.login(username, passphrase, badPassphrase)
+    this.passphrase = undefined
+    this.signedIn(username, login.expires_in)
+  }
+
+  private async adoptToken(token: string) {
+    this.current.token = token
+    await this.remote.ask("setToken", token)
+  }
+
+  private signedIn(username: string, seconds: number) {
+    clearTimeout(this.expiry)
+    this.expiry = setTimeout(() => this.expire(), 1000 * seconds)
+    this.replace({
+      state: "signed-in",
+      username,
+      expires: new Date(Date.now() + 1000 * seconds),
+    })
+  }
+
+  private async leave() {
+    clearTimeout(this.expiry)
+    this.passphrase = undefined
+    this.current.token = undefined
+    await this.remote.ask("forget")
+    this.replace({ state: "signed-out" })
+  }
+
+  /** Has whatever goes wrong come as a Problem. */
+  private problems<A extends unknown[], R>(
+    action: (...args: A) => Promise<R>,
+  ): (...args: A) => Promise<R> {
+    return async (...args) => {
+      try {
+        return await action(...args)
+      } catch (error) {
+        throw problemOf(error)
+      }
+    }
+  }
+}
+
+function isStatus(error: unknown, status: number): boolean {
+  return error instanceof ApiError && error.status === status
+}

@@ -1,0 +1,192 @@
+/** The worker: it has the keys, and does all that takes time. */
+import { Api } from "../api/client"
+import { derivePassword } from "../crypto/derive"
+import { toBase64 } from "../crypto/encoding"
+import { Keys, newProfile, openBundle, sealBundle } from "../crypto/keys"
+import { ProblemError, problemOf } from "../engine/problems"
+import type { Problem } from "../engine/types"
+import type { Call, KeyNames, Reply, Tasks, WorkerEvent } from "./protocol"
+import { Records } from "./records"
+import { restore } from "./restore"
+import { upload } from "./upload"
+
+const stopped: Problem = {
+  title: "Stopped",
+  message: "This was stopped.",
+  advice: "Start it again when you like.",
+  kind: "input",
+}
+
+class Worker implements Tasks {
+  private readonly api = new Api(() => this.token)
+  private readonly records = Records.open()
+  private readonly running = new Map<string, AbortController>()
+  private keys: Keys | undefined
+  private token: string | undefined
+  /** The token was refused; those who wait for another. */
+  private refused = false
+  private waiting: (() => void)[] = []
+
+  derivePassword = derivePassword
+
+  async makeKeys(username: string, clientID: string, passphrase: string) {
+    const profile = await newProfile(username, clientID)
+    const bundle = await sealBundle(profile, passphrase)
+    this.keys = await Keys.of(profile)
+    return { ...this.names(), bundle }
+  }
+
+  async openKeys(bundle: Uint8Array<ArrayBuffer>, passphrase: string): Promise<KeyNames> {
+    this.keys = await Keys.of(await openBundle(bundle, passphrase))
+    return this.names()
+  }
+
+  async rewrap(bundle: Uint8Array<ArrayBuffer>, current: string, next: string) {
+    return sealBundle(await openBundle(bundle, current), next)
+  }
+
+  private names(): KeyNames {
+    const { profile, publicKey } = this.open()
+    return {
+      username: profile.username,
+      clientID: profile.client_id,
+      publicKey: toBase64(publicKey),
+    }
+  }
+
+  private open(): Keys {
+    if (this.keys) return this.keys
+    throw new ProblemError({
+      title: "Please sign in",
+      message: "Your keys are not open in this tab.",
+      advice: "Sign in with your passphrase.",
+      kind: "session",
+    })
+  }
+
+  async setToken(token: string | undefined): Promise<void> {
+    this.token = token
+    if (!token) return
+    this.refused = false
+    for (const go of this.waiting.splice(0)) go()
+  }
+
+  async forget(): Promise<void> {
+    for (const controller of this.running.values()) controller.abort()
+    this.keys = undefined
+    this.token = undefined
+  }
+
+  async unfinished() {
+    const records = await (await this.records).all(this.open().profile.username)
+    return records.map(({ id, owner, name, size, sealed, sent, started }) => ({
+      id,
+      owner,
+      name,
+      size,
+      sealed,
+      sent,
+      started,
+    }))
+  }
+
+  async upload(job: Parameters<Tasks["upload"]>[0]) {
+    const keys = this.open()
+    const records = await this.records
+    // Another tab may have the same upload in hand.
+    return this.alone(`coffer-upload-${job.id}`, () =>
+      this.run(job.id, (signal) =>
+        upload(job, {
+          api: this.api,
+          keys,
+          records,
+          signal,
+          renewed: this.renewed,
+          report: (progress) => emit({ event: "upload", id: job.id, progress }),
+        }),
+      ),
+    )
+  }
+
+  async pause(id: string): Promise<void> {
+    this.running.get(id)?.abort()
+  }
+
+  async discard(id: string): Promise<void> {
+    await this.pause(id)
+    const records = await this.records
+    const record = await records.get(id)
+    await records.remove(id)
+    if (record?.upload) await this.api.cancelUpload(record.upload.id).catch(() => {})
+  }
+
+  async restore(job: Parameters<Tasks["restore"]>[0]) {
+    const keys = this.open()
+    return this.run(job.id, (signal) =>
+      restore(job, {
+        api: this.api,
+        keys,
+        signal,
+        renewed: this.renewed,
+        report: (progress) => emit({ event: "restore", id: job.id, progress }),
+      }),
+    )
+  }
+
+  async stopRestore(id: string): Promise<void> {
+    this.running.get(id)?.abort()
+  }
+
+  private async run<T>(id: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    this.running.set(id, controller)
+    try {
+      return await work(controller.signal)
+    } catch (error) {
+      throw controller.signal.aborted ? new ProblemError(stopped) : error
+    } finally {
+      this.running.delete(id)
+    }
+  }
+
+  private alone<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return navigator.locks.request(name, { ifAvailable: true }, (lock) => {
+      if (lock) return work()
+      throw new ProblemError({
+        title: "Another tab has this file",
+        message: "It is being sent in another tab of this browser.",
+        advice: "Look there, or close that tab and try again.",
+        kind: "conflict",
+      })
+    }) as Promise<T>
+  }
+
+  private renewed = (signal: AbortSignal): Promise<void> => {
+    if (!this.refused) {
+      this.refused = true
+      emit({ event: "unauthorized" })
+    }
+    return new Promise((resolve, reject) => {
+      this.waiting.push(resolve)
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true })
+    })
+  }
+}
+
+function emit(event: WorkerEvent) {
+  self.postMessage(event)
+}
+
+const worker = new Worker()
+
+self.addEventListener("message", async ({ data }: MessageEvent<Call>) => {
+  const { call, task, args } = data
+  let reply: Reply
+  try {
+    const run = worker[task] as (...args: unknown[]) => Promise<unknown>
+    reply = { call, result: await run.apply(worker, args) }
+  } catch (error) {
+    reply = { call, problem: problemOf(error) }
+  }
+  self.postMessage(reply)
+})
