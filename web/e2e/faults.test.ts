@@ -76,7 +76,7 @@ describe("in the middle of an upload", () => {
     const before = stack.relay.packets
     await person.opens("Transfers")
     await person.sees("Waiting for their files")
-    await person.page.getByLabel("The file reloaded.bin").setInputFiles(path)
+    await person.page.getByLabel("The file reloaded.bin", { exact: true }).setInputFiles(path)
     await person.seesState("reloaded.bin", "Verified", 90)
     // Ten packets and the seal's few bytes make eleven at most; those that had arrived are not sent again.
     expect(stack.relay.packets - before).toBeLessThan(11)
@@ -92,7 +92,7 @@ describe("in the middle of an upload", () => {
     await person.opens("Transfers")
     await person.sees("Waiting for their files")
     const other = await stack.file("changed.bin", randomBytes(40 * MiB))
-    await person.page.getByLabel("The file changed.bin").setInputFiles(other)
+    await person.page.getByLabel("The file changed.bin", { exact: true }).setInputFiles(other)
     await person.seesState("changed.bin", "Verified", 90)
     expect(await person.restores("changed.bin")).toBe(await hashOfFile(other))
   })
@@ -199,7 +199,7 @@ describe("secrets", () => {
     await person.presses("Delete account")
     const dialog = person.page.getByRole("dialog")
     await dialog.getByLabel(/to confirm/).fill(person.name)
-    await dialog.getByLabel("Passphrase").fill(passphrase)
+    await dialog.getByLabel("Passphrase", { exact: true }).fill(passphrase)
     await dialog.getByRole("button", { name: "Delete for good" }).click()
     await person.sees("Sign in")
     await person.signsIn()

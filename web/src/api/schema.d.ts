@@ -57,7 +57,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description The token is dead from then on.
+         * @description The token is dead from then on; with everywhere, so are all others of the account.
          */
         post: operations["logout"];
         delete?: never;
@@ -73,7 +73,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The account */
+        /** Describe the account */
         get: operations["getAccount"];
         put?: never;
         post?: never;
@@ -91,7 +91,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Set password and key bundle */
+        /**
+         * Change password and key bundle together
+         * @description For an account that is signed in with its password; one without gets its first password from the command line.
+         *     All other tokens of the account are dead afterwards; the answer bears a fresh one.
+         */
         put: operations["setPassphrase"];
         post?: never;
         delete?: never;
@@ -109,7 +113,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Remove the account */
+        /** Remove the account with all its files, for good */
         post: operations["removeAccount"];
         delete?: never;
         options?: never;
@@ -559,6 +563,45 @@ export interface components {
             expires_in: number;
             client_id?: components["schemas"]["ClientID"];
         };
+        Account: {
+            username: components["schemas"]["Username"];
+            /** Format: date-time */
+            created: string;
+            /** Format: int64 */
+            files: number;
+            /** Format: int64 */
+            versions: number;
+            /**
+             * Format: int64
+             * @description Of ciphertext.
+             */
+            bytes: number;
+            /** @description Unfinished ones. */
+            uploads: number;
+            /** @description Size of the public key on record, 0 without one. */
+            key_bits: number;
+            has_password: boolean;
+            has_bundle: boolean;
+            /**
+             * Format: int64
+             * @description Versions kept of each file, 0 for all.
+             */
+            keep_versions: number;
+        };
+        PassphraseRequest: {
+            current_password: components["schemas"]["Password"];
+            password: components["schemas"]["Password"];
+            /** @description The new key bundle, base64; at most 64 KiB. */
+            key_bundle: string;
+        };
+        RemoveAccountRequest: {
+            password?: components["schemas"]["Password"];
+        };
+        /**
+         * @description What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+         * @enum {string}
+         */
+        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
         PublicKeyRequest: {
             client_id?: components["schemas"]["ClientID"];
             /** @description DER SubjectPublicKeyInfo of an RSA key, base64. */
@@ -720,25 +763,6 @@ export interface components {
             /** @description SHA-256 of the public key that the session key is wrapped with, hex. */
             key_fingerprint: string;
         };
-        Account: {
-            username: string;
-            /** Format: date-time */
-            created: string;
-            /** Format: int64 */
-            files: number;
-            /** Format: int64 */
-            versions: number;
-            /** Format: int64 */
-            bytes: number;
-            /** Format: int64 */
-            uploads: number;
-            key_bits: number;
-            has_password: boolean;
-            has_bundle: boolean;
-            keep_versions: number;
-        };
-        /** @enum {string} */
-        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
         Limits: {
             /**
              * Format: int64
@@ -1022,9 +1046,13 @@ export interface operations {
     logout: {
         parameters: {
             query?: {
+                /** @description Whether to end all sessions of the account. */
                 everywhere?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1044,13 +1072,16 @@ export interface operations {
     getAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The account. */
+            /** @description What the server has of it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1072,41 +1103,49 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    current_password?: string;
-                    password: string;
-                    key_bundle: string;
-                };
+                /**
+                 * @example {
+                 *       "current_password": "correct horse",
+                 *       "password": "battery staple",
+                 *       "key_bundle": "YWdlLWVuY3J5cHRpb24ub3Jn"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PassphraseRequest"];
             };
         };
         responses: {
-            /** @description Set. */
+            /** @description Changed. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        session_token: string;
-                        expires_in: number;
-                    };
+                    "application/json": components["schemas"]["LoggedIn"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["AnyProblem"];
         };
     };
     removeAccount: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    password?: string;
-                };
+                /**
+                 * @example {
+                 *       "password": "correct horse"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RemoveAccountRequest"];
             };
         };
         responses: {
@@ -1117,6 +1156,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["AnyProblem"];
         };
     };
