@@ -25,7 +25,7 @@ export function App(props: { engine: Engine }) {
       colorSchemeManager={colorScheme}
       defaultColorScheme="auto"
     >
-      <Notifications position="top-right" autoClose={6_000} limit={4} />
+      <Notifications position="bottom-right" autoClose={6_000} limit={4} />
       <EngineProvider engine={engine}>
         <QueryClientProvider client={client}>
           <RouterProvider router={router} />
@@ -51,12 +51,17 @@ function makeQueryClient(): QueryClient {
 /** Has the lists fetched anew after an upload was verified, and forgets them when another person signs in. */
 function keepFresh(engine: Engine, client: QueryClient): () => void {
   let verified = countVerified(engine)
+  let timer: ReturnType<typeof setTimeout> | undefined
   const queue = engine.queue.subscribe(() => {
     const now = countVerified(engine)
     if (now > verified) {
-      client.invalidateQueries({ queryKey: ["files"] })
-      client.invalidateQueries({ queryKey: ["file"] })
-      client.invalidateQueries({ queryKey: ["account"] })
+      // Once for many small files. Lists that are not on the screen as well: they will be.
+      timer ??= setTimeout(() => {
+        timer = undefined
+        for (const queryKey of [["files"], ["file"], ["account"]]) {
+          client.invalidateQueries({ queryKey, refetchType: "all" })
+        }
+      }, 300)
     }
     verified = now
   })
@@ -69,6 +74,7 @@ function keepFresh(engine: Engine, client: QueryClient): () => void {
     state = now
   })
   return () => {
+    clearTimeout(timer)
     queue()
     session()
   }

@@ -5,6 +5,7 @@ import {
   createTheme,
   type MantineColorsTuple,
   Modal,
+  Notification,
   Paper,
   Tooltip,
 } from "@mantine/core"
@@ -59,20 +60,29 @@ export const theme = createTheme({
   },
   components: {
     Alert: Alert.extend({
-      styles: {
+      vars: (_theme, { color = "petrol" }) => ({
         root: {
-          background: "color-mix(in srgb, var(--alert-color) 7%, var(--mantine-color-body))",
-          borderColor: "color-mix(in srgb, var(--alert-color) 28%, transparent)",
+          "--alert-bg": `color-mix(in srgb, var(--mantine-color-${color}-6) 9%, var(--mantine-color-body))`,
+          "--alert-bd": `1px solid color-mix(in srgb, var(--mantine-color-${color}-6) 35%, transparent)`,
         },
-        message: { color: "var(--mantine-color-text)" },
-      },
+      }),
+      styles: { message: { color: "var(--mantine-color-text)" } },
     }),
     // Within a sentence a link is told from the words around it by more than its colour.
     Anchor: Anchor.extend({ defaultProps: { underline: "always" } }),
+    Notification: Notification.extend({
+      defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } },
+      styles: { description: { color: "var(--mantine-color-dimmed)" } },
+    }),
     Paper: Paper.extend({ defaultProps: { withBorder: true, radius: "lg" } }),
     Modal: Modal.extend({
       styles: { title: { fontWeight: 600 } },
-      defaultProps: { centered: true, radius: "lg", overlayProps: { backgroundOpacity: 0.5 } },
+      defaultProps: {
+        centered: true,
+        radius: "lg",
+        overlayProps: { backgroundOpacity: 0.5 },
+        closeButtonProps: { "aria-label": "Close" },
+      },
     }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: true } }),
   },

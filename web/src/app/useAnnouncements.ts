@@ -3,6 +3,7 @@ import { useEffect, useRef } from "react"
 import type { Download, Transfer } from "../engine/types"
 import { useQueue, useRestores } from "./engine"
 import { formatChecksum } from "./format"
+import { restoringNotice } from "./useStartRestore"
 
 /** Says, wherever the person is, when something was backed up, restored or failed. Notifications are read out by screen readers. */
 export function useAnnouncements() {
@@ -44,9 +45,9 @@ export function useAnnouncements() {
     const done = changedTo(restores, restoreStates.current, "done")
     const failed = changedTo(restores, restoreStates.current, "failed")
     remember(restores, restoreStates.current)
+    for (const d of [...done, ...failed]) notifications.hide(restoringNotice(d.name))
     for (const d of done) {
       notifications.show({
-        id: `restoring-${d.name}`,
         color: "green",
         title: "Restored",
         message:

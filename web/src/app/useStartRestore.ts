@@ -22,6 +22,11 @@ export function isSealed(entry: FileEntry): boolean {
   return entry.format === "sealed_file" || entry.format === "sealed_folder"
 }
 
+/** The notice that a file is being restored, which gives way to the one that it was. */
+export function restoringNotice(name: string): string {
+  return `restoring-${name}`
+}
+
 /** Starts to restore a file, asking where to save it where that is due. */
 export function useStartRestore() {
   const { restore } = useEngine()
@@ -39,7 +44,7 @@ export function useStartRestore() {
       }
       restore.start(entry, version, sink)
       notifications.show({
-        id: `restoring-${entry.filename}`,
+        id: restoringNotice(entry.filename),
         title: "Restoring",
         message: `${entry.filename} is being fetched, decrypted and checked. Transfers shows how far it is.`,
       })

@@ -8,12 +8,7 @@ import { Decrypter, Encrypter, identityToRecipient } from "age-encryption"
 import sodium from "libsodium-wrappers"
 import { hkdf } from "./derive"
 import { SealError } from "./errors"
-
-/** Plaintext bytes in a chunk. */
-export const chunkSize = 64 * 1024
-const tagSize = 16
-const nonceSize = 16
-const sealedChunkSize = chunkSize + tagSize
+import { chunkSize, nonceSize, sealedChunkSize, tagSize } from "./sizes"
 
 /** More than any header of ours: a hybrid one has some two thousand bytes. */
 const maxHeader = 64 * 1024
@@ -46,12 +41,6 @@ export async function newSealSeed(identity: string): Promise<SealSeed> {
     fileKey,
     nonce: crypto.getRandomValues(new Uint8Array(nonceSize)),
   }
-}
-
-/** How many bytes a file has when it is sealed. */
-export function sealedSize(seed: SealSeed, size: number): number {
-  const chunks = Math.max(1, Math.ceil(size / chunkSize))
-  return seed.header.length + nonceSize + size + chunks * tagSize
 }
 
 /** The nonce of a chunk: its number, and whether it is the last. */

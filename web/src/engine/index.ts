@@ -19,7 +19,11 @@ export function startEngine(handOut: HandOut): Engine {
     settings,
     queue: new LiveQueue(remote, session, settings, holdTab()),
     restore: new LiveRestores(remote, handOut, session),
-    server: new LiveServer(api, () => session.expire()),
+    server: new LiveServer(
+      api,
+      () => session.expire(),
+      () => session.sealHeader,
+    ),
   }
 }
 

@@ -1,19 +1,36 @@
 import { type Api, ApiError } from "../api/client"
+import { openedSize } from "../crypto/sizes"
 import { problemOf } from "./problems"
-import type { Server } from "./types"
+import type { FileDetails, FileEntry, Server } from "./types"
 
 /** What the server has, asked by the page itself. An ended session is made known. */
 export class LiveServer implements Server {
   constructor(
     private readonly api: Api,
     private readonly expired: () => void,
+    private readonly sealHeader: () => number,
   ) {}
 
   account = () => this.ask(() => this.api.account())
-  files = () => this.ask(() => this.api.files())
-  file = (name: string) => this.ask(() => this.api.file(name))
+  files = () => this.ask(async () => (await this.api.files()).map(this.measured))
+  file = (name: string) =>
+    this.ask(async (): Promise<FileDetails> => {
+      const details = await this.api.file(name)
+      return {
+        ...details,
+        file: this.measured(details.file),
+        versions: details.versions.map(this.measured),
+      }
+    })
   remove = (name: string, version?: number) => this.ask(() => this.api.removeFile(name, version))
   status = () => this.ask(() => this.api.status())
+
+  /** To the server the seal is part of the file; a person knows its size without. */
+  private measured = (file: FileEntry): FileEntry => {
+    if (file.format !== "sealed_file" && file.format !== "sealed_folder") return file
+    const size = openedSize(this.sealHeader(), file.original_size)
+    return size === undefined ? file : { ...file, original_size: size }
+  }
 
   private async ask<T>(call: () => Promise<T>): Promise<T> {
     try {

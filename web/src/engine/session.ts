@@ -33,6 +33,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
   /** While keys are needed: what they will be locked with. */
   private passphrase: string | undefined
   private clientID = ""
+  private headerSize = 0
   private expiry: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -71,7 +72,8 @@ export class LiveSession extends Watched<SessionState> implements Session {
       this.replace({ state: "needs-keys", username })
       return
     }
-    await this.remote.ask("openKeys", bundle, passphrase)
+    const { sealHeader } = await this.remote.ask("openKeys", bundle, passphrase)
+    this.headerSize = sealHeader
     this.signedIn(username, login.expires_in)
   })
 
@@ -85,6 +87,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
     const username = this.username()
     const bundle = new Uint8Array(await file.arrayBuffer())
     const names = await this.remote.ask("openKeys", bundle, passphrase)
+    this.headerSize = names.sealHeader
     if (names.username !== username) {
       throw new ProblemError({
         title: "These are the keys of another account",
@@ -160,6 +163,11 @@ export class LiveSession extends Watched<SessionState> implements Session {
     await this.leave()
   })
 
+  /** Bytes of the header of what is sealed with the account's keys. */
+  get sealHeader(): number {
+    return this.headerSize
+  }
+
   /** The server does not take the token any more. */
   expire() {
     const now = this.getSnapshot()
@@ -182,6 +190,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
 
   private async newKeys(username: string, clientID: string, passphrase: string) {
     const made = await this.remote.ask("makeKeys", username, clientID, passphrase)
+    this.headerSize = made.sealHeader
     await this.publish(made.bundle, made.publicKey)
   }
 

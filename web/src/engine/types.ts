@@ -109,6 +109,7 @@ export interface Queue extends Store<QueueSnapshot> {
   giveFile(id: string, file: File): void
 }
 
+/** A stored version. Of a sealed one, original_size is that of the file in it. */
 export type FileEntry = Schemas["File"]
 export type FileDetails = Schemas["FileDetails"]
 export type Account = Schemas["Account"]

@@ -47,7 +47,7 @@ export function DeleteFile(props: {
             <Button variant="default" onClick={props.onClose} data-autofocus>
               Keep it
             </Button>
-            <Button color="red" loading={action.busy} onClick={action.run}>
+            <Button color="red.9" loading={action.busy} onClick={action.run}>
               Delete
             </Button>
           </Group>

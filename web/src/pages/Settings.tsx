@@ -339,7 +339,7 @@ function DeleteAccount(props: {
           </Button>
           <Button
             type="submit"
-            color="red"
+            color="red.9"
             loading={remove.busy}
             disabled={name !== props.username || passphrase === ""}
           >

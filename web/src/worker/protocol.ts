@@ -9,6 +9,8 @@ export type KeyNames = {
   clientID: string
   /** DER, base64. */
   publicKey: string
+  /** Bytes of the header of what is sealed with these keys: always the same. */
+  sealHeader: number
 }
 
 export type UploadJob = {

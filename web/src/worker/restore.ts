@@ -64,7 +64,7 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
       await pass(await cipher.update(all.subarray(0, whole)))
       held = all.slice(whole)
       context.report({
-        received: Math.floor((file.original_size * received) / Math.max(1, file.size)),
+        received: Math.floor((job.file.original_size * received) / Math.max(1, file.size)),
       })
     }
     context.report({ state: "checking" })

@@ -7,7 +7,8 @@ import { type Api, ApiError } from "../api/client"
 import { CbcEncrypter, importSessionKey } from "../crypto/cbc"
 import { Cksum } from "../crypto/cksum"
 import type { Keys } from "../crypto/keys"
-import { chunkSize, concat, newSealSeed, Sealer, type SealSeed, sealedSize } from "../crypto/seal"
+import { concat, newSealSeed, Sealer, type SealSeed } from "../crypto/seal"
+import { chunkSize, sealedSize } from "../crypto/sizes"
 import { ProblemError } from "../engine/problems"
 import { isPassing, type PersistOptions, persist } from "./persist"
 import type { UploadJob, UploadProgress, UploadResult } from "./protocol"
@@ -170,7 +171,7 @@ class Sending {
   private async begin(seed: SealSeed | undefined): Promise<CryptoKey> {
     const { api, keys, records } = this.context
     const { record } = this
-    const contentSize = seed ? sealedSize(seed, record.size) : record.size
+    const contentSize = seed ? sealedSize(seed.header.length, record.size) : record.size
     this.cipherSize = contentSize - (contentSize % cipherBlock) + cipherBlock
     if (record.upload) {
       this.uploadID = record.upload.id

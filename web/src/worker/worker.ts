@@ -3,6 +3,7 @@ import { Api } from "../api/client"
 import { derivePassword } from "../crypto/derive"
 import { toBase64 } from "../crypto/encoding"
 import { Keys, newProfile, openBundle, sealBundle } from "../crypto/keys"
+import { newSealSeed } from "../crypto/seal"
 import { ProblemError, problemOf } from "../engine/problems"
 import type { Problem } from "../engine/types"
 import type { Call, KeyNames, Reply, Tasks, WorkerEvent } from "./protocol"
@@ -33,7 +34,7 @@ class Worker implements Tasks {
     const profile = await newProfile(username, clientID)
     const bundle = await sealBundle(profile, passphrase)
     this.keys = await Keys.of(profile)
-    return { ...this.names(), bundle }
+    return { ...(await this.names()), bundle }
   }
 
   async openKeys(bundle: Uint8Array<ArrayBuffer>, passphrase: string): Promise<KeyNames> {
@@ -45,12 +46,13 @@ class Worker implements Tasks {
     return sealBundle(await openBundle(bundle, current), next)
   }
 
-  private names(): KeyNames {
-    const { profile, publicKey } = this.open()
+  private async names(): Promise<KeyNames> {
+    const { profile, publicKey, identity } = this.open()
     return {
       username: profile.username,
       clientID: profile.client_id,
       publicKey: toBase64(publicKey),
+      sealHeader: (await newSealSeed(identity)).header.length,
     }
   }
 
