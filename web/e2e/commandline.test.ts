@@ -61,7 +61,7 @@ test("an account of the command line opens in the browser once it has a passphra
   await coffer("register", `--server=${stack.coreAddress}`, "--name=babbage")
   const content = randomBytes(1_000_000)
   await coffer("backup", await stack.file("difference.bin", content))
-  await coffer("passphrase", `--gateway=${stack.gatewayURL}`)
+  await coffer("passphrase")
 
   const babbage = await Person.arrives(browser, stack, "babbage")
   await babbage.signsIn()

@@ -50,9 +50,9 @@ describe("in the middle of an upload", () => {
     const { hash } = await halfway("killed.bin")
     await stack.killCore()
     stack.relay.release()
-    await person.page.getByText("Server not reached").first().waitFor({ timeout: 40_000 })
+    await person.page.getByText("Server not reached").first().waitFor({ timeout: 90_000 })
     await stack.startCore()
-    await person.seesState("killed.bin", "Verified", 90)
+    await person.seesState("killed.bin", "Verified", 180)
     expect(await person.restores("killed.bin")).toBe(hash)
   })
 
@@ -63,7 +63,7 @@ describe("in the middle of an upload", () => {
     stack.relay.release()
     await until("the page to notice", () => person.page.evaluate(() => !navigator.onLine))
     await person.context.setOffline(false)
-    await person.seesState("offline.bin", "Verified", 90)
+    await person.seesState("offline.bin", "Verified", 180)
     expect(await person.restores("offline.bin")).toBe(hash)
   })
 
@@ -77,7 +77,7 @@ describe("in the middle of an upload", () => {
     await person.opens("Transfers")
     await person.sees("Waiting for their files")
     await person.page.getByLabel("The file reloaded.bin", { exact: true }).setInputFiles(path)
-    await person.seesState("reloaded.bin", "Verified", 90)
+    await person.seesState("reloaded.bin", "Verified", 180)
     // Ten packets and the seal's few bytes make eleven at most; those that had arrived are not sent again.
     expect(stack.relay.packets - before).toBeLessThan(11)
     expect(await person.restores("reloaded.bin")).toBe(hash)
@@ -93,7 +93,7 @@ describe("in the middle of an upload", () => {
     await person.sees("Waiting for their files")
     const other = await stack.file("changed.bin", randomBytes(40 * MiB))
     await person.page.getByLabel("The file changed.bin", { exact: true }).setInputFiles(other)
-    await person.seesState("changed.bin", "Verified", 90)
+    await person.seesState("changed.bin", "Verified", 180)
     expect(await person.restores("changed.bin")).toBe(await hashOfFile(other))
   })
 
@@ -109,7 +109,7 @@ describe("in the middle of an upload", () => {
     stack.relay.release()
     await other.backsUp(path)
     await other.seesState("own.txt", "Verified")
-    await person.seesState("tabs.bin", "Verified", 90)
+    await person.seesState("tabs.bin", "Verified", 180)
     expect(held).toBeLessThanOrEqual(8)
     await person.opens("Files")
     await person.page
@@ -227,10 +227,10 @@ describe("with sessions that end soon", () => {
     const dialog = person.page.getByRole("dialog", { name: "Please sign in again" })
     // The page asks the server for its state all the while, or knows when the token ends; either
     // way it asks by itself. What is held goes on only after that.
-    await dialog.waitFor({ timeout: 60_000 })
+    await dialog.waitFor({ timeout: 120_000 })
     short.relay.release()
     await dialog.getByLabel("Passphrase of brief").fill(passphrase)
     await dialog.getByRole("button", { name: "Continue" }).click()
-    await person.seesState("long.bin", "Verified", 60)
+    await person.seesState("long.bin", "Verified", 120)
   })
 })

@@ -63,7 +63,7 @@ export class Person {
   }
 
   private watch(page: Page) {
-    page.setDefaultTimeout(30_000)
+    page.setDefaultTimeout(60_000)
     page.on("pageerror", (error) => this.errors.push(error.message))
     page.on("console", (message) => {
       // Chromium itself notes every answer that is an error.
@@ -158,7 +158,7 @@ export class Person {
     return this.page.getByRole("main").getByRole("listitem").filter({ hasText: name })
   }
 
-  async seesState(name: string, state: string, seconds = 60) {
+  async seesState(name: string, state: string, seconds = 120) {
     await this.row(name)
       .getByText(state, { exact: true })
       .first()
@@ -170,10 +170,10 @@ export class Person {
     await this.opens("Files")
     const button = this.page.getByRole("button", { name: `Restore: ${name}`, exact: true })
     await button.waitFor()
-    const download = this.page.waitForEvent("download", { timeout: 90_000 }).catch(() => undefined)
+    const download = this.page.waitForEvent("download", { timeout: 180_000 }).catch(() => undefined)
     await button.click()
     await this.opens("Transfers")
-    await this.seesState(name, "Restored", 90)
+    await this.seesState(name, "Restored", 180)
     const streamed = await this.streamed(name)
     if (streamed) return streamed
     const file = await download

@@ -67,7 +67,7 @@ describe("registering", () => {
       await screen.findByRole("heading", { name: "Save your recovery file" }),
     ).toBeInTheDocument()
     expect(screen.getByRole("button", { name: "Continue" })).toBeDisabled()
-  }, 20_000)
+  })
 })
 
 describe("transfers", () => {
