@@ -64,26 +64,15 @@ func (g *Gateway) setPassphrase(r *http.Request) (*LoggedIn, error) {
 	}
 	m := protocol.SetPassword{Current: body.CurrentPassword, Password: body.Password, Bundle: bundle}
 	// Once: a second time the current password would be the new one.
-	err = g.core.do(r.Context(), once, func(conn *client.Conn) error {
-		return conn.SetPassword(r.Context(), c.client, m)
+	var until time.Time
+	err = g.core.do(r.Context(), once, func(conn *client.Conn) (err error) {
+		until, err = conn.SetPassword(r.Context(), c.client, m)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	until, err := g.revokeTokens(r, c.client)
 	if err != nil {
 		return nil, err
 	}
 	return g.loggedIn(c, until.Add(time.Microsecond))
-}
-
-// revokeTokens makes all tokens of the client dead that were issued until now,
-// and returns when that is.
-func (g *Gateway) revokeTokens(r *http.Request, id protocol.ClientID) (until time.Time, err error) {
-	until = tokenTime()
-	return until, g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
-		return conn.RevokeTokens(r.Context(), id, until, until.Add(g.cfg.TokenTTL+time.Minute))
-	})
 }
 
 // RemoveAccount removes the caller's account: POST /api/v1/account/remove.

@@ -144,7 +144,7 @@ func TestRemoveAccount(t *testing.T) {
 	s.put(a, "f", []byte("x"))
 	s.must(403, "POST", path, m{}, a.headers...) // the token only says who one claims to be
 	s.must(204, "POST", path, m{}, s.signIn(m{"username": "alice", "client_id": a.id})...)
-	s.must(403, "GET", "/api/v1/files", nil, a.headers...)
+	s.must(401, "GET", "/api/v1/files", nil, a.headers...)
 	again := s.account("alice")
 	if files := s.must(200, "GET", "/api/v1/files", nil, again.headers...)["files"].([]any); len(files) != 0 {
 		t.Errorf("the next alice finds %v", files)

@@ -165,10 +165,11 @@ func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
 		return nil, err
 	}
 	c.client = signed.Client
-	return g.loggedIn(c, tokenTime())
+	return g.loggedIn(c, signed.At)
 }
 
-// loggedIn gives the caller a token, and the client id if it was proven.
+// loggedIn gives the caller a token that counts as issued at a moment of the
+// core's, and the client id if it was proven.
 func (g *Gateway) loggedIn(c caller, issued time.Time) (*LoggedIn, error) {
 	answer := &LoggedIn{ExpiresIn: int(g.cfg.TokenTTL / time.Second)}
 	if c.proof != byName {
@@ -189,10 +190,10 @@ func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params LogoutPa
 func (g *Gateway) logout(r *http.Request, everywhere bool) error {
 	if everywhere {
 		id, err := g.identify(r, nil)
-		if err == nil {
-			_, err = g.revokeTokens(r, id)
+		if err != nil {
+			return err
 		}
-		return err
+		return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.RevokeTokens(r.Context(), id) })
 	}
 	c := callerIn(r)
 	return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {

@@ -55,7 +55,7 @@ type tokens struct {
 type claims struct {
 	jwt.RegisteredClaims
 	Identity string `json:"identity,omitempty"` // proof and client id, sealed
-	Issued   int64  `json:"issued_us"`          // iat to the microsecond: all tokens until a moment can be revoked
+	Issued   int64  `json:"issued_us"`          // microseconds since 1970 by the core's clock, which is what revocations go by
 }
 
 func newTokens(secret []byte, ttl time.Duration) (*tokens, error) {
@@ -81,13 +81,12 @@ func newTokens(secret []byte, ttl time.Duration) (*tokens, error) {
 	)}, nil
 }
 
-// tokenTime is now, as exactly as tokens tell when they were issued.
-func tokenTime() time.Time { return time.Now().Truncate(time.Microsecond) }
-
-// issue makes a token; its id and expiry are new.
-func (t *tokens) issue(c caller, now time.Time) (string, error) {
+// issue makes a token; its id and expiry are new. It counts as issued at a
+// moment that the core gave.
+func (t *tokens) issue(c caller, issued time.Time) (string, error) {
 	rand.Read(c.token[:])
-	m := claims{Issued: now.UnixMicro(), RegisteredClaims: jwt.RegisteredClaims{
+	now := time.Now()
+	m := claims{Issued: issued.UnixMicro(), RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: tokenIssuer, Audience: jwt.ClaimStrings{tokenAudience}, Subject: c.username,
 		ID: hex.EncodeToString(c.token[:]), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(t.ttl)),
 	}}

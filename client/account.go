@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"coffer/protocol"
 )
@@ -39,9 +40,14 @@ func (c *Conn) SignIn(ctx context.Context, m protocol.SignIn) (*protocol.SignedI
 	return ask[protocol.SignedIn](ctx, c, protocol.ClientID{}, &m)
 }
 
-// SetPassword sets a client's password and key bundle: 1052.
-func (c *Conn) SetPassword(ctx context.Context, id protocol.ClientID, m protocol.SetPassword) error {
-	return c.call(ctx, id, &m, new(protocol.Done))
+// SetPassword sets a client's password and key bundle, and returns until when
+// its tokens must have been issued to be dead now: 1052.
+func (c *Conn) SetPassword(ctx context.Context, id protocol.ClientID, m protocol.SetPassword) (until time.Time, err error) {
+	answer, err := ask[protocol.TokensRevoked](ctx, c, id, &m)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return answer.Until, nil
 }
 
 // RemoveAccount removes the client with all its files: 1053. The password is

@@ -13,10 +13,10 @@ func (c *Conn) RevokeToken(ctx context.Context, token protocol.TokenID, expires 
 	return c.call(ctx, protocol.ClientID{}, m, new(protocol.Done))
 }
 
-// RevokeTokens makes all of a client's tokens dead that were issued until a
-// moment: 1072.
-func (c *Conn) RevokeTokens(ctx context.Context, id protocol.ClientID, until, expires time.Time) error {
-	return c.call(ctx, id, &protocol.RevokeTokens{Until: until, Expires: expires}, new(protocol.Done))
+// RevokeTokens makes all of a client's tokens dead that were issued until now:
+// 1072.
+func (c *Conn) RevokeTokens(ctx context.Context, id protocol.ClientID) error {
+	return c.call(ctx, id, &protocol.RevokeTokens{}, new(protocol.TokensRevoked))
 }
 
 // CheckToken fails with a protocol.Failure of StatusUnauthenticated if the

@@ -136,20 +136,24 @@ func (m *SignIn) DecodePayload(p []byte) error {
 }
 
 // SignedIn answers SignIn: 1621, proven u8 (by password or client id), client
-// id[16].
+// id[16], at time. At is when the core began to check, by its own clock: a
+// token that is given for it counts as issued then, so that whatever ends the
+// client's sessions in the meantime ends this one too.
 type SignedIn struct {
 	Proven bool
 	Client ClientID
+	At     time.Time
 }
 
 func (*SignedIn) Code() Code { return CodeSignedIn }
 func (m *SignedIn) AppendPayload(b []byte) []byte {
-	return append(appendBool(b, m.Proven), m.Client[:]...)
+	return appendTime(append(appendBool(b, m.Proven), m.Client[:]...), m.At)
 }
 func (m *SignedIn) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	m.Proven = r.bool()
 	r.fill(m.Client[:])
+	m.At = r.time()
 	return r.end()
 }
 
@@ -157,8 +161,8 @@ func (m *SignedIn) DecodePayload(p []byte) error {
 // the other: 1052, current text, password text, bundle to the end of the
 // payload, at most MaxKeyBundle bytes. Current is the password until now; on a
 // connection that has proven to hold a session key it may be empty, since that
-// is more than a password proves. Answered with Done, or with a Failure,
-// StatusForbidden, if current is wrong.
+// is more than a password proves. All tokens of the client die. Answered with
+// TokensRevoked, or with a Failure, StatusForbidden, if current is wrong.
 type SetPassword struct {
 	Current, Password string
 	Bundle            []byte

@@ -97,6 +97,7 @@ func FuzzKeyBundle(f *testing.F)        { fuzzDecoder[KeyBundle](f) }
 func FuzzAccountInfo(f *testing.F)      { fuzzDecoder[AccountInfo](f) }
 func FuzzAccountCreated(f *testing.F)   { fuzzDecoder[AccountCreated](f) }
 func FuzzSignedIn(f *testing.F)         { fuzzDecoder[SignedIn](f) }
+func FuzzTokensRevoked(f *testing.F)    { fuzzDecoder[TokensRevoked](f) }
 func FuzzSessionKeyIssued(f *testing.F) { fuzzDecoder[SessionKeyIssued](f) }
 func FuzzServerStatus(f *testing.F)     { fuzzDecoder[ServerStatus](f) }
 

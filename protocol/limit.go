@@ -89,7 +89,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeCheckToken:
 		return between(16+8+2, 16+8+2+maxText), true
 	case CodeRevokeTokens:
-		return exactly(8 + 8), true
+		return exactly(0), true
 	case CodeSetPublicKey:
 		return between(1+1, 1+maxPublicKey), true
 
@@ -106,7 +106,9 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeFileContent:
 		return withContent(fileContentSize), true
 	case CodeSignedIn:
-		return exactly(1 + 16), true
+		return exactly(1 + 16 + 8), true
+	case CodeTokensRevoked:
+		return exactly(8), true
 	case CodeSessionKeyIssued:
 		return between(1+2, 1+2+maxWrapped), true
 	case CodeAccountInfo, CodeServerStatus:

@@ -103,7 +103,7 @@ var samples = []sample{
 	{message: &AskStatus{}},
 	{message: &RevokeToken{Token: TokenID(sampleUpload), Expires: sampleTime}},
 	{message: &CheckToken{Token: TokenID(sampleUpload), Issued: sampleTime, Name: "ada"}},
-	{message: &RevokeTokens{Until: sampleTime, Expires: sampleTime.Add(time.Hour)}},
+	{message: &RevokeTokens{}},
 
 	{message: &Failure{Status: StatusNoSpace, Message: "The server's disk is full; try again later."}},
 	{message: &ChallengeIssued{Challenge: sampleHash}},
@@ -125,7 +125,8 @@ var samples = []sample{
 		UploadTTL: 24 * time.Hour, MaxPacket: 1<<32 - 1, KeepVersions: 5, Name: "ada",
 	}},
 	{message: &AccountCreated{Client: sampleClient}},
-	{message: &SignedIn{Proven: true, Client: sampleClient}},
+	{message: &SignedIn{Proven: true, Client: sampleClient, At: sampleTime}},
+	{message: &TokensRevoked{Until: sampleTime}},
 	{message: &SessionKeyIssued{OAEPHash: OAEPSHA1, WrappedKey: sampleKey}},
 	{message: &ServerStatus{
 		Started: sampleTime, Connections: 11, ClientsConnected: 12, Clients: 13, Files: 14, Versions: 15,
@@ -260,7 +261,7 @@ func TestDecodeRefuses(t *testing.T) {
 		message Decoder
 		payload []byte
 	}{
-		{"a boolean of 2", &SignedIn{}, concat([]byte{2}, sampleClient[:])},
+		{"a boolean of 2", &SignedIn{}, concat([]byte{2}, sampleClient[:], make([]byte, 8))},
 		{"an upload kind of 2", &AskUpload{}, concat([]byte{2}, text(3))},
 		{"text that is not UTF-8", &RemoveAccount{}, []byte{2, 0, 0xC3, 0x28}},
 		{"text of 1025 bytes", &RemoveAccount{}, text(maxText + 1)},

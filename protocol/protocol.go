@@ -92,7 +92,7 @@ const (
 	CodePacketPiece     Code = 1050 // transfer id[16], offset u32, end u8, content → Done, or at the end UploadState
 	CodeDropPacket      Code = 1051 // transfer id[16]                              → Done
 
-	CodeSetPassword   Code = 1052 // current text, password text, bundle, to the end → Done
+	CodeSetPassword   Code = 1052 // current text, password text, bundle, to the end → TokensRevoked
 	CodeRemoveAccount Code = 1053 // password text                               → Done
 )
 
@@ -105,7 +105,7 @@ const (
 	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
 	CodeRevokeToken   Code = 1070 // token id[16], expires time                  → Done
 	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
-	CodeRevokeTokens  Code = 1072 // until time, expires time                    → Done
+	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
 )
 
 // Extension responses.
@@ -123,9 +123,10 @@ const (
 	CodeKeyBundle        Code = 1618 // bundle, to the end
 	CodeAccountInfo      Code = 1619 // see AccountInfo
 	CodeAccountCreated   Code = 1620 // client id[16]
-	CodeSignedIn         Code = 1621 // proven u8, client id[16]
+	CodeSignedIn         Code = 1621 // proven u8, client id[16], at time
 	CodeSessionKeyIssued Code = 1622 // OAEP hash u8, wrapped key bytes
 	CodeServerStatus     Code = 1623 // see ServerStatus
+	CodeTokensRevoked    Code = 1630 // until time
 )
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to
@@ -286,6 +287,8 @@ func (c Code) name() string {
 		return "session key issued"
 	case CodeServerStatus:
 		return "server status"
+	case CodeTokensRevoked:
+		return "tokens revoked"
 	}
 	return ""
 }

@@ -27,8 +27,9 @@ func (m *RevokeToken) DecodePayload(p []byte) error {
 }
 
 // CheckToken asks whether a token was revoked: 1071, token id[16], issued
-// time, name text (of the account that it was issued to). Answered with Done if
-// it was not, else with a Failure, StatusUnauthenticated.
+// time (the SignedIn that it was issued for said it), name text (of the
+// account). Answered with Done if it was not, else with a Failure,
+// StatusUnauthenticated.
 type CheckToken struct {
 	Token  TokenID
 	Issued time.Time
@@ -46,17 +47,22 @@ func (m *CheckToken) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// RevokeTokens makes all tokens of the client dead that were issued until a
-// moment: 1072, until time, expires time, when the last of them would have died
-// by itself. Answered with Done.
-type RevokeTokens struct{ Until, Expires time.Time }
+// RevokeTokens makes all tokens of the client dead that were issued until now:
+// 1072, empty. Answered with TokensRevoked.
+type RevokeTokens struct{}
 
-func (*RevokeTokens) Code() Code { return CodeRevokeTokens }
-func (m *RevokeTokens) AppendPayload(b []byte) []byte {
-	return appendTime(appendTime(b, m.Until), m.Expires)
-}
-func (m *RevokeTokens) DecodePayload(p []byte) error {
+func (*RevokeTokens) Code() Code                    { return CodeRevokeTokens }
+func (*RevokeTokens) AppendPayload(b []byte) []byte { return b }
+func (*RevokeTokens) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+
+// TokensRevoked answers RevokeTokens and SetPassword: 1630, until time. Tokens
+// of the client that were issued then or earlier are dead, by the core's clock.
+type TokensRevoked struct{ Until time.Time }
+
+func (*TokensRevoked) Code() Code                      { return CodeTokensRevoked }
+func (m *TokensRevoked) AppendPayload(b []byte) []byte { return appendTime(b, m.Until) }
+func (m *TokensRevoked) DecodePayload(p []byte) error {
 	r := reader{p: p}
-	m.Until, m.Expires = r.time(), r.time()
+	m.Until = r.time()
 	return r.end()
 }

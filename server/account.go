@@ -97,6 +97,7 @@ func (c *conn) createAccount(ctx context.Context, _ store.ClientID, m *protocol.
 // takes the same time.
 func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn) (protocol.Message, error) {
 	denied := failure(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
+	at := c.s.revoked.moment(m.Name, time.Now())
 	client, err := c.s.cfg.Catalog.ClientByName(ctx, m.Name)
 	known := err == nil
 	if err != nil && !errors.Is(err, store.ErrNoClient) {
@@ -128,12 +129,13 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 		return nil, failure(protocol.StatusForbidden, "the account is suspended")
 	}
 	c.s.sessions.touch(client.ID)
-	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID)}, nil
+	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID), At: at}, nil
 }
 
-// setPassword sets password and key bundle together. The gateway must bring the
-// password until now; a connection that has proven to hold a session key has
-// shown that it has the client's private key.
+// setPassword sets password and key bundle together and ends all sessions of
+// the gateway's. The gateway must bring the password until now; a connection
+// that has proven to hold a session key has shown that it has the client's
+// private key.
 func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.SetPassword) (protocol.Message, error) {
 	switch {
 	case m.Password == "":
@@ -158,6 +160,11 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	}
 	c.s.accounts.RLock()
 	defer c.s.accounts.RUnlock()
+	// Tokens die before, so that a crash in between leaves none of them alive,
+	// and after, for who was signing in by the old password meanwhile.
+	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
+		return nil, err
+	}
 	changed, err := c.s.cfg.Catalog.UpdateSignIn(ctx, id, m.Bundle, func(now *store.Client) error {
 		if now.PasswordHash != client.PasswordHash {
 			return failure(protocol.StatusConflict, "the password was changed in the meantime")
@@ -172,14 +179,11 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, err
 	}
 	c.s.log.Info("password set", "client", id)
-	if err := c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle); err != nil {
+	until, err := c.s.revoked.addAll(ctx, client.Name)
+	if err != nil {
 		return nil, err
 	}
-	if c.internal {
-		return &protocol.Done{}, nil // the gateway revokes by its own clock, and gives a fresh token
-	}
-	now := time.Now()
-	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{Account: client.Name, Until: now, Expires: now.Add(protocol.MaxTokenTTL)}, now)
+	return &protocol.TokensRevoked{Until: until}, c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle)
 }
 
 // checkPassword fails if the password is not the client's. An account without
@@ -201,6 +205,9 @@ func (c *conn) removeAccount(ctx context.Context, id store.ClientID, m *protocol
 		if err := c.s.checkPassword(ctx, client, "password", m.Password); err != nil {
 			return nil, err
 		}
+	}
+	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
+		return nil, err
 	}
 	if err := c.s.removeClient(ctx, id); err != nil {
 		return nil, err

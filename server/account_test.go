@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestSetPassword(t *testing.T) {
 	g.fails(m("", "first", "one"), nil, protocol.StatusForbidden) // an account without one has none that is right
 	token := &protocol.CheckToken{Name: "client", Issued: time.Now()}
 	g.done(token)
-	w.done(m("", "first", "one"))
+	w.revokeTokens(m("", "first", "one"))
 	g.fails(token, nil, protocol.StatusUnauthenticated)
 	if !g.signsIn("client", "first") || w.bundle() != "one" {
 		t.Error("not set by who proved the key")
@@ -73,7 +74,11 @@ func TestSetPassword(t *testing.T) {
 	if !g.signsIn("client", "first") || g.bundle() != "one" {
 		t.Error("changed by what was refused")
 	}
-	g.done(m("first", "second", "two"))
+	token.Issued = time.Now()
+	until := g.revokeTokens(m("first", "second", "two"))
+	g.fails(token, nil, protocol.StatusUnauthenticated) // with the password, not a request later
+	token.Issued = until.Add(time.Microsecond)
+	g.done(token)
 	if g.signsIn("client", "first") || !g.signsIn("client", "second") || g.bundle() != "two" {
 		t.Error("not changed by the password")
 	}
@@ -94,24 +99,108 @@ func TestRevokeTokens(t *testing.T) {
 	check := func(token byte, name string, issued time.Time) *protocol.CheckToken {
 		return &protocol.CheckToken{Token: protocol.TokenID{token}, Name: name, Issued: issued}
 	}
-	dead := func(what string, m *protocol.CheckToken) { t.Helper(); g.fails(m, nil, protocol.StatusUnauthenticated) }
+	dead := func(what string, m *protocol.CheckToken) {
+		t.Helper()
+		t.Log(what)
+		g.fails(m, nil, protocol.StatusUnauthenticated)
+	}
 	g.done(check(1, "client", now))
 	g.done(&protocol.RevokeToken{Token: protocol.TokenID{1}, Expires: now.Add(time.Hour)})
 	dead("one", check(1, "client", now))
 	g.done(check(2, "client", now))
 	w.fails(&protocol.RevokeTokens{}, nil, protocol.StatusForbidden)
-	mine := w.another(c.internal)
-	mine.done(&protocol.RevokeTokens{Until: now, Expires: now.Add(time.Hour)})
-	mine.done(&protocol.RevokeTokens{Until: now.Add(-time.Minute), Expires: now.Add(time.Hour)}) // takes nothing back
+	g.fails(&protocol.RevokeTokens{}, nil, protocol.StatusUnauthenticated) // of nobody
+	until := w.another(c.internal).revokeTokens(&protocol.RevokeTokens{})
+	if until.Before(now) {
+		t.Errorf("revoked until %v, before %v", until, now)
+	}
 	for range 2 {
-		dead("issued before", check(2, "client", now.Add(-time.Second)))
-		dead("issued then", check(2, "client", now))
-		g.done(check(2, "client", now.Add(time.Microsecond)))
+		dead("issued before", check(2, "client", now))
+		dead("issued then", check(2, "client", until))
+		g.done(check(2, "client", until.Add(time.Microsecond)))
 		g.done(check(2, "another", now))
-		dead("one", check(1, "client", now.Add(time.Minute)))
+		dead("one", check(1, "client", until.Add(time.Minute)))
 		c.restart()
 		g = dial(t, c.internal)
 	}
+	// What is revoked later is never less.
+	if again := w.another(c.internal).revokeTokens(&protocol.RevokeTokens{}); !again.After(until) {
+		t.Errorf("revoked until %v, then until %v", until, again)
+	}
+}
+
+// revokeTokens sends what makes all of the client's tokens dead, and returns
+// until when they were issued.
+func (w *wire) revokeTokens(m protocol.Message) time.Time {
+	w.t.Helper()
+	var answer protocol.TokensRevoked
+	w.ask(m, nil, &answer)
+	return answer.Until
+}
+
+// A clock that is set back keeps nobody out who signs in after a revocation.
+func TestSignInWithTheClockSetBack(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("client")
+	c.stop()
+	c.open()
+	future := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	list, err := json.Marshal([]map[string]any{{"account": "client", "until": future, "expires": future.Add(time.Hour)}})
+	if err := errors.Join(err, c.catalog.SetSetting(t.Context(), "revoked_tokens", list)); err != nil {
+		t.Fatal(err)
+	}
+	c.closeStorage()
+	c.start()
+	g := w.another(c.internal)
+	var in protocol.SignedIn
+	g.ask(&protocol.SignIn{Method: protocol.SignInByName, Name: "client"}, nil, &in)
+	g.done(&protocol.CheckToken{Name: "client", Issued: in.At})
+	until := g.revokeTokens(&protocol.RevokeTokens{})
+	g.fails(&protocol.CheckToken{Name: "client", Issued: in.At}, nil, protocol.StatusUnauthenticated)
+	g.done(&protocol.CheckToken{Name: "client", Issued: until.Add(time.Microsecond)})
+}
+
+// Whoever is signing in by the old password while it is changed gets a token
+// that is dead once the change is answered.
+func TestSignInDuringAPasswordChange(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("client")
+	w.revokeTokens(&protocol.SetPassword{Password: "old", Bundle: []byte("one")})
+	const rivals = 4
+	signedIn := make(chan protocol.SignedIn, 1000)
+	var wg sync.WaitGroup
+	for range rivals {
+		g := w.another(c.internal)
+		wg.Go(func() {
+			for {
+				g.request(&protocol.SignIn{Method: protocol.SignInByPassword, Name: "client", Password: "old"}, nil)
+				code, payload, err := g.receive()
+				if err != nil || code != uint16(protocol.CodeSignedIn) {
+					return // the old password counts no more
+				}
+				var in protocol.SignedIn
+				if err := in.DecodePayload(payload); err != nil {
+					t.Error(err)
+					return
+				}
+				signedIn <- in
+			}
+		})
+	}
+	first := <-signedIn // they are at it
+	g := w.another(c.internal)
+	until := g.revokeTokens(&protocol.SetPassword{Current: "old", Password: "new", Bundle: []byte("two")})
+	wg.Wait()
+	close(signedIn)
+	dead := func(in protocol.SignedIn) {
+		t.Helper()
+		g.fails(&protocol.CheckToken{Name: "client", Issued: in.At}, nil, protocol.StatusUnauthenticated)
+	}
+	dead(first)
+	for in := range signedIn {
+		dead(in)
+	}
+	g.done(&protocol.CheckToken{Name: "client", Issued: until.Add(time.Microsecond)})
 }
 
 func TestRemoveAccount(t *testing.T) {
@@ -122,13 +211,15 @@ func TestRemoveAccount(t *testing.T) {
 	other.store("kept", []byte("y"), 1000)
 	id, up := w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "unfinished"})
 	w.packet(id, 2, false, encrypt(up.key, content(111, 1000)))
-	w.done(&protocol.SetPassword{Password: "secret", Bundle: []byte("keys")})
+	w.revokeTokens(&protocol.SetPassword{Password: "secret", Bundle: []byte("keys")})
 
 	g := w.another(c.internal)
 	g.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
 	g.fails(&protocol.RemoveAccount{Password: "wrong"}, nil, protocol.StatusForbidden)
 	w.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
+	token := &protocol.CheckToken{Name: "client", Issued: time.Now()}
 	g.done(&protocol.RemoveAccount{Password: "secret"})
+	g.fails(token, nil, protocol.StatusUnauthenticated)
 	g.fails(&protocol.AskAccount{}, nil, protocol.StatusUnauthenticated)
 	w.fails(listAll(), nil, protocol.StatusNoSession)
 	w.send(1027, field("client"))

@@ -78,6 +78,26 @@ func (r *revokedTokens) add(ctx context.Context, one revocation, now time.Time) 
 	return nil
 }
 
+// addAll revokes all of an account's tokens that were issued until now, and
+// returns when that is, as exactly as the protocol tells it.
+func (r *revokedTokens) addAll(ctx context.Context, account string) (until time.Time, err error) {
+	now := time.Now()
+	until = r.moment(account, now)
+	return until, r.add(ctx, revocation{Account: account, Until: until, Expires: now.Add(protocol.MaxTokenTTL)}, now)
+}
+
+// moment is now, as exactly as the protocol tells it, for a token of the
+// account: after its last revocation, even if the clock was set back since.
+func (r *revokedTokens) moment(account string, now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now = now.Truncate(time.Microsecond)
+	if all, ok := r.accounts[account]; ok && !now.After(all.Until) {
+		return all.Until.Add(time.Microsecond)
+	}
+	return now
+}
+
 func (r *revokedTokens) has(id protocol.TokenID, account string, issued time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,12 +110,13 @@ func (c *conn) revokeToken(ctx context.Context, _ store.ClientID, m *protocol.Re
 	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{ID: m.Token, Expires: m.Expires}, time.Now())
 }
 
-func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, m *protocol.RevokeTokens) (protocol.Message, error) {
+func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, _ *protocol.RevokeTokens) (protocol.Message, error) {
 	client, err := c.s.client(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{Account: client.Name, Until: m.Until, Expires: m.Expires}, time.Now())
+	until, err := c.s.revoked.addAll(ctx, client.Name)
+	return &protocol.TokensRevoked{Until: until}, err
 }
 
 func (c *conn) checkToken(_ context.Context, _ store.ClientID, m *protocol.CheckToken) (protocol.Message, error) {

@@ -138,7 +138,8 @@ func (c *passphraseCommand) Run(a *app) error {
 	}
 	m := protocol.SetPassword{Password: password, Bundle: bundle}
 	if err := session.Do(a.ctx, func(conn *client.Conn) error {
-		return conn.SetPassword(a.ctx, session.Client(), m)
+		_, err := conn.SetPassword(a.ctx, session.Client(), m)
+		return err
 	}); err != nil {
 		return fmt.Errorf("set the passphrase: %w", err)
 	}
