@@ -78,6 +78,9 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	cfg := &us.s.cfg
 	v := store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}
 	number, dropped, err := cfg.Catalog.Commit(ctx, v, cfg.KeepVersions)
+	if errors.Is(err, store.ErrNoClient) {
+		return protocol.VerifyResult{}, failure(protocol.StatusUnauthenticated, "no such client")
+	}
 	if err != nil {
 		return protocol.VerifyResult{}, fmt.Errorf("committing a file: %w", err)
 	}

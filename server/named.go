@@ -18,6 +18,17 @@ type named struct {
 	strict   bool
 }
 
+// namedUpload returns the upload that a packet named by its file name belongs
+// to. A client that is being removed has no session any more, and begins none.
+func (s *Server) namedUpload(ctx context.Context, n named, number uint32, sess session) (*upload, error) {
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
+	if _, live := s.sessions.get(n.client); !live {
+		return nil, failure(protocol.StatusNoSession, "the session has ended; reconnect")
+	}
+	return s.uploads.named(ctx, n, number, sess)
+}
+
 // named returns the upload that a packet named by its file name belongs to,
 // beginning one where there is none, or where this is another file by the same
 // name: packet 1 a second time, another session key, other sizes.

@@ -18,31 +18,48 @@ const removalsSetting = "removals"
 
 // removeClient removes a client with all that the server has of it.
 func (s *Server) removeClient(ctx context.Context, id store.ClientID) error {
-	// Whoever keeps a client's record beside the blobs does it under this lock,
-	// and finds the client in the catalog first.
-	s.accounts.Lock()
-	defer s.accounts.Unlock()
-	if err := s.noteRemoval(ctx, id, true); err != nil {
+	blobs, uploads, err := s.takeOut(ctx, id)
+	if err != nil {
 		return err
 	}
-	blobs, err := s.cfg.Catalog.RemoveClient(ctx, id)
-	if errors.Is(err, store.ErrNoClient) {
-		blobs, err = s.blobsOf(ctx, id)
+	return s.finishRemoval(ctx, id, blobs, uploads)
+}
+
+// takeOut makes a client unknown from one moment to the next, and returns what
+// is left of it.
+func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.BlobRef, uploads []*upload, err error) {
+	// Whoever keeps a client's record beside the blobs, or begins an upload,
+	// does it under this lock, and finds that there is such a client first.
+	s.accounts.Lock()
+	defer s.accounts.Unlock()
+	if _, err := s.client(ctx, id); err != nil {
+		return nil, nil, err // of two who remove it, the second
 	}
-	if err != nil {
-		return fmt.Errorf("removing a client: %w", err)
+	if err := s.noteRemoval(ctx, id, true); err != nil {
+		return nil, nil, err
+	}
+	if blobs, err = s.cfg.Catalog.RemoveClient(ctx, id); err != nil {
+		return nil, nil, fmt.Errorf("removing a client: %w", err)
 	}
 	s.sessions.end(id)
-	for _, u := range s.uploads.of(id) {
+	return blobs, s.uploads.of(id), nil
+}
+
+// finishRemoval removes what is left of a client that is gone from the catalog:
+// its card first, since a catalog can be made anew from what has one.
+func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []store.BlobRef, uploads []*upload) error {
+	if err := s.cfg.Blobs.RemoveCard(ctx, id); err != nil {
+		return fmt.Errorf("removing a client's card: %w", err)
+	}
+	for _, u := range uploads {
 		s.uploads.forget(u)
 		if err := u.drop(ctx); err != nil {
 			return fmt.Errorf("removing a client's uploads: %w", err)
 		}
 	}
-	if err := s.cfg.Blobs.RemoveCard(ctx, id); err != nil {
-		return fmt.Errorf("removing a client's card: %w", err)
-	}
 	s.removeBlobs(ctx, blobs)
+	s.accounts.Lock()
+	defer s.accounts.Unlock()
 	return s.noteRemoval(ctx, id, false)
 }
 
@@ -67,7 +84,15 @@ func (s *Server) finishRemovals(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.removeClient(ctx, id); err != nil {
+		blobs, err := s.cfg.Catalog.RemoveClient(ctx, id)
+		if errors.Is(err, store.ErrNoClient) {
+			blobs, err = s.blobsOf(ctx, id)
+		}
+		if err != nil {
+			return fmt.Errorf("removing a client: %w", err)
+		}
+		s.sessions.end(id)
+		if err := s.finishRemoval(ctx, id, blobs, s.uploads.of(id)); err != nil {
 			return err
 		}
 		s.log.Info("account removed, as an earlier run had begun", "client", id)

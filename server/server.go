@@ -81,7 +81,8 @@ type Server struct {
 	stats     stats
 
 	// accounts is held for reading while a client's record is kept in catalog
-	// and blobs, and for writing while a client is removed from both.
+	// and blobs, or one of its uploads begins, and for writing while a client
+	// is taken out of all of them. It is taken before any other lock.
 	accounts sync.RWMutex
 
 	closing atomic.Bool

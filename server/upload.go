@@ -54,7 +54,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	case m.Total == 0:
 		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, id, name))
 	}
-	u, err := c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
+	u, err := c.s.namedUpload(ctx, named{client: id, name: name, wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err
@@ -74,6 +74,8 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	if c.s.cfg.Space.Low() {
 		return nil, errNoSpace
 	}
+	c.s.accounts.RLock()
+	defer c.s.accounts.RUnlock()
 	client, err := c.s.client(ctx, id)
 	if err != nil {
 		return nil, err
@@ -139,7 +141,7 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 	if !live {
 		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	return c.s.uploads.named(ctx, named{client: id, name: name, wire: m.Name,
+	return c.s.namedUpload(ctx, named{client: id, name: name, wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 
