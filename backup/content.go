@@ -33,6 +33,39 @@ type fetch struct {
 	chunk, rest []byte
 }
 
+// An origin is where versions are read back from: a server, or an export.
+type origin interface {
+	Keys
+	info(ctx context.Context, name string, version uint32) (*protocol.FileInfo, error)
+	// content reads a version's whole ciphertext.
+	content(ctx context.Context, info *protocol.FileInfo, progress Progress) (ciphertext, error)
+}
+
+// Keys open session keys: those of an account, which a [client.Session] has.
+type Keys interface {
+	// Fingerprint is that of the account's public key.
+	Fingerprint() [32]byte
+	// Unwrap opens a session key that was wrapped with the OAEP hash.
+	Unwrap(hash uint8, wrapped []byte) (crypt.SessionKey, error)
+}
+
+// A ciphertext is being read. Close waits for what reads ahead.
+type ciphertext interface {
+	io.Reader
+	Close()
+}
+
+// online is a server as an origin.
+type online struct{ *client.Session }
+
+func (o online) info(ctx context.Context, name string, version uint32) (*protocol.FileInfo, error) {
+	return Info(ctx, o.Session, name, version)
+}
+
+func (o online) content(ctx context.Context, info *protocol.FileInfo, progress Progress) (ciphertext, error) {
+	return newFetch(ctx, o.Session, info, progress), nil
+}
+
 func newFetch(ctx context.Context, session *client.Session, info *protocol.FileInfo, progress Progress) *fetch {
 	ctx, cancel := context.WithCancel(ctx)
 	f := &fetch{cancel: cancel, chunks: make(chan []byte, ahead), free: make(chan []byte, ahead+2)}
@@ -151,24 +184,27 @@ var errOpaque = errors.New("sealed to somebody else")
 // A stored file is being read back: its content, checked and opened.
 type stored struct {
 	io.Reader // of the content, as it was before it was sealed
-	fetch     *fetch
+	content   ciphertext
 	plain     *checked
 }
 
 // openStored begins to read a version back. raw leaves content of unknown
 // format as it is.
-func openStored(ctx context.Context, session *client.Session, info *protocol.FileInfo, id *seal.Identity, raw bool, progress Progress) (*stored, error) {
-	if info.KeyFingerprint != session.Fingerprint() {
+func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, raw bool, progress Progress) (*stored, error) {
+	if info.KeyFingerprint != from.Fingerprint() {
 		return nil, ErrOtherKey
 	}
-	key, err := session.Unwrap(info.OAEPHash, info.WrappedKey)
+	key, err := from.Unwrap(info.OAEPHash, info.WrappedKey)
 	if err != nil {
 		return nil, err
 	}
-	s := &stored{fetch: newFetch(ctx, session, info, progress)}
-	s.plain = &checked{r: crypt.NewDecryptReader(s.fetch, key), info: info}
+	s := new(stored)
+	if s.content, err = from.content(ctx, info, progress); err != nil {
+		return nil, err
+	}
+	s.plain = &checked{r: crypt.NewDecryptReader(s.content, key), info: info}
 	if err := s.unseal(info.Format, id, raw); err != nil {
-		s.fetch.Close()
+		s.content.Close()
 		return nil, err
 	}
 	return s, nil
@@ -212,15 +248,15 @@ func (s *stored) finish() error {
 
 // readStored passes the content of a version to use and reports an error if
 // not all of it is as it was backed up.
-func readStored(ctx context.Context, session *client.Session, info *protocol.FileInfo, id *seal.Identity, progress Progress, use func(io.Reader) error) error {
-	s, err := openStored(ctx, session, info, id, false, progress)
+func readStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, progress Progress, use func(io.Reader) error) error {
+	s, err := openStored(ctx, from, info, id, false, progress)
 	if errors.Is(err, errOpaque) {
-		s, err = openStored(ctx, session, info, id, true, progress)
+		s, err = openStored(ctx, from, info, id, true, progress)
 	}
 	if err != nil {
 		return err
 	}
-	defer s.fetch.Close()
+	defer s.content.Close()
 	if err := use(s); err != nil {
 		return err
 	}

@@ -46,12 +46,16 @@ func IsSealed(f protocol.Format) bool {
 // file or folder nothing appears before all of it was checked; a Writer gets
 // content as it comes and is told by the error that it is not to be trusted.
 func Restore(ctx context.Context, session *client.Session, name string, version uint32, opts RestoreOptions) (*protocol.FileInfo, error) {
-	info, err := Info(ctx, session, name, version)
+	return restore(ctx, online{session}, name, version, opts)
+}
+
+func restore(ctx context.Context, from origin, name string, version uint32, opts RestoreOptions) (*protocol.FileInfo, error) {
+	info, err := from.info(ctx, name, version)
 	if err != nil {
 		return nil, err
 	}
 	if opts.Writer != nil {
-		return info, readStored(ctx, session, info, opts.Identity, opts.Progress, func(r io.Reader) error {
+		return info, readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
 			_, err := io.Copy(opts.Writer, r)
 			return err
 		})
@@ -60,9 +64,9 @@ func Restore(ctx context.Context, session *client.Session, name string, version 
 		return nil, err
 	}
 	if IsFolder(info.Format) {
-		return info, restoreFolder(ctx, session, info, opts)
+		return info, restoreFolder(ctx, from, info, opts)
 	}
-	return info, restoreFile(ctx, session, info, opts)
+	return info, restoreFile(ctx, from, info, opts)
 }
 
 func refuseExisting(opts RestoreOptions) error {
@@ -79,7 +83,7 @@ func refuseExisting(opts RestoreOptions) error {
 	}
 }
 
-func restoreFile(ctx context.Context, session *client.Session, info *protocol.FileInfo, opts RestoreOptions) (err error) {
+func restoreFile(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (err error) {
 	dir, base := filepath.Split(opts.Path)
 	tmp, err := os.CreateTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
 	if err != nil {
@@ -91,7 +95,7 @@ func restoreFile(ctx context.Context, session *client.Session, info *protocol.Fi
 			os.Remove(tmp.Name())
 		}
 	}()
-	err = readStored(ctx, session, info, opts.Identity, opts.Progress, func(r io.Reader) error {
+	err = readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
 		_, err := io.CopyBuffer(tmp, r, make([]byte, chunkSize))
 		return err
 	})
@@ -110,7 +114,7 @@ func restoreFile(ctx context.Context, session *client.Session, info *protocol.Fi
 	return os.Rename(tmp.Name(), opts.Path)
 }
 
-func restoreFolder(ctx context.Context, session *client.Session, info *protocol.FileInfo, opts RestoreOptions) (err error) {
+func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (err error) {
 	dir, base := filepath.Split(filepath.Clean(opts.Path))
 	tmp, err := os.MkdirTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
 	if err != nil {
@@ -126,7 +130,7 @@ func restoreFolder(ctx context.Context, session *client.Session, info *protocol.
 		}
 	}()
 	made := filepath.Join(tmp, "new")
-	err = readStored(ctx, session, info, opts.Identity, opts.Progress, func(r io.Reader) error {
+	err = readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
 		return seal.Unpack(ctx, r, made, seal.UnpackOptions{})
 	})
 	if err != nil {
@@ -197,7 +201,7 @@ func Verify(ctx context.Context, session *client.Session, name string, version u
 	if err != nil {
 		return nil, err
 	}
-	return info, readStored(ctx, session, info, id, progress, func(r io.Reader) error {
+	return info, readStored(ctx, online{session}, info, id, progress, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})

@@ -29,6 +29,13 @@ func TestCommandLine(t *testing.T) {
 		{"--data " + folder + " --listen 256.0.0.1:1 --internal-listen=", program.ExitFail, "listening for clients"},
 		{"--data " + folder + " --listen 127.0.0.1:0 --internal-listen 256.0.0.1:1", program.ExitFail, "listening for the gateway"},
 		{"rebuild --data " + folder, program.ExitFail, "there is a catalog"},
+		{"import --data " + folder, program.ExitUsage, "--from"},
+		{"import --from " + folder + " --data " + folder, program.ExitUsage, "data folder itself"},
+		{"import --from " + folder + " --legacy-charset klingon", program.ExitUsage, "--legacy-charset"},
+		{"import --dry-run --from " + folder + " --data " + folder + "/none", program.ExitFail, "earlier server's folder"},
+		{"export --client me", program.ExitUsage, "--to"},
+		{"export --client me --data " + folder + " --to " + folder, program.ExitUsage, "data folder itself"},
+		{"export --client me --data " + folder + " --to " + folder + "/to", program.ExitFail, "no such client"},
 		{"health --internal-listen 127.0.0.1:1", program.ExitFail, "refused"},
 	} {
 		var out bytes.Buffer

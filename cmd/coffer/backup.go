@@ -35,16 +35,16 @@ func (c *backupCommand) Run(a *app) error {
 		return err
 	}
 	defer session.Close()
-	bar := a.progress()
-	opts := backup.Options{Identity: id, Progress: bar.show, Skipped: func(path, reason string) {
-		bar.clear()
+	bar := program.NewBar(a.stderr, a.quiet)
+	opts := backup.Options{Identity: id, Progress: bar.Show, Skipped: func(path, reason string) {
+		bar.Clear()
 		fmt.Fprintf(a.stderr, "coffer: left out %q: %s\n", path, reason)
 	}}
 	if c.NoSeal {
 		opts.Identity = nil
 	}
 	result, err := backup.Backup(a.ctx, session, c.Name, source, opts)
-	bar.clear()
+	bar.Clear()
 	if err != nil {
 		return err
 	}

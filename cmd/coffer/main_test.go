@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"coffer/internal/program"
 )
@@ -136,20 +135,5 @@ func TestKeyExportImport(t *testing.T) {
 	got, err := a.loadProfile()
 	if err != nil || got.Identity != p.Identity || !bytes.Equal(got.RSAKey, p.RSAKey) || got.Server != p.Server {
 		t.Errorf("another profile came out, or %v", err)
-	}
-}
-
-func TestProgressLine(t *testing.T) {
-	for _, test := range []struct {
-		done, total int64
-		want        string
-	}{
-		{1 << 20, 4 << 20, "sending [======                  ]  25% 1.0 MiB, 512 KiB/s, 6s left"},
-		{4 << 20, 4 << 20, "sending [========================] 100% 4.0 MiB, 2.0 MiB/s"},
-		{1 << 20, -1, "sending 1.0 MiB, 512 KiB/s"},
-	} {
-		if got := progressLine("sending", test.done, test.total, 2*time.Second); got != test.want {
-			t.Errorf("got  %q\nwant %q", got, test.want)
-		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 
 type registerCommand struct {
 	Server  string `required:"" env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is."`
-	Name    string `required:"" env:"COFFER_NAME" help:"A name that nobody has there yet."`
+	Name    string `env:"COFFER_NAME" help:"A name that nobody has there yet; required without --from."`
+	From    string `type:"existingfile" placeholder:"ME.INFO" help:"Take over a C++ client's registration and key: its file me.info."`
 	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
 	connectFlags
 	Force bool `help:"Replace this machine's registration; its keys are lost."`
@@ -42,12 +43,63 @@ func (f connectFlags) apply(p *profile) error {
 	return nil
 }
 
+// Validate checks what flags mean together.
+func (c *registerCommand) Validate() error {
+	if c.Name == "" && c.From == "" {
+		return errors.New("missing flags: --name=STRING, or --from=ME.INFO")
+	}
+	return nil
+}
+
+// takeOver makes a profile of a C++ client's me.info. It is kept only if the
+// server knows the client and wraps session keys for its key.
+func (c *registerCommand) takeOver(a *app) error {
+	text, err := os.ReadFile(c.From)
+	if err != nil {
+		return err
+	}
+	m, err := parseMeInfo(string(text))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.From, err)
+	}
+	p, err := m.profile(c.Server)
+	if err != nil {
+		return err
+	}
+	if err := c.connectFlags.apply(p); err != nil {
+		return err
+	}
+	if err := p.verify(a); err != nil {
+		return fmt.Errorf("sign in with %s: %w", c.From, err)
+	}
+	if err := a.saveProfile(p); err != nil {
+		return fmt.Errorf("save the profile: %w", err)
+	}
+	return c.report(a, p.Username, "took over")
+}
+
+// report says that a profile was made.
+func (c *registerCommand) report(a *app, name, verb string) error {
+	if a.json {
+		return a.printJSON(map[string]string{"name": name, "server": c.Server})
+	}
+	path, err := a.profilePath()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s %s with %s\nthe keys are in %s: without them no backup can be opened (coffer key export makes a copy)\n", verb, name, c.Server, path)
+	return err
+}
+
 func (c *registerCommand) Run(a *app) error {
 	if c.RSABits < 1024 || c.RSABits > 8192 {
 		return fmt.Errorf("%w: --rsa-bits is 1024 to 8192", program.ErrUsage)
 	}
 	if err := a.refuseProfile(c.Force); err != nil {
 		return err
+	}
+	if c.From != "" {
+		return c.takeOver(a)
 	}
 	p := &profile{Version: profileVersion, Server: c.Server, Username: c.Name}
 	if err := c.connectFlags.apply(p); err != nil {
@@ -81,15 +133,7 @@ func (c *registerCommand) Run(a *app) error {
 	if _, err := conn.SendPublicKey(a.ctx, id, c.Name, der); err != nil {
 		return fmt.Errorf("send the public key: %w", err)
 	}
-	if a.json {
-		return a.printJSON(map[string]string{"name": c.Name, "server": c.Server})
-	}
-	path, err := a.profilePath()
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.stdout, "registered %s with %s\nthe keys are in %s: without them no backup can be opened (coffer key export makes a copy)\n", c.Name, c.Server, path)
-	return err
+	return c.report(a, c.Name, "registered")
 }
 
 // makeKeys makes both keys and returns the public half of the RSA key.

@@ -1,41 +1,81 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/dustin/go-humanize"
 
 	"coffer/backup"
+	"coffer/export"
+	"coffer/internal/program"
+	"coffer/protocol"
 )
 
 type restoreCommand struct {
-	Name    string `arg:"" help:"What it is called on the server."`
-	Output  string `short:"o" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
-	Version uint32 `help:"Which version (default: the newest)."`
-	Force   bool   `help:"Replace what is there."`
+	Name       string `arg:"" optional:"" help:"What it is called on the server."`
+	Output     string `short:"o" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
+	Version    uint32 `help:"Which version (default: the newest)."`
+	Force      bool   `help:"Replace what is there."`
+	FromExport string `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
+	All        bool   `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
+}
+
+// Validate checks what flags mean together.
+func (c *restoreCommand) Validate() error {
+	switch {
+	case c.All && (c.FromExport == "" || c.Name != "" || c.Version != 0 || c.Output == "-"):
+		return errors.New("--all goes with --from-export and a folder for --output, and without a name or --version")
+	case !c.All && c.Name == "":
+		return errors.New("which file? give its name, or --all with --from-export")
+	}
+	return nil
 }
 
 func (c *restoreCommand) Run(a *app) error {
-	session, id, err := a.open()
+	session, id, err := a.open() // connects only when it is used
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	bar := a.progress()
-	opts := backup.RestoreOptions{Identity: id, Path: c.Output, Force: c.Force, Progress: bar.show}
-	if opts.Path == "" {
+	opts := backup.RestoreOptions{Identity: id, Force: c.Force}
+	restore := func(name string) (*protocol.FileInfo, error) {
+		return backup.Restore(a.ctx, session, name, c.Version, opts)
+	}
+	if c.FromExport != "" {
+		folder, err := export.Open(c.FromExport)
+		if err != nil {
+			return err
+		}
+		restore = func(name string) (*protocol.FileInfo, error) {
+			return backup.RestoreExport(a.ctx, session, folder, name, c.Version, opts)
+		}
+		if c.All {
+			return c.all(a, folder, &opts, restore)
+		}
+	}
+	if opts.Path = c.Output; opts.Path == "" {
 		opts.Path = path.Base(c.Name)
 	}
 	if c.Output == "-" {
 		opts.Writer = a.stdout
 	}
-	info, err := backup.Restore(a.ctx, session, c.Name, c.Version, opts)
-	bar.clear()
+	return c.one(a, c.Name, &opts, restore)
+}
+
+// one restores one file and says so.
+func (c *restoreCommand) one(a *app, name string, opts *backup.RestoreOptions, restore func(string) (*protocol.FileInfo, error)) error {
+	bar := program.NewBar(a.stderr, a.quiet)
+	opts.Progress = bar.Show
+	info, err := restore(name)
+	bar.Clear()
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", c.Name, err)
+		return fmt.Errorf("restore %s: %w", name, err)
 	}
-	if c.Output == "-" {
+	if opts.Writer != nil {
 		return nil // standard output is the file's
 	}
 	if a.json {
@@ -47,4 +87,32 @@ func (c *restoreCommand) Run(a *app) error {
 	_, err = fmt.Fprintf(a.stdout, "restored %s, version %d, to %s: %s, cksum %d, verified\n",
 		info.Name, info.Version, opts.Path, humanize.IBytes(info.OriginalSize), info.Cksum)
 	return err
+}
+
+// all restores every file of an export. One that fails does not keep the others
+// from coming back.
+func (c *restoreCommand) all(a *app, folder *export.Folder, opts *backup.RestoreOptions, restore func(string) (*protocol.FileInfo, error)) error {
+	seen := make(map[string]bool)
+	var failed error
+	for _, f := range folder.Files {
+		if seen[f.Name] {
+			continue
+		}
+		seen[f.Name] = true
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		local := filepath.FromSlash(f.Name)
+		if protocol.CheckName(f.Name) != nil || !filepath.IsLocal(local) {
+			failed = errors.Join(failed, fmt.Errorf("restore %q: the name leads out of the folder", f.Name))
+			continue
+		}
+		opts.Path = filepath.Join(c.Output, local)
+		err := os.MkdirAll(filepath.Dir(opts.Path), 0o755)
+		if err == nil {
+			err = c.one(a, f.Name, opts, restore)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }

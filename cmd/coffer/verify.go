@@ -64,9 +64,9 @@ func (c *verifyCommand) Run(a *app) error {
 
 // one checks a version; its error is one that ends the whole command.
 func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, name string, version uint32) (verified, error) {
-	bar := a.progress()
-	info, err := backup.Verify(a.ctx, session, name, version, id, bar.show)
-	bar.clear()
+	bar := program.NewBar(a.stderr, a.quiet)
+	info, err := backup.Verify(a.ctx, session, name, version, id, bar.Show)
+	bar.Clear()
 	v := verified{Name: name, Version: version, Verified: err == nil}
 	if info != nil {
 		v.Version = info.Version

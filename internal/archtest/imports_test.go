@@ -67,7 +67,15 @@ var rules = []rule{
 		reason: "the client library speaks the wire and nothing else: it neither seals nor shares code with the core",
 	},
 	{
-		folder: "backup", project: []string{"client", "seal", "protocol/..."}, never: serverSide,
+		folder: "export", standardOnly: true,
+		reason: "an export must open without any server, and whoever reads or writes one shares no more than its layout",
+	},
+	{
+		folder: "takeover", project: []string{"protocol/...", "store"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
+		reason: "taking over stores what clients would have sent; like the core it gets its storage from cmd, and needs no core",
+	},
+	{
+		folder: "backup", project: []string{"client", "export", "seal", "protocol/..."}, never: serverSide,
 		reason: "backing up works against any core on the wire, so it must not share code with this one",
 	},
 	{
@@ -79,7 +87,7 @@ var rules = []rule{
 		reason: "storage implements the contract; it knows neither the wire nor the core, and cannot open what it keeps",
 	},
 	{
-		folder: "server", project: []string{"protocol/...", "store", "web"},
+		folder: "server", project: []string{"protocol/...", "store", "export", "web"},
 		never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the core must be unable to open a sealed file, gets its storage from cmd, " +
 			"and is not its own client",
@@ -93,7 +101,7 @@ var rules = []rule{
 		reason: "the web client's files are data to the programs that embed them",
 	},
 	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "api", "web", "internal/program"},
+		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "web", "internal/program"},
 		reason: "cmd wires the parts and is no part itself",
 	},
 	{
@@ -220,6 +228,13 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/client", to: "coffer/store", indirect: true},
 		{from: "coffer/backup", to: "coffer/seal", allowed: true},
 		{from: "coffer/backup", to: "coffer/server"},
+		{from: "coffer/backup", to: "coffer/export", allowed: true},
+		{from: "coffer/export", to: "coffer/store"},
+		{from: "coffer/export", to: "golang.org/x/text/encoding", indirect: true},
+		{from: "coffer/takeover", to: "coffer/store", allowed: true},
+		{from: "coffer/takeover", to: "coffer/store/sqlite"},
+		{from: "coffer/takeover", to: "coffer/server", indirect: true},
+		{from: "coffer/takeover", to: "filippo.io/age", indirect: true},
 		{from: "coffer/store", to: "modernc.org/sqlite"},
 		{from: "coffer/store", to: "coffer/protocol"},
 		{from: "coffer/store/sqlite", to: "coffer/store", allowed: true},

@@ -30,6 +30,8 @@ import (
 //	                  or compressed
 //	secretless LOG HOME...
 //	                  the log has none of the secrets of these profiles
+//	earlier FOLDER    make the folder of an earlier server, and FOLDER-me.info
+//	sums FOLDER FILE  write the state of everything in a folder to a file
 //	cert              make cert.pem and key.pem for 127.0.0.1
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -49,6 +51,8 @@ func TestScripts(t *testing.T) {
 			"holds":      holds,
 			"secretless": secretless,
 			"cert":       cert,
+			"earlier":    earlier,
+			"sums":       sums,
 		},
 	})
 }

@@ -24,6 +24,7 @@ const (
 	ExitOK          = 0
 	ExitFail        = 1
 	ExitUsage       = 2
+	ExitIncomplete  = 3
 	ExitInterrupted = 130
 )
 
@@ -31,6 +32,9 @@ var (
 	// ErrUsage is wrapped by what only a command can see is wrong with the
 	// command line. It makes the exit code ExitUsage.
 	ErrUsage = errors.New("usage")
+	// ErrIncomplete is for a command that did what it could and reported what it
+	// had to leave out. It makes the exit code ExitIncomplete.
+	ErrIncomplete = errors.New("something was left out")
 	// ErrInterrupted is for a command that was told to stop before it was
 	// done. It makes the exit code ExitInterrupted.
 	ErrInterrupted = errors.New("interrupted")
@@ -103,6 +107,8 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 	switch {
 	case errors.Is(err, ErrUsage):
 		return ExitUsage
+	case errors.Is(err, ErrIncomplete):
+		return ExitIncomplete
 	case errors.Is(err, ErrInterrupted):
 		return ExitInterrupted
 	default:

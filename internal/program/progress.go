@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"fmt"
@@ -15,9 +15,9 @@ import (
 // redraw is how often the bar changes.
 const redraw = 100 * time.Millisecond
 
-// bar is a line on a terminal that says how far a transfer is. Its zero value
+// A Bar is a line on a terminal that says how far something is. Its zero value
 // shows nothing.
-type bar struct {
+type Bar struct {
 	w        io.Writer // nil: silent
 	terminal *os.File
 
@@ -26,16 +26,18 @@ type bar struct {
 	drawn   time.Time
 }
 
-// progress is a bar if there is a terminal that wants one.
-func (a *app) progress() *bar {
-	f, ok := a.stderr.(*os.File)
-	if a.quiet || !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
+// NewBar makes a bar on w if that is a terminal, and one that shows nothing if
+// it is not, or quiet is set.
+func NewBar(w io.Writer, quiet bool) *Bar {
+	f, ok := w.(*os.File)
+	if quiet || !ok || !term.IsTerminal(int(f.Fd())) {
+		return &Bar{}
 	}
-	return &bar{w: f, terminal: f}
+	return &Bar{w: f, terminal: f}
 }
 
-func (b *bar) show(phase string, done, total int64) {
+// Show says how far a phase is, in bytes; a total below 1 is unknown.
+func (b *Bar) Show(phase string, done, total int64) {
 	if b.w == nil {
 		return
 	}
@@ -56,8 +58,8 @@ func (b *bar) show(phase string, done, total int64) {
 	fmt.Fprintf(b.w, "\r\x1b[K%s", line)
 }
 
-// clear removes the line.
-func (b *bar) clear() {
+// Clear removes the line.
+func (b *Bar) Clear() {
 	if b.w == nil {
 		return
 	}

@@ -1,0 +1,165 @@
+// Package export is the folder into which one client's files are exported, so
+// that they can be opened without any server: the ciphertext as it was stored,
+// and a manifest that says what it is and holds the wrapped keys.
+//
+//	manifest.json   a Manifest; written last, so that it is there only once all
+//	                of what it lists is
+//	content/ab12…   a ciphertext, named by its SHA-256 in hexadecimal
+//
+// It knows the layout and nothing else: no storage, no wire, no keys. Nothing in
+// an export is secret that was not secret on the server: without the client's
+// private key it opens nothing. See docs/operations.md.
+package export
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Names in an export's folder.
+const (
+	ManifestName = "manifest.json"
+	ContentName  = "content"
+)
+
+// What every manifest says it is.
+const (
+	Format  = "coffer-export"
+	Version = 1
+)
+
+var (
+	// ErrManifest: the manifest is none, or breaks its own rules.
+	ErrManifest = errors.New("not the manifest of an export")
+	// ErrNoFile: the export has no such file, or not that version of it.
+	ErrNoFile = errors.New("no such file in the export")
+)
+
+// A Manifest lists everything of one client.
+type Manifest struct {
+	Format    string    `json:"format"`  // "coffer-export"
+	Version   int       `json:"version"` // 1
+	Client    string    `json:"client"`  // its name
+	PublicKey []byte    `json:"public_key,omitempty"`
+	Created   time.Time `json:"created"`
+	Files     []File    `json:"files"` // by name, the newest version first
+}
+
+// A File is one version of one file.
+type File struct {
+	Name           string    `json:"name"`
+	Version        uint32    `json:"version"`
+	Size           int64     `json:"size"`          // of the ciphertext
+	OriginalSize   int64     `json:"original_size"` // of the plaintext
+	Cksum          uint32    `json:"cksum"`         // POSIX cksum of the plaintext
+	SHA256         Hash      `json:"sha256"`        // of the ciphertext; names its file in content
+	Format         uint8     `json:"format"`        // see docs/protocol.md: 0 unknown, 1 file, 2 sealed file, 3 folder, 4 sealed folder
+	Verified       bool      `json:"verified"`
+	Created        time.Time `json:"created"`
+	OAEPHash       string    `json:"oaep_hash"`       // "sha256" or "sha1"
+	KeyFingerprint Hash      `json:"key_fingerprint"` // SHA-256 of the public key that the session key is wrapped for, DER
+	WrappedKey     []byte    `json:"wrapped_key"`     // the session key, RSA-OAEP
+}
+
+// A Hash is a SHA-256, as text in hexadecimal.
+type Hash [32]byte
+
+// String is the hash in hexadecimal.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Hash) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != len(h) {
+		return errors.New("not 64 hexadecimal digits")
+	}
+	*h = Hash(b)
+	return nil
+}
+
+// Parse reads a manifest and checks what can be checked without its contents.
+func Parse(text []byte) (*Manifest, error) {
+	m := new(Manifest)
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
+	}
+	if m.Format != Format {
+		return nil, ErrManifest
+	}
+	if m.Version != Version {
+		return nil, fmt.Errorf("%w: its layout is %d, and this program knows %d", ErrManifest, m.Version, Version)
+	}
+	type version struct {
+		name   string
+		number uint32
+	}
+	seen := make(map[version]bool, len(m.Files))
+	for i := range m.Files {
+		f := &m.Files[i]
+		switch v := (version{f.Name, f.Version}); {
+		case f.Name == "" || f.Version == 0 || seen[v]:
+			return nil, fmt.Errorf("%w: file %d has no name or version of its own", ErrManifest, i)
+		case f.OriginalSize < 0 || f.Size != f.OriginalSize-f.OriginalSize%16+16 || f.Size < 0:
+			return nil, fmt.Errorf("%w: the sizes of %q do not go together", ErrManifest, f.Name)
+		case f.OAEPHash != "sha256" && f.OAEPHash != "sha1":
+			return nil, fmt.Errorf("%w: %q has an unknown OAEP hash", ErrManifest, f.Name)
+		default:
+			seen[v] = true
+		}
+	}
+	return m, nil
+}
+
+// A Folder is an export that is there to be read.
+type Folder struct {
+	Manifest
+	path string
+}
+
+// Open reads the manifest of an export.
+func Open(folder string) (*Folder, error) {
+	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
+	if err != nil {
+		return nil, fmt.Errorf("opening the export: %w", err)
+	}
+	m, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("opening the export %s: %w", folder, err)
+	}
+	return &Folder{*m, folder}, nil
+}
+
+// Find finds a version of a file, the newest if version is 0.
+func (f *Folder) Find(name string, version uint32) (*File, error) {
+	var found *File
+	for i := range f.Files {
+		file := &f.Files[i]
+		if file.Name == name && (file.Version == version || version == 0 && (found == nil || file.Version > found.Version)) {
+			found = file
+		}
+	}
+	if found == nil {
+		return nil, ErrNoFile
+	}
+	return found, nil
+}
+
+// Content opens a file's ciphertext. Whoever reads it has to compare its
+// SHA-256.
+func (f *Folder) Content(file *File) (io.ReadCloser, error) {
+	return os.Open(ContentPath(f.path, file.SHA256))
+}
+
+// ContentPath is where in an export a ciphertext is.
+func ContentPath(folder string, sum Hash) string {
+	return filepath.Join(folder, ContentName, sum.String())
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"coffer/export"
+	"coffer/store"
+)
+
+// Exported counts what Export wrote.
+type Exported struct {
+	Versions int
+	Bytes    int64 // of ciphertext, that which was there already included
+	Present  int   // versions whose content an earlier run had written
+}
+
+// Export writes everything of one client into a folder: see package export. The
+// manifest is replaced last and in one step, so there is never half of one;
+// contents that an earlier run wrote, whole, are kept. A folder with the export
+// of another client is refused. progress, if not nil, is told how far it is.
+func Export(ctx context.Context, catalog store.Catalog, blobs store.Blobs, client, folder string, progress func(done, total int64)) (Exported, error) {
+	var done Exported
+	c, err := catalog.ClientByName(ctx, client)
+	if err != nil {
+		return done, fmt.Errorf("finding %q: %w", client, err)
+	}
+	switch old, err := export.Open(folder); {
+	case err == nil && old.Client != client:
+		return done, fmt.Errorf("%s is the export of another client, %q", folder, old.Client)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return done, err
+	}
+	if err := os.MkdirAll(filepath.Join(folder, export.ContentName), 0o700); err != nil {
+		return done, err
+	}
+	usage, err := catalog.Usage(ctx, c.ID)
+	if err != nil {
+		return done, err
+	}
+	m := export.Manifest{Format: export.Format, Version: export.Version, Client: c.Name, PublicKey: c.PublicKey,
+		Created: time.Now().UTC(), Files: []export.File{}}
+	const page = 1000
+	for after, more := (store.Cursor{}), true; more; {
+		versions, err := catalog.List(ctx, c.ID, after, page, true)
+		if err != nil {
+			return done, fmt.Errorf("listing the files: %w", err)
+		}
+		for _, v := range versions {
+			written, err := exportContent(ctx, blobs, v, folder)
+			if err != nil {
+				return done, fmt.Errorf("exporting version %d of %q: %w", v.Number, v.Name, err)
+			}
+			m.Files = append(m.Files, exported(v))
+			done.Versions++
+			done.Bytes += v.Size
+			if !written {
+				done.Present++
+			}
+			if progress != nil {
+				progress(done.Bytes, usage.Bytes)
+			}
+			after = store.Cursor{Name: v.Name, Number: v.Number}
+		}
+		more = len(versions) == page
+	}
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return done, err
+	}
+	return done, writeWhole(filepath.Join(folder, export.ManifestName), bytes.NewReader(append(text, '\n')))
+}
+
+func exported(v store.Version) export.File {
+	return export.File{Name: v.Name, Version: v.Number, Size: v.Size, OriginalSize: v.OriginalSize, Cksum: v.Cksum,
+		SHA256: v.SHA256, Format: v.Format, Verified: v.Verified, Created: v.Created.UTC(),
+		OAEPHash: v.OAEPHash, KeyFingerprint: v.KeyFingerprint, WrappedKey: v.WrappedKey}
+}
+
+// exportContent writes a version's ciphertext, unless it is there, whole.
+func exportContent(ctx context.Context, blobs store.Blobs, v store.Version, folder string) (written bool, err error) {
+	path := export.ContentPath(folder, v.SHA256)
+	if there, err := os.Open(path); err == nil {
+		sum := sha256.New()
+		_, err := io.Copy(sum, interruptible{ctx, there})
+		there.Close()
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err == nil && [32]byte(sum.Sum(nil)) == v.SHA256 {
+			return false, nil
+		}
+	}
+	blob, err := blobs.Open(ctx, v.Blob)
+	if err != nil {
+		return false, err
+	}
+	defer blob.Close()
+	sum := sha256.New()
+	content := io.TeeReader(interruptible{ctx, io.NewSectionReader(blob, 0, blob.Size())}, sum)
+	return true, writeWhole(path, &checkedReader{content, func() error {
+		if [32]byte(sum.Sum(nil)) != v.SHA256 {
+			return store.ErrDamaged
+		}
+		return nil
+	}})
+}
+
+// writeWhole writes a file under another name and renames it once it is whole
+// and on the disk.
+func writeWhole(path string, content io.Reader) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".export-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{tmp}, content, make([]byte, 256<<10)); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// A checkedReader asks at the end whether what was read is right.
+type checkedReader struct {
+	r     io.Reader
+	check func() error
+}
+
+func (c *checkedReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if err == io.EOF {
+		if wrong := c.check(); wrong != nil {
+			return n, wrong
+		}
+	}
+	return n, err
+}
+
+// interruptible reads until a context ends.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}
