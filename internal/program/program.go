@@ -55,8 +55,9 @@ func Main(run func(ctx context.Context, args []string, std Streams) int) int {
 	if !signal.Ignored(os.Interrupt) {
 		signals = append(signals, os.Interrupt)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	defer stop()
+	// They stay caught until the process has ended: a second one, between the
+	// work's end and the process's, would make it end as if it had failed.
+	ctx, _ := signal.NotifyContext(context.Background(), signals...)
 	return run(ctx, os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }
 
