@@ -4,9 +4,11 @@
 
 FROM node:22-bookworm-slim AS web
 WORKDIR /src
+COPY web/package.json web/package-lock.json ./web/
+RUN cd web && npm ci --no-audit --no-fund
 COPY openapi.yaml ./
 COPY web ./web
-RUN if [ -f web/package.json ]; then cd web && npm ci --no-audit --no-fund && npm run build; fi
+RUN cd web && npm run build
 
 FROM golang:1.26.8-bookworm AS build
 ARG VERSION=unknown

@@ -13,7 +13,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 
 # The web client is built where there is Node.js 20 or newer, and when its
 # sources changed.
-NPM         := $(if $(wildcard web/package.json),$(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm))
+NPM         := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm)
 WEB         := web/dist/index.html
 WEB_MODULES := web/node_modules/.package-lock.json
 WEB_SOURCES := openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
