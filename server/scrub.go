@@ -1,0 +1,220 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"coffer/store"
+)
+
+// A Fault is what a scrub finds wrong with a blob.
+type Fault string
+
+// The faults that there are. Only an orphan harms nobody.
+const (
+	FaultMissing Fault = "missing" // a version's blob is not there
+	FaultDamaged Fault = "damaged" // it is not what was received
+	FaultOrphan  Fault = "orphan"  // no version refers to it
+)
+
+// A Finding is one blob that something is wrong with, and whom it belongs to.
+type Finding struct {
+	Fault  Fault
+	Client store.Client // the zero Client if it is not known
+	Name   string       // file name
+	Number uint32       // version, 0 for an orphan
+	Size   int64        // bytes of ciphertext
+	Blob   store.BlobRef
+	Detail string // for a person
+}
+
+// ScrubOptions change how a scrub goes about it. Zero fields are defaults.
+type ScrubOptions struct {
+	// Rate is the most bytes that are read in a second; 0: as fast as it goes.
+	Rate int
+	// Unfinished is how long a blob that its client has not confirmed is left
+	// alone; 0: 48 hours.
+	Unfinished time.Duration
+	// Collect removes orphans.
+	Collect bool
+	// Progress is told how many bytes of all versions were read.
+	Progress func(done, total int64)
+}
+
+// Scrubbed counts what a scrub went over.
+type Scrubbed struct {
+	Versions int   // file versions of which the blob was read
+	Bytes    int64 // of them
+	Missing  int
+	Damaged  int
+	Orphans  int
+	Freed    int64 // bytes of orphans that were removed
+}
+
+// Sound reports whether all that clients have stored is there as it came.
+func (s Scrubbed) Sound() bool { return s.Missing == 0 && s.Damaged == 0 }
+
+// scrubPiece is how much of a blob is read at a time.
+const scrubPiece = 256 << 10
+
+// Scrub reads the blob of every file version back and compares it with the
+// SHA-256 that was made as it came in, then looks for blobs that no version
+// refers to. Each finding goes to found, whose error ends the scrub.
+//
+// It may run beside a server: what clients remove in the meantime is not
+// missed.
+func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts ScrubOptions, found func(Finding) error) (Scrubbed, error) {
+	totals, err := catalog.Totals(ctx)
+	if err != nil {
+		return Scrubbed{}, fmt.Errorf("asking how much there is: %w", err)
+	}
+	s := &scrub{catalog: catalog, blobs: blobs, opts: opts, found: found, total: totals.Bytes, buf: make([]byte, scrubPiece)}
+	if opts.Unfinished == 0 {
+		s.opts.Unfinished = 48 * time.Hour
+	}
+	if opts.Rate > 0 {
+		s.limit = rate.NewLimiter(rate.Limit(opts.Rate), max(opts.Rate, scrubPiece))
+	}
+	if err := catalog.EachClient(ctx, func(c store.Client) error { return s.client(ctx, c) }); err != nil {
+		return s.done, fmt.Errorf("reading back what is stored: %w", err)
+	}
+	err = blobs.Walk(ctx, func(b store.StoredBlob) error { return s.orphan(ctx, b) })
+	if err != nil && !errors.Is(err, store.ErrDamaged) { // which the versions it concerns have shown
+		return s.done, fmt.Errorf("looking for orphans: %w", err)
+	}
+	return s.done, nil
+}
+
+// A scrub is one that runs.
+type scrub struct {
+	// static after construction
+	catalog store.Catalog
+	blobs   store.Blobs
+	opts    ScrubOptions
+	found   func(Finding) error
+	total   int64
+	limit   *rate.Limiter // nil: none
+	buf     []byte
+
+	done Scrubbed
+}
+
+// client reads back all versions of a client.
+func (s *scrub) client(ctx context.Context, c store.Client) error {
+	const page = 1000
+	var after store.Cursor
+	for {
+		versions, err := s.catalog.List(ctx, c.ID, after, page, true)
+		if err != nil {
+			return err
+		}
+		for _, v := range versions {
+			if err := s.version(ctx, c, v); err != nil {
+				return err
+			}
+			after = store.Cursor{Name: v.Name, Number: v.Number}
+		}
+		if len(versions) < page {
+			return nil
+		}
+	}
+}
+
+func (s *scrub) version(ctx context.Context, c store.Client, v store.Version) error {
+	fault, detail, err := s.compare(ctx, v)
+	if err != nil {
+		return err
+	}
+	if fault != "" {
+		// It may be that the version was removed while its blob was read.
+		if refers, err := s.catalog.Refers(ctx, v.Blob); err != nil || !refers {
+			return err
+		}
+	}
+	s.done.Versions++
+	s.done.Bytes += v.Size
+	if s.opts.Progress != nil {
+		s.opts.Progress(s.done.Bytes, max(s.total, s.done.Bytes))
+	}
+	switch fault {
+	case FaultMissing:
+		s.done.Missing++
+	case FaultDamaged:
+		s.done.Damaged++
+	default:
+		return nil
+	}
+	return s.found(Finding{Fault: fault, Client: c, Name: v.Name, Number: v.Number, Size: v.Size, Blob: v.Blob, Detail: detail})
+}
+
+// compare reads a version's blob. The error is one of the scrub's; what is
+// wrong with the blob is a fault.
+func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, detail string, err error) {
+	blob, err := s.blobs.Open(ctx, v.Blob)
+	switch {
+	case errors.Is(err, store.ErrNoBlob):
+		return FaultMissing, "the blob is not there", nil
+	case errors.Is(err, store.ErrDamaged):
+		return FaultDamaged, "the blob cannot be read: what lies with it is broken", nil
+	case err != nil:
+		return "", "", err
+	}
+	defer blob.Close()
+	if blob.Size() != v.Size {
+		return FaultDamaged, fmt.Sprintf("the blob has %d bytes in place of %d", blob.Size(), v.Size), nil
+	}
+	sum := sha256.New()
+	for at := int64(0); at < v.Size; {
+		if err := s.wait(ctx, min(scrubPiece, v.Size-at)); err != nil {
+			return "", "", err
+		}
+		n, err := blob.ReadAt(s.buf[:min(scrubPiece, v.Size-at)], at)
+		sum.Write(s.buf[:n])
+		at += int64(n)
+		if err != nil && (err != io.EOF || at < v.Size) {
+			return FaultDamaged, fmt.Sprintf("the blob cannot be read from byte %d on", at), nil
+		}
+	}
+	if [sha256.Size]byte(sum.Sum(nil)) != v.SHA256 {
+		return FaultDamaged, "the blob's content is not what was received", nil
+	}
+	return "", "", nil
+}
+
+// wait waits until n more bytes may be read.
+func (s *scrub) wait(ctx context.Context, n int64) error {
+	if s.limit == nil {
+		return ctx.Err()
+	}
+	return s.limit.WaitN(ctx, int(n))
+}
+
+// orphan looks whether anything refers to a blob.
+func (s *scrub) orphan(ctx context.Context, b store.StoredBlob) error {
+	if b.Confirmed == nil && time.Since(b.Label.Received) < s.opts.Unfinished {
+		return nil // its client may still confirm it
+	}
+	refers, err := s.catalog.Refers(ctx, b.Ref)
+	if err != nil || refers {
+		return err
+	}
+	s.done.Orphans++
+	if s.opts.Collect {
+		if err := s.blobs.Remove(ctx, b.Ref); err != nil {
+			return err
+		}
+		s.done.Freed += b.Label.Size
+	}
+	owner, err := s.catalog.Client(ctx, b.Label.Client)
+	if err != nil && !errors.Is(err, store.ErrNoClient) {
+		return err
+	}
+	return s.found(Finding{Fault: FaultOrphan, Client: owner, Name: b.Label.Name, Size: b.Label.Size, Blob: b.Ref,
+		Detail: "no version of any file refers to the blob"})
+}
