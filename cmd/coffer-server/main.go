@@ -19,6 +19,7 @@ var version = "dev"
 type cli struct {
 	Serve   serveCmd         `cmd:"" default:"withargs" help:"Serve clients (the default)."`
 	Rebuild rebuildCmd       `cmd:"" help:"Rebuild a lost catalog from what lies with the blobs."`
+	Scrub   scrubCmd         `cmd:"" help:"Read back all that is stored and compare it with what came in."`
 	Import  importCmd        `cmd:"" help:"Take over clients and files of an earlier server."`
 	Export  exportCmd        `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
 	Health  healthCmd        `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`

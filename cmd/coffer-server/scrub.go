@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dustin/go-humanize"
+
+	"coffer/internal/program"
+	"coffer/server"
+)
+
+// scrubCmd reads back all that is stored and compares it with what came in.
+type scrubCmd struct {
+	dataFlags
+	program.LogFlags `envprefix:"COFFER_"`
+
+	Rate    program.ByteSize `help:"Most bytes to read in a second; 0 reads as fast as it goes." default:"0"`
+	Collect bool             `help:"Remove blobs that no file refers to."`
+	JSON    bool             `name:"json" help:"Report as JSON, a line for each finding and one with the counts."`
+	Quiet   bool             `help:"Show no progress."`
+}
+
+// Run scrubs. What is damaged or missing makes it fail.
+func (cmd *scrubCmd) Run(ctx context.Context, std program.Streams) error {
+	d, err := cmd.open(ctx, cmd.Logger(std))
+	if err != nil {
+		return err
+	}
+	bar := program.NewBar(std.Err, cmd.Quiet)
+	opts := server.ScrubOptions{Rate: int(cmd.Rate), Collect: cmd.Collect,
+		Progress: func(done, total int64) { bar.Show("reading back", done, total) }}
+	done, err := server.Scrub(ctx, d.catalog, d.blobs, opts, func(f server.Finding) error {
+		bar.Clear()
+		return cmd.printFinding(std.Out, f)
+	})
+	bar.Clear()
+	if err := errors.Join(err, d.close()); err != nil {
+		return err
+	}
+	if err := cmd.printCounts(std.Out, done); err != nil {
+		return err
+	}
+	if !done.Sound() {
+		return fmt.Errorf("%d file versions are damaged and %d missing; their owners can back them up again", done.Damaged, done.Missing)
+	}
+	return nil
+}
+
+func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
+	if cmd.JSON {
+		return json.NewEncoder(w).Encode(map[string]any{"fault": f.Fault, "client": f.Client.Name, "file": f.Name,
+			"version": f.Number, "size": f.Size, "blob": f.Blob, "detail": f.Detail})
+	}
+	owner := f.Client.Name
+	if owner == "" {
+		owner = "a client that is not known"
+	}
+	what := fmt.Sprintf("%q", f.Name)
+	if f.Number > 0 {
+		what = fmt.Sprintf("%q, version %d,", f.Name, f.Number)
+	}
+	_, err := fmt.Fprintf(w, "%s: %s of %s, %s: %s (%s)\n", f.Fault, what, owner, humanize.IBytes(uint64(f.Size)), f.Detail, f.Blob)
+	return err
+}
+
+func (cmd *scrubCmd) printCounts(w io.Writer, done server.Scrubbed) error {
+	if cmd.JSON {
+		return json.NewEncoder(w).Encode(map[string]any{"versions": done.Versions, "bytes": done.Bytes, "missing": done.Missing,
+			"damaged": done.Damaged, "orphans": done.Orphans, "freed": done.Freed})
+	}
+	_, err := fmt.Fprintf(w, "read back %d file versions, %s: %d damaged, %d missing; %d orphans\n", done.Versions,
+		humanize.IBytes(uint64(done.Bytes)), done.Damaged, done.Missing, done.Orphans)
+	if err == nil && done.Freed > 0 {
+		_, err = fmt.Fprintf(w, "removed the orphans: %s\n", humanize.IBytes(uint64(done.Freed)))
+	}
+	return err
+}
