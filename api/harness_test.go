@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -38,6 +39,7 @@ type core struct {
 	dir    string
 	master server.MasterKey
 	addr   string
+	tls    *tls.Config // of the internal listener; nil: plain TCP
 
 	catalog *sqlite.Catalog
 	blobs   *files.Store
@@ -47,7 +49,12 @@ type core struct {
 
 func startCore(t *testing.T) *core {
 	t.Helper()
-	c := &core{t: t, dir: t.TempDir(), master: server.NewMasterKey(), addr: "127.0.0.1:0"}
+	return startCoreWith(t, nil)
+}
+
+func startCoreWith(t *testing.T, conf *tls.Config) *core {
+	t.Helper()
+	c := &core{t: t, dir: t.TempDir(), master: server.NewMasterKey(), addr: "127.0.0.1:0", tls: conf}
 	c.start()
 	t.Cleanup(func() {
 		if c.cancel != nil {
@@ -77,6 +84,9 @@ func (c *core) start() {
 	}
 	public, internal := listen(c.t, "127.0.0.1:0"), listen(c.t, c.addr)
 	c.addr = internal.Addr().String()
+	if c.tls != nil {
+		internal = tls.NewListener(internal, c.tls)
+	}
 	c.cancel, c.done = cancel, make(chan error, 1)
 	go func() { c.done <- srv.Serve(ctx, public, internal) }()
 }
