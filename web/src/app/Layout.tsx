@@ -1,4 +1,14 @@
-import { Avatar, Menu, Text, Tooltip, UnstyledButton, VisuallyHidden } from "@mantine/core"
+import {
+  Avatar,
+  Button,
+  Group,
+  Menu,
+  Modal,
+  Text,
+  Tooltip,
+  UnstyledButton,
+  VisuallyHidden,
+} from "@mantine/core"
 import { notifications } from "@mantine/notifications"
 import {
   IconArrowsUpDown,
@@ -10,7 +20,7 @@ import {
   IconSettings,
 } from "@tabler/icons-react"
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router"
-import { useEffect, useRef } from "react"
+import { useEffect, useRef, useState } from "react"
 import { Brand } from "../components/Brand"
 import { DropEverywhere } from "../components/DropEverywhere"
 import { StatusDot } from "../components/StatusDot"
@@ -83,12 +93,30 @@ function useFocusOnArrival(main: React.RefObject<HTMLElement | null>) {
   }, [path, main])
 }
 
-function Navigation() {
+/** How many transfers are under way, both ways. */
+function useActive(): number {
   const { transfers } = useQueue()
   const restores = useRestores()
-  const active =
+  return (
     transfers.filter((t) => ["waiting", "sealing", "sending", "verifying"].includes(t.state))
       .length + restores.filter((r) => r.state === "receiving" || r.state === "checking").length
+  )
+}
+
+/** A tab with transfers under way asks before it goes. */
+function useAskBeforeLeaving(active: number) {
+  const busy = active > 0
+  useEffect(() => {
+    if (!busy) return
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault()
+    window.addEventListener("beforeunload", ask)
+    return () => window.removeEventListener("beforeunload", ask)
+  }, [busy])
+}
+
+function Navigation() {
+  const active = useActive()
+  useAskBeforeLeaving(active)
   return (
     <nav className={classes.nav} aria-label="Pages">
       {places.map(({ to, label, icon: Icon }) => (
@@ -130,43 +158,69 @@ function AccountMenu() {
   const state = useSession()
   const recovery = useRecoveryFile()
   const navigate = useNavigate()
+  const active = useActive()
+  const [asking, setAsking] = useState(false)
+  useEffect(() => {
+    if (!recovery.problem) return
+    const { title, message, advice } = recovery.problem
+    notifications.show({ color: "red", title, message: `${message} ${advice}` })
+  }, [recovery.problem])
   if (state.state === "signed-out") return null
 
   async function signOut() {
+    setAsking(false)
     await session.signOut()
     await navigate({ to: "/" })
   }
 
   return (
-    <Menu position="top-start" width={220} withinPortal>
-      <Menu.Target>
-        <UnstyledButton className={classes.account}>
-          <Avatar size={32} radius="xl" color="petrol" variant="filled" aria-hidden>
-            {state.username.slice(0, 1).toUpperCase()}
-          </Avatar>
-          <Text size="sm" fw={500} truncate className={classes.who}>
-            {state.username}
-          </Text>
-          <VisuallyHidden>Account menu</VisuallyHidden>
-          <IconSelector size={16} className={classes.chevron} aria-hidden />
-        </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>Signed in as {state.username}</Menu.Label>
-        <Menu.Item
-          leftSection={<IconSettings size={16} aria-hidden />}
-          onClick={() => navigate({ to: "/settings" })}
-        >
-          Settings
-        </Menu.Item>
-        <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={recovery.run}>
-          Save recovery file
-        </Menu.Item>
-        <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={signOut}>
-          Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <>
+      <Modal opened={asking} onClose={() => setAsking(false)} title="Sign out now?">
+        <Text size="sm">
+          {active === 1 ? "One transfer is" : `${active} transfers are`} not finished. What was sent
+          stays at the server for a while: sign in again, choose the same files, and only the rest
+          is sent.
+        </Text>
+        <Group justify="flex-end" gap="xs" mt="lg">
+          <Button variant="default" onClick={() => setAsking(false)} data-autofocus>
+            Stay
+          </Button>
+          <Button onClick={signOut}>Sign out</Button>
+        </Group>
+      </Modal>
+      <Menu position="top-start" width={220} withinPortal>
+        <Menu.Target>
+          <UnstyledButton className={classes.account}>
+            <Avatar size={32} radius="xl" color="petrol" variant="filled" aria-hidden>
+              {state.username.slice(0, 1).toUpperCase()}
+            </Avatar>
+            <Text size="sm" fw={500} truncate className={classes.who}>
+              {state.username}
+            </Text>
+            <VisuallyHidden>Account menu</VisuallyHidden>
+            <IconSelector size={16} className={classes.chevron} aria-hidden />
+          </UnstyledButton>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Menu.Label>Signed in as {state.username}</Menu.Label>
+          <Menu.Item
+            leftSection={<IconSettings size={16} aria-hidden />}
+            onClick={() => navigate({ to: "/settings" })}
+          >
+            Settings
+          </Menu.Item>
+          <Menu.Item leftSection={<IconKey size={16} aria-hidden />} onClick={recovery.run}>
+            Save recovery file
+          </Menu.Item>
+          <Menu.Divider />
+          <Menu.Item
+            leftSection={<IconLogout size={16} aria-hidden />}
+            onClick={() => (active > 0 ? setAsking(true) : signOut())}
+          >
+            Sign out
+          </Menu.Item>
+        </Menu.Dropdown>
+      </Menu>
+    </>
   )
 }

@@ -7,6 +7,7 @@ import {
   Modal,
   Notification,
   Paper,
+  Progress,
   Tooltip,
 } from "@mantine/core"
 
@@ -84,6 +85,8 @@ export const theme = createTheme({
         closeButtonProps: { "aria-label": "Close" },
       },
     }),
+    Progress: Progress.extend({ styles: { root: { background: "var(--coffer-track)" } } }),
+    ProgressRoot: Progress.Root.extend({ styles: { root: { background: "var(--coffer-track)" } } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: true } }),
   },
 })
@@ -117,6 +120,9 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--coffer-bad": "#ff8787",
     "--coffer-hover": "#1e252c",
     "--coffer-accent": "var(--mantine-color-petrol-3)",
+    "--mantine-color-petrol-light": "#1a3840",
+    "--mantine-color-petrol-light-hover": "#20444e",
+    "--mantine-color-petrol-light-color": "var(--mantine-color-petrol-1)",
     "--coffer-nav-hover": "#1b2229",
     "--coffer-nav-active": "#1a3840",
     "--coffer-nav-active-text": "var(--mantine-color-petrol-1)",

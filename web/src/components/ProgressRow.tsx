@@ -28,7 +28,7 @@ export function ProgressRow(props: {
           {props.mark}
         </div>
         {props.progress !== undefined && (
-          <Progress.Root size={5} my={5} className={classes.track}>
+          <Progress.Root size={5} my={5}>
             <Progress.Section
               value={props.progress}
               color={props.progressColor}

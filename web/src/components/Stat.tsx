@@ -1,5 +1,6 @@
 import { Paper, Skeleton, Text } from "@mantine/core"
 import type { ReactNode } from "react"
+import classes from "./Stat.module.css"
 
 /** One figure and what it counts. */
 export function Stat(props: { label: string; value?: ReactNode; note?: ReactNode }) {
@@ -8,7 +9,14 @@ export function Stat(props: { label: string; value?: ReactNode; note?: ReactNode
       <Text component="dt" size="sm" c="dimmed">
         {props.label}
       </Text>
-      <Text component="dd" m={0} fz={{ base: "1.125rem", md: "1.375rem" }} fw={600} lh={1.35}>
+      <Text
+        component="dd"
+        m={0}
+        fz={{ base: "1.125rem", md: "1.375rem" }}
+        fw={600}
+        lh={1.35}
+        className={classes.value}
+      >
         {props.value ?? <Skeleton height={22} width={80} my={4} />}
       </Text>
       {props.note && (

@@ -18,10 +18,10 @@ const estimator = new ZxcvbnFactory({
 const guessesPerSecond = 100_000
 
 const bounds: [Score, number][] = [
-  [0, 1e6],
-  [1, 1e9],
-  [2, 1e12],
-  [3, 1e15],
+  [0, 1e7],
+  [1, 1e11],
+  [2, 1e13],
+  [3, 1e16],
 ]
 
 /** Estimates a passphrase; `known` are words that an attacker would try first, such as the account's name. */
@@ -41,7 +41,6 @@ export function estimate(passphrase: string, known: string[]): Strength {
 
 function howLong(seconds: number): string {
   const days = seconds / 86_400
-  if (days < 2) return "about a day"
   if (days < 60) return `about ${Math.round(days)} days`
   if (days < 730) return `about ${Math.round(days / 30)} months`
   if (days < 365_000) return `about ${Math.round(days / 365)} years`

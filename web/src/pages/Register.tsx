@@ -3,6 +3,7 @@ import { IconAlertTriangle } from "@tabler/icons-react"
 import { Link } from "@tanstack/react-router"
 import { type FormEvent, useState } from "react"
 import { useEngine } from "../app/engine"
+import { rememberAccount } from "../app/lastAccount"
 import { useAction } from "../app/useAction"
 import { AuthCard } from "../components/AuthCard"
 import { NewPassphrase, useNewPassphrase } from "../components/NewPassphrase"
@@ -18,6 +19,7 @@ export function Register() {
   const register = useAction(async () => {
     if (!(await passphrase.check())) return
     await session.register(username.trim(), passphrase.value, setStep)
+    rememberAccount(username.trim())
   })
 
   function submit(event: FormEvent) {

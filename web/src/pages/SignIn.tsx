@@ -2,6 +2,7 @@ import { Anchor, Button, Stack, Text, TextInput } from "@mantine/core"
 import { Link } from "@tanstack/react-router"
 import { type FormEvent, useState } from "react"
 import { useEngine } from "../app/engine"
+import { lastAccount, rememberAccount } from "../app/lastAccount"
 import { useAction } from "../app/useAction"
 import { AuthCard } from "../components/AuthCard"
 import { PassphraseField } from "../components/PassphraseField"
@@ -9,9 +10,13 @@ import { ProblemAlert } from "../components/ProblemAlert"
 
 export function SignIn() {
   const { session } = useEngine()
-  const [username, setUsername] = useState("")
+  const [username, setUsername] = useState(lastAccount)
+  const [known] = useState(username !== "")
   const [passphrase, setPassphrase] = useState("")
-  const signIn = useAction(() => session.signIn(username.trim(), passphrase))
+  const signIn = useAction(async () => {
+    await session.signIn(username.trim(), passphrase)
+    rememberAccount(username.trim())
+  })
 
   function submit(event: FormEvent) {
     event.preventDefault()
@@ -41,7 +46,7 @@ export function SignIn() {
             autoCapitalize="none"
             spellCheck={false}
             required
-            autoFocus
+            autoFocus={!known}
             withAsterisk={false}
             value={username}
             onChange={(e) => setUsername(e.currentTarget.value)}
@@ -49,6 +54,7 @@ export function SignIn() {
           <PassphraseField
             label="Passphrase"
             name="passphrase"
+            autoFocus={known}
             autoComplete="current-password"
             required
             withAsterisk={false}

@@ -104,6 +104,20 @@ describe("transfers", () => {
     expect(engine.calls).toEqual(["clear finished"])
   })
 
+  test("signing out asks first while something is under way", async () => {
+    const person = userEvent.setup()
+    const engine = open("/transfers", new FakeEngine(signedIn))
+    engine.show([fakeTransfer("a.txt", { state: "sending" })])
+    await person.click(await screen.findByRole("button", { name: /Account menu/ }))
+    await person.click(await screen.findByRole("menuitem", { name: "Sign out" }))
+    const dialog = await screen.findByRole("dialog", { name: "Sign out now?" })
+    expect(dialog).toHaveTextContent("One transfer is not finished.")
+    expect(engine.calls).toEqual([])
+    await person.click(within(dialog).getByRole("button", { name: "Sign out" }))
+    expect(await screen.findByRole("heading", { name: "Sign in" })).toBeInTheDocument()
+    expect(engine.calls).toEqual(["sign out"])
+  })
+
   test("an expired session asks for the passphrase and keeps the queue", async () => {
     const person = userEvent.setup()
     const engine = open("/transfers", new FakeEngine(signedIn))
