@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -52,5 +53,39 @@ func TestPassphraseIsNormalized(t *testing.T) {
 	}
 	if got, err := OpenWithPassphrase(old, decomposed); err != nil || string(got) != "keys" {
 		t.Errorf("sealed as it was typed: %v", err)
+	}
+}
+
+// The key bundles were made once, by this package at a low cost, and open for
+// ever; the web client opens the same.
+func TestKeyBundles(t *testing.T) {
+	text, err := os.ReadFile("testdata/bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Note, Passphrase, Content string
+		Bundle                    []byte
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) == 0 {
+		t.Fatal("no vectors")
+	}
+	for _, v := range vectors {
+		if got, err := OpenWithPassphrase(v.Bundle, v.Passphrase); err != nil || string(got) != v.Content {
+			t.Errorf("%s: %v, or other content", v.Note, err)
+		}
+		if _, err := OpenWithPassphrase(v.Bundle, v.Passphrase+" "); !errors.Is(err, ErrWrongPassphrase) {
+			t.Errorf("%s: with another passphrase: %v", v.Note, err)
+		}
+		for _, fromEnd := range []int{1, len(v.Content) / 2} { // both in what was sealed
+			changed := slices.Clone(v.Bundle)
+			changed[len(changed)-fromEnd] ^= 1
+			if _, err := OpenWithPassphrase(changed, v.Passphrase); !errors.Is(err, ErrTampered) {
+				t.Errorf("%s: changed: %v", v.Note, err)
+			}
+		}
 	}
 }

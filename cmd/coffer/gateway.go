@@ -149,6 +149,9 @@ func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, 
 // keyBundle fetches the account's keys, sealed with its passphrase, and signs
 // out.
 func (g *gateway) keyBundle(ctx context.Context, in signedIn) ([]byte, error) {
+	// The token dies by itself; this is so that it does at once, and no reason
+	// to fail.
+	defer func() { _, _ = g.call(ctx, http.MethodPost, "/auth/logout", in.token, nil) }()
 	bundle, err := g.call(ctx, http.MethodGet, "/keys/bundle", in.token, nil)
 	if hasStatus(err, http.StatusNotFound) {
 		return nil, errors.New("the server has no keys for this account: import them from its recovery file (coffer key import)")
@@ -158,10 +161,6 @@ func (g *gateway) keyBundle(ctx context.Context, in signedIn) ([]byte, error) {
 	}
 	if len(bundle) > protocol.MaxKeyBundle {
 		return nil, errors.New("fetch the account's keys: they are too large")
-	}
-	// The token dies by itself; this is so that it does at once.
-	if _, err := g.call(ctx, http.MethodPost, "/auth/logout", in.token, nil); err != nil {
-		return nil, fmt.Errorf("sign out: %w", err)
 	}
 	return bundle, nil
 }

@@ -78,6 +78,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SERVER", addr)
 	env.Setenv("INTERNAL", internal)
 	env.Setenv("GATEWAY", "http://"+gateway)
+	env.Setenv("GATEWAY_TLS", "https://"+gateway)
 	env.Setenv("PORT", port)
 	env.Setenv("COFFER_HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("COFFER_RSA_BITS", "1024") // quicker to make
