@@ -183,6 +183,8 @@ func TestBadInput(t *testing.T) {
 		{"packet 5 of 3", "POST", upload, packet("packet_number", 5), 400, "packet_number"},
 		{"total 0", "POST", upload, packet("total_packets", 0), 400, "total_packets"},
 		{"total beyond count", "POST", upload, packet("total_packets", 1<<40), 400, "total_packets"},
+		{"total of a billion", "POST", upload, packet("total_packets", 1_000_000_000), 400, "total packets"},
+		{"total of more than there is", "POST", "/api/v1/uploads", m{"filename": "q", "original_size": 15, "total_packets": 17}, 400, "total packets"},
 		{"negative size", "POST", upload, packet("original_size", -1), 400, "original_size"},
 		{"sizes that do not add up", "POST", upload, packet("original_size", 1<<40), 400, "sizes do not add up"},
 		{"dots", "POST", upload, packet("filename", "../x"), 400, "filename"},

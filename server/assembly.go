@@ -98,6 +98,7 @@ var (
 	errGone        = failure(protocol.StatusNotFound, "the upload is no more; it was cancelled, replaced or finished")
 	errPacketZero  = failure(protocol.StatusInvalid, "packet number: packets are counted from 1")
 	errTotalZero   = failure(protocol.StatusInvalid, "total packets: at least 1")
+	errTotal       = failure(protocol.StatusInvalid, "total packets: more than the original size has bytes of ciphertext")
 	errSizes       = failure(protocol.StatusInvalid, "sizes do not add up: the packets hold less than the original size asks for")
 	errSurplus     = failure(protocol.StatusInvalid, "sizes do not add up: the packets hold more than the original size asks for")
 	errBeyondTotal = failure(protocol.StatusInvalid, "packet number: beyond the total")

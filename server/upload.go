@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coffer/protocol"
+	"coffer/protocol/crypt"
 	"coffer/store"
 )
 
@@ -71,6 +72,9 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	if m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62 {
 		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
 	}
+	if tooMany(m.Total, m.OriginalSize) {
+		return nil, errTotal
+	}
 	if c.s.cfg.Space.Low() {
 		return nil, errNoSpace
 	}
@@ -94,6 +98,12 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	}
 	return &protocol.UploadBegun{Upload: protocol.UploadID(u.id), MaxPacket: c.s.maxContent(),
 		Expires: u.created.Add(c.s.cfg.UploadTTL), OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+}
+
+// tooMany reports whether a file of this size cannot be cut into so many
+// packets, since each holds something.
+func tooMany(total uint32, original uint64) bool {
+	return original != protocol.UnknownSize && uint64(total) > crypt.CiphertextLen(original)
 }
 
 // maxContent is the most content bytes in one packet.
@@ -136,6 +146,8 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 		return nil, errBeyondTotal
 	case m.OriginalSize > 1<<62:
 		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
+	case tooMany(m.Total, m.OriginalSize):
+		return nil, errTotal
 	}
 	sess, live := c.s.sessions.get(id)
 	if !live {
