@@ -80,6 +80,8 @@ func FuzzRevokeTokens(f *testing.F)     { fuzzDecoder[RevokeTokens](f) }
 func FuzzSetPassword(f *testing.F)      { fuzzDecoder[SetPassword](f) }
 func FuzzSetPublicKey(f *testing.F)     { fuzzDecoder[SetPublicKey](f) }
 func FuzzNewSession(f *testing.F)       { fuzzDecoder[NewSession](f) }
+func FuzzAskFailures(f *testing.F)      { fuzzDecoder[AskFailures](f) }
+func FuzzFailures(f *testing.F)         { fuzzDecoder[Failures](f) }
 func FuzzAskStatus(f *testing.F)        { fuzzDecoder[AskStatus](f) }
 func FuzzRevokeToken(f *testing.F)      { fuzzDecoder[RevokeToken](f) }
 func FuzzCheckToken(f *testing.F)       { fuzzDecoder[CheckToken](f) }

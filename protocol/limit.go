@@ -44,7 +44,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeFileReceived:
 		return exactly(16 + 4 + FieldSize + 4), true
 
-	case CodeChallenge, CodeListUploads, CodeGetKeyBundle, CodeAskAccount, CodeNewSession, CodeAskStatus:
+	case CodeChallenge, CodeListUploads, CodeGetKeyBundle, CodeAskAccount, CodeNewSession, CodeAskStatus, CodeAskFailures:
 		return exactly(0), true
 	case CodeProve, CodeChallengeIssued:
 		return exactly(32), true
@@ -97,7 +97,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return between(2+2, 2+2+maxText), true
 	case CodeUploadBegun:
 		return between(16+4+8+1+2, 16+4+8+1+2+maxWrapped), true
-	case CodeUploadState, CodeUploadList, CodeFileList:
+	case CodeUploadState, CodeUploadList, CodeFileList, CodeFailures:
 		return between(2, maxList), true
 	case CodeVerifyResult:
 		return exactly(1 + 1 + 4 + 4), true

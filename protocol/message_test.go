@@ -101,6 +101,12 @@ var samples = []sample{
 	{message: &SetPublicKey{Replace: true, DER: sampleKey}, open: true, fixed: 1},
 	{message: &NewSession{}},
 	{message: &AskStatus{}},
+	{message: &AskFailures{}},
+	{message: &Failures{Exchanges: []FailedExchange{
+		{At: sampleTime, Peer: "192.0.2.1", Client: "client:c1071c00", Earlier: 70_000, Version: 3, Code: CodeSendFile, Size: 1 << 31,
+			Rule: RulePadding, Reason: "bad padding", Head: sampleKey[:267]},
+		{At: sampleTime.Add(-time.Hour), Peer: "192.0.2.2", Version: 0x47, Code: 0x5054, Rule: RuleHTTP},
+	}}},
 	{message: &RevokeToken{Token: TokenID(sampleUpload), Expires: sampleTime}},
 	{message: &CheckToken{Token: TokenID(sampleUpload), Issued: sampleTime, Name: "ada"}},
 	{message: &RevokeTokens{}},

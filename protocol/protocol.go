@@ -106,6 +106,7 @@ const (
 	CodeRevokeToken   Code = 1070 // token id[16], expires time                  → Done
 	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
 	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
+	CodeAskFailures   Code = 1080 // empty                                       → Failures
 )
 
 // Extension responses.
@@ -127,6 +128,7 @@ const (
 	CodeSessionKeyIssued Code = 1622 // OAEP hash u8, wrapped key bytes
 	CodeServerStatus     Code = 1623 // see ServerStatus
 	CodeTokensRevoked    Code = 1630 // until time
+	CodeFailures         Code = 1640 // count u16, then as many FailedExchanges
 )
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to
@@ -153,7 +155,9 @@ func (c Code) IsRequest() bool {
 }
 
 // Internal reports whether c is for the gateway's listener alone.
-func (c Code) Internal() bool { return c >= CodeCreateAccount && c <= CodeRevokeTokens }
+func (c Code) Internal() bool {
+	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c == CodeAskFailures
+}
 
 // String is the code's name and number.
 func (c Code) String() string {
@@ -255,6 +259,10 @@ func (c Code) name() string {
 		return "revoke tokens"
 	case CodeRemoveAccount:
 		return "remove account"
+	case CodeAskFailures:
+		return "ask failures"
+	case CodeFailures:
+		return "failures"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

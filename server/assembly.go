@@ -96,13 +96,13 @@ type packet struct {
 
 var (
 	errGone        = failure(protocol.StatusNotFound, "the upload is no more; it was cancelled, replaced or finished")
-	errPacketZero  = failure(protocol.StatusInvalid, "packet number: packets are counted from 1")
-	errTotalZero   = failure(protocol.StatusInvalid, "total packets: at least 1")
-	errTotal       = failure(protocol.StatusInvalid, "total packets: more than the original size has bytes of ciphertext")
-	errSizes       = failure(protocol.StatusInvalid, "sizes do not add up: the packets hold less than the original size asks for")
-	errSurplus     = failure(protocol.StatusInvalid, "sizes do not add up: the packets hold more than the original size asks for")
-	errBeyondTotal = failure(protocol.StatusInvalid, "packet number: beyond the total")
-	errPadding     = failure(protocol.StatusInvalid, "the content does not end in valid padding: wrong key, or not encrypted as one AES-256-CBC stream")
+	errPacketZero  = broken(protocol.RuleNumbers, protocol.StatusInvalid, "packet number: packets are counted from 1")
+	errTotalZero   = broken(protocol.RuleNumbers, protocol.StatusInvalid, "total packets: at least 1")
+	errTotal       = broken(protocol.RuleNumbers, protocol.StatusInvalid, "total packets: more than the original size has bytes of ciphertext")
+	errSizes       = broken(protocol.RuleSizes, protocol.StatusInvalid, "sizes do not add up: the packets hold less than the original size asks for")
+	errSurplus     = broken(protocol.RuleSizes, protocol.StatusInvalid, "sizes do not add up: the packets hold more than the original size asks for")
+	errBeyondTotal = broken(protocol.RuleNumbers, protocol.StatusInvalid, "packet number: beyond the total")
+	errPadding     = broken(protocol.RulePadding, protocol.StatusInvalid, "the content does not end in valid padding: wrong key, or not encrypted as one AES-256-CBC stream")
 	errNoSpace     = failure(protocol.StatusNoSpace, "the server's storage is full; restoring and removing still work")
 )
 

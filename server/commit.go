@@ -73,7 +73,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.state != complete {
-		return protocol.VerifyResult{}, failure(protocol.StatusConflict, "the file is not complete")
+		return protocol.VerifyResult{}, broken(protocol.RuleNotReceived, protocol.StatusConflict, "the file is not complete")
 	}
 	cfg := &us.s.cfg
 	v := store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}

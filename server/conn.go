@@ -40,6 +40,8 @@ type conn struct {
 	proven    *store.ClientID   // who has proven to hold a session key
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
+	served    uint32 // requests that were dispatched so far
+	current   exchange
 }
 
 // refusedPacket remembers the last packet answered with 1607. Clients do not
@@ -83,6 +85,8 @@ func (c *conn) serve(ctx context.Context) {
 			err = c.request(ctx, h)
 		} else if errors.Is(err, protocol.ErrVersion) {
 			c.s.stats.failures.Add(1)
+			c.current = exchange{header: h}
+			c.failed(protocol.ErrVersion)
 			c.respond(&protocol.Error{})
 			err = errHangUp
 		}
@@ -126,10 +130,16 @@ func isTimeout(err error) bool {
 // request serves one request. The error it returns ends the connection.
 func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	c.s.stats.requests.Add(1)
-	h.Code = h.Code.Canonical()
 	p := c.newPayload(h.Size)
-
 	limit, known := h.Code.Limit()
+	c.current = exchange{header: h, payload: p}
+	if h.Code.IsBase() {
+		p.keep = int(min(h.Size, protocol.MaxFailedHead))
+		if limit.Content {
+			p.keep = int(min(h.Size, limit.Min))
+		}
+	}
+	h.Code = h.Code.Canonical()
 	if limit.Content {
 		limit.Max = min(limit.Max, c.s.cfg.MaxPacket)
 	}
@@ -138,17 +148,27 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	switch {
 	case !known || !h.Code.IsRequest():
 		if h.Size > c.s.cfg.MaxPacket {
-			return c.refuse(h, failure(protocol.StatusTooLarge, "the payload is too large"), errHangUp)
+			err = failure(protocol.StatusTooLarge, "the payload is too large")
+			c.failed(err)
+			return c.refuse(h, err, errHangUp)
 		}
 		err = failure(protocol.StatusInvalid, "unknown request code")
 	case h.Size > limit.Max:
-		return c.refuse(h, failure(protocol.StatusTooLarge, "the payload is too large"), errHangUp)
+		err = failure(protocol.StatusTooLarge, "the payload is too large")
+		c.failed(err)
+		return c.refuse(h, err, errHangUp)
 	case h.Size < limit.Min:
-		return c.refuse(h, failure(protocol.StatusInvalid, "the payload is too short"), errHangUp)
+		err = failure(protocol.StatusInvalid, "the payload is too short")
+		c.failed(err)
+		return c.refuse(h, err, errHangUp)
 	default:
 		answer, err = c.dispatch(ctx, h, limit, p)
 	}
 
+	if err != nil && !errors.Is(err, errSilent) {
+		c.failed(err)
+	}
+	c.served++
 	var lost lostError
 	if errors.As(err, &lost) {
 		return err
@@ -277,6 +297,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.newSession)
 	case protocol.CodeAskStatus:
 		return handle(ctx, p, h.Size, id, c.askStatus)
+	case protocol.CodeAskFailures:
+		return handle(ctx, p, h.Size, id, c.askFailures)
 	case protocol.CodeRevokeToken:
 		return handle(ctx, p, h.Size, id, c.revokeToken)
 	case protocol.CodeCheckToken:
@@ -357,6 +379,8 @@ type payload struct {
 	left     uint32
 	received int64
 	start    time.Time
+	keep     int    // bytes of the message that are kept, in case it fails
+	head     []byte // they
 }
 
 func (c *conn) newPayload(size uint32) *payload {
@@ -379,6 +403,9 @@ func (p *payload) Read(b []byte) (int, error) {
 	n, err := p.c.r.Read(b)
 	p.left -= uint32(n)
 	p.received += int64(n)
+	if more := p.keep - len(p.head); more > 0 {
+		p.head = append(p.head, b[:min(n, more)]...)
+	}
 	if err != nil && p.left > 0 {
 		return n, lostError{err}
 	}

@@ -11,6 +11,11 @@ import (
 	"coffer/store"
 )
 
+var (
+	errWrongName = broken(protocol.RuleWrongName, protocol.StatusUnauthenticated, "the name is not this client's")
+	errNoKey     = broken(protocol.RuleNoKey, protocol.StatusNoSession, "no public key is on record")
+)
+
 func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol.SendPublicKey) (protocol.Message, error) {
 	name, err := c.s.text(&m.Name)
 	if err != nil {
@@ -21,7 +26,7 @@ func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol
 		return nil, err
 	}
 	if client.Name != name {
-		return nil, failure(protocol.StatusUnauthenticated, "the name is not this client's")
+		return nil, errWrongName
 	}
 	sess, err := c.s.setPublicKey(ctx, id, m.DER, false)
 	if err != nil {
@@ -35,14 +40,22 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 	denied := &protocol.ReconnectDenied{Client: protocol.ClientID(id)}
 	name, err := c.s.text(&m.Name)
 	if err != nil {
+		c.failed(err)
 		return denied, nil
 	}
 	client, err := c.s.client(ctx, id)
-	if errors.Is(err, failure(protocol.StatusUnauthenticated, "")) || err == nil && (client.Name != name || client.PublicKey == nil) {
-		return denied, nil
+	switch {
+	case errors.Is(err, failure(protocol.StatusUnauthenticated, "")):
+	case err == nil && client.Name != name:
+		err = errWrongName
+	case err == nil && client.PublicKey == nil:
+		err = errNoKey
+	case err != nil:
+		return nil, err
 	}
 	if err != nil {
-		return nil, err
+		c.failed(err)
+		return denied, nil
 	}
 	sess, err := c.s.newSession(ctx, id)
 	if err != nil {
@@ -80,7 +93,7 @@ func (c *conn) newSession(ctx context.Context, id store.ClientID, _ *protocol.Ne
 func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []byte, replace bool) (session, error) {
 	pub, der, err := crypt.ParsePublicKey(field)
 	if err != nil {
-		return session{}, failure(protocol.StatusInvalid, "public key: "+err.Error())
+		return session{}, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key: "+err.Error())
 	}
 	hash := s.oaepHash(der)
 	s.accounts.RLock()
@@ -91,7 +104,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 		if client.PublicKey != nil && !replace {
 			old, _, err := crypt.ParsePublicKey(client.PublicKey)
 			if err != nil || !old.Equal(pub) {
-				return failure(protocol.StatusForbidden, "another public key is on record; only the account's owner, signed in with the password, can replace it")
+				return broken(protocol.RuleOtherKey, protocol.StatusForbidden, "another public key is on record; only the account's owner, signed in with the password, can replace it")
 			}
 		}
 		client.PublicKey, client.OAEPHash = der, hash.String()
@@ -132,7 +145,7 @@ func (s *Server) newSession(ctx context.Context, id store.ClientID) (session, er
 // sess and the client's record.
 func (s *Server) begin(client *store.Client, sess *session) error {
 	if client.PublicKey == nil {
-		return failure(protocol.StatusNoSession, "no public key is on record")
+		return errNoKey
 	}
 	made, err := newSessionFor(*client)
 	if err != nil {

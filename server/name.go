@@ -12,17 +12,17 @@ import (
 func (s *Server) text(f *protocol.Field) (string, error) {
 	raw, err := f.Bytes()
 	if err != nil {
-		return "", failure(protocol.StatusInvalid, err.Error())
+		return "", broken(protocol.RuleName, protocol.StatusInvalid, err.Error())
 	}
 	name := string(raw)
 	if !utf8.Valid(raw) && s.cfg.LegacyCharset != nil {
 		name, err = s.cfg.LegacyCharset.NewDecoder().String(name)
 		if err != nil || strings.ContainsRune(name, utf8.RuneError) {
-			return "", failure(protocol.StatusInvalid, "the name is neither UTF-8 nor in the legacy charset")
+			return "", broken(protocol.RuleName, protocol.StatusInvalid, "the name is neither UTF-8 nor in the legacy charset")
 		}
 	}
 	if err := protocol.CheckName(name); err != nil {
-		return "", failure(protocol.StatusInvalid, err.Error())
+		return "", broken(protocol.RuleName, protocol.StatusInvalid, err.Error())
 	}
 	return name, nil
 }

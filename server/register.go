@@ -14,12 +14,14 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 	name, err := c.s.text(&m.Name)
 	if err != nil {
 		c.s.log.Debug("registration refused", "reason", err.Error())
+		c.failed(err)
 		return &protocol.RegisterRefused{}, nil
 	}
 	id, err := c.s.addClient(ctx, store.Client{Name: name})
 	var f *protocol.Failure
 	if errors.As(err, &f) {
 		c.s.log.Debug("registration refused", "reason", f.Message)
+		c.failed(err)
 		return &protocol.RegisterRefused{}, nil
 	}
 	if err != nil {
@@ -43,7 +45,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	defer s.accounts.RUnlock()
 	err := s.cfg.Catalog.AddClient(ctx, client)
 	if errors.Is(err, store.ErrNameTaken) {
-		return client.ID, failure(protocol.StatusConflict, "the name is taken")
+		return client.ID, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken")
 	}
 	if err != nil {
 		return client.ID, err
@@ -59,7 +61,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 func (s *Server) client(ctx context.Context, id store.ClientID) (store.Client, error) {
 	client, err := s.cfg.Catalog.Client(ctx, id)
 	if errors.Is(err, store.ErrNoClient) {
-		return client, failure(protocol.StatusUnauthenticated, "no such client")
+		return client, broken(protocol.RuleUnknownClient, protocol.StatusUnauthenticated, "no such client")
 	}
 	if err != nil {
 		return client, err

@@ -79,6 +79,7 @@ type Server struct {
 	revoked   *revokedTokens
 	buffers   *bufferPool
 	stats     stats
+	failed    failures
 
 	// accounts is held for reading while a client's record is kept in catalog
 	// and blobs, or one of its uploads begins, and for writing while a client

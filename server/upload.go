@@ -49,7 +49,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	c.refused = refusedPacket{}
 	switch {
 	case !live:
-		return nil, false, failure(protocol.StatusNoSession, "no live session key; reconnect")
+		return nil, false, broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 	case m.Number == 0:
 		return nil, false, errors.Join(errPacketZero, c.s.uploads.dropNamed(ctx, id, name))
 	case m.Total == 0:
@@ -85,7 +85,7 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 		return nil, err
 	}
 	if client.PublicKey == nil {
-		return nil, failure(protocol.StatusNoSession, "no public key is on record")
+		return nil, errNoKey
 	}
 	sess, err := newSessionFor(client)
 	if err != nil {

@@ -97,7 +97,7 @@ func (us *uploads) find(client store.ClientID, ref protocol.UploadRef) (*upload,
 		u = us.byID[store.UploadID(ref.Upload)]
 	}
 	if u == nil || u.client != client {
-		return nil, failure(protocol.StatusNotFound, "no such upload")
+		return nil, broken(protocol.RuleNotReceived, protocol.StatusNotFound, "no such upload")
 	}
 	return u, nil
 }

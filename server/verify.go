@@ -39,6 +39,7 @@ func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol
 			return nil, err
 		}
 	}
+	c.failed(errClientChecksum)
 	c.ackDue = &protocol.Acknowledged{Client: protocol.ClientID(id)}
 	return nil, nil
 }
@@ -48,6 +49,7 @@ func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protoco
 	if err != nil {
 		return nil, err
 	}
+	c.failed(errClientChecksum)
 	if u, err := c.s.uploads.find(id, ref); err == nil {
 		c.s.uploads.forget(u)
 		if err := u.drop(ctx); err != nil {

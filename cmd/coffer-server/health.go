@@ -11,21 +11,28 @@ import (
 )
 
 // healthCmd asks a running server, by its internal listener, how it is.
-type healthCmd struct {
+type healthCmd struct{ coreFlags }
+
+// coreFlags say how a running server is reached by its internal listener.
+type coreFlags struct {
 	InternalListen string        `help:"The server's internal address." default:"127.0.0.1:1257"`
 	TLS            bool          `name:"tls" help:"The server speaks TLS. The certificate is not checked: the connection stays on the machine."`
 	Timeout        time.Duration `help:"How long to wait." default:"5s"`
+}
+
+func (f coreFlags) dial(ctx context.Context) (*client.Conn, error) {
+	var opts client.Options
+	if f.TLS {
+		opts.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
+	}
+	return client.Dial(ctx, f.InternalListen, opts)
 }
 
 // Run exits with 0 if database and storage are operational.
 func (cmd *healthCmd) Run(ctx context.Context, std program.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
-	var opts client.Options
-	if cmd.TLS {
-		opts.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
-	}
-	conn, err := client.Dial(ctx, cmd.InternalListen, opts)
+	conn, err := cmd.dial(ctx)
 	if err != nil {
 		return err
 	}

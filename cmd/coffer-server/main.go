@@ -22,6 +22,7 @@ type cli struct {
 	Scrub   scrubCmd         `cmd:"" help:"Read back all that is stored and compare it with what came in."`
 	Import  importCmd        `cmd:"" help:"Take over clients and files of an earlier server."`
 	Export  exportCmd        `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
+	Doctor  doctorCmd        `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
 	Health  healthCmd        `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"coffer/internal/program"
+	"coffer/protocol"
+)
+
+// doctorCmd shows why clients that speak the base protocol were not served.
+type doctorCmd struct {
+	coreFlags
+	Last int  `help:"Most exchanges to show, the newest first; 0 shows all that the server remembers." default:"10"`
+	JSON bool `name:"json" help:"Print them as JSON."`
+}
+
+// diagnosis is a failed exchange as JSON.
+type diagnosis struct {
+	At      time.Time  `json:"at"`
+	Peer    string     `json:"peer"`
+	Client  string     `json:"client,omitempty"`
+	Earlier uint32     `json:"requests_before"`
+	Request string     `json:"request"`
+	Reason  string     `json:"reason"`
+	Rule    string     `json:"rule"`
+	Usually string     `json:"usually"`
+	Fields  []wirePart `json:"fields"`
+}
+
+type wirePart struct {
+	Offset  int    `json:"offset"`
+	Bytes   string `json:"bytes"`
+	Meaning string `json:"meaning"`
+}
+
+func diagnose(e protocol.FailedExchange) diagnosis {
+	d := diagnosis{At: e.At, Peer: e.Peer, Client: e.Client, Earlier: e.Earlier, Request: e.Code.String(),
+		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually()}
+	for _, p := range e.Parts() {
+		d.Fields = append(d.Fields, wirePart(p))
+	}
+	return d
+}
+
+// Run asks the running server and prints.
+func (cmd *doctorCmd) Run(ctx context.Context, std program.Streams) error {
+	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
+	defer cancel()
+	conn, err := cmd.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	exchanges, err := conn.Failures(ctx)
+	if err != nil {
+		return err
+	}
+	if cmd.Last > 0 && len(exchanges) > cmd.Last {
+		exchanges = exchanges[:cmd.Last]
+	}
+	found := make([]diagnosis, 0, len(exchanges))
+	for _, e := range exchanges {
+		found = append(found, diagnose(e))
+	}
+	if cmd.JSON {
+		e := json.NewEncoder(std.Out)
+		e.SetIndent("", "  ")
+		return e.Encode(found)
+	}
+	if len(found) == 0 {
+		_, err := fmt.Fprintln(std.Out, "no request of a client has failed since the server started")
+		return err
+	}
+	for _, d := range found {
+		if err := d.print(std.Out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d diagnosis) print(w io.Writer) error {
+	who := d.Peer
+	if d.Client != "" {
+		who += ", " + d.Client
+	}
+	fmt.Fprintf(w, "%s  %s  %s (%d requests before it on the connection)\n", d.At.Local().Format(time.DateTime), who, d.Request, d.Earlier)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range d.Fields {
+		fmt.Fprintf(t, "  %d\t%s\t%s\n", p.Offset, p.Bytes, p.Meaning)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "  answer:   %s\n  rule:     %s\n  usually:  %s\n\n", d.Reason, d.Rule, d.Usually)
+	return err
+}
