@@ -1,15 +1,20 @@
-// Command replay records what a client and a server say to each other, in the
-// format of docs/compatibility.md, from which a test is made.
+// Command replay records what a client and a server say to each other, and
+// converts a recording into an exchange from which a test is made: see
+// docs/compatibility.md for the format.
 //
-//	replay --listen 127.0.0.1:1300 --server HOST:1256 > exchange.txt
+//	replay --listen 127.0.0.1:1300 --server HOST:1256 > recording.txt
+//	replay --convert recording.txt --key client.pem --key-name NAME > exchange.txt
 //
 // It serves one connection and ends. A recording has everything that was said,
-// the client's id and name included: keep it as private as they are until they
-// are replaced by directives.
+// the client's id and name included: keep it as private as they are.
 package main
 
 import (
 	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,10 +39,60 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	flags.SetOutput(log)
 	listen := flags.String("listen", "127.0.0.1:1300", "where the client connects")
 	server := flags.String("server", "127.0.0.1:1256", "where the server is")
+	recording := flags.String("convert", "", "a recording to convert, in place of making one")
+	key := flags.String("key", "", "with --convert: the client's private key, PEM")
+	name := flags.String("key-name", "", "with --convert: what the key is called in server/testdata")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
+	if *recording != "" {
+		return convert(out, *recording, *key, *name)
+	}
+	return record(ctx, out, log, *listen, *server)
+}
+
+func convert(out io.Writer, recording, keyFile, name string) error {
+	if keyFile == "" || name == "" {
+		return errors.New("--convert needs --key and --key-name")
+	}
+	text, err := os.ReadFile(keyFile)
+	if err != nil {
+		return err
+	}
+	key, err := parseKey(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", keyFile, err)
+	}
+	f, err := os.Open(recording)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	steps, err := exchange.Parse(f)
+	if err != nil {
+		return err
+	}
+	return exchange.Convert(out, steps, key, name)
+}
+
+func parseKey(text []byte) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("not PEM")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, ok := parsed.(*rsa.PrivateKey)
+	if err != nil || !ok {
+		return nil, errors.New("not an RSA private key")
+	}
+	return key, nil
+}
+
+func record(ctx context.Context, out, log io.Writer, listen, server string) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return err
 	}
@@ -48,7 +103,7 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", *server)
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", server)
 	if err != nil {
 		client.Close()
 		return err

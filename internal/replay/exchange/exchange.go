@@ -1,6 +1,7 @@
 // Package exchange is the format of recorded exchanges between a client and a
-// server, as docs/compatibility.md describes it. It parses, and knows neither
-// connections nor keys: a player gives the items their bytes.
+// server, as docs/compatibility.md describes it: it records, converts a recording
+// into what can be replayed, and parses. It does not replay: a player, which has
+// a connection and keys, gives the items their bytes.
 package exchange
 
 import (

@@ -1,7 +1,12 @@
 package exchange_test
 
 import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,15 +28,15 @@ stored "f"
 	if err != nil {
 		t.Fatal(err)
 	}
-	bytes := func(s string) exchange.Item { return exchange.Item{Name: "bytes", Bytes: []byte(s)} }
+	literal := func(s string) exchange.Item { return exchange.Item{Name: "bytes", Bytes: []byte(s)} }
 	want := []exchange.Step{
-		{2, ">", []exchange.Item{{Name: "id"}, bytes("\x03"), {Name: "u16", Nums: []int64{1025}}, {Name: "field", Bytes: []byte("a b (c)")},
-			bytes("x # y"), {Name: "zeros", Nums: []int64{3}}}},
+		{2, ">", []exchange.Item{{Name: "id"}, literal("\x03"), {Name: "u16", Nums: []int64{1025}}, {Name: "field", Bytes: []byte("a b (c)")},
+			literal("x # y"), {Name: "zeros", Nums: []int64{3}}}},
 		{3, "<", []exchange.Item{{Name: "wrapped", Words: []string{"rsa1024_e17", "sha1"}}, {Name: "cipher", Nums: []int64{5, 21}}, {Name: "cipher", Nums: []int64{21}}}},
-		{5, "plain", []exchange.Item{bytes("p"), bytes("\x00\xff"), {Name: "zeros", Nums: []int64{2}}}},
+		{5, "plain", []exchange.Item{literal("p"), literal("\x00\xff"), {Name: "zeros", Nums: []int64{2}}}},
 		{6, "silence", []exchange.Item{{Name: "number", Nums: []int64{20}}}},
 		{7, "closed", nil},
-		{8, "stored", []exchange.Item{bytes("f")}},
+		{8, "stored", []exchange.Item{literal("f")}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -62,6 +67,43 @@ func FuzzParse(f *testing.F) {
 			if (s.Verb == ">" || s.Verb == "<") && len(s.Items) == 0 {
 				t.Errorf("line %d has nothing", s.Line)
 			}
+		}
+	})
+}
+
+// Whatever was recorded converts into something that can be read again.
+func FuzzConvert(f *testing.F) {
+	text, err := os.ReadFile("../../../protocol/testdata/rsa1024_e65537.key.pem")
+	if err != nil {
+		f.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key := parsed.(*rsa.PrivateKey)
+	id := bytes.Repeat([]byte{7}, 16)
+	field := append([]byte("client"), make([]byte, 249)...)
+	said := append(append(append(append([]byte{}, id...), 3, 1, 4, 255, 0, 0, 0), field...), id...)
+	said = append(append(append(said, 3, 4, 4, 0x1b, 1, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0), field...), id...)
+	f.Add(said, append([]byte{3, 0x40, 6, 16, 0, 0, 0}, id...))
+	f.Add([]byte{1, 2, 3}, []byte{3, 0, 0})
+	f.Fuzz(func(t *testing.T, said, heard []byte) {
+		var recording, converted bytes.Buffer
+		r := exchange.NewRecorder(&recording)
+		r.Record(">", said)
+		r.Record("<", heard)
+		r.Mark("half-close")
+		steps, err := exchange.Parse(&recording)
+		if err != nil {
+			t.Fatalf("the recording: %v", err)
+		}
+		if err := exchange.Convert(&converted, steps, key, "key"); err != nil {
+			t.Fatalf("converting: %v", err)
+		}
+		if _, err := exchange.Parse(bytes.NewReader(converted.Bytes())); err != nil && len(said)+len(heard) < 1<<19 {
+			t.Errorf("%v\n%s", err, &converted)
 		}
 	})
 }
