@@ -46,11 +46,12 @@ type upload struct {
 	total    uint32 // packets, or 0 while unknown
 	attempts int    // wrong checksums so far
 
-	first   bool    // packet 1 has come, or is coming
-	next    uint32  // the packet whose turn it is
-	lane    *packet // the packet that runs through the stream, if any
-	active  int     // packets being received
-	sealing bool    // the part is being sealed
+	first   bool          // packet 1 has come, or is coming
+	next    uint32        // the packet whose turn it is
+	lane    *packet       // the packet that runs through the stream, if any
+	active  int           // packets being received
+	sealing bool          // the part is being sealed
+	settled chan struct{} // closed when that has ended
 	stream  stream
 	stale   bool   // stream must be made anew from the part: the server restarted
 	iv      []byte // first bytes of a base upload, until it is clear whether they are an IV

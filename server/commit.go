@@ -38,7 +38,8 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
 	}
 	u.revokeAllLocked()
-	u.state, u.sealing = sealing, true
+	u.state, u.sealing, u.settled = sealing, true, make(chan struct{})
+	defer close(u.settled)
 	label, part, small := u.label, u.part, u.small
 	u.mu.Unlock()
 	var ref store.BlobRef
@@ -59,6 +60,47 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 	}
 	u.state = complete
 	return true, nil
+}
+
+// settle waits until an upload that is being sealed is, and goes on with one
+// that an earlier run left at a point from where no packet will: all of them
+// were received, and the crash came before it was sealed.
+func (u *upload) settle(ctx context.Context) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.state == sealing {
+		settled := u.settled
+		u.mu.Unlock()
+		select {
+		case <-settled:
+			u.mu.Lock()
+		case <-ctx.Done():
+			u.mu.Lock()
+			return ctx.Err()
+		}
+	}
+	if u.state != receiving || !u.stale || u.lane != nil || u.active > 0 {
+		return nil
+	}
+	b := u.s.buffers.get()
+	defer u.s.buffers.put(b)
+	err := u.drainLocked(b)
+	if err == nil && u.total != 0 && u.next > u.total {
+		if err = u.replayLocked(b); err == nil {
+			_, err = u.finishLocked(ctx, b)
+		}
+	} else if errors.As(err, new(*protocol.Failure)) {
+		err = u.failLocked(err)
+	}
+	return err
+}
+
+// settled is the upload's state as the wire tells it, once it is settled.
+func (u *upload) settledStatus(ctx context.Context) (protocol.Message, error) {
+	if err := u.settle(ctx); err != nil {
+		return nil, err
+	}
+	return u.status(true), nil
 }
 
 func (u *upload) wireName() []byte {

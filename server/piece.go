@@ -311,7 +311,7 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 	if err := t.end(ctx, offset, b); err != nil {
 		return nil, err
 	}
-	return t.u.status(true), nil
+	return t.u.settledStatus(ctx)
 }
 
 func (c *conn) dropPacket(ctx context.Context, id store.ClientID, m *protocol.DropPacket) (protocol.Message, error) {

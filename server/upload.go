@@ -117,7 +117,7 @@ func (c *conn) uploadPacket(ctx context.Context, id store.ClientID, m *protocol.
 	if _, err := u.receive(ctx, m.Number, m.Last, int64(content.left), content); err != nil {
 		return nil, err
 	}
-	return u.status(true), nil
+	return u.settledStatus(ctx)
 }
 
 func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.NamedPacket, content *payload) (protocol.Message, error) {
@@ -128,7 +128,7 @@ func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.N
 	if _, err := u.receive(ctx, m.Number, false, int64(content.left), content); err != nil {
 		return nil, err
 	}
-	return u.status(true), nil
+	return u.settledStatus(ctx)
 }
 
 // namedUpload returns the upload that a packet belongs to, beginning it if need
@@ -157,12 +157,12 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 
-func (c *conn) askUpload(_ context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {
+func (c *conn) askUpload(ctx context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {
 	u, err := c.s.uploads.find(id, m.Ref)
 	if err != nil {
 		return nil, err
 	}
-	return u.status(true), nil
+	return u.settledStatus(ctx)
 }
 
 func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.CancelUpload) (protocol.Message, error) {

@@ -83,6 +83,9 @@ func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.
 		}
 		return nil, err
 	}
+	if err := u.settle(ctx); err != nil {
+		return nil, err
+	}
 	u.mu.Lock()
 	ready, sum := u.state == complete, u.label.Cksum
 	u.mu.Unlock()
