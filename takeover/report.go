@@ -43,6 +43,7 @@ type Counts struct {
 // names; ids and keys are secret.
 type Report struct {
 	DryRun  bool      `json:"dry_run"`
+	Whole   bool      `json:"whole"` // false: it could not go on, and more was to come
 	Clients Counts    `json:"clients"`
 	Files   Counts    `json:"files"`
 	Bytes   int64     `json:"bytes"` // plaintext of the files taken
@@ -61,7 +62,10 @@ func (r *Report) Print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "clients: %d found, %d %s, %d here already\n", r.Clients.Found, r.Clients.Taken, verb, r.Clients.Present)
 	fmt.Fprintf(w, "files:   %d recorded, %d %s (%d bytes), %d here already\n", r.Files.Found, r.Files.Taken, verb, r.Bytes, r.Files.Present)
-	if len(r.LeftOut) == 0 {
+	if !r.Whole {
+		fmt.Fprintln(w, "it stopped before the end: run it again")
+	}
+	if len(r.LeftOut) == 0 && r.Whole {
 		_, err := fmt.Fprintln(w, "nothing was left out")
 		return err
 	}

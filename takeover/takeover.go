@@ -61,6 +61,7 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 	if err := r.takeFiles(ctx); err != nil {
 		return r.report, err
 	}
+	r.report.Whole = true
 	return r.report, nil
 }
 

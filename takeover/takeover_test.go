@@ -2,12 +2,14 @@ package takeover_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -447,6 +449,31 @@ func TestNewerHere(t *testing.T) {
 	r := h.takeOver(e)
 	if r.Files.Taken != 0 || len(r.LeftOut) != 1 || r.LeftOut[0].Kind != takeover.FileNewerHere {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A run that was interrupted says so, and the next one goes on.
+func TestInterrupted(t *testing.T) {
+	e, h := newEarlier(t), newHere(t)
+	_, der := newKey(t)
+	e.client(idOf(1), "anna", der)
+	for _, name := range []string{"a", "b"} {
+		e.lay(name, bytesOf(1<<20))
+		e.record(id(1), name, name, 1)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	opts := takeover.Options{From: e.folder, Catalog: h.catalog, Blobs: h.blobs, Progress: func(_, _ int64) { cancel() }}
+	r, err := takeover.Run(ctx, opts)
+	var text strings.Builder
+	if !errors.Is(err, context.Canceled) || r.Whole || r.Files.Taken != 1 || r.Print(&text) != nil || !strings.Contains(text.String(), "stopped before the end") {
+		t.Errorf("%v, %+v\n%s", err, r, &text)
+	}
+	if r := h.takeOver(e); !r.Whole || r.Files != (takeover.Counts{Found: 2, Taken: 1, Present: 1}) {
+		t.Errorf("the next run: %+v", r)
+	}
+	var parts int
+	if err := h.blobs.Parts(t.Context(), func(p store.Part, _ []byte, _ [][]byte) error { parts++; return p.Close() }); err != nil || parts != 0 {
+		t.Errorf("%d parts are left over (%v)", parts, err)
 	}
 }
 

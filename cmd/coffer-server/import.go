@@ -61,6 +61,9 @@ func (cmd *importCmd) takeOver(ctx context.Context, std program.Streams, opts ta
 	if report != nil {
 		err = errors.Join(err, cmd.print(std, report))
 	}
+	if ctx.Err() != nil {
+		return program.ErrInterrupted
+	}
 	if err == nil && len(report.LeftOut) > 0 {
 		err = fmt.Errorf("%w: %d", program.ErrIncomplete, len(report.LeftOut))
 	}
