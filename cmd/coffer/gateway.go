@@ -13,7 +13,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"coffer/internal/program"
 	"coffer/protocol"
@@ -120,17 +119,7 @@ func gatewayError(status int, body []byte) error {
 	if json.Unmarshal(body, &problem) != nil || problem.Message == "" {
 		problem.Message = fmt.Sprintf("it answered %d %s, and is perhaps no gateway of Coffer's", status, http.StatusText(status))
 	}
-	return &statusError{status, printable(problem.Message)}
-}
-
-// printable is a text of somebody else's as a terminal may be shown it.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, text)
+	return &statusError{status, problem.Message}
 }
 
 func hasStatus(err error, status int) bool {

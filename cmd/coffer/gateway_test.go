@@ -124,7 +124,7 @@ func TestSignInRefused(t *testing.T) {
 		{"a page", map[string]http.HandlerFunc{loginPath: answer(200, "<html>")}, "not a gateway's", false},
 		{"no token", map[string]http.HandlerFunc{loginPath: answer(200, "{}")}, "not a gateway's", false},
 		{"too many tries", map[string]http.HandlerFunc{loginPath: answer(429, `{"message":"too many tries; again in 3 seconds"}`)}, "again in 3 seconds", false},
-		{"moves the cursor", map[string]http.HandlerFunc{loginPath: answer(400, `{"message":"no\u001b[2J\r\nroot# "}`)}, "no\uFFFD[2J\uFFFD\uFFFDroot# ", false},
+		{"moves the cursor", map[string]http.HandlerFunc{loginPath: answer(400, `{"message":"no\u001b[2J\r\nroot# "}`)}, "no\uFFFD[2J\uFFFD; root# ", false},
 		{"sends elsewhere", map[string]http.HandlerFunc{loginPath: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL+loginPath, http.StatusTemporaryRedirect)
 		}}, "307", false},

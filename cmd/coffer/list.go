@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"coffer/backup"
+	"coffer/internal/program"
 	"coffer/protocol"
 )
 
@@ -64,7 +65,7 @@ func (c *listCommand) Run(a *app) error {
 	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tCREATED\tKIND\tSEALED\tCKSUM")
 	err = backup.Each(a.ctx, session, c.Versions, func(e protocol.FileEntry) error {
 		l := describe(e)
-		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\n", l.Name, l.Version, humanize.IBytes(l.Size),
+		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\n", program.Printable(l.Name), l.Version, humanize.IBytes(l.Size),
 			l.Created.Local().Format(time.DateTime), l.Kind, yes(l.Sealed), l.Cksum)
 		return err
 	})

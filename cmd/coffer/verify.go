@@ -83,9 +83,9 @@ func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, 
 
 func (v verified) print(a *app) error {
 	if v.Verified {
-		_, err := fmt.Fprintf(a.stdout, "%s, version %d: verified\n", v.Name, v.Version)
+		_, err := fmt.Fprintf(a.stdout, "%s, version %d: verified\n", program.Printable(v.Name), v.Version)
 		return err
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s, version %d: NOT RESTORABLE: %s\n", v.Name, v.Version, v.Error)
+	_, err := fmt.Fprintf(a.stdout, "%s, version %d: NOT RESTORABLE: %s\n", program.Printable(v.Name), v.Version, program.Printable(v.Error))
 	return err
 }

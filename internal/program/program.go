@@ -117,9 +117,9 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 	}
 }
 
-// say prints an error as one line.
+// say prints an error as one line. Part of it may be a server's words.
 func (p Program) say(std Streams, err error) {
-	fmt.Fprintf(std.Err, "%s: %s\n", p.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintf(std.Err, "%s: %s\n", p.Name, Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 }
 
 // VersionLine says which build of the program this is.
