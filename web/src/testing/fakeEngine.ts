@@ -13,19 +13,12 @@ import type {
   Settings,
   Transfer,
 } from "../engine/types"
+import { Watched } from "../engine/watched"
 
-/** A value that can be watched, as the engine's parts can. */
-class Watched<T> {
-  private listeners = new Set<() => void>()
-  constructor(private value: T) {}
-  getSnapshot = (): T => this.value
-  subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
-  }
-  replace(value: T) {
-    this.value = value
-    for (const listener of this.listeners) listener()
+/** A value that a test sets. */
+class Shown<T> extends Watched<T> {
+  show(value: T) {
+    this.replace(value)
   }
 }
 
@@ -70,27 +63,27 @@ export class FakeEngine implements Engine {
   readonly calls: string[] = []
   stored: FileEntry[] = []
 
-  private sessionState: Watched<SessionState>
-  private queueState = new Watched<QueueSnapshot>({
+  private sessionState: Shown<SessionState>
+  private queueState = new Shown<QueueSnapshot>({
     transfers: [],
     overall: { size: 0, sent: 0, rate: 0, active: 0 },
   })
-  private restoreState = new Watched<readonly Download[]>([])
-  private settingsState = new Watched<Settings>({ seal: true, packetSize: 4 << 20, parallel: 3 })
+  private restoreState = new Shown<readonly Download[]>([])
+  private settingsState = new Shown<Settings>({ seal: true, packetSize: 4 << 20, parallel: 3 })
 
   constructor(state: SessionState = { state: "signed-out" }) {
-    this.sessionState = new Watched(state)
+    this.sessionState = new Shown(state)
   }
 
   /** What the session says from now on. */
   become(state: SessionState) {
-    this.sessionState.replace(state)
+    this.sessionState.show(state)
   }
 
   /** What the queue says from now on. */
   show(transfers: Transfer[]) {
     const open = transfers.filter((t) => !["verified", "cancelled", "failed"].includes(t.state))
-    this.queueState.replace({
+    this.queueState.show({
       transfers,
       overall: {
         size: open.reduce((sum, t) => sum + t.size, 0),
@@ -104,7 +97,7 @@ export class FakeEngine implements Engine {
 
   /** What the restores say from now on. */
   showRestores(downloads: Download[]) {
-    this.restoreState.replace(downloads)
+    this.restoreState.show(downloads)
   }
 
   private signedIn(username: string): SessionState {
@@ -187,7 +180,7 @@ export class FakeEngine implements Engine {
   readonly settings: Engine["settings"] = {
     getSnapshot: this.settingsState.getSnapshot,
     subscribe: this.settingsState.subscribe,
-    set: (change) => this.settingsState.replace({ ...this.settingsState.getSnapshot(), ...change }),
+    set: (change) => this.settingsState.show({ ...this.settingsState.getSnapshot(), ...change }),
   }
 
   readonly server: Engine["server"] = {
