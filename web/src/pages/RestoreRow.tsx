@@ -37,9 +37,9 @@ export const RestoreRow = memo(function RestoreRow(props: { restore: Download })
       ]
     : [
         format.bytes(d.size),
-        d.state === "done" &&
-          d.cksum !== undefined &&
-          `checksum ${formatChecksum(d.cksum)} matches the server's`,
+        ...(d.state === "done" && d.cksum !== undefined
+          ? [`checksum ${formatChecksum(d.cksum)}`, "equal to the server’s"]
+          : []),
       ]
   return (
     <ProgressRow
