@@ -19,10 +19,10 @@ WEB_MODULES := web/node_modules/.package-lock.json
 WEB_SOURCES := openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test tools check fuzz bench lint soak clean
+.PHONY: help build web run test tools check fuzz bench lint soak cpp cpp-test cpp-windows clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(if $(NPM),$(WEB)) ## build the web client and the programs, into bin/
 	@mkdir -p bin
@@ -44,7 +44,7 @@ $(WEB): $(WEB_MODULES) $(WEB_SOURCES)
 run: build ## build, and run core and gateway until Ctrl-C
 	@exec scripts/run
 
-test: tools check build ## all tests, with the race detector, and a little fuzzing
+test: tools check build cpp-test ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 ifdef NPM
@@ -82,5 +82,17 @@ soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 5
 	COFFER_CASES=500000 $(GO) test -run TestAgainstTheContract -timeout 12h ./api
 	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
 
+cpp: ## build the C++ client into bin/coffer-cpp
+	@mkdir -p bin
+	cd clients/cpp && cmake --preset release -DCOFFER_TESTS=OFF -DCOFFER_VERSION=$(VERSION)
+	cmake --build clients/cpp/build/release --target coffer-cpp
+	cp clients/cpp/build/release/coffer-cpp bin/
+
+cpp-test: tools ## the C++ client's tests: as released, with sanitizers, and fuzzed
+	@.ci/cpp
+
+cpp-windows: ## build the C++ client for Windows into bin/coffer-cpp.exe, with mingw-w64
+	@scripts/cpp-windows
+
 clean: ## remove what build made
-	rm -rf bin
+	rm -rf bin clients/cpp/build

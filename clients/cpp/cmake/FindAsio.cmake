@@ -1,0 +1,17 @@
+# Asio without Boost: headers alone. Asio_ROOT says where they are, if they are
+# not found.
+find_path(Asio_INCLUDE_DIR asio/io_context.hpp)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Asio REQUIRED_VARS Asio_INCLUDE_DIR)
+if(Asio_FOUND AND NOT TARGET Asio::Asio)
+  find_package(Threads REQUIRED)
+  add_library(Asio::Asio INTERFACE IMPORTED)
+  target_include_directories(Asio::Asio SYSTEM INTERFACE "${Asio_INCLUDE_DIR}")
+  target_compile_definitions(Asio::Asio INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED)
+  target_link_libraries(Asio::Asio INTERFACE Threads::Threads)
+  if(WIN32)
+    target_compile_definitions(Asio::Asio INTERFACE _WIN32_WINNT=0x0A00 WIN32_LEAN_AND_MEAN NOMINMAX)
+    target_link_libraries(Asio::Asio INTERFACE ws2_32 mswsock)
+  endif()
+endif()
+mark_as_advanced(Asio_INCLUDE_DIR)
