@@ -19,7 +19,9 @@ public:
 
     explicit SessionKey(const std::array<std::uint8_t, size>& bytes) noexcept : bytes_(bytes) {}
     SessionKey(const SessionKey&) = default;
+    SessionKey(SessionKey&&) = default;
     SessionKey& operator=(const SessionKey&) = default;
+    SessionKey& operator=(SessionKey&&) = default;
     ~SessionKey();
 
     [[nodiscard]] ByteView bytes() const noexcept { return bytes_; }
