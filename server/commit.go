@@ -68,6 +68,7 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 func (u *upload) settle(ctx context.Context) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	defer u.discardIfGoneLocked()
 	for u.state == sealing {
 		settled := u.settled
 		u.mu.Unlock()

@@ -77,6 +77,7 @@ func newServers(t *testing.T) (c *core, g *gateway, args []string) {
 // A script is what calls the gateway: plain HTTP and JSON.
 type script struct {
 	t      *testing.T
+	http   *http.Client // nil: the default one
 	base   string
 	token  string
 	client string
@@ -93,27 +94,44 @@ func (s *script) call(method, path string, body any) (int, []byte) {
 		}
 		in = bytes.NewReader(text)
 	}
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, in)
+	r := s.request(method, path, in)
+	r.Header.Set("Content-Type", "application/json")
+	answer, out, err := s.send(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r.Header.Set("Content-Type", "application/json")
+	return answer.StatusCode, out
+}
+
+// request makes a request of who is signed in.
+func (s *script) request(method, path string, body io.Reader) *http.Request {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	if s.token != "" {
 		r.Header.Set("Authorization", "Bearer "+s.token)
 	}
 	if s.client != "" {
 		r.Header.Set("X-Client-ID", s.client)
 	}
-	answer, err := http.DefaultClient.Do(r)
+	return r
+}
+
+// send sends a request and reads the answer.
+func (s *script) send(r *http.Request) (*http.Response, []byte, error) {
+	client := s.http
+	if client == nil {
+		client = http.DefaultClient
+	}
+	answer, err := client.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		return nil, nil, err
 	}
 	defer answer.Body.Close()
 	out, err := io.ReadAll(answer.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return answer.StatusCode, out
+	return answer, out, err
 }
 
 // get makes a call that must succeed and decodes its answer.
@@ -128,6 +146,42 @@ func (s *script) get(status int, method, path string, body, answer any) {
 	}
 }
 
+// register registers an account without a password, signs in, and brings a
+// public key.
+func (s *script) register(username string) *rsa.PrivateKey {
+	s.t.Helper()
+	var registered struct {
+		ClientID string `json:"client_id"`
+	}
+	s.get(201, "POST", "/api/v1/auth/register", map[string]string{"username": username, "client_type": "api_client"}, &registered)
+	var login struct {
+		Token string `json:"session_token"`
+	}
+	s.get(200, "POST", "/api/v1/auth/login", map[string]string{"username": username}, &login)
+	s.token = login.Token
+	if status, _ := s.call("GET", "/api/v1/files", nil); status < 400 {
+		s.t.Errorf("a name alone lists files: status %d", status)
+	}
+	s.client = registered.ClientID
+
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var key struct {
+		Size int `json:"key_size"`
+	}
+	s.get(200, "POST", "/api/v1/keys/public", map[string]any{"client_id": s.client, "public_key_der": der}, &key)
+	if key.Size != private.Size() {
+		s.t.Errorf("key_size is %d", key.Size)
+	}
+	return private
+}
+
 // The gateway as a script uses it: register, sign in, make a key, upload in
 // packets, verify, list, download, sign out.
 func TestGateway(t *testing.T) {
@@ -137,32 +191,11 @@ func TestGateway(t *testing.T) {
 		t.Errorf("readyz: status %d", status)
 	}
 
-	var registered struct {
-		ClientID string `json:"client_id"`
-	}
-	s.get(201, "POST", "/api/v1/auth/register", map[string]string{"username": "script", "client_type": "api_client"}, &registered)
-	var login struct {
-		Token string `json:"session_token"`
-	}
-	s.get(200, "POST", "/api/v1/auth/login", map[string]string{"username": "script"}, &login)
-	s.token = login.Token
-	if status, _ := s.call("GET", "/api/v1/files", nil); status < 400 {
-		t.Errorf("a name alone lists files: status %d", status)
-	}
-	s.client = registered.ClientID
-
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
+	private := s.register("script")
 	var key struct {
 		Wrapped []byte `json:"aes_key_encrypted"`
 	}
-	s.get(200, "POST", "/api/v1/keys/public", map[string]any{"client_id": s.client, "public_key_der": der}, &key)
+	s.get(200, "POST", "/api/v1/keys/session", map[string]any{"client_id": s.client}, &key)
 	session, err := crypt.Unwrap(private, crypt.SHA256, key.Wrapped)
 	if err != nil {
 		t.Fatal(err)
