@@ -66,7 +66,7 @@ class Program {
 export class Stack {
   private constructor(
     readonly folder: string,
-    /** Where the browser goes: the relay before the gateway. */
+    /** Where the browser goes: the relay before the gateway, or the gateway. */
     readonly url: string,
     readonly gatewayURL: string,
     readonly coreAddress: string,
@@ -75,7 +75,8 @@ export class Stack {
     private readonly gateway: Program,
   ) {}
 
-  static async start(options: { tokenTTL?: string } = {}): Promise<Stack> {
+  /** Direct: the browser goes to the gateway itself, with no relay between. */
+  static async start(options: { tokenTTL?: string; direct?: boolean } = {}): Promise<Stack> {
     const folder = await mkdtemp(join(tmpdir(), "coffer-e2e-"))
     const [listen, internal, http] = await Promise.all([freePort(), freePort(), freePort()])
     const core = new Program(
@@ -105,7 +106,7 @@ export class Stack {
     const relay = await Relay.start(http)
     const stack = new Stack(
       folder,
-      `http://127.0.0.1:${relay.port}`,
+      `http://127.0.0.1:${options.direct ? http : relay.port}`,
       `http://127.0.0.1:${http}`,
       `127.0.0.1:${listen}`,
       relay,

@@ -102,9 +102,13 @@ export class Api {
     }
   }
 
-  async file(filename: string, version?: number): Promise<Schemas["FileDetails"]> {
+  async file(
+    filename: string,
+    version?: number,
+    signal?: AbortSignal,
+  ): Promise<Schemas["FileDetails"]> {
     const params = { path: { filename }, query: version === undefined ? {} : { version } }
-    return answer(this.client.GET("/api/v1/files/{filename}", { params }))
+    return answer(this.client.GET("/api/v1/files/{filename}", { params, ...stopped(signal) }))
   }
 
   async removeFile(filename: string, version?: number): Promise<void> {
@@ -120,23 +124,24 @@ export class Api {
     signal: AbortSignal,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
     type Content = ReadableStream<Uint8Array<ArrayBuffer>>
-    return answer(
-      this.client.GET("/api/v1/files/{filename}/content", {
-        params: { path: { filename }, query: { version } },
-        headers: from > 0 ? { Range: `bytes=${from}-` } : {},
-        parseAs: "stream",
-        signal,
-      }) as Promise<Answer<Content>>,
-    )
+    const call = this.client.GET("/api/v1/files/{filename}/content", {
+      params: { path: { filename }, query: { version } },
+      headers: from > 0 ? { Range: `bytes=${from}-` } : {},
+      parseAs: "stream",
+      signal,
+    }) as Promise<Answer<Content>>
+    const content = await answer(call)
+    // Something on the way may know no ranges and send everything.
+    return (await call).response.status === 206 ? content : content.pipeThrough(skip(from))
   }
 
   async beginUpload(upload: Schemas["UploadRequest"]): Promise<Schemas["UploadBegun"]> {
     return answer(this.client.POST("/api/v1/uploads", { body: upload }))
   }
 
-  async upload(upload_id: string): Promise<Schemas["Upload"]> {
+  async upload(upload_id: string, signal?: AbortSignal): Promise<Schemas["Upload"]> {
     const params = { path: { upload_id } }
-    return answer(this.client.GET("/api/v1/uploads/{upload_id}", { params }))
+    return answer(this.client.GET("/api/v1/uploads/{upload_id}", { params, ...stopped(signal) }))
   }
 
   async cancelUpload(upload_id: string): Promise<void> {
@@ -160,19 +165,42 @@ export class Api {
     )
   }
 
-  async verifyUpload(upload_id: string, cksum: number): Promise<Schemas["Verified"]> {
+  async verifyUpload(
+    upload_id: string,
+    cksum: number,
+    signal?: AbortSignal,
+  ): Promise<Schemas["Verified"]> {
     const params = { path: { upload_id } }
     const body = { client_crc: String(cksum) }
-    return answer(this.client.POST("/api/v1/uploads/{upload_id}/verify", { params, body }))
+    return answer(
+      this.client.POST("/api/v1/uploads/{upload_id}/verify", { params, body, ...stopped(signal) }),
+    )
   }
 
-  async limits(): Promise<Schemas["Limits"]> {
-    return answer(this.client.GET("/api/v1/limits"))
+  async limits(signal?: AbortSignal): Promise<Schemas["Limits"]> {
+    return answer(this.client.GET("/api/v1/limits", stopped(signal)))
   }
 
   async status(): Promise<Schemas["Status"]> {
     return answer(this.client.GET("/api/v1/status"))
   }
+}
+
+/** Leaves out the first bytes of a stream. */
+function skip(bytes: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let left = bytes
+  return new TransformStream({
+    transform(piece, controller) {
+      const skipped = Math.min(left, piece.length)
+      left -= skipped
+      if (skipped < piece.length) controller.enqueue(piece.subarray(skipped))
+    },
+  })
+}
+
+/** The signal that stops a call, if there is one. */
+function stopped(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal ? { signal } : {}
 }
 
 /** A body of bytes. The generated types know binary content as text only. */

@@ -2,10 +2,10 @@
  * Sealing: an ordinary age file, to the account's own identity. The header is
  * made and opened by the age library. The payload is age's STREAM, here chunk by
  * chunk, because an upload that goes on after a reload must make the same bytes
- * again, and because libsodium is faster.
+ * again, and because the browser's own cipher is faster.
  */
 import { Decrypter, Encrypter, identityToRecipient } from "age-encryption"
-import sodium from "libsodium-wrappers"
+import { type ChaCha, importChaCha } from "./chacha"
 import { hkdf } from "./derive"
 import { SealError } from "./errors"
 import { chunkSize, nonceSize, sealedChunkSize, tagSize } from "./sizes"
@@ -44,7 +44,7 @@ export async function newSealSeed(identity: string): Promise<SealSeed> {
 }
 
 /** The nonce of a chunk: its number, and whether it is the last. */
-function chunkNonce(number: number, last: boolean): Uint8Array {
+function chunkNonce(number: number, last: boolean): Uint8Array<ArrayBuffer> {
   const nonce = new Uint8Array(12)
   new DataView(nonce.buffer).setUint32(7, number)
   nonce[11] = last ? 1 : 0
@@ -56,12 +56,11 @@ export class Sealer {
 
   private constructor(
     private readonly seed: SealSeed,
-    private readonly key: Uint8Array,
+    private readonly key: ChaCha,
   ) {}
 
   static async start(seed: SealSeed): Promise<Sealer> {
-    await sodium.ready
-    return new Sealer(seed, await hkdf(seed.fileKey, seed.nonce, "payload"))
+    return new Sealer(seed, await payloadKey(seed.fileKey, seed.nonce))
   }
 
   /** What stands before the chunks. */
@@ -70,21 +69,16 @@ export class Sealer {
   }
 
   /** Seals more of the file: whole chunks, but for the end, which may be shorter, and empty only if all is. */
-  seal(plain: Uint8Array, last: boolean): Uint8Array<ArrayBuffer> {
+  async seal(plain: Uint8Array<ArrayBuffer>, last: boolean): Promise<Uint8Array<ArrayBuffer>> {
     if (!last && plain.length % chunkSize !== 0) throw new Error("seal: not whole chunks")
     const chunks = Math.max(last ? 1 : 0, Math.ceil(plain.length / chunkSize))
     const sealed = new Uint8Array(plain.length + chunks * tagSize)
-    for (let i = 0; i < chunks; i++) {
-      const piece = sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-        plain.subarray(i * chunkSize, (i + 1) * chunkSize),
-        null,
-        null,
-        chunkNonce(this.chunk, last && i === chunks - 1),
-        this.key,
-      )
-      this.chunk++
-      sealed.set(piece, i * sealedChunkSize)
-    }
+    await eachChunk(chunks, async (i) => {
+      const nonce = chunkNonce(this.chunk + i, last && i === chunks - 1)
+      const piece = plain.subarray(i * chunkSize, (i + 1) * chunkSize)
+      sealed.set(await this.key.seal(nonce, piece), i * sealedChunkSize)
+    })
+    this.chunk += chunks
     return sealed
   }
 }
@@ -92,10 +86,15 @@ export class Sealer {
 /** Opens a sealed file that comes in pieces of any size. */
 export class Opener {
   private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0)
-  private key: Uint8Array | undefined
+  private key: ChaCha | undefined
   private chunk = 0
 
   constructor(private readonly identity: string) {}
+
+  /** Whether the header was read, and is to this identity. */
+  get begun(): boolean {
+    return this.key !== undefined
+  }
 
   /** Takes in more and returns what could be opened. What it returns is authentic, though more may be missing. */
   async update(sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
@@ -104,28 +103,28 @@ export class Opener {
     // A chunk is opened when a byte of the next is there: only then is it not the last.
     const whole = Math.max(0, Math.ceil(this.buffer.length / sealedChunkSize) - 1)
     const opened = new Uint8Array(whole * chunkSize)
-    for (let i = 0; i < whole; i++) {
+    await eachChunk(whole, async (i) => {
       const piece = this.buffer.subarray(i * sealedChunkSize, (i + 1) * sealedChunkSize)
-      opened.set(this.open(piece, false), i * chunkSize)
-    }
-    if (whole > 0) this.buffer = this.buffer.slice(whole * sealedChunkSize)
+      opened.set(await this.open(piece, this.chunk + i, false), i * chunkSize)
+    })
+    this.chunk += whole
+    this.buffer = this.buffer.slice(whole * sealedChunkSize)
     return opened
   }
 
   /** Returns what is left, once all has been taken in. */
   async end(): Promise<Uint8Array> {
     if (!this.key) throw new SealError("the header of the seal is cut short")
-    const first = this.chunk === 0
-    const plain = this.open(this.buffer, true)
-    if (!first && plain.length === 0) throw new SealError("the seal ends with an empty chunk")
+    const plain = await this.open(this.buffer, this.chunk, true)
+    if (this.chunk > 0 && plain.length === 0) {
+      throw new SealError("the seal ends with an empty chunk")
+    }
     return plain
   }
 
-  private open(piece: Uint8Array, last: boolean): Uint8Array {
+  private async open(piece: Uint8Array<ArrayBuffer>, number: number, last: boolean) {
     try {
-      const nonce = chunkNonce(this.chunk++, last)
-      const key = this.key as Uint8Array
-      return sodium.crypto_aead_chacha20poly1305_ietf_decrypt(null, piece, null, nonce, key)
+      return await (this.key as ChaCha).open(chunkNonce(number, last), piece)
     } catch {
       throw new SealError("a chunk of the seal was changed")
     }
@@ -149,11 +148,26 @@ export class Opener {
     } catch (cause) {
       throw new SealError("the seal is of another key, or its header was changed", { cause })
     }
-    await sodium.ready
-    this.key = await hkdf(fileKey.slice() as Uint8Array<ArrayBuffer>, nonce, "payload")
+    this.key = await payloadKey(fileKey.slice() as Uint8Array<ArrayBuffer>, nonce)
     this.buffer = this.buffer.slice(end + nonceSize)
     return true
   }
+}
+
+async function payloadKey(fileKey: Uint8Array<ArrayBuffer>, nonce: Uint8Array<ArrayBuffer>) {
+  return importChaCha(await hkdf(fileKey, nonce, "payload"))
+}
+
+/** Chunks do not depend on each other, so the cipher may take them all at once. */
+async function eachChunk(chunks: number, work: (i: number) => Promise<void>): Promise<void> {
+  await Promise.all(Array.from({ length: chunks }, (_, i) => work(i)))
+}
+
+const intro = new TextEncoder().encode("age-encryption.org/v1\n")
+
+/** Whether what begins so may be sealed. */
+export function maySeal(beginning: Uint8Array): boolean {
+  return beginning.subarray(0, intro.length).every((byte, i) => byte === intro[i])
 }
 
 /** Where the header of an age file ends: after the line that begins with three dashes. */

@@ -219,16 +219,18 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
         packetSize,
         parallel,
       })
-      if (!this.stopping.has(id)) {
-        this.finishedBytes += transfer.size
-        this.files.delete(id)
-        this.finish(id, {
-          state: "verified",
-          sent: this.transfers.get(id)?.size ?? transfer.size,
-          cksum,
-          version,
-        })
-      }
+      this.finishedBytes += transfer.size
+      this.files.delete(id)
+      this.finish(id, {
+        state: "verified",
+        sent: this.transfers.get(id)?.size ?? transfer.size,
+        cksum,
+        version,
+        note:
+          this.stopping.get(id) === "cancelled"
+            ? "It had arrived before it could be cancelled."
+            : undefined,
+      })
     } catch (error) {
       if (!this.stopping.has(id)) {
         this.change(id, { state: "failed", problem: problemOf(error), rate: 0, note: undefined })

@@ -72,7 +72,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
       this.replace({ state: "needs-keys", username })
       return
     }
-    const { sealHeader } = await this.remote.ask("openKeys", bundle, passphrase)
+    const { sealHeader } = await this.remote.ask("openKeys", username, bundle, passphrase)
     this.headerSize = sealHeader
     this.signedIn(username, login.expires_in)
   })
@@ -86,16 +86,8 @@ export class LiveSession extends Watched<SessionState> implements Session {
   importRecoveryFile = this.problems(async (file: File, passphrase: string) => {
     const username = this.username()
     const bundle = new Uint8Array(await file.arrayBuffer())
-    const names = await this.remote.ask("openKeys", bundle, passphrase)
+    const names = await this.remote.ask("openKeys", username, bundle, passphrase)
     this.headerSize = names.sealHeader
-    if (names.username !== username) {
-      throw new ProblemError({
-        title: "These are the keys of another account",
-        message: `The file holds the keys of ${names.username}, and you are signed in as ${username}.`,
-        advice: "Choose the recovery file of this account.",
-        kind: "input",
-      })
-    }
     // At the server the keys are locked with the passphrase of the account.
     const own = this.passphrase ?? passphrase
     const locked = await this.remote.ask("rewrap", bundle, passphrase, own)

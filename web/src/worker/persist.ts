@@ -3,6 +3,9 @@ import { ApiError, NetworkError } from "../api/client"
 
 const longestWait = 15_000
 
+/** So often in a row the server may fail for no reason that it gives. */
+const mostFaults = 8
+
 export type Waiting = "network" | "session" | undefined
 
 export type PersistOptions = {
@@ -17,6 +20,7 @@ export type PersistOptions = {
 export async function persist<T>(call: () => Promise<T>, options: PersistOptions): Promise<T> {
   const { signal } = options
   let waited = false
+  let faults = 0
   for (let failures = 0; ; ) {
     signal.throwIfAborted()
     try {
@@ -28,11 +32,12 @@ export async function persist<T>(call: () => Promise<T>, options: PersistOptions
         options.waiting("session")
         waited = true
         await options.renewed(signal)
-      } else if (isPassing(error)) {
+      } else if (isPassing(error) && !(isFault(error) && ++faults > mostFaults)) {
+        if (!isFault(error)) faults = 0
         failures++
         options.waiting("network")
         waited = true
-        await pause(backoff(failures, error), signal)
+        await backOff(failures, signal, error)
       } else {
         throw error
       }
@@ -46,11 +51,16 @@ export function isPassing(error: unknown): boolean {
   return error instanceof ApiError && [408, 425, 429, 500, 502, 503, 504].includes(error.status)
 }
 
-function backoff(failures: number, error: unknown): number {
-  if (error instanceof ApiError && error.retryAfter) return 1000 * error.retryAfter
+function isFault(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 500
+}
+
+/** Waits before another try, the longer the more have failed, or as long as the server asked for. */
+export function backOff(failures: number, signal: AbortSignal, error?: unknown): Promise<void> {
+  if (error instanceof ApiError && error.retryAfter) return pause(1000 * error.retryAfter, signal)
   const wait = Math.min(longestWait, 250 * 2 ** failures)
   // So that many clients of one server do not come back at the same instant.
-  return wait / 2 + (Math.random() * wait) / 2
+  return pause(wait / 2 + (Math.random() * wait) / 2, signal)
 }
 
 /** Waits, but not longer than until the browser is online again. */

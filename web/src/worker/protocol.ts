@@ -56,8 +56,8 @@ export interface Tasks {
     clientID: string,
     passphrase: string,
   ): Promise<KeyNames & { bundle: Uint8Array<ArrayBuffer> }>
-  /** Opens a bundle and keeps its keys. */
-  openKeys(bundle: Uint8Array<ArrayBuffer>, passphrase: string): Promise<KeyNames>
+  /** Opens a bundle and keeps its keys, if they are of the account. */
+  openKeys(account: string, bundle: Uint8Array<ArrayBuffer>, passphrase: string): Promise<KeyNames>
   /** The same keys under another passphrase. */
   rewrap(
     bundle: Uint8Array<ArrayBuffer>,
@@ -70,7 +70,7 @@ export interface Tasks {
 
   unfinished(): Promise<Unfinished[]>
   upload(job: UploadJob): Promise<UploadResult>
-  /** Stops an upload so that it can go on later. */
+  /** Stops an upload so that it can go on later, and returns when it has stopped. */
   pause(id: string): Promise<void>
   /** Stops an upload and forgets it, here and at the server. */
   discard(id: string): Promise<void>

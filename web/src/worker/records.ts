@@ -70,8 +70,11 @@ export class Records {
     return this.db.get("digests", [id, segment])
   }
 
+  /** Writes a digest to the disk itself: it has to outlast whatever is sent after it, also a power cut. */
   async putDigest(id: string, segment: number, digest: ArrayBuffer): Promise<void> {
-    await this.db.put("digests", digest, [id, segment])
+    const change = this.db.transaction("digests", "readwrite", { durability: "strict" })
+    await change.store.put(digest, [id, segment])
+    await change.done
   }
 }
 

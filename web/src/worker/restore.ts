@@ -2,16 +2,20 @@
  * Brings one file back: received, decrypted, summed and unsealed as one stream.
  * What was not checked whole is not handed out as good.
  */
-import { type Api, ApiError, NetworkError } from "../api/client"
+import { type Api, NetworkError } from "../api/client"
 import { CbcDecrypter, importSessionKey } from "../crypto/cbc"
 import { Cksum } from "../crypto/cksum"
+import { SealError } from "../crypto/errors"
 import type { Keys } from "../crypto/keys"
-import { concat, Opener } from "../crypto/seal"
-import { isAbort, ProblemError, tampered } from "../engine/problems"
-import { type PersistOptions, persist } from "./persist"
+import { concat, maySeal, Opener } from "../crypto/seal"
+import { ProblemError, tampered } from "../engine/problems"
+import { backOff, type PersistOptions, persist } from "./persist"
 import type { RestoreJob, RestoreProgress, RestoreResult } from "./protocol"
 
 const cipherBlock = 16
+
+/** So many times in a row the connection may be cut before anything came. */
+const maxFruitless = 6
 
 /** Worked on at a time. */
 const pieceSize = 1024 * 1024
@@ -28,7 +32,10 @@ export type RestoreContext = Omit<PersistOptions, "waiting"> & {
 export async function restore(job: RestoreJob, context: RestoreContext): Promise<RestoreResult> {
   const { api, keys, signal } = context
   const persistence = { ...context, waiting: () => {} }
-  const details = await persist(() => api.file(job.file.filename, job.file.version), persistence)
+  const details = await persist(
+    () => api.file(job.file.filename, job.file.version, signal),
+    persistence,
+  )
   const { file } = details
   if (details.key_fingerprint !== keys.fingerprint) throw otherKey()
 
@@ -41,14 +48,13 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
   try {
     const cipher = new CbcDecrypter(sessionKey)
     const cksum = new Cksum()
-    const sealed = file.format === "sealed_file" || file.format === "sealed_folder"
-    const opener = sealed ? new Opener(keys.identity) : undefined
+    const unsealer = new Unsealer(keys.identity, file.format)
     let contentSize = 0
 
     const pass = async (content: Uint8Array<ArrayBuffer>) => {
       cksum.update(content)
       contentSize += content.length
-      const plain = opener ? await opener.update(content) : content
+      const plain = await unsealer.update(content)
       if (plain.length > 0) await sink.write(plain)
     }
 
@@ -76,7 +82,7 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
     if (cksum.digest() !== Number(file.crc) || contentSize !== file.original_size) {
       throw new ProblemError(tampered)
     }
-    if (opener) await sink.write(await opener.end())
+    await sink.write(await unsealer.end())
     signal.throwIfAborted()
     return { cksum: cksum.digest(), content: await sink.close() }
   } catch (error) {
@@ -93,13 +99,15 @@ async function* receive(
   size: number,
   persistence: PersistOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { signal } = persistence
   const gathered: Uint8Array[] = []
   let gatheredSize = 0
   let received = 0
+  let fruitless = 0
   while (received < size) {
     const from = received
     const stream = await persist(
-      () => api.content(job.file.filename, version, from, persistence.signal),
+      () => api.content(job.file.filename, version, from, signal),
       persistence,
     )
     const reader = stream.getReader()
@@ -116,22 +124,58 @@ async function* receive(
           gatheredSize = 0
         }
       }
-      // An answer that ends too early and brings nothing would be asked for for ever.
-      if (received < size && received === from) throw new ProblemError(tampered)
     } catch (error) {
-      if (isAbort(error) || error instanceof ProblemError || error instanceof ApiError) throw error
-      // The connection was cut: nothing new may have come, but the next try asks from here.
-      persistence.signal.throwIfAborted()
-      if (received === from) {
-        await persist(() => api.status(), persistence).catch((cause) => {
-          throw new NetworkError("the connection was cut", { cause })
-        })
-      }
+      signal.throwIfAborted()
+      if (error instanceof ProblemError) throw error
+      // Else the connection was cut, and the next try asks from here.
     } finally {
       await reader.cancel().catch(() => {})
     }
+    if (received === size) break
+    fruitless = received > from ? 0 : fruitless + 1
+    if (fruitless === maxFruitless) throw new NetworkError("the connection is cut again and again")
+    await backOff(fruitless, signal)
   }
   if (gatheredSize > 0) yield concat(gathered)
+}
+
+/** Takes the seal off, if there is one. */
+class Unsealer {
+  private readonly opener: Opener
+  private kind: "sealed" | "plain" | "unknown"
+  /** While the kind is unknown: what came until now. */
+  private held: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+
+  constructor(identity: string, format: RestoreJob["file"]["format"]) {
+    this.opener = new Opener(identity)
+    if (format === "unknown") this.kind = "unknown"
+    else this.kind = format === "sealed_file" || format === "sealed_folder" ? "sealed" : "plain"
+  }
+
+  async update(content: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.kind === "sealed") return this.opener.update(content)
+    if (this.kind === "plain") return content
+    this.held = concat([this.held, content])
+    if (maySeal(this.held)) {
+      // A client that tells nobody what it sends may have sealed it, to these keys or to others.
+      try {
+        const opened = await this.opener.update(content)
+        if (this.opener.begun) {
+          this.kind = "sealed"
+          this.held = new Uint8Array(0)
+        }
+        return opened
+      } catch (error) {
+        if (this.opener.begun || !(error instanceof SealError)) throw error
+      }
+    }
+    this.kind = "plain"
+    return this.held
+  }
+
+  async end(): Promise<Uint8Array> {
+    return this.kind === "sealed" ? this.opener.end() : new Uint8Array(0)
+  }
 }
 
 /** Where the content goes. */

@@ -103,6 +103,8 @@ class Sending {
   private readonly abort = new AbortController()
   private readonly persistence: PersistOptions
   private readonly inFlight = new Set<Promise<void>>()
+  /** The segment that is made ready. */
+  private preparing: Promise<unknown> | undefined
   private failure: unknown
   private uploadID = ""
   private cipherSize = 0
@@ -153,7 +155,7 @@ class Sending {
     } finally {
       // What is still on its way is called back.
       this.abort.abort(new DOMException("stopped", "AbortError"))
-      await Promise.allSettled(this.inFlight)
+      await Promise.allSettled([...this.inFlight, this.preparing])
     }
   }
 
@@ -179,7 +181,7 @@ class Sending {
       await this.ask()
     } else {
       const begun = await persist(async () => {
-        const { max_packet } = await api.limits()
+        const { max_packet } = await api.limits(this.abort.signal)
         record.packetSize = Math.min(record.packetSize, max_packet)
         return api.beginUpload({
           filename: record.name,
@@ -204,7 +206,7 @@ class Sending {
   /** Asks the server which packets it lacks. */
   private async ask(): Promise<void> {
     const { api } = this.context
-    const state = await this.persistent(() => api.upload(this.uploadID))
+    const state = await this.persistent(() => api.upload(this.uploadID, this.abort.signal))
     this.missing = undefined
     const listed = state.awaiting_packets ?? []
     if (state.complete) this.missing = new Set()
@@ -212,8 +214,7 @@ class Sending {
     else if (listed.length > 0) {
       // The list is cut off: what lies beyond it may be missing as well, and is sent.
       this.missing = new Set(listed)
-      const end = Math.max(...listed)
-      for (let n = end + 1; n <= this.packets; n++) this.missing.add(n)
+      for (let n = Math.max(...listed) + 1; n <= this.packets; n++) this.missing.add(n)
     }
   }
 
@@ -228,29 +229,45 @@ class Sending {
     let packet = 0
 
     const pass = async (content: Uint8Array<ArrayBuffer>, last: boolean) => {
-      cksum.update(content)
       const all = rest.length > 0 ? concat([rest, content]) : content
       const whole = last ? all.length : all.length - (all.length % cipherBlock)
-      const encrypted = last ? await cipher.end(all) : await cipher.update(all.subarray(0, whole))
+      const encrypting = last ? cipher.end(all) : cipher.update(all.subarray(0, whole))
+      // WebCrypto works beside this thread, which has the sum to do meanwhile.
+      cksum.update(content)
       rest = all.slice(whole)
-      for (const bytes of cutter.push(encrypted, last)) await this.hand(++packet, bytes)
+      for (const bytes of cutter.push(await encrypting, last)) await this.hand(++packet, bytes)
     }
 
     if (sealer) await pass(sealer.prologue(), false)
-    let next = read(file, 0)
-    for (let segment = 0; ; segment++) {
-      const plain = await next
-      const last = (segment + 1) * segmentSize >= file.size
-      // The disk reads on while this segment is worked on.
-      if (!last) next = read(file, segment + 1)
-      next.catch(() => {})
-      await this.guard(segment, plain)
-      await pass(sealer ? sealer.seal(plain, last) : plain, last)
-      if (last) break
+    const segments = Math.max(1, Math.ceil(file.size / segmentSize))
+    const isLast = (segment: number) => segment === segments - 1
+    // A segment is read and sealed while the one before it is encrypted and sent.
+    const prepare = (segment: number) => {
+      const content = this.prepare(segment, sealer, isLast(segment))
+      this.preparing = content
+      // It is asked for later, or never if something else fails before.
+      content.catch(() => {})
+      return content
+    }
+    let next = prepare(0)
+    for (let segment = 0; segment < segments; segment++) {
+      const content = await next
+      if (!isLast(segment)) next = prepare(segment + 1)
+      await pass(content, isLast(segment))
     }
     await Promise.all(this.inFlight)
     if (this.failure) throw this.failure
     return cksum.digest()
+  }
+
+  /** Reads a segment of the file, looks whether it may be sent, and seals it. */
+  private async prepare(segment: number, sealer: Sealer | undefined, last: boolean) {
+    const plain = await read(this.job.file, segment)
+    const [content] = await Promise.all([
+      sealer ? sealer.seal(plain, last) : plain,
+      this.guard(segment, plain),
+    ])
+    return content
   }
 
   /**
@@ -292,7 +309,7 @@ class Sending {
     await this.persistent(async () => {
       if (doubtful) {
         // It may have arrived though the answer did not: the server knows.
-        const state = await api.upload(this.uploadID)
+        const state = await api.upload(this.uploadID, this.abort.signal)
         const listed = state.awaiting_packets ?? []
         if (state.complete) return
         if (listed.length === state.awaiting_count && !listed.includes(n)) return
@@ -323,7 +340,7 @@ class Sending {
     try {
       const answer = await this.persistent(async () => {
         try {
-          return await api.verifyUpload(this.uploadID, cksum)
+          return await api.verifyUpload(this.uploadID, cksum, this.abort.signal)
         } catch (error) {
           doubtful ||= isPassing(error)
           throw error
@@ -333,7 +350,9 @@ class Sending {
     } catch (error) {
       // The answer to an earlier try may have been lost, and the upload be a file by now.
       if (!(doubtful && error instanceof StartOver)) throw error
-      const { file } = await this.persistent(() => api.file(this.record.name))
+      const { file } = await this.persistent(() =>
+        api.file(this.record.name, undefined, this.abort.signal),
+      )
       const committed = Number(file.crc) === cksum && file.size === this.cipherSize
       if (!committed) throw error
       return { version: file.version }

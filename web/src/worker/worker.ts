@@ -18,10 +18,13 @@ const stopped: Problem = {
   kind: "input",
 }
 
+/** Something that goes on until it ends or is stopped. */
+type Run = { stop: () => void; ended: Promise<void> }
+
 class Worker implements Tasks {
   private readonly api = new Api(() => this.token)
   private readonly records = Records.open()
-  private readonly running = new Map<string, AbortController>()
+  private readonly running = new Map<string, Run>()
   private keys: Keys | undefined
   private token: string | undefined
   /** The token was refused; those who wait for another. */
@@ -37,8 +40,10 @@ class Worker implements Tasks {
     return { ...(await this.names()), bundle }
   }
 
-  async openKeys(bundle: Uint8Array<ArrayBuffer>, passphrase: string): Promise<KeyNames> {
-    this.keys = await Keys.of(await openBundle(bundle, passphrase))
+  async openKeys(account: string, bundle: Uint8Array<ArrayBuffer>, passphrase: string) {
+    const profile = await openBundle(bundle, passphrase)
+    if (profile.username !== account) throw otherAccount(profile.username, account)
+    this.keys = await Keys.of(profile)
     return this.names()
   }
 
@@ -74,9 +79,13 @@ class Worker implements Tasks {
   }
 
   async forget(): Promise<void> {
-    for (const controller of this.running.values()) controller.abort()
+    const runs = [...this.running.values()]
+    for (const run of runs) run.stop()
+    await Promise.all(runs.map((run) => run.ended))
     this.keys = undefined
     this.token = undefined
+    this.refused = false
+    this.waiting = []
   }
 
   async unfinished() {
@@ -111,10 +120,13 @@ class Worker implements Tasks {
   }
 
   async pause(id: string): Promise<void> {
-    this.running.get(id)?.abort()
+    const run = this.running.get(id)
+    run?.stop()
+    await run?.ended
   }
 
   async discard(id: string): Promise<void> {
+    // Once it has ended, it writes no more records.
     await this.pause(id)
     const records = await this.records
     const record = await records.get(id)
@@ -136,14 +148,21 @@ class Worker implements Tasks {
   }
 
   async stopRestore(id: string): Promise<void> {
-    this.running.get(id)?.abort()
+    await this.pause(id)
   }
 
   private async run<T>(id: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController()
-    this.running.set(id, controller)
+    const result = work(controller.signal)
+    this.running.set(id, {
+      stop: () => controller.abort(),
+      ended: result.then(
+        () => {},
+        () => {},
+      ),
+    })
     try {
-      return await work(controller.signal)
+      return await result
     } catch (error) {
       throw controller.signal.aborted ? new ProblemError(stopped) : error
     } finally {
@@ -173,6 +192,15 @@ class Worker implements Tasks {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true })
     })
   }
+}
+
+function otherAccount(found: string, wanted: string): ProblemError {
+  return new ProblemError({
+    title: "These are the keys of another account",
+    message: `The file holds the keys of ${found}, and you are signed in as ${wanted}.`,
+    advice: "Choose the recovery file of this account.",
+    kind: "input",
+  })
 }
 
 function emit(event: WorkerEvent) {
