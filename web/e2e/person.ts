@@ -13,18 +13,20 @@ import type { Stack } from "./stack"
 
 export const passphrase = "glacier pewter mongoose ladle"
 
+export const chromiumFlags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+]
+
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.COFFER_CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    args: chromiumFlags,
   })
 }
 
