@@ -12,6 +12,7 @@ export function importSessionKey(raw: Uint8Array<ArrayBuffer>): Promise<CryptoKe
   return crypto.subtle.importKey("raw", raw, "AES-CBC", false, ["encrypt", "decrypt"])
 }
 
+/** Encrypts. What it is given is copied before the call returns, so its memory may be used again. */
 export class CbcEncrypter {
   // The protocol begins with a zero IV. A key is of one upload alone.
   private iv = new Uint8Array(block)
@@ -20,10 +21,11 @@ export class CbcEncrypter {
 
   /** Encrypts whole blocks. */
   async update(plain: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-    if (plain.length % block !== 0) throw new Error("cbc: not whole blocks")
-    if (plain.length === 0) return empty
+    const size = plain.length
+    if (size % block !== 0) throw new Error("cbc: not whole blocks")
+    if (size === 0) return empty
     const padded = await this.encrypt(plain)
-    const cipher = padded.subarray(0, plain.length)
+    const cipher = padded.subarray(0, size)
     this.iv = cipher.slice(-block)
     return cipher
   }

@@ -68,18 +68,20 @@ export class Sealer {
     return concat([this.seed.header, this.seed.nonce])
   }
 
-  /** Seals more of the file: whole chunks, but for the end, which may be shorter, and empty only if all is. */
-  async seal(plain: Uint8Array<ArrayBuffer>, last: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * Seals more of the file: whole chunks, but for the end, which may be shorter,
+   * and empty only if all is. The answer is in parts, one a chunk. More may be
+   * given before it is there.
+   */
+  seal(plain: Uint8Array<ArrayBuffer>, last: boolean): Promise<Uint8Array[]> {
     if (!last && plain.length % chunkSize !== 0) throw new Error("seal: not whole chunks")
     const chunks = Math.max(last ? 1 : 0, Math.ceil(plain.length / chunkSize))
-    const sealed = new Uint8Array(plain.length + chunks * tagSize)
-    await eachChunk(chunks, async (i) => {
-      const nonce = chunkNonce(this.chunk + i, last && i === chunks - 1)
-      const piece = plain.subarray(i * chunkSize, (i + 1) * chunkSize)
-      sealed.set(await this.key.seal(nonce, piece), i * sealedChunkSize)
-    })
+    const first = this.chunk
     this.chunk += chunks
-    return sealed
+    return eachChunk(chunks, (i) => {
+      const nonce = chunkNonce(first + i, last && i === chunks - 1)
+      return this.key.seal(nonce, plain.subarray(i * chunkSize, (i + 1) * chunkSize))
+    })
   }
 }
 
@@ -159,8 +161,8 @@ async function payloadKey(fileKey: Uint8Array<ArrayBuffer>, nonce: Uint8Array<Ar
 }
 
 /** Chunks do not depend on each other, so the cipher may take them all at once. */
-async function eachChunk(chunks: number, work: (i: number) => Promise<void>): Promise<void> {
-  await Promise.all(Array.from({ length: chunks }, (_, i) => work(i)))
+function eachChunk<T>(chunks: number, work: (i: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: chunks }, (_, i) => work(i)))
 }
 
 const intro = new TextEncoder().encode("age-encryption.org/v1\n")

@@ -13,9 +13,16 @@ import { ProblemError } from "../engine/problems"
 import { isPassing, type PersistOptions, persist } from "./persist"
 import type { UploadJob, UploadProgress, UploadResult } from "./protocol"
 import { lockSeed, type Records, type UploadRecord, unlockSeed } from "./records"
+import { Source } from "./source"
 
-/** Read, and remembered by its digest, at a time: whole chunks of the seal. */
+/** Remembered by its digest, and ready before anything of it is sent. */
 const segmentSize = 64 * chunkSize
+
+/**
+ * Read, sealed and encrypted at a time. For larger pieces the browser asks the
+ * system for fresh memory each time, which costs more than all the ciphers.
+ */
+const pieceSize = 8 * chunkSize
 
 const cipherBlock = 16
 
@@ -220,82 +227,111 @@ class Sending {
 
   /** Sends the packets that are missing, and returns the checksum of everything. */
   private async send(seed: SealSeed | undefined, sessionKey: CryptoKey): Promise<number> {
-    const { file } = this.job
+    const { size } = this.job.file
     const cksum = new Cksum()
     const cipher = new CbcEncrypter(sessionKey)
     const cutter = new Cutter(this.record.packetSize)
     const sealer = seed && (await Sealer.start(seed))
-    let rest: Uint8Array<ArrayBuffer> = new Uint8Array(0)
-    let packet = 0
+    // What of the content was not encrypted yet, because it was no whole block.
+    const open = new Gathered(sealedSize(0, pieceSize) + cipherBlock)
 
-    const pass = async (content: Uint8Array<ArrayBuffer>, last: boolean) => {
-      const all = rest.length > 0 ? concat([rest, content]) : content
-      const whole = last ? all.length : all.length - (all.length % cipherBlock)
-      const encrypting = last ? cipher.end(all) : cipher.update(all.subarray(0, whole))
+    const pass = async (parts: Uint8Array[], last: boolean) => {
+      for (const part of parts) open.add(part)
+      const encrypting = last ? cipher.end(open.take()) : cipher.update(open.take(cipherBlock))
       // WebCrypto works beside this thread, which has the sum to do meanwhile.
-      cksum.update(content)
-      rest = all.slice(whole)
-      for (const bytes of cutter.push(await encrypting, last)) await this.hand(++packet, bytes)
+      for (const part of parts) cksum.update(part)
+      for (const packet of cutter.push(await encrypting, last)) await this.hand(packet, cutter)
     }
 
-    if (sealer) await pass(sealer.prologue(), false)
-    const segments = Math.max(1, Math.ceil(file.size / segmentSize))
-    const isLast = (segment: number) => segment === segments - 1
+    if (sealer) await pass([sealer.prologue()], false)
+    const segments = Math.max(1, Math.ceil(size / segmentSize))
+    const source = Source.of(this.job.file)
     // A segment is read and sealed while the one before it is encrypted and sent.
+    const memory = [new Uint8Array(segmentSize), new Uint8Array(segmentSize)]
     const prepare = (segment: number) => {
-      const content = this.prepare(segment, sealer, isLast(segment))
+      const content = this.prepare(segment, source, memory, sealer)
       this.preparing = content
       // It is asked for later, or never if something else fails before.
       content.catch(() => {})
       return content
     }
-    let next = prepare(0)
-    for (let segment = 0; segment < segments; segment++) {
-      const content = await next
-      if (!isLast(segment)) next = prepare(segment + 1)
-      await pass(content, isLast(segment))
+    try {
+      let next = prepare(0)
+      for (let segment = 0; segment < segments; segment++) {
+        const pieces = await next
+        if (segment < segments - 1) next = prepare(segment + 1)
+        for (const [i, piece] of pieces.entries()) {
+          await pass(piece, segment === segments - 1 && i === pieces.length - 1)
+        }
+      }
+    } finally {
+      await source.close()
     }
     await Promise.all(this.inFlight)
     if (this.failure) throw this.failure
     return cksum.digest()
   }
 
-  /** Reads a segment of the file, looks whether it may be sent, and seals it. */
-  private async prepare(segment: number, sealer: Sealer | undefined, last: boolean) {
-    const plain = await read(this.job.file, segment)
-    const [content] = await Promise.all([
-      sealer ? sealer.seal(plain, last) : plain,
-      this.guard(segment, plain),
-    ])
-    return content
+  /** Reads the next segment of the file, seals it, and looks whether it may be sent. */
+  private async prepare(
+    segment: number,
+    source: Source,
+    memory: Uint8Array<ArrayBuffer>[],
+    sealer: Sealer | undefined,
+  ): Promise<Uint8Array[][]> {
+    const from = segment * segmentSize
+    const size = Math.min(segmentSize, this.job.file.size - from)
+    const which = segment % memory.length
+    const plain = await source.fill((memory[which] as Uint8Array<ArrayBuffer>).subarray(0, size))
+    if (plain.length !== size) throw new DOMException("the file became shorter", "NotReadableError")
+    memory[which] = new Uint8Array(plain.buffer)
+
+    const sealing: Promise<Uint8Array[]>[] = []
+    const digesting: Promise<ArrayBuffer>[] = []
+    let at = 0
+    do {
+      const piece = plain.subarray(at, at + pieceSize)
+      at += piece.length
+      digesting.push(crypto.subtle.digest("SHA-256", piece))
+      const last = from + at === this.job.file.size
+      sealing.push(sealer?.seal(piece, last) ?? Promise.resolve([piece]))
+    } while (at < size)
+    const [pieces] = await Promise.all([Promise.all(sealing), this.guard(segment, digesting)])
+    return pieces
   }
 
   /**
    * The same key and nonce must never meet two plaintexts. Each segment's digest
-   * is written down before anything made of it is sent; one that differs from
-   * what was written has everything start over under new keys.
+   * (of the digests of its pieces) is written down before anything made of it is
+   * sent; one that differs from what was written has everything start over under
+   * new keys.
    */
-  private async guard(segment: number, plain: Uint8Array<ArrayBuffer>) {
+  private async guard(segment: number, pieces: Promise<ArrayBuffer>[]) {
     const { records } = this.context
-    const digest = await crypto.subtle.digest("SHA-256", plain)
+    const digests = (await Promise.all(pieces)).map((digest) => new Uint8Array(digest))
+    const digest = await crypto.subtle.digest("SHA-256", concat(digests))
     const before = await records.digest(this.record.id, segment)
     if (!before) await records.putDigest(this.record.id, segment, digest)
     else if (!same(before, digest)) throw new StartOver(changedNote)
   }
 
   /** Sends a packet as soon as there is room on the way. */
-  private async hand(n: number, bytes: Uint8Array<ArrayBuffer>) {
+  private async hand({ number, bytes }: Packet, cutter: Cutter) {
     this.abort.signal.throwIfAborted()
-    if (this.missing && !this.missing.has(n)) {
+    if (this.missing && !this.missing.has(number)) {
       this.acknowledge(bytes.length)
+      cutter.done(bytes)
       return
     }
     while (this.inFlight.size >= this.job.parallel && !this.failure) {
       await Promise.race(this.inFlight)
     }
     if (this.failure) throw this.failure
-    const sending: Promise<void> = this.put(n, bytes)
-      .then(() => this.acknowledge(bytes.length))
+    const sending: Promise<void> = this.put(number, bytes)
+      .then(() => {
+        this.acknowledge(bytes.length)
+        cutter.done(bytes)
+      })
       .catch((error) => {
         this.failure ??= error
       })
@@ -372,34 +408,67 @@ class Sending {
   }
 }
 
+type Packet = { number: number; bytes: Uint8Array<ArrayBuffer> }
+
 /** Cuts a stream into packets of one size; the last may be shorter. */
 class Cutter {
-  private packet: Uint8Array<ArrayBuffer>
+  private packet: Uint8Array<ArrayBuffer> | undefined
   private filled = 0
+  private number = 0
+  /** The memory of packets that arrived. */
+  private readonly free: ArrayBuffer[] = []
 
-  constructor(private readonly size: number) {
-    this.packet = new Uint8Array(size)
-  }
+  constructor(private readonly size: number) {}
 
-  *push(bytes: Uint8Array, last: boolean): Generator<Uint8Array<ArrayBuffer>> {
+  *push(bytes: Uint8Array, last: boolean): Generator<Packet> {
     for (let at = 0; at < bytes.length; ) {
+      this.packet ??= new Uint8Array(this.free.pop() ?? new ArrayBuffer(this.size))
       const piece = bytes.subarray(at, at + this.size - this.filled)
       this.packet.set(piece, this.filled)
       this.filled += piece.length
       at += piece.length
-      if (this.filled === this.size) {
-        yield this.packet
-        this.packet = new Uint8Array(this.size)
-        this.filled = 0
-      }
+      if (this.filled === this.size) yield this.cut()
     }
-    if (last && this.filled > 0) yield this.packet.subarray(0, this.filled)
+    if (last && this.filled > 0) yield this.cut()
+  }
+
+  private cut(): Packet {
+    const bytes = (this.packet as Uint8Array<ArrayBuffer>).subarray(0, this.filled)
+    this.packet = undefined
+    this.filled = 0
+    return { number: ++this.number, bytes }
+  }
+
+  /** Takes the memory of a packet back. */
+  done({ buffer }: Uint8Array<ArrayBuffer>) {
+    this.free.push(buffer)
   }
 }
 
-async function read(file: File, segment: number): Promise<Uint8Array<ArrayBuffer>> {
-  const from = segment * segmentSize
-  return new Uint8Array(await file.slice(from, from + segmentSize).arrayBuffer())
+/** Bytes that are gathered in the same memory again and again. */
+class Gathered {
+  private readonly memory: Uint8Array<ArrayBuffer>
+  private from = 0
+  private to = 0
+
+  constructor(size: number) {
+    this.memory = new Uint8Array(size)
+  }
+
+  add(bytes: Uint8Array) {
+    this.memory.copyWithin(0, this.from, this.to)
+    this.to -= this.from
+    this.from = 0
+    this.memory.set(bytes, this.to)
+    this.to += bytes.length
+  }
+
+  /** All that is there, or as much as is a multiple of the unit; to be copied before more is added. */
+  take(unit = 1): Uint8Array<ArrayBuffer> {
+    const start = this.from
+    this.from = this.to - ((this.to - start) % unit)
+    return this.memory.subarray(start, this.from)
+  }
 }
 
 function same(a: ArrayBuffer, b: ArrayBuffer): boolean {
