@@ -96,10 +96,10 @@ function field(label: string): string {
     label.textContent.replace("*", "").trim() === ${JSON.stringify(label)}).control`
 }
 
-/** An expression for the state of the file on the page of transfers. */
-function state(words: string): string {
-  return `[...${main}.querySelectorAll("li")].some((row) =>
-    row.textContent.includes("file.bin") && row.textContent.includes(${JSON.stringify(words)}))`
+/** An expression for how many rows of the page of transfers say so. */
+function rows(words: string): string {
+  return `[...${main}.querySelectorAll("li")].filter((row) =>
+    row.textContent.includes("file.bin") && row.textContent.includes(${JSON.stringify(words)})).length`
 }
 
 async function registers(page: Page) {
@@ -127,20 +127,22 @@ async function backsUp(page: Page): Promise<number> {
       `document.querySelector("input[type=file]:not([webkitdirectory])")`,
       path,
     )
-    await page.sees(state("Verified"), 600)
+    await page.sees(rows("Verified"), 600)
     await page.evaluate("watching = false")
   })
   await page.clicks(element("button", "Clear", main))
-  await page.sees(`!${state("Verified")}`)
+  await page.sees(`${rows("Verified")} === 0`)
   return took
 }
 
 async function restores(page: Page): Promise<number> {
+  await opens(page, "Transfers")
+  const before = await page.evaluate<number>(rows("Restored"))
   await opens(page, "Files")
   await page.clicks(element("button", "Restore: file.bin"))
   return seconds(async () => {
     await opens(page, "Transfers")
-    await page.sees(state("Restored"), 600)
+    await page.sees(`${rows("Restored")} > ${before}`, 600)
   })
 }
 

@@ -43,6 +43,8 @@ export class CbcEncrypter {
 
 export class CbcDecrypter {
   private iv = new Uint8Array(block)
+  /** What is decrypted next; the same memory each time. */
+  private padded: Uint8Array<ArrayBuffer> = empty
 
   constructor(private readonly key: CryptoKey) {}
 
@@ -53,10 +55,11 @@ export class CbcDecrypter {
     const last = cipher.slice(-block)
     // WebCrypto wants a padding to take off: a block of nothing but padding, encrypted as the next one.
     const padding = await crypto.subtle.encrypt({ name: "AES-CBC", iv: last }, this.key, empty)
-    const padded = new Uint8Array(cipher.length + block)
-    padded.set(cipher)
-    padded.set(new Uint8Array(padding), cipher.length)
-    const plain = await this.decrypt(padded)
+    const size = cipher.length + block
+    if (this.padded.length < size) this.padded = new Uint8Array(size)
+    this.padded.set(cipher)
+    this.padded.set(new Uint8Array(padding), cipher.length)
+    const plain = await this.decrypt(this.padded.subarray(0, size))
     this.iv = last
     return plain
   }

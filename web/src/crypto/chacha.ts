@@ -3,7 +3,10 @@
  * knows it, several times as fast and off this thread, and by libsodium where not.
  */
 
-/** A key. Sealing and opening answer in their own time; many may be asked for at once. */
+/**
+ * A key. Sealing and opening answer in their own time; many may be asked for at
+ * once, and what they are given is copied before the call returns.
+ */
 export interface ChaCha {
   seal(nonce: Bytes, plain: Bytes): Promise<Uint8Array>
   /** Rejects if it does not authenticate. */

@@ -8,6 +8,7 @@ import { Decrypter, Encrypter, identityToRecipient } from "age-encryption"
 import { type ChaCha, importChaCha } from "./chacha"
 import { hkdf } from "./derive"
 import { SealError } from "./errors"
+import { Gathered } from "./gathered"
 import { chunkSize, nonceSize, sealedChunkSize, tagSize } from "./sizes"
 
 /** More than any header of ours: a hybrid one has some two thousand bytes. */
@@ -87,7 +88,7 @@ export class Sealer {
 
 /** Opens a sealed file that comes in pieces of any size. */
 export class Opener {
-  private buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  private readonly sealed = new Gathered()
   private key: ChaCha | undefined
   private chunk = 0
 
@@ -98,26 +99,24 @@ export class Opener {
     return this.key !== undefined
   }
 
-  /** Takes in more and returns what could be opened. What it returns is authentic, though more may be missing. */
-  async update(sealed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-    this.buffer = concat([this.buffer, sealed])
-    if (!this.key && !(await this.begin())) return new Uint8Array(0)
+  /**
+   * Takes in more and returns what could be opened, in parts, one a chunk. It is
+   * authentic, though more may be missing.
+   */
+  async update(sealed: Uint8Array): Promise<Uint8Array[]> {
+    this.sealed.add(sealed)
+    if (!this.key && !(await this.begin())) return []
     // A chunk is opened when a byte of the next is there: only then is it not the last.
-    const whole = Math.max(0, Math.ceil(this.buffer.length / sealedChunkSize) - 1)
-    const opened = new Uint8Array(whole * chunkSize)
-    await eachChunk(whole, async (i) => {
-      const piece = this.buffer.subarray(i * sealedChunkSize, (i + 1) * sealedChunkSize)
-      opened.set(await this.open(piece, this.chunk + i, false), i * chunkSize)
-    })
-    this.chunk += whole
-    this.buffer = this.buffer.slice(whole * sealedChunkSize)
-    return opened
+    const chunks = Math.max(0, Math.ceil(this.sealed.length / sealedChunkSize) - 1)
+    const first = this.chunk
+    this.chunk += chunks
+    return eachChunk(chunks, (i) => this.open(this.sealed.take(sealedChunkSize), first + i, false))
   }
 
   /** Returns what is left, once all has been taken in. */
   async end(): Promise<Uint8Array> {
     if (!this.key) throw new SealError("the header of the seal is cut short")
-    const plain = await this.open(this.buffer, this.chunk, true)
+    const plain = await this.open(this.sealed.take(), this.chunk, true)
     if (this.chunk > 0 && plain.length === 0) {
       throw new SealError("the seal ends with an empty chunk")
     }
@@ -134,14 +133,14 @@ export class Opener {
 
   /** Reads header and nonce, when they are there. */
   private async begin(): Promise<boolean> {
-    const end = headerEnd(this.buffer)
+    const end = headerEnd(this.sealed.peek())
     if (end < 0) {
-      if (this.buffer.length > maxHeader) throw new SealError("this is no sealed file")
+      if (this.sealed.length > maxHeader) throw new SealError("this is no sealed file")
       return false
     }
-    if (this.buffer.length < end + nonceSize) return false
-    const header = this.buffer.slice(0, end)
-    const nonce = this.buffer.slice(end, end + nonceSize)
+    if (this.sealed.length < end + nonceSize) return false
+    const header = this.sealed.take(end).slice()
+    const nonce = this.sealed.take(nonceSize).slice()
     const decrypter = new Decrypter()
     decrypter.addIdentity(this.identity)
     let fileKey: Uint8Array
@@ -151,7 +150,6 @@ export class Opener {
       throw new SealError("the seal is of another key, or its header was changed", { cause })
     }
     this.key = await payloadKey(fileKey.slice() as Uint8Array<ArrayBuffer>, nonce)
-    this.buffer = this.buffer.slice(end + nonceSize)
     return true
   }
 }

@@ -6,8 +6,10 @@ import { type Api, NetworkError } from "../api/client"
 import { CbcDecrypter, importSessionKey } from "../crypto/cbc"
 import { Cksum } from "../crypto/cksum"
 import { SealError } from "../crypto/errors"
+import { Gathered } from "../crypto/gathered"
 import type { Keys } from "../crypto/keys"
 import { concat, maySeal, Opener } from "../crypto/seal"
+import { chunkSize, sealedChunkSize } from "../crypto/sizes"
 import { ProblemError, tampered } from "../engine/problems"
 import { backOff, type PersistOptions, persist } from "./persist"
 import type { RestoreJob, RestoreProgress, RestoreResult } from "./protocol"
@@ -17,8 +19,11 @@ const cipherBlock = 16
 /** So many times in a row the connection may be cut before anything came. */
 const maxFruitless = 6
 
-/** Worked on at a time. */
-const pieceSize = 1024 * 1024
+/** Decrypted and unsealed at a time. */
+const pieceSize = 8 * sealedChunkSize
+
+/** Written at a time. */
+const writeSize = 16 * chunkSize
 
 /** Parts of a download that are gathered before they go to a blob, which the browser may keep on disk. */
 const blobPart = 8 * 1024 * 1024
@@ -52,30 +57,30 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
     let contentSize = 0
 
     const pass = async (content: Uint8Array<ArrayBuffer>) => {
-      cksum.update(content)
       contentSize += content.length
-      const plain = await unsealer.update(content)
-      if (plain.length > 0) await sink.write(plain)
+      const opening = unsealer.update(content)
+      cksum.update(content)
+      for (const plain of await opening) await sink.write(plain)
     }
 
     context.report({ state: "receiving", received: 0 })
-    let held: Uint8Array<ArrayBuffer> = new Uint8Array(0)
-    let received = 0
-    for await (const piece of receive(api, job, file.version, file.size, persistence)) {
-      signal.throwIfAborted()
-      received += piece.length
-      const all = concat([held, piece])
-      // The last block carries the padding, so it is kept until the end is known.
-      const whole = Math.max(0, all.length - 1 - ((all.length - 1) % cipherBlock))
-      await pass(await cipher.update(all.subarray(0, whole)))
-      held = all.slice(whole)
-      context.report({
-        received: Math.floor((job.file.original_size * received) / Math.max(1, file.size)),
-      })
+    const cipherText = new Gathered(2 * pieceSize)
+    let decrypted = 0
+    for await (const bytes of receive(api, job, file.version, file.size, persistence)) {
+      for (let at = 0; at < bytes.length; at += pieceSize) {
+        cipherText.add(bytes.subarray(at, at + pieceSize))
+        if (cipherText.length <= pieceSize) continue
+        signal.throwIfAborted()
+        // The last block carries the padding, so it is kept until the end is known.
+        const whole = cipherText.length - 1 - ((cipherText.length - 1) % cipherBlock)
+        await pass(await cipher.update(cipherText.take(whole)))
+        decrypted += whole
+        context.report({ received: Math.floor((file.original_size * decrypted) / file.size) })
+      }
     }
     context.report({ state: "checking" })
     await pass(
-      await cipher.end(held).catch(() => {
+      await cipher.end(cipherText.take()).catch(() => {
         throw new ProblemError(tampered)
       }),
     )
@@ -91,7 +96,7 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
   }
 }
 
-/** The ciphertext in pieces. After a cut it goes on from where it was. */
+/** The ciphertext as it comes. After a cut it goes on from where it was. */
 async function* receive(
   api: Api,
   job: RestoreJob,
@@ -100,8 +105,6 @@ async function* receive(
   persistence: PersistOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const { signal } = persistence
-  const gathered: Uint8Array[] = []
-  let gatheredSize = 0
   let received = 0
   let fruitless = 0
   while (received < size) {
@@ -117,12 +120,7 @@ async function* receive(
         if (done) break
         received += value.length
         if (received > size) throw new ProblemError(tampered)
-        gathered.push(value)
-        gatheredSize += value.length
-        if (gatheredSize >= pieceSize) {
-          yield concat(gathered.splice(0))
-          gatheredSize = 0
-        }
+        yield value
       }
     } catch (error) {
       signal.throwIfAborted()
@@ -131,12 +129,11 @@ async function* receive(
     } finally {
       await reader.cancel().catch(() => {})
     }
-    if (received === size) break
+    if (received === size) return
     fruitless = received > from ? 0 : fruitless + 1
     if (fruitless === maxFruitless) throw new NetworkError("the connection is cut again and again")
     await backOff(fruitless, signal)
   }
-  if (gatheredSize > 0) yield concat(gathered)
 }
 
 /** Takes the seal off, if there is one. */
@@ -152,9 +149,9 @@ class Unsealer {
     else this.kind = format === "sealed_file" || format === "sealed_folder" ? "sealed" : "plain"
   }
 
-  async update(content: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  async update(content: Uint8Array<ArrayBuffer>): Promise<Uint8Array[]> {
     if (this.kind === "sealed") return this.opener.update(content)
-    if (this.kind === "plain") return content
+    if (this.kind === "plain") return [content]
     this.held = concat([this.held, content])
     if (maySeal(this.held)) {
       // A client that tells nobody what it sends may have sealed it, to these keys or to others.
@@ -170,11 +167,12 @@ class Unsealer {
       }
     }
     this.kind = "plain"
-    return this.held
+    return [this.held]
   }
 
   async end(): Promise<Uint8Array> {
-    return this.kind === "sealed" ? this.opener.end() : new Uint8Array(0)
+    if (this.kind === "sealed") return this.opener.end()
+    return this.kind === "unknown" ? this.held : new Uint8Array(0)
   }
 }
 
@@ -187,17 +185,40 @@ interface Sink {
 
 /** A file on disk. The browser writes beside it and puts it in place when it is closed. */
 class FileSink implements Sink {
+  private filling = new Uint8Array(writeSize)
+  private other = new Uint8Array(writeSize)
+  private filled = 0
+  private writing: Promise<void> = Promise.resolve()
+
   private constructor(private readonly stream: FileSystemWritableFileStream) {}
 
   static async open(handle: FileSystemFileHandle): Promise<FileSink> {
     return new FileSink(await handle.createWritable())
   }
 
-  write(bytes: Uint8Array): Promise<void> {
-    return this.stream.write(bytes as Uint8Array<ArrayBuffer>)
+  /** One memory is filled while the other is written. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const piece = bytes.subarray(at, at + writeSize - this.filled)
+      this.filling.set(piece, this.filled)
+      this.filled += piece.length
+      at += piece.length
+      if (this.filled === writeSize) await this.flush()
+    }
+  }
+
+  private async flush() {
+    await this.writing
+    this.writing = this.stream.write(this.filling.subarray(0, this.filled))
+    // It is waited for later; until then nobody hears of its failure.
+    this.writing.catch(() => {})
+    ;[this.filling, this.other] = [this.other, this.filling]
+    this.filled = 0
   }
 
   async close(): Promise<undefined> {
+    await this.flush()
+    await this.writing
     await this.stream.close()
   }
 

@@ -6,6 +6,7 @@
 import { type Api, ApiError } from "../api/client"
 import { CbcEncrypter, importSessionKey } from "../crypto/cbc"
 import { Cksum } from "../crypto/cksum"
+import { Gathered } from "../crypto/gathered"
 import type { Keys } from "../crypto/keys"
 import { concat, newSealSeed, Sealer, type SealSeed } from "../crypto/seal"
 import { chunkSize, sealedSize } from "../crypto/sizes"
@@ -237,7 +238,8 @@ class Sending {
 
     const pass = async (parts: Uint8Array[], last: boolean) => {
       for (const part of parts) open.add(part)
-      const encrypting = last ? cipher.end(open.take()) : cipher.update(open.take(cipherBlock))
+      const whole = open.length - (open.length % cipherBlock)
+      const encrypting = last ? cipher.end(open.take()) : cipher.update(open.take(whole))
       // WebCrypto works beside this thread, which has the sum to do meanwhile.
       for (const part of parts) cksum.update(part)
       for (const packet of cutter.push(await encrypting, last)) await this.hand(packet, cutter)
@@ -442,32 +444,6 @@ class Cutter {
   /** Takes the memory of a packet back. */
   done({ buffer }: Uint8Array<ArrayBuffer>) {
     this.free.push(buffer)
-  }
-}
-
-/** Bytes that are gathered in the same memory again and again. */
-class Gathered {
-  private readonly memory: Uint8Array<ArrayBuffer>
-  private from = 0
-  private to = 0
-
-  constructor(size: number) {
-    this.memory = new Uint8Array(size)
-  }
-
-  add(bytes: Uint8Array) {
-    this.memory.copyWithin(0, this.from, this.to)
-    this.to -= this.from
-    this.from = 0
-    this.memory.set(bytes, this.to)
-    this.to += bytes.length
-  }
-
-  /** All that is there, or as much as is a multiple of the unit; to be copied before more is added. */
-  take(unit = 1): Uint8Array<ArrayBuffer> {
-    const start = this.from
-    this.from = this.to - ((this.to - start) % unit)
-    return this.memory.subarray(start, this.from)
   }
 }
 
