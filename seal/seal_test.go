@@ -2,9 +2,13 @@ package seal
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"testing"
 	"testing/iotest"
 
@@ -248,4 +252,45 @@ func TestZeroIdentity(t *testing.T) {
 	if none.Secret() != "" || none.Recipient() != "" || fmt.Sprint(none) == "" {
 		t.Error("nobody has a key")
 	}
+}
+
+// Sealed files that were made once, by this package and by the web client, open
+// for ever on both sides. Their content is that of the protocol's vectors.
+func TestSealedFiles(t *testing.T) {
+	text, err := os.ReadFile("testdata/sealed.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Note, Identity string
+		Length         int
+		Sealed         []byte
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) == 0 {
+		t.Fatal("no vectors")
+	}
+	for _, v := range vectors {
+		id, err := ParseIdentity(v.Identity)
+		if err != nil {
+			t.Errorf("%s: %v", v.Note, err)
+			continue
+		}
+		if got, err := openAll(v.Sealed, id); err != nil || !bytes.Equal(got, vectorContent(v.Length)) {
+			t.Errorf("%s, %d bytes: %v, or other content", v.Note, v.Length, err)
+		}
+	}
+}
+
+// vectorContent is SHA-256(0) || SHA-256(1) || ..., cut to size; the numbers
+// are 64 bits, little-endian.
+func vectorContent(size int) []byte {
+	var content []byte
+	for i := uint64(0); len(content) < size; i++ {
+		sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, i))
+		content = append(content, sum[:]...)
+	}
+	return content[:size]
 }
