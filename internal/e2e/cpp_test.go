@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,9 +121,9 @@ func TestCPP(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
 	const snowman = "notes/ein schöner ☃ brief.txt"
-	connections := 0
+	var connections atomic.Int32
 	addr := newProxy(t, c.addr, func(conn int, piece []byte) int {
-		connections = max(connections, conn+1)
+		connections.Store(max(connections.Load(), int32(conn)+1))
 		return len(piece)
 	})
 	cpp := newCPP(t, addr, "Zoë L.", "empty", "one byte", snowman, "100 MiB")
@@ -139,8 +140,8 @@ func TestCPP(t *testing.T) {
 	if strings.ContainsAny(out, "\r\033") {
 		t.Errorf("it drew a progress bar into a pipe:\n%q", out)
 	}
-	if connections != 1 {
-		t.Errorf("%d connections for one run", connections)
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for one run", n)
 	}
 	info, err := os.Stat(filepath.Join(cpp.dir, "me.info"))
 	if err != nil {
@@ -293,17 +294,17 @@ func (p *process) watchMemory(t *testing.T) (peak int64) {
 func TestCPPOutlivesServer(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
-	kills := 0
+	var kills atomic.Int32
 	addr := newProxy(t, c.addr, cutEvery(9<<20, 3, func() {
-		kills++
+		kills.Add(1)
 		c.kill()
 		c.restart(t)
 	}))
 	cpp := newCPP(t, addr, "steadfast", "big")
 	content := cpp.random("big", 16<<20)
 	out := cpp.run(0)
-	if kills != 3 || !strings.Contains(out, "sending it again") {
-		t.Errorf("the server was killed %d times:\n%s", kills, out)
+	if kills.Load() != 3 || !strings.Contains(out, "sending it again") {
+		t.Errorf("the server was killed %d times:\n%s", kills.Load(), out)
 	}
 	cpp.owner(c.addr).gets("big", content)
 }
@@ -382,12 +383,15 @@ func TestCPPCorruptOnce(t *testing.T) {
 func TestCPPCorruptFourTimes(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
-	var codes []protocol.Code
+	var mu sync.Mutex
+	var codes []protocol.Code // guarded by mu
 	corrupt := corruptBase(4)
 	var seen frames
 	addr := newProxy(t, c.addr, func(conn int, piece []byte) int {
 		n := corrupt(conn, piece)
 		seen.each(slices.Clone(piece), func(code protocol.Code, offset uint32, _ *byte) {
+			mu.Lock()
+			defer mu.Unlock()
 			if offset == 0 {
 				codes = append(codes, code)
 			}
@@ -405,6 +409,8 @@ func TestCPPCorruptFourTimes(t *testing.T) {
 		1025, 1026, 1028, 1030, 1028, 1030, 1028, 1030, 1028, 1031, // the first file
 		1028, 1029, // the second, on the same connection
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if !slices.Equal(codes, want) {
 		t.Errorf("it sent %v, not %v", codes, want)
 	}
