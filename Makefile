@@ -68,7 +68,7 @@ endif
 fuzz: ## every fuzz target for FUZZTIME (1000x) each
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-bench: build ## ratios of the whole system, then benchmarks with allocations
+bench: build cpp ## ratios of the whole system, then benchmarks with allocations
 	$(GO) run ./internal/bench
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 

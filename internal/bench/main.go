@@ -87,6 +87,7 @@ func (b *bench) main(ctx context.Context, run, out string) (err error) {
 		{"gateway", b.gatewayUploads},
 		{"status", b.gatewayStatus},
 		{"web", b.gatewayMemory},
+		{"cpp", b.cppUpload},
 	} {
 		if !want.MatchString(m.name) {
 			continue

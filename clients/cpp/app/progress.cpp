@@ -1,6 +1,7 @@
 #include "progress.hpp"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <iomanip>
 #include <iostream>
@@ -30,7 +31,7 @@ std::string formatTime(double seconds) {
     if (seconds > longest) {
         return "--:--";
     }
-    const auto whole = static_cast<long>(seconds + 0.5);
+    const auto whole = std::lround(seconds);
     std::ostringstream text;
     text << std::setfill('0');
     if (whole >= 3600) {

@@ -1,5 +1,5 @@
 # Cross-compiles for Windows with Debian's mingw-w64, in its variant with POSIX
-# threads: std::async needs them.
+# threads: std::thread needs them.
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_CXX_COMPILER x86_64-w64-mingw32-g++-posix)

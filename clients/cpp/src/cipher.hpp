@@ -15,8 +15,8 @@ public:
     static constexpr std::size_t blockSize = 16;
 
     explicit FileCipher(const SessionKey& key);
-    FileCipher(FileCipher&&) noexcept;
-    FileCipher& operator=(FileCipher&&) noexcept;
+    FileCipher(FileCipher&& other) noexcept;
+    FileCipher& operator=(FileCipher&& other) noexcept;
     FileCipher(const FileCipher&) = delete;
     FileCipher& operator=(const FileCipher&) = delete;
     ~FileCipher();

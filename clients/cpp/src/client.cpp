@@ -1,12 +1,12 @@
 #include "coffer/client.hpp"
 
-#include <future>
 #include <utility>
 
 #include "coffer/error.hpp"
 #include "connection.hpp"
 #include "encrypted_file.hpp"
 #include "messages.hpp"
+#include "packet_reader.hpp"
 
 namespace coffer {
 namespace {
@@ -45,36 +45,6 @@ void checkClient(const ClientId& answered, const ClientId& own) {
         throw ProtocolError("the server's answer is for another client");
     }
 }
-
-/// Reads and encrypts the packets of a file one ahead, in a thread, while the
-/// one before is on its way.
-class PacketReader {
-public:
-    explicit PacketReader(EncryptedFile& file) : file_(file) { begin(); }
-    PacketReader(const PacketReader&) = delete;
-    PacketReader& operator=(const PacketReader&) = delete;
-    ~PacketReader() = default; // next_ waits for its thread
-
-    /// The next packet's content; more says whether another one follows it.
-    const Bytes& next(bool more) {
-        next_.get();
-        std::swap(current_, ahead_);
-        if (more) {
-            begin();
-        }
-        return current_;
-    }
-
-private:
-    void begin() {
-        next_ = std::async(std::launch::async, [this] { file_.read(ahead_, packetSize); });
-    }
-
-    EncryptedFile& file_;
-    Bytes current_; // owned by the caller's thread
-    Bytes ahead_;   // owned by the other thread while next_ is under way
-    std::future<void> next_;
-};
 
 } // namespace
 
@@ -126,7 +96,7 @@ Transfer Client::send(const std::filesystem::path& path, std::string_view name,
     packet.total =
         static_cast<std::uint16_t>((file.ciphertextSize() + packetSize - 1) / packetSize);
 
-    PacketReader packets(file);
+    PacketReader packets(file, packetSize);
     std::uint64_t sent = 0;
     while (packet.number < packet.total) {
         // The server answers before the end only to refuse: no use in going on.
@@ -134,7 +104,7 @@ Transfer Client::send(const std::filesystem::path& path, std::string_view name,
             break;
         }
         ++packet.number;
-        const Bytes& content = packets.next(packet.number < packet.total);
+        const Bytes& content = packets.next();
         packet.contentSize = static_cast<std::uint32_t>(content.size());
         connection_->write(encodePacketHead(client_, packet), content, limits_.answer);
         sent += content.size();

@@ -12,6 +12,15 @@
 #include "coffer/error.hpp"
 
 namespace coffer {
+namespace {
+
+/// Asio's own condition hands the system at most 64 KiB at a time.
+std::size_t wholeAtOnce(const std::error_code& error, std::size_t /*moved*/) {
+    constexpr std::size_t most = 16U << 20U;
+    return error ? 0 : most;
+}
+
+} // namespace
 
 Connection::Connection(const Endpoint& server, Limit limit) {
     const std::string where = server.host + ":" + std::to_string(server.port);
@@ -41,7 +50,7 @@ void Connection::write(ByteView head, ByteView content, Limit limit) {
     std::array<asio::const_buffer, 2> buffers{asio::buffer(head.data(), head.size()),
                                               asio::buffer(content.data(), content.size())};
     await("sending to the server", limit,
-          [&](Done done) { asio::async_write(socket_, buffers, std::move(done)); });
+          [&](Done done) { asio::async_write(socket_, buffers, wholeAtOnce, std::move(done)); });
 }
 
 Bytes Connection::read(std::size_t size, Limit limit) {

@@ -88,7 +88,11 @@ PrivateKey PrivateKey::fromDer(ByteView der) {
 
 Bytes PrivateKey::toDer() const { return encode(*rsa_); }
 
-Bytes PrivateKey::publicDer() const { return encode(CryptoPP::RSA::PublicKey(*rsa_)); }
+Bytes PrivateKey::publicDer() const {
+    CryptoPP::RSA::PublicKey key;
+    key.Initialize(rsa_->GetModulus(), rsa_->GetPublicExponent());
+    return encode(key);
+}
 
 SessionKey PrivateKey::unwrap(ByteView wrapped) const {
     std::array<std::uint8_t, SessionKey::size> key{};

@@ -7,7 +7,15 @@
 
 namespace coffer {
 
+namespace {
+
 using Clock = std::chrono::steady_clock;
+
+ChecksumError wrongChecksum() {
+    return ChecksumError("the server's checksum is another: what arrived is not what was sent");
+}
+
+} // namespace
 
 Session::Session(Settings settings, Account account, Observer& observer)
     : settings_(std::move(settings)), name_(std::move(account.name)),
@@ -91,13 +99,11 @@ Stored Session::store(const std::filesystem::path& file, std::string_view name) 
                 client_->confirm(name);
                 return {transfer.size, transfer.ownCksum};
             }
-            const ChecksumError wrong("the server's checksum is another: what arrived is not what "
-                                      "was sent");
             if (failed++ >= settings_.patience.retries) {
                 client_->giveUp(name);
-                throw wrong;
+                throw wrongChecksum();
             }
-            observer_.sendsAgain(wrong);
+            observer_.sendsAgain(wrongChecksum());
             client_->announceRetry(name);
         } catch (const RefusedError& e) {
             // The padding came out wrong, or the session ended: a new one helps.

@@ -54,8 +54,8 @@ class Client {
 public:
     /// Connects. Throws ConnectionError.
     explicit Client(const Endpoint& server, const Limits& limits = {});
-    Client(Client&&) noexcept;
-    Client& operator=(Client&&) noexcept;
+    Client(Client&& other) noexcept;
+    Client& operator=(Client&& other) noexcept;
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
     ~Client();

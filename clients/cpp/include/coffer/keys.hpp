@@ -45,10 +45,10 @@ public:
     /// Reads DER, PKCS #8. Throws KeyError.
     [[nodiscard]] static PrivateKey fromDer(ByteView der);
 
-    PrivateKey(PrivateKey&&) noexcept;
-    PrivateKey& operator=(PrivateKey&&) noexcept;
-    PrivateKey(const PrivateKey&);
-    PrivateKey& operator=(const PrivateKey&);
+    PrivateKey(PrivateKey&& other) noexcept;
+    PrivateKey& operator=(PrivateKey&& other) noexcept;
+    PrivateKey(const PrivateKey& other);
+    PrivateKey& operator=(const PrivateKey& other);
     ~PrivateKey();
 
     /// DER, PKCS #8.
