@@ -11,7 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-ChecksumError wrongChecksum() {
+auto wrongChecksum() {
     return ChecksumError("the server's checksum is another: what arrived is not what was sent");
 }
 

@@ -71,7 +71,7 @@ public:
 
     /// 1028: sends a whole file, under a name of its own, and waits for the
     /// checksum (1603). Needs a session key. Throws FileError.
-    [[nodiscard]] Transfer send(const std::filesystem::path& file, std::string_view name,
+    [[nodiscard]] Transfer send(const std::filesystem::path& path, std::string_view name,
                                 const SendProgress& progress = {});
 
     /// 1029: the checksum matches. When this returns, the file is committed.
