@@ -91,8 +91,9 @@ cpp: ## build the C++ client into bin/coffer-cpp
 cpp-test: tools ## the C++ client's tests: as released, with sanitizers, and fuzzed
 	@.ci/cpp
 
-cpp-windows: ## build the C++ client for Windows into bin/coffer-cpp.exe, with mingw-w64
-	@scripts/cpp-windows
+cpp-windows: ## build bin/coffer-cpp.exe with mingw-w64, and try it where there is wine
+	scripts/cpp-windows -DCOFFER_VERSION=$(VERSION)
+	$(GO) test -count=1 -run TestCPPWindows -v ./internal/e2e
 
 clean: ## remove what build made
 	rm -rf bin clients/cpp/build

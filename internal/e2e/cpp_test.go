@@ -55,6 +55,7 @@ var buildCPP = sync.OnceValues(func() (program string, err error) {
 type cppClient struct {
 	t       *testing.T
 	program string
+	wine    bool // it is a program for Windows
 	dir     string
 	name    string
 }
@@ -99,6 +100,10 @@ func (c *cppClient) random(name string, size int) []byte {
 func (c *cppClient) run(wantCode int, args ...string) string {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), c.program, args...)
+	if c.wine {
+		cmd = exec.CommandContext(c.t.Context(), "wine", append([]string{c.program}, args...)...)
+		cmd.Env = append(os.Environ(), "WINEDEBUG=-all", "DISPLAY=")
+	}
 	cmd.Dir = c.dir
 	out, err := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != wantCode {
@@ -489,4 +494,39 @@ func TestCPPDocumented(t *testing.T) {
 	if len(inHelp) < 4 || !slices.Equal(inHelp, inDocument) {
 		t.Errorf("help has %v, docs/configuration.md has %v", inHelp, inDocument)
 	}
+}
+
+// What make cpp-windows built does the same, under wine.
+func TestCPPWindows(t *testing.T) {
+	program, err := filepath.Abs("../../bin/coffer-cpp.exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(program); err != nil {
+		t.Skip("there is no bin/coffer-cpp.exe: make cpp-windows builds it")
+	}
+	if _, err := exec.LookPath("wine"); err != nil {
+		t.Skip("there is no wine to run bin/coffer-cpp.exe with")
+	}
+	c := newCore(t)
+	const snowman = "notes/ein schöner ☃ brief.txt"
+	cpp := &cppClient{t: t, program: program, wine: true, dir: t.TempDir(), name: "Zoë of Windows"}
+	cpp.sends(c.addr, "empty", snowman, "large")
+	files := map[string][]byte{
+		"empty": cpp.file("empty", nil),
+		snowman: cpp.random(snowman, 12_345),
+		"large": cpp.random("large", 10<<20),
+	}
+	for _, run := range []string{"first", "second"} {
+		out := cpp.run(0)
+		if registered := strings.Contains(out, "registered Zoë"); registered != (run == "first") {
+			t.Errorf("the %s run said:\n%s", run, out)
+		}
+	}
+	p := cpp.owner(c.addr)
+	for name, content := range files {
+		p.gets(name, content)
+	}
+	cpp.sends(c.addr, "missing")
+	cpp.run(6)
 }
