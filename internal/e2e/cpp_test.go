@@ -64,7 +64,7 @@ type cppClient struct {
 func newCPP(t *testing.T, addr, name string, files ...string) *cppClient {
 	t.Helper()
 	program, err := buildCPP()
-	if errors.Is(err, errCannotBuild) {
+	if errors.Is(err, errCannotBuild) && os.Getenv("CI") == "" { // where it must be there
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
