@@ -97,11 +97,15 @@ var rules = []rule{
 		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
 	},
 	{
+		folder: "console", project: []string{"protocol/...", "server", "store"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
+	},
+	{
 		folder: "web",
 		reason: "the web client's files are data to the programs that embed them",
 	},
 	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "web", "internal/program"},
+		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console", "web", "internal/program"},
 		reason: "cmd wires the parts and is no part itself",
 	},
 	{
