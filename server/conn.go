@@ -196,7 +196,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	var f *protocol.Failure
 	switch {
 	case errors.As(err, &f):
-		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client)
+		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client, "peer", host(c.nc.RemoteAddr()))
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
@@ -204,7 +204,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	case errors.Is(err, context.Canceled):
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:
-		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "error", err)
+		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", host(c.nc.RemoteAddr()), "error", err)
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}
 	var m protocol.Message = f

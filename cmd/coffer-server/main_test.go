@@ -22,6 +22,7 @@ func TestCommandLine(t *testing.T) {
 		{"--max-packet 1", program.ExitUsage, "--max-packet"},
 		{"--min-rate 0", program.ExitUsage, "--min-rate"},
 		{"--keep-versions -1", program.ExitUsage, "--keep-versions"},
+		{"--proxy-protocol 10.0.0.0/8,balancer", program.ExitUsage, "--proxy-protocol"},
 		{"--max-connections 0", program.ExitUsage, "--max-connections"},
 		{"--session-ttl 0s", program.ExitUsage, "positive"},
 		{"--legacy-charset klingon", program.ExitUsage, "--legacy-charset"},

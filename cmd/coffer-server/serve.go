@@ -29,6 +29,7 @@ type serveCmd struct {
 
 	Listen         string           `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256"`
 	InternalListen string           `help:"Address for the gateway; empty turns it off." default:"127.0.0.1:1257"`
+	ProxyProtocol  []trusted        `help:"Addresses and networks of proxies that say, by the PROXY protocol, who their connections come from." placeholder:"CIDR"`
 	SessionTTL     time.Duration    `name:"session-ttl" help:"A session ends after so long without a request." default:"10m"`
 	UploadTTL      time.Duration    `name:"upload-ttl" help:"An unfinished upload is dropped after so long." default:"24h"`
 	IdleTimeout    time.Duration    `help:"A connection is closed after so long without a complete header." default:"60s"`
@@ -134,6 +135,9 @@ func (cmd *serveCmd) listen(ctx context.Context, log *slog.Logger) (public, inte
 	}
 	if public, err = program.Listen(ctx, addr, "clients"); err != nil {
 		return nil, nil, err
+	}
+	if len(cmd.ProxyProtocol) > 0 {
+		public = &proxyListener{Listener: public, trusted: cmd.ProxyProtocol, patience: min(proxyHeaderTimeout, cmd.IdleTimeout), log: log}
 	}
 	if cmd.InternalListen != "" {
 		if internal, err = program.Listen(ctx, cmd.InternalListen, "the gateway"); err != nil {
