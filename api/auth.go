@@ -23,7 +23,7 @@ type callerKey struct{}
 // for one.
 func (g *Gateway) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !g.contract.needsToken(r) {
+		if !g.contract.NeedsToken(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

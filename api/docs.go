@@ -59,14 +59,14 @@ func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.showP
 // Openapi serves the contract: GET /openapi.json.
 func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", typeJSON)
-	g.write(w, r, g.contract.json)
+	g.write(w, r, g.document)
 }
 
 func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request, justErrors bool) {
 	t, err := template.New("docs").Parse(docsTemplate)
 	var page bytes.Buffer
 	if err == nil {
-		err = t.Execute(&page, g.contract.page(justErrors))
+		err = t.Execute(&page, docsOf(g.contract.Spec, justErrors))
 	}
 	if err != nil {
 		g.fail(w, r, err)
@@ -82,23 +82,23 @@ func (g *Gateway) write(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 }
 
-func (c *contract) page(justErrors bool) docsPage {
-	p := docsPage{Spec: c.spec, JustErrors: justErrors}
+func docsOf(spec *openapi3.T, justErrors bool) docsPage {
+	p := docsPage{Spec: spec, JustErrors: justErrors}
 	for k := range kinds {
 		p.Problems = append(p.Problems, k.about())
 	}
-	for _, tag := range c.spec.Tags {
-		p.Tags = append(p.Tags, docsTag{Tag: tag, Calls: c.calls(tag.Name)})
+	for _, tag := range spec.Tags {
+		p.Tags = append(p.Tags, docsTag{Tag: tag, Calls: callsOf(spec, tag.Name)})
 	}
-	for _, name := range sorted(c.spec.Components.Schemas) {
-		p.Schemas = append(p.Schemas, schemaOf(name, c.spec.Components.Schemas[name].Value))
+	for _, name := range sorted(spec.Components.Schemas) {
+		p.Schemas = append(p.Schemas, schemaOf(name, spec.Components.Schemas[name].Value))
 	}
 	return p
 }
 
-func (c *contract) calls(tag string) (calls []docsCall) {
-	for _, path := range c.spec.Paths.InMatchingOrder() {
-		item := c.spec.Paths.Find(path)
+func callsOf(spec *openapi3.T, tag string) (calls []docsCall) {
+	for _, path := range spec.Paths.InMatchingOrder() {
+		item := spec.Paths.Find(path)
 		operations := item.Operations()
 		for _, method := range sorted(operations) {
 			op := operations[method]

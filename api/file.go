@@ -128,12 +128,3 @@ func file(e protocol.FileEntry) File {
 		Verified: e.Verified, Created: e.Created,
 	}
 }
-
-// unescape is a path's parameter as it was meant.
-func unescape(escaped string) string {
-	plain, err := url.PathUnescape(escaped)
-	if err != nil {
-		return escaped
-	}
-	return plain
-}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"coffer/internal/contract"
 )
 
 // FuzzToken reads the input as a token, and as the payload of one that is
@@ -77,46 +78,6 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-// FuzzCheckJSON: what passes is JSON to the library too, and says one thing.
-func FuzzCheckJSON(f *testing.F) {
-	for _, body := range []string{`{}`, `{"a":[1,{"b":null}]}`, `{"a":1,"\u0061":2}`, `{"a":{"a":1}} `, `[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]`, `{"a":1}{`, `nul`} {
-		f.Add([]byte(body))
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		err := checkJSON(body)
-		if err != nil {
-			if asProblem(err).kind != kindInvalid {
-				t.Fatalf("%q: %v", body, err)
-			}
-			return
-		}
-		if !json.Valid(body) {
-			t.Fatalf("%q passed", body)
-		}
-		var last map[string]json.RawMessage
-		if json.Unmarshal(body, &last) != nil {
-			return // no object
-		}
-		d := json.NewDecoder(bytes.NewReader(body))
-		if _, err := d.Token(); err != nil || last == nil {
-			return // null
-		}
-		members := 0
-		for ; d.More(); members++ {
-			if _, err := d.Token(); err != nil {
-				t.Fatal(err)
-			}
-			var value json.RawMessage
-			if err := d.Decode(&value); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if members != len(last) {
-			t.Fatalf("%q passed: %d members, of which a reader keeps %d", body, members, len(last))
-		}
-	})
-}
-
 // FuzzPath asks for any path: the answer is one of the gateway's own, and a
 // name in a path is the one that was escaped.
 func FuzzPath(f *testing.F) {
@@ -147,7 +108,7 @@ func FuzzPath(f *testing.F) {
 				t.Fatalf("%q: %d %q %s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
 			}
 		}
-		if got := unescape(url.PathEscape(name)); got != name {
+		if got := contract.Unescape(url.PathEscape(name)); got != name {
 			t.Fatalf("%q came out as %q", name, got)
 		}
 	})

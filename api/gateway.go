@@ -26,6 +26,9 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
+
+	"coffer/internal/contract"
+	"coffer/internal/pages"
 )
 
 // Config is what a Gateway runs with. Core, Secret and Log must be set;
@@ -80,8 +83,9 @@ type Gateway struct {
 	log      *slog.Logger
 	core     *pool
 	tokens   *tokens
-	contract *contract
-	web      *webClient
+	contract *contract.Contract
+	document []byte // the contract as JSON
+	web      *pages.Site
 	metrics  *metrics
 	calls    *limiter // by address
 	signIns  *limiter // by address, and by username
@@ -96,20 +100,24 @@ func New(cfg Config) (*Gateway, error) {
 	if len(cfg.Secret) < minSecret {
 		return nil, fmt.Errorf("the token secret has %d bytes; at least %d are needed", len(cfg.Secret), minSecret)
 	}
-	contract, err := loadContract()
+	spec, err := GetSpec()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the embedded contract: %w", err)
+	}
+	document, err := GetSpecJSON()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
 	tokens, err := newTokens(cfg.Secret, cfg.TokenTTL)
 	if err != nil {
 		return nil, err
 	}
-	web, err := loadWeb(cfg.Web)
+	web, err := pages.Load(cfg.Web, unbuilt, "api", "docs")
 	if err != nil {
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Log, contract: contract, web: web, tokens: tokens,
+		cfg: cfg, log: cfg.Log, contract: contract.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
 		pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 	}

@@ -16,15 +16,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/gorillamux"
-
 	"coffer/api"
+	"coffer/internal/contract/contracttest"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 	"coffer/server"
@@ -119,7 +115,7 @@ func listen(t *testing.T, addr string) net.Listener {
 type site struct {
 	t        *testing.T
 	url      string
-	contract routers.Router
+	contract *contracttest.Contract
 }
 
 func config(core string) api.Config {
@@ -149,11 +145,7 @@ func startSite(t *testing.T, core string, adjust func(*api.Config)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contract, err := gorillamux.NewRouter(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &site{t: t, url: srv.URL, contract: contract}
+	return &site{t: t, url: srv.URL, contract: contracttest.New(t, spec)}
 }
 
 // An answer is what a call got.
@@ -208,25 +200,8 @@ func (s *site) call(method, path string, body any, headers ...string) answer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.checkContract(request, response, content)
+	s.contract.Check(s.t, request, response, content)
 	return answer{response.StatusCode, response.Header, content}
-}
-
-// checkContract fails the test if the contract does not describe the answer.
-func (s *site) checkContract(request *http.Request, response *http.Response, content []byte) {
-	s.t.Helper()
-	route, params, err := s.contract.FindRoute(request)
-	if err != nil || request.Method == http.MethodOptions {
-		return // no call of the contract's
-	}
-	err = openapi3filter.ValidateResponse(s.t.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
-		Status:                 response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(content)),
-		Options: &openapi3filter.Options{ExcludeResponseBody: !strings.Contains(response.Header.Get("Content-Type"), "json")},
-	})
-	if err != nil {
-		s.t.Errorf("%s %s: the contract does not describe this answer: %v", request.Method, route.Path, err)
-	}
 }
 
 // An account is one that signed in.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+
+	"coffer/internal/contract"
 )
 
 // A jsonStream reads one JSON object piece by piece.
@@ -129,7 +131,7 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 		if raw = append(raw, part...); len(raw) > maxMember {
 			return nil, invalid(name, "too long")
 		}
-		if depth > maxNested {
+		if depth > contract.MaxNested {
 			return nil, invalid(name, "nested too deeply")
 		}
 		if depth <= 0 {

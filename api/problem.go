@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"coffer/client"
+	"coffer/internal/contract"
 	"coffer/protocol"
 )
 
@@ -92,10 +93,15 @@ func invalid(field, message string) *problem {
 func asProblem(err error) *problem {
 	var p *problem
 	var failure *protocol.Failure
+	var broken *contract.Error
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
 		return p
+	case errors.As(err, &broken) && broken.MediaType:
+		return &problem{kind: kindMediaType, message: broken.Error(), cause: broken.Cause}
+	case errors.As(err, &broken):
+		return &problem{kind: kindInvalid, message: broken.Error(), cause: broken.Cause}
 	case errors.As(err, &failure):
 		return failureProblem(failure)
 	case errors.As(err, &tooLarge):
@@ -143,7 +149,7 @@ func failureProblem(f *protocol.Failure) *problem {
 // bodyProblem is about an error while a body was read.
 func bodyProblem(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.As(err, new(*problem)) {
+	if errors.As(err, &tooLarge) || errors.As(err, new(*problem)) || errors.As(err, new(*contract.Error)) {
 		return err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {

@@ -93,11 +93,11 @@ var rules = []rule{
 			"and is not its own client",
 	},
 	{
-		folder: "api", project: []string{"protocol/...", "client", "web"}, never: append(serverSide, cannotOpen...),
+		folder: "api", project: []string{"protocol/...", "client", "web", "internal/contract", "internal/pages"}, never: append(serverSide, cannotOpen...),
 		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
 	},
 	{
-		folder: "console", project: []string{"protocol/...", "server", "store"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		folder: "console", project: []string{"protocol/...", "server", "store", "internal/contract", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
 	},
 	{
@@ -107,6 +107,14 @@ var rules = []rule{
 	{
 		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console", "web", "internal/program"},
 		reason: "cmd wires the parts and is no part itself",
+	},
+	{
+		folder: "internal/contract",
+		reason: "gateway and console hold requests against their contracts in one way, which knows neither of them",
+	},
+	{
+		folder: "internal/pages",
+		reason: "gateway and console serve their pages in one way, which knows neither of them",
 	},
 	{
 		folder: "internal/program",
@@ -256,6 +264,11 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/api", to: "coffer/store/sqlite", indirect: true},
 		{from: "coffer/api", to: "filippo.io/age"},
 		{from: "coffer/web", to: "coffer/api"},
+		{from: "coffer/console", to: "coffer/server", allowed: true},
+		{from: "coffer/console", to: "coffer/client"},
+		{from: "coffer/console", to: "coffer/store/sqlite"},
+		{from: "coffer/console", to: "filippo.io/age", indirect: true},
+		{from: "coffer/internal/pages", to: "coffer/api"},
 		{from: "coffer/cmd/coffer-server", to: "coffer/store/files", allowed: true},
 		{from: "coffer/cmd/coffer-server", to: "coffer/internal/program", allowed: true},
 		{from: "coffer/cmd/coffer-server", to: "coffer/internal/archtest"},
