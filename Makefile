@@ -9,6 +9,7 @@ SOAKTIME ?= 10
 TOOL := $(GO) tool -modfile=.ci/tools.mod
 
 VERSION  := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+COMMIT   := $(shell git rev-parse HEAD 2>/dev/null)
 PROGRAMS := $(notdir $(wildcard cmd/*))
 
 # The web client is built where there is Node.js 20 or newer, and when its
@@ -28,7 +29,7 @@ build: $(if $(NPM),$(WEB)) ## build the web client and the programs, into bin/
 	@mkdir -p bin
 	@for program in $(PROGRAMS); do \
 		echo "building bin/$$program $(VERSION)"; \
-		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/$$program ./cmd/$$program || exit 1; \
+		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/$$program ./cmd/$$program || exit 1; \
 	done
 
 web: $(WEB) ## build the web client into web/dist, from where the gateway has it

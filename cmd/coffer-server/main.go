@@ -11,19 +11,23 @@ import (
 	"coffer/internal/program"
 )
 
-// version is stamped by the linker.
-var version = "dev"
+// version and commit are stamped by the linker.
+var version, commit = "dev", ""
 
 // cli is the command line. Every flag has an environment variable of its name,
 // COFFER_ and in capitals.
 type cli struct {
-	Serve   serveCmd         `cmd:"" default:"withargs" help:"Serve clients (the default)."`
-	Rebuild rebuildCmd       `cmd:"" help:"Rebuild a lost catalog from what lies with the blobs."`
-	Scrub   scrubCmd         `cmd:"" help:"Read back all that is stored and compare it with what came in."`
-	Import  importCmd        `cmd:"" help:"Take over clients and files of an earlier server."`
-	Export  exportCmd        `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
-	Doctor  doctorCmd        `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
-	Health  healthCmd        `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve clients (the default)."`
+	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from what lies with the blobs."`
+	Scrub   scrubCmd   `cmd:"" help:"Read back all that is stored and compare it with what came in."`
+	Import  importCmd  `cmd:"" help:"Take over clients and files of an earlier server."`
+	Export  exportCmd  `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
+	Doctor  doctorCmd  `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
+	Health  healthCmd  `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
+
+	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
+	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
+
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
 }
 
@@ -35,6 +39,8 @@ func run(ctx context.Context, args []string, std program.Streams) int {
 		Name:        "coffer-server",
 		Description: "The core of Coffer, an encrypted backup system.",
 		Version:     version,
+		Commit:      commit,
+		Section:     8,
 	}
 	return p.Run(ctx, new(cli), args, std, kong.DefaultEnvars("COFFER"))
 }

@@ -17,8 +17,8 @@ import (
 	"coffer/protocol"
 )
 
-// version is stamped by the linker.
-var version = "dev"
+// version and commit are stamped by the linker.
+var version, commit = "dev", ""
 
 func main() {
 	os.Exit(program.Main(func(ctx context.Context, args []string, std program.Streams) int {
@@ -38,7 +38,10 @@ type cli struct {
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and the server's limits."`
 	Key        keyCommand        `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
-	Version    versionCommand    `cmd:"" help:"Show the version of this program."`
+	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
+
+	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
+	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
 
 	JSON  bool `name:"json" env:"COFFER_JSON" help:"Print data as JSON."`
 	Quiet bool `short:"q" env:"COFFER_QUIET" help:"Show no progress."`
@@ -61,6 +64,10 @@ func (c *cli) AfterApply(a *app) error {
 
 // run is the program; its answer is the exit code.
 func run(ctx context.Context, args []string, std program.Streams, env func(string) (string, bool)) int {
+	// No flag of all commands can be called so: restore --version is another.
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"}
+	}
 	a := &app{ctx: ctx, stdin: std.In, stdout: std.Out, stderr: std.Err, env: env}
 	return a.program().Run(ctx, new(cli), args, std, kong.Resolvers(environment(env)), kong.Bind(a))
 }
@@ -70,6 +77,8 @@ func (a *app) program() program.Program {
 		Name:        "coffer",
 		Description: "Encrypted backups: what leaves this machine, only this machine's keys can open.",
 		Version:     version,
+		Commit:      commit,
+		Section:     1,
 		Explain:     a.explain,
 	}
 }

@@ -66,6 +66,8 @@ type Program struct {
 	Name        string
 	Description string
 	Version     string // stamped by the linker
+	Commit      string // the same; what the build says if it is empty
+	Section     int    // of the manual: 1 if people use it, 8 if it serves; 0 is 1
 	// Explain, if there is one, is what to tell a person about a command's
 	// error.
 	Explain func(error) error
@@ -83,11 +85,17 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(std),
+		kong.Bind(std, p),
 	}, options...)...)
 	if err != nil {
 		p.say(std, err)
 		return ExitFail
+	}
+	if len(args) > 0 && args[0] == completeArg {
+		if err := complete(std.Out, parser.Model, args[1:]); err != nil {
+			return ExitFail // nobody reads on
+		}
+		return ExitOK
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 {
@@ -97,7 +105,7 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 		p.say(std, fmt.Errorf("%w (see %s --help)", err, p.Name))
 		return ExitUsage
 	}
-	err = parsed.Run()
+	err = parsed.Run(parser.Model)
 	if err == nil {
 		return ExitOK
 	}
@@ -124,13 +132,19 @@ func (p Program) say(std Streams, err error) {
 
 // VersionLine says which build of the program this is.
 func (p Program) VersionLine() string {
-	commit := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
+	commit := p.Commit
+	if info, ok := debug.ReadBuildInfo(); ok && commit == "" {
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
+			switch {
+			case s.Key == "vcs.revision":
 				commit = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				commit += " and changes"
 			}
 		}
+	}
+	if commit == "" {
+		commit = "unknown"
 	}
 	return fmt.Sprintf("%s %s (commit %s, %s %s/%s)", p.Name, p.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
