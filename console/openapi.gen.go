@@ -22,23 +22,22 @@ import (
 
 // Defines values for ActivityKind.
 const (
-	ActivityKindBackup          ActivityKind = "backup"
-	ActivityKindError           ActivityKind = "error"
-	ActivityKindKeyExchange     ActivityKind = "key_exchange"
-	ActivityKindMismatch        ActivityKind = "mismatch"
-	ActivityKindRegistration    ActivityKind = "registration"
-	ActivityKindRemoval         ActivityKind = "removal"
-	ActivityKindRestore         ActivityKind = "restore"
-	ActivityKindResumed         ActivityKind = "resumed"
-	ActivityKindScrub           ActivityKind = "scrub"
-	ActivityKindServer          ActivityKind = "server"
-	ActivityKindSessionEnded    ActivityKind = "session_ended"
-	ActivityKindSettings        ActivityKind = "settings"
-	ActivityKindSignIn          ActivityKind = "sign_in"
-	ActivityKindSuspended       ActivityKind = "suspended"
-	ActivityKindUpload          ActivityKind = "upload"
-	ActivityKindUploadCancelled ActivityKind = "upload_cancelled"
-	ActivityKindUploadExpired   ActivityKind = "upload_expired"
+	ActivityKindBackup        ActivityKind = "backup"
+	ActivityKindError         ActivityKind = "error"
+	ActivityKindKeyExchange   ActivityKind = "key_exchange"
+	ActivityKindMismatch      ActivityKind = "mismatch"
+	ActivityKindRegistration  ActivityKind = "registration"
+	ActivityKindRemoval       ActivityKind = "removal"
+	ActivityKindRestore       ActivityKind = "restore"
+	ActivityKindResumed       ActivityKind = "resumed"
+	ActivityKindScrub         ActivityKind = "scrub"
+	ActivityKindServer        ActivityKind = "server"
+	ActivityKindSessionEnded  ActivityKind = "session_ended"
+	ActivityKindSettings      ActivityKind = "settings"
+	ActivityKindSignIn        ActivityKind = "sign_in"
+	ActivityKindSuspended     ActivityKind = "suspended"
+	ActivityKindUpload        ActivityKind = "upload"
+	ActivityKindUploadDropped ActivityKind = "upload_dropped"
 )
 
 // Valid indicates whether the value is a known member of the ActivityKind enum.
@@ -74,9 +73,7 @@ func (e ActivityKind) Valid() bool {
 		return true
 	case ActivityKindUpload:
 		return true
-	case ActivityKindUploadCancelled:
-		return true
-	case ActivityKindUploadExpired:
+	case ActivityKindUploadDropped:
 		return true
 	default:
 		return false
@@ -125,6 +122,21 @@ func (e Format) Valid() bool {
 	case SealedFolder:
 		return true
 	case Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Guard.
+const (
+	N1 Guard = "1"
+)
+
+// Valid indicates whether the value is a known member of the Guard enum.
+func (e Guard) Valid() bool {
+	switch e {
+	case N1:
 		return true
 	default:
 		return false
@@ -271,9 +283,9 @@ func (e State) Valid() bool {
 
 // Defines values for TransferState.
 const (
-	Receiving TransferState = "receiving"
-	Verifying TransferState = "verifying"
-	Waiting   TransferState = "waiting"
+	Receiving   TransferState = "receiving"
+	Storing     TransferState = "storing"
+	Unconfirmed TransferState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the TransferState enum.
@@ -281,54 +293,9 @@ func (e TransferState) Valid() bool {
 	switch e {
 	case Receiving:
 		return true
-	case Verifying:
+	case Storing:
 		return true
-	case Waiting:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Guard.
-const (
-	GuardN1 Guard = "1"
-)
-
-// Valid indicates whether the value is a known member of the Guard enum.
-func (e Guard) Valid() bool {
-	switch e {
-	case GuardN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for CreateBackupParamsXCofferConsole.
-const (
-	CreateBackupParamsXCofferConsoleN1 CreateBackupParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the CreateBackupParamsXCofferConsole enum.
-func (e CreateBackupParamsXCofferConsole) Valid() bool {
-	switch e {
-	case CreateBackupParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RemoveBackupParamsXCofferConsole.
-const (
-	RemoveBackupParamsXCofferConsoleN1 RemoveBackupParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the RemoveBackupParamsXCofferConsole enum.
-func (e RemoveBackupParamsXCofferConsole) Valid() bool {
-	switch e {
-	case RemoveBackupParamsXCofferConsoleN1:
+	case Unconfirmed:
 		return true
 	default:
 		return false
@@ -362,66 +329,6 @@ func (e ListClientsParamsSort) Valid() bool {
 	}
 }
 
-// Defines values for RemoveClientParamsXCofferConsole.
-const (
-	RemoveClientParamsXCofferConsoleN1 RemoveClientParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the RemoveClientParamsXCofferConsole enum.
-func (e RemoveClientParamsXCofferConsole) Valid() bool {
-	switch e {
-	case RemoveClientParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for EndSessionParamsXCofferConsole.
-const (
-	EndSessionParamsXCofferConsoleN1 EndSessionParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the EndSessionParamsXCofferConsole enum.
-func (e EndSessionParamsXCofferConsole) Valid() bool {
-	switch e {
-	case EndSessionParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ResumeClientParamsXCofferConsole.
-const (
-	ResumeClientParamsXCofferConsoleN1 ResumeClientParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the ResumeClientParamsXCofferConsole enum.
-func (e ResumeClientParamsXCofferConsole) Valid() bool {
-	switch e {
-	case ResumeClientParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SuspendClientParamsXCofferConsole.
-const (
-	SuspendClientParamsXCofferConsoleN1 SuspendClientParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the SuspendClientParamsXCofferConsole enum.
-func (e SuspendClientParamsXCofferConsole) Valid() bool {
-	switch e {
-	case SuspendClientParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for GetHistoryParamsWindow.
 const (
 	GetHistoryParamsWindowDay  GetHistoryParamsWindow = "day"
@@ -434,51 +341,6 @@ func (e GetHistoryParamsWindow) Valid() bool {
 	case GetHistoryParamsWindowDay:
 		return true
 	case GetHistoryParamsWindowHour:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for StopScrubParamsXCofferConsole.
-const (
-	StopScrubParamsXCofferConsoleN1 StopScrubParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the StopScrubParamsXCofferConsole enum.
-func (e StopScrubParamsXCofferConsole) Valid() bool {
-	switch e {
-	case StopScrubParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for SignOutParamsXCofferConsole.
-const (
-	SignOutParamsXCofferConsoleN1 SignOutParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the SignOutParamsXCofferConsole enum.
-func (e SignOutParamsXCofferConsole) Valid() bool {
-	switch e {
-	case SignOutParamsXCofferConsoleN1:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for CancelTransferParamsXCofferConsole.
-const (
-	CancelTransferParamsXCofferConsoleN1 CancelTransferParamsXCofferConsole = "1"
-)
-
-// Valid indicates whether the value is a known member of the CancelTransferParamsXCofferConsole enum.
-func (e CancelTransferParamsXCofferConsole) Valid() bool {
-	switch e {
-	case CancelTransferParamsXCofferConsoleN1:
 		return true
 	default:
 		return false
@@ -538,15 +400,8 @@ type Client struct {
 	// Example: 9f86d081
 	Fingerprint string `json:"fingerprint"`
 
-	// HasBundle Whether it keeps a key bundle here. In a list, false is not known.
-	HasBundle   bool `json:"has_bundle"`
-	HasPassword bool `json:"has_password"`
-
 	// KeyBits Size of the public key on record, 0 without one.
 	KeyBits int `json:"key_bits"`
-
-	// KeyFingerprint SHA-256 of the public key, hex; absent without one, and in a list.
-	KeyFingerprint *string `json:"key_fingerprint,omitempty"`
 
 	// KeyKind RSA, or empty without a key.
 	KeyKind string `json:"key_kind"`
@@ -560,10 +415,16 @@ type Client struct {
 	OaepHash string `json:"oaep_hash"`
 
 	// Session Whether it has a live session.
-	Session   bool  `json:"session"`
-	Suspended bool  `json:"suspended"`
-	Verified  int64 `json:"verified"`
-	Versions  int64 `json:"versions"`
+	Session bool `json:"session"`
+
+	// SessionEnds Unless it makes another request; absent without a session.
+	SessionEnds *time.Time `json:"session_ends,omitempty"`
+	Suspended   bool       `json:"suspended"`
+
+	// Uploads Unfinished ones.
+	Uploads  int   `json:"uploads"`
+	Verified int64 `json:"verified"`
+	Versions int64 `json:"versions"`
 }
 
 // ClientList defines model for ClientList.
@@ -673,6 +534,9 @@ type FindingFault string
 // Format What the client says that it is.
 type Format string
 
+// Guard defines model for Guard.
+type Guard string
+
 // History defines model for History.
 type History struct {
 	Samples []Sample `json:"samples"`
@@ -776,10 +640,16 @@ type ScrubReport struct {
 	Findings []Finding `json:"findings"`
 
 	// Freed Bytes of orphans that were removed.
-	Freed   int64     `json:"freed"`
-	Missing int64     `json:"missing"`
-	Orphans int64     `json:"orphans"`
-	Started time.Time `json:"started"`
+	Freed   int64 `json:"freed"`
+	Missing int64 `json:"missing"`
+	Orphans int64 `json:"orphans"`
+
+	// Scheduled Whether it began by itself.
+	Scheduled bool      `json:"scheduled"`
+	Started   time.Time `json:"started"`
+
+	// Stopped By the operator, before that.
+	Stopped bool `json:"stopped"`
 
 	// Versions Read back.
 	Versions int64 `json:"versions"`
@@ -794,7 +664,7 @@ type ScrubRequest struct {
 // ScrubState defines model for ScrubState.
 type ScrubState struct {
 	// Collect Whether it removes orphans.
-	Collect   *bool `json:"collect,omitempty"`
+	Collect   bool  `json:"collect"`
 	DoneBytes int64 `json:"done_bytes"`
 
 	// Findings So far.
@@ -810,12 +680,18 @@ type ScrubState struct {
 	RateLimit int64 `json:"rate_limit"`
 	Running   bool  `json:"running"`
 
+	// Scheduled Whether it began by itself.
+	Scheduled bool `json:"scheduled"`
+
 	// SecondsLeft At this rate; absent while unknown.
 	SecondsLeft *float32 `json:"seconds_left,omitempty"`
 
 	// Started Absent when none runs.
 	Started    *time.Time `json:"started,omitempty"`
 	TotalBytes int64      `json:"total_bytes"`
+
+	// Versions Read back.
+	Versions int64 `json:"versions"`
 }
 
 // Setting defines model for Setting.
@@ -901,6 +777,9 @@ type Stats struct {
 	// Clients Registered ones.
 	Clients int64 `json:"clients"`
 
+	// Closing Whether it is stopping.
+	Closing bool `json:"closing"`
+
 	// Connections Open connections of clients.
 	Connections int `json:"connections"`
 
@@ -911,9 +790,15 @@ type Stats struct {
 	// DiskTotal Bytes, 0 if it is not known.
 	DiskTotal int64 `json:"disk_total"`
 
+	// FailureRate Failed requests per second, over the last seconds.
+	FailureRate float32 `json:"failure_rate"`
+
 	// Failures Requests since the start that failed.
 	Failures int64 `json:"failures"`
 	Files    int64 `json:"files"`
+
+	// Gateways Open connections of gateways.
+	Gateways int `json:"gateways"`
 
 	// Listen The address that clients connect to.
 	//
@@ -941,6 +826,9 @@ type Stats struct {
 	// Storage Full is said of the storage alone: uploads are refused, the rest is served.
 	Storage State `json:"storage"`
 
+	// Suspended Clients whose requests are refused.
+	Suspended int `json:"suspended"`
+
 	// Tls Whether clients connect by TLS.
 	Tls bool `json:"tls"`
 
@@ -965,9 +853,9 @@ type Storage struct {
 	// DiskTotal Bytes, 0 if it is not known.
 	DiskTotal int64 `json:"disk_total"`
 
-	// Expired Uploads that were dropped since the server started because nothing came any more.
-	Expired int64 `json:"expired"`
-	Files   int64 `json:"files"`
+	// Dropped The last uploads that expired or were cancelled, 20 at most.
+	Dropped []Activity `json:"dropped"`
+	Files   int64      `json:"files"`
 
 	// Largest By bytes, 10 at most.
 	Largest []Client `json:"largest"`
@@ -995,7 +883,7 @@ type Transfer struct {
 	// AttemptsLeft How often the checksum may still differ.
 	AttemptsLeft int `json:"attempts_left"`
 
-	// Bytes Received.
+	// Bytes Of ciphertext that are here.
 	Bytes int64 `json:"bytes"`
 
 	// Changed When something came last.
@@ -1028,14 +916,17 @@ type Transfer struct {
 	SecondsLeft *float32  `json:"seconds_left,omitempty"`
 	Started     time.Time `json:"started"`
 
-	// State Receiving: something came in the last seconds; waiting: nothing did; verifying: all is there and the client has not confirmed the checksum.
+	// State Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
 	State TransferState `json:"state"`
+
+	// TotalBytes Of the whole ciphertext; absent while unknown.
+	TotalBytes *int64 `json:"total_bytes,omitempty"`
 
 	// TotalPackets Absent while unknown.
 	TotalPackets *int64 `json:"total_packets,omitempty"`
 }
 
-// TransferState Receiving: something came in the last seconds; waiting: nothing did; verifying: all is there and the client has not confirmed the checksum.
+// TransferState Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
 type TransferState string
 
 // TransferEvent defines model for TransferEvent.
@@ -1045,7 +936,7 @@ type TransferEvent struct {
 
 // TransferList defines model for TransferList.
 type TransferList struct {
-	// Ended Of the kinds upload, mismatch, upload_cancelled, upload_expired.
+	// Ended Of the kinds upload, mismatch and upload_dropped.
 	Ended     []Activity `json:"ended"`
 	Transfers []Transfer `json:"transfers"`
 }
@@ -1060,9 +951,6 @@ type WireField struct {
 	Meaning string `json:"meaning"`
 	Offset  int    `json:"offset"`
 }
-
-// Guard defines model for Guard.
-type Guard string
 
 // LogClient defines model for LogClient.
 type LogClient = string
@@ -1108,20 +996,14 @@ type ListActivitiesParams struct {
 // CreateBackupParams defines parameters for CreateBackup.
 type CreateBackupParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole CreateBackupParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// CreateBackupParamsXCofferConsole defines parameters for CreateBackup.
-type CreateBackupParamsXCofferConsole string
 
 // RemoveBackupParams defines parameters for RemoveBackup.
 type RemoveBackupParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole RemoveBackupParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// RemoveBackupParamsXCofferConsole defines parameters for RemoveBackup.
-type RemoveBackupParamsXCofferConsole string
 
 // ListClientsParams defines parameters for ListClients.
 type ListClientsParams struct {
@@ -1142,20 +1024,14 @@ type RemoveClientParams struct {
 	Confirm string `form:"confirm" json:"confirm"`
 
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole RemoveClientParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// RemoveClientParamsXCofferConsole defines parameters for RemoveClient.
-type RemoveClientParamsXCofferConsole string
 
 // EndSessionParams defines parameters for EndSession.
 type EndSessionParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole EndSessionParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// EndSessionParamsXCofferConsole defines parameters for EndSession.
-type EndSessionParamsXCofferConsole string
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
@@ -1167,20 +1043,14 @@ type ListFilesParams struct {
 // ResumeClientParams defines parameters for ResumeClient.
 type ResumeClientParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole ResumeClientParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// ResumeClientParamsXCofferConsole defines parameters for ResumeClient.
-type ResumeClientParamsXCofferConsole string
 
 // SuspendClientParams defines parameters for SuspendClient.
 type SuspendClientParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole SuspendClientParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// SuspendClientParamsXCofferConsole defines parameters for SuspendClient.
-type SuspendClientParamsXCofferConsole string
 
 // GetEventsParams defines parameters for GetEvents.
 type GetEventsParams struct {
@@ -1243,29 +1113,20 @@ type GetLogEventsParams struct {
 // StopScrubParams defines parameters for StopScrub.
 type StopScrubParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole StopScrubParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// StopScrubParamsXCofferConsole defines parameters for StopScrub.
-type StopScrubParamsXCofferConsole string
 
 // SignOutParams defines parameters for SignOut.
 type SignOutParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole SignOutParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// SignOutParamsXCofferConsole defines parameters for SignOut.
-type SignOutParamsXCofferConsole string
 
 // CancelTransferParams defines parameters for CancelTransfer.
 type CancelTransferParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
-	XCofferConsole CancelTransferParamsXCofferConsole `json:"X-Coffer-Console"`
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
-
-// CancelTransferParamsXCofferConsole defines parameters for CancelTransfer.
-type CancelTransferParamsXCofferConsole string
 
 // StartScrubJSONRequestBody defines body for StartScrub for application/json ContentType.
 type StartScrubJSONRequestBody = ScrubRequest
@@ -1702,7 +1563,7 @@ func (siw *ServerInterfaceWrapper) CreateBackup(w http.ResponseWriter, r *http.R
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole CreateBackupParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -1756,7 +1617,7 @@ func (siw *ServerInterfaceWrapper) RemoveBackup(w http.ResponseWriter, r *http.R
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole RemoveBackupParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -1934,7 +1795,7 @@ func (siw *ServerInterfaceWrapper) RemoveClient(w http.ResponseWriter, r *http.R
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole RemoveClientParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2014,7 +1875,7 @@ func (siw *ServerInterfaceWrapper) EndSession(w http.ResponseWriter, r *http.Req
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole EndSessionParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2123,7 +1984,7 @@ func (siw *ServerInterfaceWrapper) ResumeClient(w http.ResponseWriter, r *http.R
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole ResumeClientParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2177,7 +2038,7 @@ func (siw *ServerInterfaceWrapper) SuspendClient(w http.ResponseWriter, r *http.
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole SuspendClientParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2534,7 +2395,7 @@ func (siw *ServerInterfaceWrapper) StopScrub(w http.ResponseWriter, r *http.Requ
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole StopScrubParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2607,7 +2468,7 @@ func (siw *ServerInterfaceWrapper) SignOut(w http.ResponseWriter, r *http.Reques
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole SignOutParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -2759,7 +2620,7 @@ func (siw *ServerInterfaceWrapper) CancelTransfer(w http.ResponseWriter, r *http
 
 	// ------------- Required header parameter "X-Coffer-Console" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
-		var XCofferConsole CancelTransferParamsXCofferConsole
+		var XCofferConsole Guard
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
@@ -3054,131 +2915,132 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1rk9s2luhfQenOrSR12U/bmaT9qe3YE9/p2Fm3ZzJVtrcNkUcSpkmAAcCWFVf/9y0cPAhSoET1w453",
-	"95OtFgUcnPcLh58muahqwYFrNTn5NKmppBVokPjpbw2VhflPASqXrNZM8MnJ5JSvSE3nQHLKiQJeEEok",
-	"/N6A0kQvqCYLqggXZCqKVUamjSZcaLJkekH0gimyAFqA3J9kE2aWsx8n2YTTCiYnk3/tPRWzGci9p4Ir",
-	"UcIkm5jVmYRicqJlA9lE5QuoqIEMeFNNTt5Ojibvs4le1WYBpSXj88n1dTY5E/OnJQOuE6cgOX7zjSJm",
-	"YyIkmTE+B1lLxnWA7vcG5KoFzv5mEoNQ0Y9nwOd6MTk5fvQwm1SM+89HAzCdwRWU6yC9WQApgSpNFFyB",
-	"NB+uoBwCBb/sQPIXCbPJyeT/HLREPbDfqoOwqwPhDXxMIOVXKjURM6IXQCpQis4hM5gRM0I5oVpLNm00",
-	"PCY5VUAKAQppW1GtI4r2ANVmq9tg7CWuk8JWh4QZqUHmwPUe8FwUUBCqCCXLhSjhMaFElVQtCFPk/x4/",
-	"D7DWVC9aUPGfTfy2G+jXZilVC64ABeqUr36VYlpCZT7lgmvHmrSuS5ZTc7KD2j7x//6tzDE/jaSvXxc3",
-	"XZdXoRcgiVvaHN5KHUL1GrRc7Z3ONMh1LJ9DLnihMiu/D49/JJQX5NHhg/0OSd3JGdcwB2mguM4mT2jx",
-	"2uqFHY4LH2lVl47emrLSIBSUYoLvaV2ekKpRmkyB1EIxza4MvWYMyqL7nIFOU92oycnDw8Nsopk2ixqY",
-	"iAfqOrs9cg0XWjiRBxWKDsKDiFoafcgUWUrB5xaHTO+bnZ8KPitZrj8nJ7ziQGTDFaGlBFqsEJCXQj8X",
-	"DS8+JyAvhTEVIK12MSqE8hWphAQE6Y0Qv1C++pwQvRGCVAYISyktLoGrx2RJmSaUlEzrEm4gNyOk5B+c",
-	"NnohJPsDPjsNFJtzKAjjSAfDunjwwLH7qH/dYqjBcs2umEbS1FLUIDWzuo0ixDMhK/O/SUE17GmG6rSn",
-	"FrPJdKXtj8LjjOvvH7aPBgxl3uJuOae18q9hNsFzWr3Rp8lzIQk1RkIJvp+Ca8as4ln7gqXcIJUDL5hB",
-	"UjbmIJfMytimY3j0/t08e51NRKNzYY3fpp+9co9dZxMtxOWFsswXHYU31dSCcQVSMctCW4G+jk3hW4OF",
-	"zNDZnaUFr/W9xPTfkKNm7Rwl8tQkzJnSEpnaCAeb8wtm/ncJqwv4mC8onxumaepSULNJxVRFdb5Au6y0",
-	"kNZCV+KKGi0PUgrjPTrdfwG8APMz1aja/1+Cair7V9Ca8blCsZTNdJJNpjS/bOqw40VOeQ5liY+7P8HH",
-	"GnFgfi+vQCaczfbAZ8zau5542G/dJ6ahUmOZAclqd6NSUvzMk+6bMUZTmAkJ3okzz6Gz/pjQqQKuieD4",
-	"RUmVHsW4PR6IzpGi+hOLzLXj7yTxEqi2unCcOuHOP1z3HGPInW/nV/daaPgUaUJadhlPRYeRNRr2oPPL",
-	"psBpQ5gBpPas/IzkrF6ANI73SOW0M86NqhxL0CiuSkKrgydPWJGR5YLl6KdToiCXgGcIbuHkx9kP3xeH",
-	"PxyloFpQdTFteFEm4oXfFoBOMNPkEqA2y1/CitjHiXFG9skLjsZe6YzMaKnAQGG8k0sulrHJmApRAuV+",
-	"y5oqtRQ2Vl5/wii2KdMJSp2zP4Kk1s20ZDmCJDiRkAtZZOQQfUbRGLmF/bRdgdXFRgyf/3y6d/zo+/WN",
-	"MrKAj0ExRBtl6Lsyj4ykrTTbepPW3e/1+Sm6E1DVehWWRWynV0qu8rNYGlJZcwESihOS1/WF5ZOMLGEa",
-	"/k9r5v7/mFR0ZYID3Du5m1F8FwqA31q/ZBNBob5YULVYB18t6PGj7zOiFvRoJ2w4O7aRfxcY2JbsCoh7",
-	"PM2brQ1MMuYVSDZjPakfFmPnOaibuA5O+cZ8GryIViO3tOnab4+TnrR15D2Ss4g5Yxp5pRWdJMLBJntg",
-	"FXDaHljGG28PnDJP2HQtNC3TgoCRCXpBN7HZHkS/xfARjQO9dsLPp755MtFzqgzPLynG1inHfTuvpU78",
-	"nLKykXC7SCYfzC5G2wcVyyyyWIGn+QOkUANxCJTFeJb6jUl4jimQBFfVkApPO8kzWhQSVBoUCVSltRHF",
-	"EJ5Yj5goyoqBBUIGqGWCo8PjH8i3Nc0vQX+34VfqwrqzqfhaXkHhvdlccA65+cr7v2ys5yOblLPg2LqW",
-	"QotclDavzTSZSnEJyXM2qqFluRrAFFPEPWDhpY2C7ZyMsRYScB0jLWYDkdxhWlgCJ23g/7RWm9kvx/Og",
-	"l6Ztfm5YOAkSK4fg8e7mOGBYCf90ce5OwROdaZCjY6fNxLMgDx3zn20Yfn9O/QLyS9VUiTz/q/MX/yL4",
-	"pTnt0guzU+PAc7mqNRToIXb19+HHI3o8fZA/LJL6cOc4wj21haD2qY2+mGRzxml5MYDAJ14voO4NJxyJ",
-	"SuvODZu/QJqAsTUAY28r6YvdNC3j7J1fwTsyaygJB+14Pa33FdglHDfNvJj0SjBuKaZJr9VinSlyCXU6",
-	"lrhLnv+c6ULalDrObVVMKfNdNiloReeIVSHrBeXJjNFgujFihp5bYfXQzEDGiV36Jh6hhdxB0DIMkjAg",
-	"JEn9IK4D7oDTIIquVDCaDF0Lj6SGYzTd7q6AllBcuE8zUdpysP+z/ZzC389MaSETuWiFymq8vTi3yi1h",
-	"KpSGOk6n9nWKXgJwopeCuD3TMfqS8UIsY1ZZiEYin6zSleuYWu7XPWiycMwUoc7E/NSXa9cRdAmrNOPR",
-	"shmRSjM/9w8PbB5K3P7ABUybOVZdZ2KSTZZU8pC9TRHXrJF0BT5f6tMcOhdyB0/8TMxf40+2+kF+5QH0",
-	"uVVuFZuEcn2Cc19YVAhZgCSMu6BNL2BFlth5IOZzaxzHnrvltoQY3UX9pPQcNa7NIZu4Bobt7NzWNXxP",
-	"hf9pB4kpUv3ClILi2VUyP1vhlxsiejC/U6RgBWYZc1FBRg5tmGiDhk7ycVct7/ZPwf2qLSx5ARWXTiyt",
-	"BTOOeufHLWNFPQy9zN/zp+THh4/+aoDtomLIxqLdMA4Zlhsza9k2l+iw1J8OsuxSdCoanZEleh4ekYK7",
-	"snw66eZaBT4l+M51DmxjIvtYWGqjFT2PWhzWTpHTCogWpKZKGdHEIFtDbY+CKbGQCLlF4iJEzCnHqwZO",
-	"EKHGUy7SNi0OEcepUmBXKXF4YryP0QrZRsEjN1XJ5Mz4DVPxeDiIWz4CKkJKF8NJJsD645rSkFALudWB",
-	"xR+/to86/oVRvznHJ/sHs78fhPJ1gGlUrPoaaEGmNL8c67OLsoRcb0x5Y8EXCufzqnS+2xy6BL25+OPl",
-	"a525o5W8/z6OzUKOfZzsWacnAePKwOesQWbMQPtxQBmiAVVpd2jGpNLk6PDwcLQd98FdwoTPJAwKr3G5",
-	"HGGslkIfwpFsJBP42Gkcxt1uY9WApnKnrERc6rgNb6+LmbSxtq9sBI5tpaBTnvCR2XBkiVoHaRPxwwZJ",
-	"DtlYWhTMHIqWv0ZCjWXPvmHpCKiLet2DaTHTwlF/k7xeDwF57rXZBig2qgm1WU0UgsPFLh0Jw3J2LsiM",
-	"yrSBTAcqvy2AozeCzKDI1Ai9gnIWVwk4XNl+2nHsKmlK51nRrEESGzJGULbtQOanFyWrWALUX4TSZNpb",
-	"xTioM2zaI/iz0Wl2zp14J+qUNqS9KGGWqqVo2zduQG2r1QtWAnG5hOTJIqFPJlGWhhBcuJbI8cjGGtoO",
-	"7NMP/BwiOmzYXdURtEOcbcJt+5oSQoP9VHRabjOKnEyB2KcLh92ovONRlLC5C8HygewdJfbbjv1ZR2jP",
-	"0uSCz9i8kTDk589KOlcZAX7FpOAVhvaSOM0UKlFxtalKNotAWScBGm5IQL1GbWsvFMymvDAPEme4XMO7",
-	"PTtq9gb9xKIJbW+e0GrJdL5IRll8sOvdnD8LrQQFVQvrzrYn7jZCD+TKB7PZeCATesyEzDsn89o/mxgY",
-	"8ItAA+vy4o2N98m+hlyCHkh++7TTWpICIcgIdX3VJZ2TpWjKwjDrnF0B3yfIZ3b1E6JAt90WXZw8SHPB",
-	"FZUsLR4OG9ERuws+ffX8+bPXF+fPzs9fvHp58ebN2djSdNjTMaHHQIf3A5kC7rJYmh2bblAG6fRZRZUG",
-	"eWG7hga0grSybx/FliSmbGxu/iyhYrywVt54QkZ/NPVj1+FivVZ0sqerFAITnOF6Mkena52y25Zji5o9",
-	"+6fegDb11Lag7uYiSVCQsF0v3Z0AqsncYUsLW29bUkVacndUZHTL5AgvL/RRVtGPL+zDD44TSWvY4OCN",
-	"WL17hH8a1kQ/xV6yiWRR9YURMf0x3i6Cz2M66fexOX/Bd8Q59qp3bHDUGtQ55fGIW0adZA6unGQSnfS1",
-	"njdlSZhC4+MT0EoLSedAaCk4nBDbS6wIxdBo1igoMidPClNUaGqLWN2aw1KLDJdbcLm5piyTStZApzZU",
-	"Z4ytmAoqC6IWYukY0yqVyBO9XWZpIClwroUcHQziGhfDKaNzxnPnnxgvb6dV0zmhm60YNX/1w0Tftmh8",
-	"fTU6EbItKRc9YdjM7Z+OPwqq6ZSq7XkhmxLKJgVTlxcmlhwZFuHzA11rGHy4ZDa7QSq7m1/sI9fm24jq",
-	"Es2ys01cj91khzbm0lCUDzSO2BYqJ1CWKp5YRIuu4/D25OT9ydHxo+/TnU/I9BfjYrqMCOOe+7KW+6tK",
-	"h3rRzYsLUdujrDtjLps5AEDA/U1haPO3dyGAyidRxyY+MWlb3AN2ncudONlTxw54+2+wbfc26SpnaUYL",
-	"ui7VcDTY597pirw5O08Hf86mrS/2Dz5jnKlFpP/Wz9nU5kDbbiuFppmeW+KSZLZ/yVUvffsB+lWyspUS",
-	"4htbRvLUYPeFCwhsSPyNItOGDdSTbtMqjUWGNlPYQ1Lc5+MUkqVnpO9bhuialIhJW9JlUXvwmP7oNePc",
-	"satDxZCOVotlsKdvOkYltkgp9eXFP+2nBZEY219Hy5L4k49klT+XxfTX1Nal0bmebW6+kKKuoYgtqOvj",
-	"tYxHpoA9qgaGBeNzG9C1l3Tv3rhSOXeJ6T5abAoyI0eHhGpSCdu9cctm+4rxQLieKy8BXNZzCqVYOu2S",
-	"cN9H1yxvUtG7gWEbVQT0TzdBQw/zC+OklmLum8NHnLVddacEe8N3UfRc3JWe/1zXXyxpNii3wI7blHCE",
-	"qVYjR7RMkKBVDK2YbVKdbyTlamZvDfTDQA1VrYcS9T+LJREzDbxDDbySpTQrS1Kw2QwGqiWDtWRrZka3",
-	"PGMCe6DsokQFkTpbawQbedVjdGepxbsagMYqea+J2azVtaKCHQoSg22ku/ZWs633061iePFTr2DbHyKT",
-	"X4JWfhbQFUTNTZgaEQp2smvbWrudX4aDXtr7H90+7+HC0QgA7EWV23PnfUQd91s5Gxt/DMSKBjuMz0/6",
-	"ksf42vHsrA182MtBwYrHBNXdCv9ObY4NB4dgCSby+O3MqU0WoR1A4KDCdjfc0qtYs00yr2arc4NscHpT",
-	"1ko1IoYRU7492tkOr8w9FHFTQBsueAXYKp9QTexq7wDdJhMw0Nio3dfjU/bBpmzL2bdLb4IrXdoIbThJ",
-	"9XDJeKGcG5cRP1UiI/2xD+EvzmqOdjY3zWv4LBjzbSUpzAXN3bmHdzg7guPiQf5w+oh+/+Nff/jhrz9+",
-	"Tx9NH+YPimM4mh0iu2kN0uDxP98e7v1I92bvPz04vv5LSg+0FxHHhl0/D1yWqYD22gWi6uVspjqVxCFx",
-	"cg9GXTRu1fepmoSCvJFMr84NARzQQOXQ7Uk3KAcT5rY2Zp9oR/5grsSuEPZbaF3bTK+4ZMlrjdooRz8H",
-	"JdTccLcwtMz9up1KhwPzLvIwMM8zTM3+Dis7/Af77ocrA7bU4Ea9kdyYUAWgUM3mlJNC7JM39qal2cOO",
-	"kWL+9qWEb9Q7XkuRm1CBnObmX6OrpytCLfDRxWB/usK1+9rj4Ig2BM14jO84ThZsRxLhlXeLTo97TuqS",
-	"5qHh3y6zT05JbixFXNt4x2MDJCUDRZ7aOUt7b1Y1kHjS0r+VwHlIvoWYdScavuNmMzsHivSHFe6/4++4",
-	"T/iZUNElhk1EjdVQJu2cMI8O80zD2e8N7JOn/hK1ysglrBD577gdRYUP2jqw8tMZuCCUqyXI/Xc2HZQD",
-	"t+l+xxenNc0XsHe8bwS5kaVjQHVycLBcLvcpfr0v5PzA/VYdnL14+uzl+TP8Tdv8PLGnJC2HhSTZ5Ahl",
-	"sgZOazY5mTzYP9x/YPXGAoXogNbsoDv+Zm7FN5S3XhSTk4nR6aftY1lnGOXblAjauY2dC+jtlSPbBn5/",
-	"cxzTVkY5OxMGUWBd1M5zpCUxDpQagskNLGgh2snq+JFRm0rDBurUzn6O09h5eGHe1Doa3DVLQxJH81U0",
-	"+tN25qRACLeaWwjWvKeKcVYZJ+4o5Umlj+a7p9plQwcjFr8r+tGteYgfN23xvjfO8fjwcMPAtt0GtXWm",
-	"R6WGONqRq5bbK5yS9/DwaGjVAOZBZ7oc/ujh9h+FkYAIRrjmuPlH0XBLNKdNVVG58jZmQesauC95c1iC",
-	"0rZD2ZgrOjcyPinZFUzem1+j0ohGLQ1qjCfumXskTTQNamAAZHycm5Pm9ph2yAg6kWpairlVisZ+XEId",
-	"o9tXCd6bEFeogVt1LjE8F6CI4MT4UBjoWH/A0sgaSGBYQJqWYmrMpew1ERnR7xLwKd49fuIHsPUUfgoJ",
-	"7SMHdjpxQiiP7pjyKaq/QBNT0QJuI4o/bv9RGBN6ZwzSYY2mJhyvlq7zRE8KDz4ZjXptecRfsuiS8zU2",
-	"X981OR8mGgMR+3McifUVKUKLH+PGehSlJDGp6n4SS24CuIDcHbTdFS/21e8l0/Cgy/rBwE4Zp2g0EwOM",
-	"+2bo/D/OmAbii41fFQE8FreRoMe5txwUfeQciw3e5HsvbFFD0aDJexrqtRs95HiWt+3ccxp5CnOGPej+",
-	"2xFzzxVQiSM4h/3lhIecXEnIAX/MI9Un6tzHeChYO6zCV0n6Q7u2bW9wZK8dp4FwjYbrd1UGPGefYkgs",
-	"1fcuD7se5uGdOLGP/kQ+bDQmbasHa0cMLvxNaJfTlZgapmX5Jb0oJ18ZMawKttnf8j9ynlcYXlRbS+n+",
-	"MtpSPvVB6I0sZbZ1ID4RPIdQsE+GwTZbfocj7/9H2G+XbLANXWWJV0lRIdlE4FyINKMMGPe/gQ6scM/C",
-	"mRLM/ii3Sy6WGEMw/XVZdzzVtCXQAA12kzZ8+cSagXYyfgC82Ismdt5o6U3Bl+M0fOeBBNfMZXXn3GYC",
-	"7ZsdHAwYZpE3NmPorPucaljSVUiN4fBQCaQAWqyHZM94cR6mbd6rB29zqrztKvI3nhe0IF+baniGb8EJ",
-	"2rcdWDrWWhyEZqk5pLug3O0LjvcLgOYLq+P76ZR90s5isnoDL+9E8h1e22IEfZ0DjP1+7ryrrSlYrOAa",
-	"u25MjpvSlTI0OFhvyH18dHQ82n/7WvJ5YZThf69cnqH5VdSQFfG898jvW+XaYf53oG37LplZ9nYu2Q7O",
-	"j7/s8xXRHkeuEkrCZGZvneicsp10nVvhzml4btf9DER8ZvQvukjKv/sM653hYpfo3tUJKVhRAydaiK/M",
-	"8TWnioU9nHkmRUW4WJIt1s6Ouhq0b8hbcu/csBM2nWCBVCibaDKY/f/nr16evOMflKZafSDf4lW37wjV",
-	"Nspx7UDcWkbbU/T4Hf/gi1AfyLe+xBJ+lPnKVFur+kYRVvgrjgjzN8osE5osPpBvO80x38UbtvfmXTBL",
-	"+cqZbAMjThxov+w4P2YTbMk0Rwttvd/Z37BQyM4S2/kRBmYJO/LrA/k2Gkz2nd8Y+RPL1jhMWwiiSrG0",
-	"Rfiy9PboxGynFnixk6pL/LpkCp1NWO6/478ZpJ1Rpfdw+b0XP2UxDhlEF7M49v1ZzyTDWTS+h/uxm4Yt",
-	"wXakWw+QknAE7IL07XxoKN/xU/PXynb+mm/hCuSKHD3yTWRxFyWU7hV1tjq+FnJZNhvt5IRqpvaXdxUA",
-	"f2y59Vw0Mgd8GaJyo6eT7zbsYG0wm3Y4JqzuuyoaPmorZXtKS6BV11fZmtl9oUOJp+GalXZGCSuAhEN9",
-	"uZTMc7wkbRsfAiGslK6IK10PFBHja4SDKdXn8U2V+/IIo3nbI+qI7YAHt/uXxH+QgilV0Cr/6L5l5l56",
-	"N13Z/8SZdffOpECSRTu3dSgf4ke7bpHOU04WosEJlkqDrXweHXptgBlvSgq66jxAScV4oweTYu241USO",
-	"2s1tHTfG9T4DDI+hAVYSZRGFhC+0zfqr1uKFW2zuuuWXZa6ZE3CXs0BeQ8oKaeg3LN6lmG8W7TMxVzu7",
-	"gtEY0THPhmtGYx7GN69ubJyxs2H/rG0zx3+mMNtPCb7HKPsOtWcp5o64amMfzJrGNFx+ULjq5SC7+/Lm",
-	"n5Tld+ODj3u8WOeFEQXqMD3ZuDLoLZfsNtnE29P/tCxj0nf7cdCnca3ouqe4t7LEzlHVCflQivkH8m3A",
-	"0ndRFGQBTMVANopJhxfv+Mb4Ys36+Hfi2hnTcQSJBnu5Fl5E4cSAL38m5kPu/J9P0wd14PT8/wYUn18k",
-	"zyJxHIgj1iQuXMkdquqea1Gfu7eK3l/q6aUIb3GOCyfmrwUrviRSzfntC66M7ZcmRsMLWJbDDci7tDz9",
-	"DbRH5r25D3aDARcaL15l4aKZE9lafHlveRC/WfvS8QAyTj7HXODmzs8+L1MZ4R8DvieiWN0t6sOb2LtX",
-	"d7Rs4HqN7Md3u7efhJ1SXHbc5VfU2InkIpT3WWNjZ2fnVZMDKo3N+avmfnPpb8LdHRzUPyNckEZB7Bjs",
-	"3xGW2JwT0XT9KouDjWooVHO3H+bcv1H9izqc6pIs3TgfI/5MtW96Hzj7gBawY/nuSQPYxUfJ/iZMP45u",
-	"f9nS2m36Vo5HyO4bIX6hfHUrYrnbhpOTt+87jQT+5l978y2+JJekXivP7SDNYV4OMzHvz6pG80cT+vUZ",
-	"Ju0dsJm/RGhfRROu8lWVsWQmcvtGkQWU9ZeUp36HFHpfJk7x9hYk2FDTjs7FO+5GfaXcSbwalydeGXza",
-	"1mAwOnSXJDEo4oLbCxerEDi6vRm34wLsPE4cTBzNRfYlp854H2Urton7GLhjh0V2EftwrziMQ307uQSo",
-	"98Iok/dhOGkp5nvujT7h1VDx1GI7rxfJsAvP+eGto5TKZ+P4QLd2pjIy8+F2nnxCi+AkfbmOWKuSvH5J",
-	"jwffGDr5uaSDagkfuE8K4QabaOPqknaYtOAFEWXxp0qLM0UqUXX7GnvZ8GgQ4DCm/Wi4e8S13WIwrsKv",
-	"v2ikWtMc4mCJXoIiTG90lzszHAbrDW+icQz3huHOHIyhChCHzgSvNs1nx664QW+YaHzsBnUXbl5j71n7",
-	"hStLPorGsH05CiZGlPlQXSiI35VVUg1lXEGKRoys0/bgEys2tu4/xTkhYTrHfQZG4eVoftai7Tj6Knvn",
-	"f5KiNvGpna0Sk22AMmNuYeG8nOGbC+MmWdlGwwXQUi/+2FiTxkcm4xKndUlZT6DbsSviEtPYY1Ko2MBy",
-	"H4FGeFWPfc05Duww1iSmh0WKE5MKtGT5Riv+i3vkxijajhFOfpU4ygMa9Y0iZiFiK573giV3IozB2o2H",
-	"UCSBFquNPPQaaMG45frPxkYusHAZ90eHD3beyRnDEzJrynLcpi+F9l1lzNkXJBa+GdgY3XvnajfERl6B",
-	"Mw3+0rP5v72kbsenJMnZ3eRTmNjz9v111k4Gevv+GmMa4++m28eYiqam2BksB6j/3ZZrUSDOztmPr14q",
-	"9yL7tUmlia6o/biGfwWJX4XrbXYajbu3FFwh9yagApsTp6LRrnzeG52iEisPjA11v2uV+/ovnT/WS17a",
-	"k02TQw1iBHl3c23ZMzHP2qjFLGablcIEoi6eMWhJoFlIUgnOtDC8/phw4QcQKcIBCjsizK3iGOj6/fV/",
-	"BQAA//8=",
+	"7H1tl9M41uBf0ck+e7r7bOoV6OkuPkENzLAPDbMUM/OcA2yh2DeJphzJI8kV0pz673t0ryTLiZw4VBU0",
+	"u/uJCrblq6v7/ubPo0ItaiVBWjM6+zyqueYLsKDx118arkv3Rwmm0KK2QsnR2eiJXLGaz4AVXDIDsmSc",
+	"afh3A8YyO+eWzblhUrGJKldjNmksk8qypbBzZufCsDnwEvThaDwSbjn6ORqPJF/A6Gz0XwfnajoFfXCu",
+	"pFEVjMYjt7rQUI7OrG5gPDLFHBbcQfYfGqajs9F/O2r3cURXzRGBf3MzHr1Us/NKgLSZzbACr/xgmHs/",
+	"U5pNhZyBrrWQNgL57wb0qoWRnhmlkCz4p5cgZ3Y+Ojt99HA8WggZfp+MR3ZVu+eM1ULOAkwv4RqqTZDe",
+	"zoFVwI1lBq5Bux/XUPWBghdHQ3ES3+pBeAufMkj5G9eWqSmzc2ALMIbPYOwwo6aMS8at1WLSWHjMCm6A",
+	"lQoMHvGCW5sc7Bqg1r3qNhh7hevksNU5wjGrQRcg7QHIQpVQMm4YZ8u5quAx48xU3MyZMOy/nz6PsNbc",
+	"zltQ8Z9tZLcf6DduKVMraQD56olc/U2rSQUL96tQ0nrS5HVdiYK7nR3VdMf/+Jdx2/w88HzDuvjSTbZV",
+	"dg6a+aXd5on5EKo3YPXq4MnUgt7E8gUUSpZmTGz88PRXxmXJHh0/OOwcqd+5kBZmoB0UN+PRU16+IfGw",
+	"x3bhE1/UlT9vy0XlEArGCCUPrK3O2KIxlk2A1coIK67deU0FVGX3Pged5bYxo7OHx8fjkRXWLepgYgGo",
+	"m/HtkeuokOBEGjTIOggPImrpxKIwbKmVnBEOhT10bz5XclqJwn5NSngtgelGGsYrDbxcISCvlH2uGll+",
+	"TUBeKacxQJN0cSKEyxVbKA0I0lulfuNy9TUheqsUWzgg6KSsugJpHrMlF5ZxVglrK/gCvhnAJX+XvLFz",
+	"pcXv8NXPwIiZhJIJiefgSBc3Hin2EOWvXwwlWGHFtbB4NLVWNWgrSLZxhHiq9ML9NSq5hQMrUJyuicXx",
+	"aLKy9FC8XUj788P21oihcdC4O/ZJWv4NTEe4T5Ib62fyXGnGnZIwSh7m4JoKEjwbF0TOGjIFyFI4JI2H",
+	"bORKEI9t20ZA73+6e2/GI9XYQpHy2/bYa3/bzXhklbq6NER8yVZks5gQGNegjSAS2gn0TaoK3zksjN05",
+	"+7204H2Ij6rJv6BAydrZipPrslm4RTTMhLEaidoxh5jJS+H+uoLVJXwq5lzOHNE0daW4e8lCmAW3xRz1",
+	"srFKk4ZeqGvupDxorZwR6WX/JcgS3GOmMXX4W4NpFvS/YK2QM4NsqZvJaDya8OKqqeMbL0ut6trfrK9B",
+	"J7trCSLs7qUg5bbGC3TV/xIWFmboyeMZ0tu41hx/y6yt5jTPBKZKQ7DY3H1ooD9mfGJAWqYkXqi4sYOo",
+	"dO3Ak33kjvgpYW5j+3uxtwZuSfANkx3SG4ObZmIKuTfkwupB5PTvIn+QRBvDT9FjZOMM16ALy+bAaf2V",
+	"HqSuqfQpK0Q9B+2s7IGSaG+cO7k49EATJyoLrY1mOxPlmC3nokCjnDMDhQbcQ7QBR79Of/m5PP7lJAeV",
+	"ExgTYTNIuRC/R6aom0klCnYFK8cNGgqlyzE7RltMNY5F4DAvr2F1GWR2d/k3F09QX8Kitqu4EHfvyKqV",
+	"/Cp/VUsmLCN5CBrKM1bU9SXhZsyWMIl/81r4vx+zBV856xffnX2bY/ZLAyBvzVPjkeJQX865mW+Cb+b8",
+	"9NHPY2bm/GQvbHhBvbniP+eAXoqgQIKzuq6B+duTpSZKVcBlspYT+hky+LuswBi33oJfgWFckhvkYxZR",
+	"SrYwJy8bhrlWy7ToS+AjlZIFbSqkMHMoHQGaPAVegxZTscao/ZznNbv5EtXu5WXKvFHLt0K0Ja2ufg1H",
+	"2m444c6Ek1KCClIlgTvZ8TaBTRIyL7CJS4YLbC9tM0rXKsurPNein4A2yZco1QBieEX/Fp05u7HDrydf",
+	"ZTbs8gQZasnR082Z0bspK7fj51xUjYbb+RVFb6wveX1ke0HIEiXu5nfQyvR4BVCVw0nqn0LDcwxIZKiq",
+	"hpyz2All8bLUYPKgaOAmLzo5OtSMTFZmuCh7FojxmJYITo5Pf2E/1ry4AvvTlqfMJdmbOW9XX6MoI/JT",
+	"UkLhLgUDVQw1TXRTQS9Z11pZVaiKgs3CsolWV5DdZ2MaXlWrHkwJw/wNBC9vDOymZPR88AA3MdJiNh6S",
+	"30wLS6SkLfSfl2pTujicBgM37TJE48JZkETVB0+wB4cBIyr4h/c69/Ju+NSCHuzcbD88Arlvm/9oneL7",
+	"s7rnUFyZZpGJur++ePFfDC+63S4DM3sxDrLQq9pCOWZz+NSV38efTvjp5EHxsMzKw70NfX/XjgOlu7Ya",
+	"jlrMhOTVZQ8Cnwa5gLI37nAgKsn27Fd/8WgixjYATG2rTbvtFkESr+/CCsGQ2UBJ3GjH6mltrUgucbt5",
+	"4sUQVIZwKzXJmtiEdWHYFdT2cGt07g5o/msG73hT2TTStBDGuGvjUckXfIZYVbqec5kN6fQG/xJiWDMr",
+	"SA5NHWSS0dJfYhES5B6ClmDwCCNCsqcf2bXHHPASxPCViUpToGkRkNTIK6mWsn27AV5Beel/TVVFOdrw",
+	"3/Q7h7+YNA5Ln2Rv+6swVulMANmgTBuuVi5IBmY0irFQpzHQddFjlwCS2aVi/p1592spZKmW6Y7mqtFI",
+	"TqvM1tYO1T+9Bs04bjN3ni/V7EnIsW4i6ApWefrkVTMgJOYeDzf3vDzmpcOGS5g0M0yVTtVoPFpyLWPI",
+	"NXe4bo2sxfD1Qphu04XSexjsL9XsDT6y01wKK/egz69yKxcm5tgzlPuCUKF0CZoJ6X07O4cVW2K5gJrN",
+	"SIcO3XdLbRk2uoukRxUoalhtwnjkqw52k3ObjAiFEOHRDhJzR/WbMAbKZ9fZOOsCL25x/ME9Z1gpSkxc",
+	"FmoBY3ZM3iT5Fu6/Uap+iTLw78/B/brNBgUGVVeeLUnROXu+83BLWEnhwVo08/k5+/Xhoz85YLuo6FPF",
+	"qF6c3YY5wjEpwO15NczP530xWopPVGPHbIkGSkCkkj6Xng8k+vz+5wzd+XT/LiKi2+JSW5XtRVKXsLGL",
+	"gi+AWcVqboxjTfTFLdS0FYyTxXjJLeIb0bHO2Wc1SIYIdQZ1mddpqSc5TJSCuM6xw1NnpAwWyOQsD3yp",
+	"ycZwhr8w57bHjfjlE6ASpHQxnCUCTBpuCA0NtdI77Vx8+A3d6ukXBj1zgXeub4ye74XyTYRpkEv7BnjJ",
+	"Jry4Gmraq6qCwm4N42OWFkpvGpt8DN9tugILW1cK/LVJ3MlKwcwfRmYxbD+M98joycC4cvB5bTB2aqD9",
+	"2SMMUYGavDk0FdpYdnJ8fDxYjwcfMKPCpxp6mdeZXP5gSEqhDeGPbCARBBdrGMb924aKgWIOZVNBuZUw",
+	"JjDjkk3cIRiopj1pIsv1XnEQY6kGIIM5MsFq0NwqPQ7mq0Ng/t1pVuY2HLfJ/JoCBSEJE/moBT9FYsux",
+	"nYxLcDb7nWWUkEhHCe1ukToxwMzLUrit8upviQCa8srAuhLsCBPvyPsb8ydvlafUbbLlpg/IiyB5t0Cx",
+	"VaSZ7SKtVBIu96mC6JcJF4pNuc4r87xT9c85SLSckERMyxtp4kPCNRXsDuMHzXPymcRIDZqRe5tA2dYb",
+	"uUcvK7EQGVB/U8ayydoqzpieYlUgw8cGZw6k9KIoIwDuUJaQJ39ZwTSXabJU6u523eaX56IC5iMtWSQl",
+	"AiobYlq6M5XKl28OPzfMMO5FifckrsLp9EmkhGO6UHeEFZJhh6R2iSQq98qwOpaZ8Um1y+yQbAKM7i79",
+	"QSZ5tnAaGatmrkTRE0bljK52NPzm2a3p8kLJqZg1Gvo8qWnFZ2bMQF4LreQCgyeaeXkaU4Jp2m+Ro5k5",
+	"VHUWoP4yFpTGnCqeoRQUe8RIUxpq9H0AtHc8/QYt8bKJ1YDhzM1S2GKe9WNlbzOA2/84FnOU3MzJYWh3",
+	"3K0P70la9KYVcEPOuZsqXXR2FnTWeORgwAvxDMipwH6WD9lqmEKD7clChMDeRhgIIRgz7svNKz5jS9VU",
+	"pSPWmbgGeciQzmj1M2bAtjU6XZw8yFPBNdcizx4eG8kWuwuev37+/Nmby4tnFxcvXr+6fPv25dAagfhO",
+	"T4QBAx3aj8cUcTdOudmT6RZhkA9QLrixoC+vYHUZEgG51Ak2xuCtWFEmDEU/3H9rWAhZkm3ixKSTH039",
+	"2NdFkV+AbsxklUNghjJ8qerggLgXdruimEkN7Pqut6DNnFNl7n6GnQYDGTX5yrdKcMtmHltWUeJzyQ1r",
+	"j7sjIpPmmxPs6VhH2YJ/ekE3PzjNpAVgi1k6YPXuFv7hSBOtK+o9SnjRrDMjYvpT+roEvoDprLUqZvKF",
+	"3BPnWMLfUfc1N2apdElwtLs8HdB81QmX4cpZIrFZC/F5U1VMGFQ+IcRvrNJ8BoxXSsIZ8xVjjKPzOW0M",
+	"lGPPTwaDgKhqy1TckveFyPDRGx/9bKoqK2QddGZLmszpioniumRmrpaeMEmomK49eAc9D2v2vVV6sLuN",
+	"a1z2B+UuhCy8feIMyr1WzUfdvmzFpApv3YYMxa6x7HHQcipEGXotNUcozuv1qYlcmGlX7DS5w9Gq30Te",
+	"9Sq55RNudofvKHI3HpXCXF06N3qgHY7399Qgot/lcw7iCzIOMeJ5mffrnmMWIZTJdn0z5czekJDz/2uy",
+	"Pk0aal6nAr+w6VIX8R3lMIZuZI/K9Bm3sOSrgccf7s6ff+XIWPaULVEBn5ciREVhdWZV11p6d3b24ezk",
+	"9NHP+bo75PTLYe73PoeTduFcqpq2ssk0ngR6AHhzOwJJ0wJ3IXVMiM0PjadjLqC8B+x6PyOzs3NPDtgJ",
+	"2lvhnm7qC0KX2idQBwmmTgV7D7BzZaAVB4mmzsNsK9Mvq9cZYrJib19e5GX27crnm9rhaFczXKwCWzPv",
+	"fNSBCvJ8nj3U06B9qheU02OhUmsgmfaWE3nHikILPxg2aURP5vM2lf6YDmujx2tISgvXvIyj80xUXktj",
+	"Xa2a0H3aCNDWuw8p+N8wcjr2SV/ariMoU7ZeE2EdvZoq5ZxEbFsEgwGS6JBuA0RHn+bt48iVQwtMeVWx",
+	"gKmBpPXHMjJCI2V+zoWTocH2pyT5p1qgYagpE1VwWUBVOXfg9JhxyxaKSoBu3U+5j9FQcT3z+YyNTNCE",
+	"UHSyP3T9bScLIeMJrlllGsAHyydQqaUXSxn/aXBa/kuS1l+gZAflucPdTRTtGbHv9yokq7WahTaJAXtt",
+	"V90rGt7IfTSEVHelIL5W2xcdzRapGMlxl/ROMNWK8uQsM0fQSoiWzQKB5WToW82lmVL/zLofbmFR276k",
+	"zF/VkqmpBdk5DeykNFZUFSvFdAo9SbYh1dAkwBwHzkHD4H4ATCr0JPCMWoCdCzmjmOFG+ePAPqjBZdck",
+	"fU0PNKQA/HFh/lB54NQC9shH9dZY79t4IHaOUiBZ8eLPa2UK6/OOiiuwJkyvuoakpA/DVc7w3Ufn7ep7",
+	"8DYeziRqm6O6TRD9ecMBAFAXV9bpJoNqqHK4B6fofhOnQ92j7Mb+LqPIPkPLC8eVaRhjTisx/WnEGaXT",
+	"2LITf9JiNreH7NwnC7HoHhO3nJF96hhGSY+qJRU3p3HNeJc3semvpgUtG9xcy/FuobdWYN2KxOiFvYT2",
+	"5EtXzhX4xnlroTvBK6ygQQIUaQFL69wEEduKt5hD7qqMCN02vdNTMGz95eGJmqjIdmVq2qW3wZVPaPX4",
+	"9J4groQsjbcdxyyMWEFi745BuROD+6ugKFRC5VAVlUGn7/V4egKn5YPi4eQR//nXP/3yy59+/Zk/mjws",
+	"HpSncDI9RvqyFrRD3P9+d3zwKz+Yfvj84PTmP3KipW38Herl/bWnOW0BfK2WJUlST6emkzDu4x9/Y1Li",
+	"5Vf9kEs9GSgaLezqwh2ABxq47utW9mOiMC9CKVC6ox14haEcWiG+b25tTbF4dSWybcTW2fZhClBMreLb",
+	"4sg+/3Q7kxGnRl4WcWpkIJha/CesaPQVNrD0J4BCPR8OOmSF08oGcGJEiTUgpTpkb6mz2b2DhqiJ0O2s",
+	"4QfzXtZaFc4hYU+KAsdOYOqIE/BJI37YXenr5mk7OKAQQXN26XuJ4zXbgVw4D4PQGXAvWV3xInbO0DKH",
+	"7AkrnP5KU1jvZWpNai3AsHOaMnbwdlUDS+eM/csonAYWavFFd6zne+leRlPQ2PrEzsP38r0MUUNnDvtQ",
+	"OJQ+6S00TckL6HD3NFL8u4FDdh6GFpgxu4IVIv+9pEFseCOl++lQhHQQcWmWoA/fU7SqAEkJGU8XT2pe",
+	"zOHg9NAxcqMrT4Dm7OhouVwecrx8qPTsyD9rjl6+OH/26uIZPtN2EYxol6ylsBjDG50gT9YgeS1GZ6MH",
+	"h8eHD0huzJGJjngtjrrzoGbEvjGL+aIcnY2cEH/S3jbuTGR9l2NBmlraGfjQtvhRP8X9TTHNqxXjFUuc",
+	"UoPpb5pmyivmbDLTB5MfENJCtJfWCQPTtlUAOKhzbw5TzIZOg4zT1jbR8DRUAwPzZ75K5t9SAVYOhDhF",
+	"oIVgw1xaCCkWzlA8yZlO+a2FIrl22VheizUOC/7Jr3mMP7e94sPaMNPT4+Mt4wr3G1PYGaeWG2FKc4eJ",
+	"2hc4I/Lh8UnfqhHMo85sRXzo4e6H4kBMBCO2FW9/KBntiuq0WSy4XgUdM+d1DTJUNkhYgrFU6u/UFZ85",
+	"Hh9V4hpGH9zTKDSS2WO9EuOpv+cejyYZj9Yz/jTdzpcfze0x7ZERZSK3vFKzNjZzBXWK7pDE+OC8ZmV6",
+	"2lN9oedMgWFKMmdDoWdD9gCdESlIEOgLTio1cepSr9WKOdbvHuA59vo/DeMH1wR+DgntLWHG9SZTntzx",
+	"yedO/QWqmAUv4Tas+Ovuh+KQ3DsjkA5pNDWT2KO9SRNrXHj02UnUG6KR0K3UPc432Blw18f5MFP/idif",
+	"4eC670gQEn6cGRtQlOPErKj7s1pK58BF5O4h7a5leWj+XQkLD7qkHxXsREiOSjMzvntdDV38r5fCAgu5",
+	"0O/qAAIWdx3BGuXeckz6iTcstliTHwKzJXVjvSrvPKaTt1rI6SR7KtD0EnkCM4G9COHqgKn/BrjGAbT9",
+	"9nLGQs6upHSPPRaQGoKB/mc6cq8dDhNyMetD8na93uGI+vfzQPh60s1Gqh7LOYQYMkutW5fHXQvz+E6M",
+	"2Ed/IBs2GUu404KlsPI8jBTAUehoowjJeFV9SyvK89eYOVIF6ukg+kfKCwIjsGqrKf3/DNaU58EJ/SJN",
+	"Od75OQimZAF+pnyPG0xx9Tv84MP/E/rbBxuohK2qsCcbBRIFAmdK5QmlR7n/BWwkhXtmzhxjro9OvJJq",
+	"iT6EsN+XdsddTdoD6jmD/bgNP72yoaA9jx+BLA+Scb5ftPQ258tTGn7xQ4OvNSPZOaNIIA309TCgm8Xe",
+	"UsTQa3dfsBVDYzhZWAMrgZebLtkzWV7EWbb3asFTTFVC/PBFGB0w5yX73kTDM/wUVJS+7TjgodriKJZk",
+	"zSBfa+WbbCS2kQAv5iTj18Mph6ydfUZyA3u0Ev6OHy1yjL5JAU5/P/fW1c4QLCZynV53KsdPxcspGhxk",
+	"2Wc+Pjo5HWy/fS/xvDg69P+uWJ478+uk7Cuh+WCR37fIpU9Z3IG0XTfJ3LK3M8n2MH5CT9d3dPY44phx",
+	"Fst+g3biMy72knV+hTs/wwta9ysc4jMnf9FEMm1bgDBt/57qttPEEKyqQTKr1Hdm+Lpdpcwe9zzVasGk",
+	"WrId2o5mxvXqN6QtfXDhyAmrTDBBqgwFmhxm/+fF61dn7+VHY7k1H9mP2NH4E+OWvBxfpCRJM1Kl1eP3",
+	"8mNIQn1kP4YUS3xoHDJTba7qB8NEGTpZEeYfjFsmFll8ZD92qmF+Sl/YjkfwziyXK6+yHYxYCtVe7Bg/",
+	"7iVY+Om2FouHf6JnRExkjzOvC0Mx3BI0O+8j+zGZ8PdTeDHSJ6atcXi9UsxUaklJ+KoK+ujMvc7MsX+X",
+	"myu8XAlse5GwPHwv/+mQ9pIbe4DLH7z48zjFoYCkrU1iKSFZJmMc6hQqxR/76fMaqNidLEDO4hawsLKd",
+	"LgSLw/fyifvfBdUXu6twDXrFTh6Fsru0MBMq/4FGyo5vuFxEZoONnJjNtKFH2wDIx0StF6rRBeAXQY0f",
+	"9Z79wGcHa73RtOMhbvW6qWLhkyUuOzBWA190bZWdkd0XNqZ4GmlFRQN0RAksburbhWSeYy88FT7EgyAu",
+	"XTGfuu5JIqZNmL0h1edpI819WYTJfPsBecR2jod/+7fEf+SCCU/74JJu1bH/5ONkRX+kkXX/EbF4JPN2",
+	"AHJfPCTMSN7BnU8km6sGR8EaC5T5PDkO0gAj3pyVfNW5gbOFkI3tDYq1c4szMWo/AHnYPOT7dDAChnpI",
+	"SVVl4hK+sBT1N63Gi012vsH02xLX1DO4j1kgreHJKu3Or5+9KzXbztov1czsbQom83iH3BubmYbcjN8d",
+	"3lo4Q0OW/6hlM6d/JDc7jNu+Ry/7DqVnpWb+cM3WOpgNiemo/Kj02ctecg/pzT8oye9HB58OZLlJCwMS",
+	"1HEMuTNl0FquxG2iibc//ydVlR59tx4HbRqsPSeSSAX3TpLY26s6Yx8rNfvIfoxY+inxggjAnA9EXkze",
+	"vXgvt/oXG9onfBGahrWnHiQq7OWGe5G4Ez22/Es16zPn/3iSPooDL+f/v0Px9VnyZcKOPX7EBsfFxt++",
+	"rO6FVfWFb5i/v9DTKxW/YZ4mTtz/lqL8lkh1+6cPyjndr52Phq2mROEO5H1Knv4CNiDz3swHekGPCY2d",
+	"Vm37m2fZWn17a7kXv+P2k/sRZPyEAMYCt1d+rtMy1wn+0eF7qsrV3aI+zEq+6bbuWN3Azcaxn97tu8NI",
+	"+Zzgoqmm31FhJx4X43KdNLZWdna+Q9sj0sRMvm7uN5b+Nvbu4Bcvpkwq1hhIDYPDO8KSmEmmmq5dRTjY",
+	"KoZiNnf3ZtwroGRCflOD01zFzlzH/sIwE+Dq2XuPFKDpi/ckAWjxQby/DdOPk+4vSq3dpm7ldADvvlXq",
+	"Ny5Xtzos3204Onv3oVNIEDr/2s63tEkue3otP7fzUvtpOY4+vT+tmoyZzcjXZxi098COQxMhfdMptvIt",
+	"Fk6TOc/tB8PmUNXfkp/WK6TQ+nJ+StC3oIFcTZqQjAMrnPjKmZPYGldkvif+pM3BoHfomyTRKZJKUsPF",
+	"KjqO/t1C0gQCGruK86eT8dch5RQ/i0sT8TFjm+nHwDd2SGQfto99xXHq7bvRFUB9EAemfIgzaCs1O/Cf",
+	"xorfWEuHU9NY5pub8X40F2b0DhIqX43i47m1o7ORmI930+RTXkYj6dtVxJJICvIlPwV+q+sUxs/2iiW8",
+	"4T5PCF+w7Wx8XpJmhitZMlWVf6iwuDBsoRbdusa1aHgy+rAf02Fy3T3iml7R61fh5W/qqda8gNRZ4ldg",
+	"mLBbzeXODIfefMPbZBzDvWG4M/iiLwMkoTMnrA3z0aAamhFCgcbHfh576cdJrt1LF3xa8lEy7O3bnWBm",
+	"EFpw1ZWB9KNzFbdQpRmkZKbI5tkefRbl1tL9cxzKF6dz3KdjFL8yGEZBUsXRd1k7/2etauef0myV9Nh6",
+	"TmZIFxYOyOnvXBg2HIsKDefAKzv/fWtOGm8ZDQuc1hUXawzdjl1RVxjGHhJCxQKW+3A04nek5sD84A4c",
+	"xpueByHFs8kCrBbFVi3+m7/li1G0GyOS/U3jKA9ozA+G4ew5ynjeC5b8jtAHa1/chyINvFxtpaE3wEsh",
+	"ieq/Ghl5x8JH3B8dP9j7TV4ZnrFpU1XDXvpK2VBVJrx+wcPyQ8Hu6bxSqvZDbPQ1eNUQmp7d39SkTuNT",
+	"ssfZfcnnOLHn3YebcTsZ6N2HG/RpnL2bLx8TJpmaQjNYjlD++1dueIE4O+cwbb0kP38zkZSrijpMc/jX",
+	"kHkqtrfRNBrftxRNIf/BpxKLEyeqsT59vjY6xWRW7hlO6p9rhfvmk94eWwte0s4m2aEGKYKCubmx7Es1",
+	"G7dei1uMipXiBKIuntFpyaBZabZQUtA8usdMqjCAyDAJUNKIML+KJ6CbDzf/JwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
