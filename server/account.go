@@ -49,11 +49,12 @@ func (c *conn) askAccount(ctx context.Context, id store.ClientID, _ *protocol.As
 	if err != nil {
 		return nil, err
 	}
+	settings := c.s.Settings()
 	m := &protocol.AccountInfo{
 		Files: uint64(usage.Files), Versions: uint64(usage.Versions), Bytes: uint64(usage.Bytes),
 		Uploads: uint32(c.s.uploads.countOf(id)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
-		Created: client.Created, SessionTTL: c.s.cfg.SessionTTL, UploadTTL: c.s.cfg.UploadTTL,
-		MaxPacket: c.s.maxContent(), KeepVersions: uint32(c.s.cfg.KeepVersions), Name: client.Name,
+		Created: client.Created, SessionTTL: settings.SessionTTL, UploadTTL: settings.UploadTTL,
+		MaxPacket: c.s.maxContent(), KeepVersions: uint32(settings.KeepVersions), Name: client.Name,
 	}
 	if client.PublicKey != nil {
 		pub, _, err := crypt.ParsePublicKey(client.PublicKey)
@@ -126,7 +127,7 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 		return nil, denied
 	}
 	if client.Suspended {
-		return nil, failure(protocol.StatusForbidden, "the account is suspended")
+		return nil, errSuspended
 	}
 	c.s.sessions.touch(client.ID)
 	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID), At: at}, nil
@@ -206,12 +207,8 @@ func (c *conn) removeAccount(ctx context.Context, id store.ClientID, m *protocol
 			return nil, err
 		}
 	}
-	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
+	if err := c.s.removeAndTell(ctx, &client, "by its owner"); err != nil {
 		return nil, err
 	}
-	if err := c.s.removeClient(ctx, id); err != nil {
-		return nil, err
-	}
-	c.s.log.Info("account removed", "client", id)
 	return &protocol.Done{}, nil
 }

@@ -68,6 +68,8 @@ type upload struct {
 
 	label store.Label // when complete
 	ref   store.BlobRef
+
+	pace pace // how fast it goes
 }
 
 // A region is where a packet waits.

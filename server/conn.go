@@ -228,6 +228,9 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		}
 	}
 	id := store.ClientID(h.Client)
+	if h.Code != protocol.CodeRegister && c.s.suspended.has(id) {
+		return nil, errSuspended
+	}
 	switch h.Code {
 	case protocol.CodeRegister:
 		return handle(ctx, p, h.Size, id, c.register)

@@ -108,3 +108,7 @@ func host(a net.Addr) string {
 func (c *conn) askFailures(context.Context, store.ClientID, *protocol.AskFailures) (protocol.Message, error) {
 	return &protocol.Failures{Exchanges: c.s.failed.last()}, nil
 }
+
+// Failures are the last base requests that were not served as their clients
+// hoped, the newest first.
+func (s *Server) Failures() []protocol.FailedExchange { return s.failed.last() }

@@ -84,7 +84,7 @@ func TestSessionsFlush(t *testing.T) {
 	if err := catalog.AddClient(t.Context(), store.Client{ID: id, Name: "client", SessionKey: []byte("sealed"), Created: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	s := newSessions(catalog, NewMasterKey(), time.Minute, slog.New(slog.DiscardHandler))
+	s := newSessions(catalog, NewMasterKey(), func() time.Duration { return time.Minute }, slog.New(slog.DiscardHandler))
 	s.put(id, session{key: crypt.SessionKey{1}})
 	for _, tt := range []struct {
 		after time.Duration
@@ -107,6 +107,7 @@ func TestSessionsFlush(t *testing.T) {
 // come: the second finds the first announced, though not begun.
 func TestNamedTwins(t *testing.T) {
 	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
+	s.settings.Store(&Settings{UploadTTL: time.Hour})
 	us := newUploads(s)
 	n := named{client: store.ClientID{1}, name: "f", original: 10, total: 2}
 	find := func(number uint32) *upload {

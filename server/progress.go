@@ -10,7 +10,7 @@ func (u *upload) status(ranges bool) *protocol.UploadState {
 		Upload: protocol.UploadID(u.id), Complete: u.state == complete,
 		AttemptsLeft: uint8(max(0, protocol.MaxAttempts-u.attempts)),
 		Total:        u.total, Bytes: uint64(u.stream.size), OriginalSize: u.original,
-		Created: u.created, Expires: u.changed.Add(u.s.cfg.UploadTTL), Name: u.name,
+		Created: u.created, Expires: u.changed.Add(u.s.Settings().UploadTTL), Name: u.name,
 	}
 	if u.state == complete || u.state == sealing {
 		m.Received, m.OriginalSize = u.total, uint64(u.label.OriginalSize)

@@ -147,7 +147,7 @@ func (u *upload) replayLocked(b *buffer) error {
 func (us *uploads) load(ctx context.Context) error {
 	blobs := us.s.cfg.Blobs
 	err := blobs.Parts(ctx, func(part store.Part, header []byte, records [][]byte) error {
-		u, err := us.fromPart(part, header)
+		u, err := us.fromPart(ctx, part, header)
 		if err != nil {
 			us.s.log.Warn("an unfinished upload cannot be taken up", "upload", part.ID(), "error", err)
 			return part.Discard()
@@ -164,7 +164,7 @@ func (us *uploads) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	since := time.Now().Add(-2 * us.s.cfg.UploadTTL)
+	since := time.Now().Add(-2 * us.s.Settings().UploadTTL)
 	err = blobs.Pending(ctx, since, func(b store.StoredBlob) error { return us.fromBlob(ctx, b) })
 	if errors.Is(err, store.ErrDamaged) {
 		us.s.log.Error("some blobs that await confirmation are damaged", "error", err)
@@ -175,12 +175,12 @@ func (us *uploads) load(ctx context.Context) error {
 
 // fromPart makes the upload of a part; nil for one that is not worth keeping:
 // a base client knows nothing of it.
-func (us *uploads) fromPart(part store.Part, header []byte) (*upload, error) {
+func (us *uploads) fromPart(ctx context.Context, part store.Part, header []byte) (*upload, error) {
 	var h partHeader
 	if err := json.Unmarshal(header, &h); err != nil {
 		return nil, err
 	}
-	if !h.Strict || time.Since(h.Created) > us.s.cfg.UploadTTL {
+	if !h.Strict || time.Since(h.Created) > us.s.Settings().UploadTTL {
 		return nil, nil
 	}
 	id := part.ID()
@@ -192,7 +192,7 @@ func (us *uploads) fromPart(part store.Part, header []byte) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := us.newUpload(h.Client, h.Name, session{key: key, wrapped: h.WrappedKey, fingerprint: h.Fingerprint, oaep: hash})
+	u := us.newUpload(h.Client, h.Name, session{name: us.s.nameOf(ctx, h.Client), key: key, wrapped: h.WrappedKey, fingerprint: h.Fingerprint, oaep: hash})
 	u.id, u.byID, u.format, u.original, u.total = id, h.ByID, h.Format, h.Original, h.Total
 	u.attempts, u.created, u.strict, u.part = h.Attempts, h.Created, h.Strict, part
 	copy(u.wire[:], h.Wire)
@@ -211,11 +211,11 @@ func (us *uploads) fromBlob(ctx context.Context, b store.StoredBlob) error {
 	} else if !errors.Is(err, store.ErrNoFile) {
 		return err
 	}
-	if time.Since(b.Label.Received) > us.s.cfg.UploadTTL {
+	if time.Since(b.Label.Received) > us.s.Settings().UploadTTL {
 		return us.s.cfg.Blobs.Remove(ctx, b.Ref)
 	}
 	// The key is not kept with the blob, so this one cannot be sent again.
-	u := us.newUpload(b.Label.Client, b.Label.Name, session{})
+	u := us.newUpload(b.Label.Client, b.Label.Name, session{name: us.s.nameOf(ctx, b.Label.Client)})
 	u.id, u.byID, u.strict, u.format = b.Label.Upload, b.Label.ByID, true, protocol.Format(b.Label.Format)
 	u.state, u.label, u.ref, u.created, u.changed = complete, b.Label, b.Ref, b.Label.Received, b.Label.Received
 	copy(u.wire[:], b.Label.WireName)

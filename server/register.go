@@ -32,7 +32,7 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 
 // addClient registers a client under a new id.
 func (s *Server) addClient(ctx context.Context, client store.Client) (store.ClientID, error) {
-	if !s.cfg.RegistrationOpen {
+	if !s.Settings().RegistrationOpen {
 		return client.ID, failure(protocol.StatusForbidden, "registration is closed")
 	}
 	if err := protocol.CheckName(client.Name); err != nil {
@@ -67,7 +67,7 @@ func (s *Server) client(ctx context.Context, id store.ClientID) (store.Client, e
 		return client, err
 	}
 	if client.Suspended {
-		return client, failure(protocol.StatusForbidden, "the account is suspended")
+		return client, errSuspended
 	}
 	return client, nil
 }

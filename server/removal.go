@@ -32,7 +32,7 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 	// does it under this lock, and finds that there is such a client first.
 	s.accounts.Lock()
 	defer s.accounts.Unlock()
-	if _, err := s.client(ctx, id); err != nil {
+	if _, err := s.client(ctx, id); err != nil && !errors.Is(err, errSuspended) {
 		return nil, nil, err // of two who remove it, the second
 	}
 	if err := s.noteRemoval(ctx, id, true); err != nil {
@@ -42,6 +42,7 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 		return nil, nil, fmt.Errorf("removing a client: %w", err)
 	}
 	s.sessions.end(id)
+	s.suspended.set(id, false)
 	return blobs, s.uploads.of(id), nil
 }
 

@@ -45,16 +45,18 @@ type ScrubOptions struct {
 	Collect bool
 	// Progress is told how many bytes of all versions were read.
 	Progress func(done, total int64)
+
+	limit *rate.Limiter // in place of Rate
 }
 
 // Scrubbed counts what a scrub went over.
 type Scrubbed struct {
-	Versions int   // file versions of which the blob was read
-	Bytes    int64 // of them
-	Missing  int
-	Damaged  int
-	Orphans  int
-	Freed    int64 // bytes of orphans that were removed
+	Versions int   `json:"versions"` // file versions of which the blob was read
+	Bytes    int64 `json:"bytes"`    // of them
+	Missing  int   `json:"missing"`
+	Damaged  int   `json:"damaged"`
+	Orphans  int   `json:"orphans"`
+	Freed    int64 `json:"freed"` // bytes of orphans that were removed
 }
 
 // Sound reports whether all that clients have stored is there as it came.
@@ -78,7 +80,7 @@ func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts S
 	if opts.Unfinished == 0 {
 		s.opts.Unfinished = 48 * time.Hour
 	}
-	if opts.Rate > 0 {
+	if s.limit = opts.limit; s.limit == nil && opts.Rate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.Rate), max(opts.Rate, scrubPiece))
 	}
 	if err := catalog.EachClient(ctx, func(c store.Client) error { return s.client(ctx, c) }); err != nil {

@@ -46,6 +46,10 @@ type Config struct {
 	LegacyCharset    encoding.Encoding // for names that are not UTF-8
 	Space            *Space            // nil: never full
 	Version          string            // of this build
+	LogLevel         *slog.LevelVar    // of Log; nil: it cannot be changed at run time
+	ScrubInterval    time.Duration     // what is stored is read back and compared so often; 0: never by itself
+	ScrubRate        int               // bytes a second that a scrub reads; 0: as fast as it goes
+	BackupDir        string            // where copies of the catalog are kept; empty: none are made
 }
 
 // DefaultConfig returns the settings a server has unless it is told otherwise.
@@ -63,6 +67,8 @@ func DefaultConfig() Config {
 		KeepVersions:     5,
 		OAEPHash:         "auto",
 		RegistrationOpen: true,
+		ScrubInterval:    7 * 24 * time.Hour,
+		ScrubRate:        32 << 20,
 	}
 }
 
@@ -80,6 +86,17 @@ type Server struct {
 	buffers   *bufferPool
 	stats     stats
 	failed    failures
+	suspended *suspended
+	feed      *feed
+	history   *history
+	scrubs    *scrubs
+
+	configured Settings
+	settings   atomic.Pointer[Settings] // in force
+	changing   sync.Mutex               // guards kept, and changes of settings
+	kept       SettingsChange           // what was changed at run time
+
+	backingUp atomic.Bool // a copy of the catalog is being made
 
 	// accounts is held for reading while a client's record is kept in catalog
 	// and blobs, or one of its uploads begins, and for writing while a client
@@ -111,13 +128,30 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		passwords: newPasswords(),
 		buffers:   newBufferPool(),
 		conns:     make(map[*conn]struct{}),
+		suspended: newSuspended(),
+		feed:      newFeed(),
 	}
-	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, cfg.SessionTTL, cfg.Log)
-	s.uploads, s.transfers = newUploads(s), newTransfers(s)
+	s.configured = configured(&s.cfg)
+	s.settings.Store(&s.configured)
+	s.history = newHistory(s.started)
+	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
+	s.uploads, s.transfers, s.scrubs = newUploads(s), newTransfers(s), newScrubs(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
-	var err error
+	if err := s.loadSettings(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.scrubs.load(ctx); err != nil {
+		return nil, err
+	}
+	ids, err := cfg.Catalog.Suspended(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		s.suspended.set(id, true)
+	}
 	if s.revoked, err = loadRevokedTokens(ctx, cfg.Catalog); err != nil {
 		return nil, fmt.Errorf("reading revoked tokens: %w", err)
 	}
@@ -157,6 +191,9 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 		listen(internal, true)
 	}
 	tending.Go(func() { s.tend(work) })
+	tending.Go(func() { s.recordHistory(work) })
+	tending.Go(func() { s.publish(work) })
+	tending.Go(func() { s.scrubs.run(ctx) })
 
 	<-ctx.Done()
 	s.closing.Store(true)
@@ -199,9 +236,9 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 		}
 		delay = 5 * time.Millisecond
 		if !internal {
-			if s.stats.connections.Add(1) > int64(s.cfg.MaxConnections) {
+			if s.stats.connections.Add(1) > int64(s.Settings().MaxConnections) {
 				s.stats.connections.Add(-1)
-				s.log.Warn("connection refused: too many", "limit", s.cfg.MaxConnections)
+				s.log.Warn("connection refused: too many", "limit", s.Settings().MaxConnections)
 				nc.Close()
 				continue
 			}
@@ -242,13 +279,15 @@ func (s *Server) drain(serving *sync.WaitGroup) {
 
 // tend does what is due from time to time: ending sessions and uploads.
 func (s *Server) tend(ctx context.Context) {
-	tick := time.NewTicker(min(30*time.Second, max(s.cfg.SessionTTL/4, time.Second)))
+	interval := func() time.Duration { return min(30*time.Second, max(s.Settings().SessionTTL/4, time.Second)) }
+	tick := time.NewTimer(interval())
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			tick.Reset(interval())
 			if err := s.sessions.flush(ctx, now); err != nil {
 				s.log.Error("cannot write sessions", "error", err)
 			}

@@ -84,6 +84,7 @@ func checkMasterKey(ctx context.Context, catalog store.Catalog, key MasterKey) e
 // A session is a client's live session key and what lies with the files that
 // are encrypted under it.
 type session struct {
+	name        string // the client's
 	key         crypt.SessionKey
 	wrapped     []byte // the key, RSA-OAEP for the client's public key
 	fingerprint [32]byte
@@ -94,7 +95,7 @@ type session struct {
 type sessions struct {
 	catalog store.Catalog
 	master  MasterKey
-	ttl     time.Duration
+	ttl     func() time.Duration // may change
 	log     *slog.Logger
 
 	mu   sync.Mutex
@@ -108,7 +109,7 @@ type liveSession struct {
 	written bool // used is in the catalog
 }
 
-func newSessions(catalog store.Catalog, master MasterKey, ttl time.Duration, log *slog.Logger) *sessions {
+func newSessions(catalog store.Catalog, master MasterKey, ttl func() time.Duration, log *slog.Logger) *sessions {
 	return &sessions{catalog: catalog, master: master, ttl: ttl, log: log,
 		live: make(map[store.ClientID]*liveSession), seen: make(map[store.ClientID]time.Time)}
 }
@@ -123,7 +124,7 @@ func (s *sessions) load(ctx context.Context) error {
 	for _, c := range clients {
 		key, err := s.master.openKey(c.SessionKey, c.ID[:])
 		pub, _, keyErr := crypt.ParsePublicKey(c.PublicKey)
-		if err != nil || keyErr != nil || time.Since(c.LastSeen) > s.ttl {
+		if err != nil || keyErr != nil || time.Since(c.LastSeen) > s.ttl() {
 			ended = append(ended, store.Seen{ID: c.ID, At: c.LastSeen, Ended: true})
 			continue
 		}
@@ -138,7 +139,7 @@ func (s *sessions) load(ctx context.Context) error {
 			return fmt.Errorf("%v: %w", c.ID, err)
 		}
 		s.live[c.ID] = &liveSession{used: c.LastSeen, written: true,
-			session: session{key: key, wrapped: wrapped, fingerprint: crypt.Fingerprint(pub), oaep: hash}}
+			session: session{name: c.Name, key: key, wrapped: wrapped, fingerprint: crypt.Fingerprint(pub), oaep: hash}}
 	}
 	return s.catalog.SawClients(ctx, ended)
 }
@@ -148,11 +149,33 @@ func (s *sessions) get(id store.ClientID) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.live[id]
-	if !ok || time.Since(l.used) > s.ttl {
+	if !ok || time.Since(l.used) > s.ttl() {
 		return session{}, false
 	}
 	l.used, l.written = time.Now(), false
 	return l.session, true
+}
+
+// peek returns the client's live session, and does not count as its use.
+func (s *sessions) peek(id store.ClientID) (session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.live[id]
+	if !ok || time.Since(l.used) > s.ttl() {
+		return session{}, false
+	}
+	return l.session, true
+}
+
+// used is when a client was seen that the catalog may not know of yet, and
+// whether it has a live session.
+func (s *sessions) used(id store.ClientID) (at time.Time, live bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl() {
+		return l.used, true
+	}
+	return s.seen[id], false
 }
 
 // put makes sess the client's live session.
@@ -174,7 +197,7 @@ func (s *sessions) end(id store.ClientID) {
 func (s *sessions) touch(id store.ClientID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl {
+	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl() {
 		l.used, l.written = time.Now(), false
 	} else {
 		s.seen[id] = time.Now()
@@ -194,7 +217,7 @@ func (s *sessions) flush(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
 	var seen []store.Seen
 	for id, l := range s.live {
-		ended := now.Sub(l.used) > s.ttl
+		ended := now.Sub(l.used) > s.ttl()
 		if ended {
 			delete(s.live, id)
 		}

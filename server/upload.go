@@ -97,7 +97,7 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 		return nil, err
 	}
 	return &protocol.UploadBegun{Upload: protocol.UploadID(u.id), MaxPacket: c.s.maxContent(),
-		Expires: u.created.Add(c.s.cfg.UploadTTL), OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+		Expires: u.created.Add(c.s.Settings().UploadTTL), OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
 }
 
 // tooMany reports whether a file of this size cannot be cut into so many

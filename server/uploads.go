@@ -174,7 +174,7 @@ func (us *uploads) expire(ctx context.Context, now time.Time) {
 			}
 		}
 		u.mu.Unlock()
-		if !busy && idle > us.s.cfg.UploadTTL {
+		if !busy && idle > us.s.Settings().UploadTTL {
 			us.forget(u)
 			if err := u.drop(ctx); err != nil {
 				us.s.log.Error("cannot remove an expired upload", "upload", u.id, "error", err)

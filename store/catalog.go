@@ -23,12 +23,41 @@ type Client struct {
 type Usage struct {
 	Files    int64 // distinct file names
 	Versions int64 // file versions
+	Verified int64 // those of them whose checksum the client confirmed
 	Bytes    int64 // ciphertext bytes over all versions
 }
 
 // Totals are the figures of the whole catalog.
 type Totals struct {
 	Clients int64
+	Usage
+}
+
+// A ClientSort is an order of clients.
+type ClientSort string
+
+// The orders that there are. Clients that are alike stand in the order of
+// their names.
+const (
+	SortByName     ClientSort = "name" // bytewise
+	SortByLastSeen ClientSort = "last_seen"
+	SortByFiles    ClientSort = "files"
+	SortByBytes    ClientSort = "bytes"
+	SortByCreated  ClientSort = "created"
+)
+
+// A ClientQuery asks for a page of clients.
+type ClientQuery struct {
+	Search     string     // in the name, whatever the case of ASCII letters, or how the fingerprint begins; empty: all
+	Sort       ClientSort // empty: by name
+	Descending bool
+	Offset     int
+	Limit      int
+}
+
+// ClientUsage is a client and what it has stored.
+type ClientUsage struct {
+	Client
 	Usage
 }
 
@@ -72,6 +101,12 @@ type Clients interface {
 	// EachClient calls visit for every client, in no particular order, until
 	// visit fails; it returns visit's error.
 	EachClient(ctx context.Context, visit func(Client) error) error
+
+	// ListClients returns a page of the clients that a query finds, without
+	// their session keys and password hashes, and how many it finds in all.
+	ListClients(ctx context.Context, q ClientQuery) (page []ClientUsage, total int64, err error)
+	// Suspended returns the clients whose requests the operator refuses.
+	Suspended(ctx context.Context) ([]ClientID, error)
 
 	// Sessions returns the clients with a live session key.
 	Sessions(ctx context.Context) ([]Client, error)
@@ -122,8 +157,7 @@ type Files interface {
 	// Usage returns what one client has stored, in constant time, or
 	// ErrNoClient.
 	Usage(ctx context.Context, id ClientID) (Usage, error)
-	// Totals returns the figures of the whole catalog, without counting file
-	// versions one by one.
+	// Totals returns the figures of the whole catalog, in constant time.
 	Totals(ctx context.Context) (Totals, error)
 }
 
@@ -131,6 +165,7 @@ type Files interface {
 type Catalog interface {
 	Clients
 	Files
+	Activities
 	// Setting returns the value kept under a key, nil if there is none.
 	Setting(ctx context.Context, key string) ([]byte, error)
 	// SetSetting keeps a value under a key.
@@ -139,4 +174,32 @@ type Catalog interface {
 	Check(ctx context.Context) error
 	// Close finishes what is queued and closes the catalog.
 	Close() error
+}
+
+// A Backuper is a catalog that can be copied while it is used.
+type Backuper interface {
+	// Backup copies the catalog, as it is at one moment, into a new file that
+	// only its owner can read, and leaves no file behind if it fails. progress
+	// is told how far it is, in parts of total.
+	Backup(ctx context.Context, path string, progress func(done, total int64)) error
+}
+
+// A GroupCommitter is a catalog in which changes share transactions.
+type GroupCommitter interface {
+	// GroupCommits tells how that went, since the catalog was opened.
+	GroupCommits() GroupCommits
+}
+
+// GroupCommits tells how changes shared transactions.
+type GroupCommits struct {
+	Queued  int       // changes that wait for a transaction now
+	Changes Histogram // changes in one transaction
+	Sync    Histogram // seconds that one commit took, with its sync
+}
+
+// A Histogram counts values by the first bound that is not below them.
+type Histogram struct {
+	Bounds []float64 // ascending
+	Counts []uint64  // one for each bound, and one for what lies above
+	Sum    float64   // of all values
 }

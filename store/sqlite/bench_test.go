@@ -17,7 +17,7 @@ func BenchmarkCommit32(b *testing.B) {
 	for i := range ids {
 		ids[i] = addTestClient(b, c, i)
 	}
-	before := c.Stats()
+	before := c.GroupCommits()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	b.ReportAllocs()
@@ -35,9 +35,9 @@ func BenchmarkCommit32(b *testing.B) {
 	}
 	wg.Wait()
 	b.StopTimer()
-	after := c.Stats()
+	after := c.GroupCommits()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
-	b.ReportMetric(float64(after.Operations-before.Operations)/float64(after.Transactions-before.Transactions), "ops/sync")
+	b.ReportMetric((after.Changes.Sum-before.Changes.Sum)/float64(transactions(after)-transactions(before)), "ops/sync")
 }
 
 // BenchmarkList is a page of 1,000 out of catalogs of several sizes.

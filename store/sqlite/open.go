@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	driver "modernc.org/sqlite"
@@ -57,12 +55,7 @@ func openPool(path string, pragmas []string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	slashed := filepath.ToSlash(abs)
-	if !strings.HasPrefix(slashed, "/") {
-		slashed = "/" + slashed // a drive letter
-	}
-	dsn := url.URL{Scheme: "file", Path: slashed, RawQuery: url.Values{"_pragma": pragmas}.Encode()}
-	connector, err := driver.NewConnector(dsn.String())
+	connector, err := driver.NewConnector(fileURL(abs, pragmas).String())
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +72,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, numbered,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
+		goose.WithGoMigrations(fillFingerprints()))
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func unstamp(ns int64) time.Time {
 type queries struct {
 	client, clientByName, clientsAfter, sessions, keyBundle *sql.Stmt
 	version, newest, versions, versionsAfter, rest          *sql.Stmt
-	newestAfter, refers, usage, totals, setting             *sql.Stmt
+	newestAfter, refers, usage, setting, suspended          *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -85,8 +85,8 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 		&q.versionsAfter: selectVersionsAfter,
 		&q.newestAfter:   selectNewestAfter,
 		&q.refers:        "SELECT count(*) FROM files WHERE PathName = ?",
-		&q.usage:         "SELECT Files, Versions, Bytes FROM usage WHERE ID = ?",
-		&q.totals:        "SELECT count(*), coalesce(sum(Files), 0), coalesce(sum(Versions), 0), coalesce(sum(Bytes), 0) FROM usage",
+		&q.usage:         "SELECT Files, Versions, Verified, Bytes FROM usage WHERE ID = ?",
+		&q.suspended:     "SELECT ID FROM clients WHERE Suspended",
 		&q.setting:       "SELECT Value FROM settings WHERE Key = ?",
 	})
 	return err

@@ -44,7 +44,8 @@ var _ store.Catalog = (*Catalog)(nil)
 type Option func(*options)
 
 type options struct {
-	onFull func()
+	onFull     func()
+	activities int
 }
 
 // OnFull has release called each time a transaction finds the disk full, for
@@ -55,10 +56,16 @@ func OnFull(release func()) Option {
 	return func(o *options) { o.onFull = release }
 }
 
+// KeepActivities bounds the history of activities, which is of the last
+// 100,000 unless this says otherwise; 0 keeps none.
+func KeepActivities(n int) Option {
+	return func(o *options) { o.activities = n }
+}
+
 // Open opens the catalog in the file at path, which is made if it is not
 // there, and brings its tables up to date.
 func Open(ctx context.Context, path string, opts ...Option) (*Catalog, error) {
-	o := options{onFull: func() {}}
+	o := options{onFull: func() {}, activities: 100_000}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -89,7 +96,7 @@ func (c *Catalog) open(ctx context.Context, o options) error {
 	if err := c.query.prepare(ctx, c.reads); err != nil {
 		return err
 	}
-	c.writer, err = startWriter(ctx, c.writes, o.onFull)
+	c.writer, err = startWriter(ctx, c.writes, o)
 	return err
 }
 

@@ -15,6 +15,8 @@ type tx struct {
 	stmts *statements
 	wrote bool                            // the operation that runs has written something
 	usage map[store.ClientID]*store.Usage // changes, applied once before the commit
+
+	totals store.Totals // after the commit
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -46,7 +48,7 @@ func (t *tx) eachWrite(s *sql.Stmt, visit func(scanner) error, args ...any) erro
 }
 
 // use notes a change of what a client has stored.
-func (t *tx) use(id store.ClientID, files, versions, bytes int64) {
+func (t *tx) use(id store.ClientID, more store.Usage) {
 	if t.usage == nil {
 		t.usage = make(map[store.ClientID]*store.Usage)
 	}
@@ -55,9 +57,14 @@ func (t *tx) use(id store.ClientID, files, versions, bytes int64) {
 		u = new(store.Usage)
 		t.usage[id] = u
 	}
-	u.Files += files
-	u.Versions += versions
-	u.Bytes += bytes
+	add(u, more)
+}
+
+func add(u *store.Usage, more store.Usage) {
+	u.Files += more.Files
+	u.Versions += more.Versions
+	u.Verified += more.Verified
+	u.Bytes += more.Bytes
 }
 
 // addUsage writes the changes noted, one row for each client.
@@ -66,9 +73,10 @@ func (t *tx) addUsage() error {
 		if *u == (store.Usage{}) {
 			continue
 		}
-		if _, err := t.exec(t.stmts.addUsage, u.Files, u.Versions, u.Bytes, id[:]); err != nil {
+		if _, err := t.exec(t.stmts.addUsage, u.Files, u.Versions, u.Verified, u.Bytes, id[:]); err != nil {
 			return err
 		}
+		add(&t.totals.Usage, *u)
 	}
 	return nil
 }
@@ -78,7 +86,7 @@ type statements struct {
 	begin, commit, rollback *sql.Stmt
 
 	client, addClient, updateClient, removeClient *sql.Stmt
-	startUsage, addUsage                          *sql.Stmt
+	startUsage, addUsage, usage                   *sql.Stmt
 	sawClient, setKeyBundle                       *sql.Stmt
 
 	addNewest, addVersion           *sql.Stmt
@@ -87,32 +95,38 @@ type statements struct {
 
 	setSetting *sql.Stmt
 
+	addActivity, addActivities, trimActivities *sql.Stmt
+
 	all []*sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	var err error
 	s.all, err = prepareAll(ctx, conn, map[**sql.Stmt]string{
-		&s.begin:        "BEGIN IMMEDIATE",
-		&s.commit:       "COMMIT",
-		&s.rollback:     "ROLLBACK",
-		&s.client:       selectClient,
-		&s.addClient:    insertClient,
-		&s.updateClient: updateClient,
-		&s.removeClient: "DELETE FROM clients WHERE ID = ?",
-		&s.startUsage:   "INSERT INTO usage (ID, Files, Versions, Bytes) VALUES (?, 0, 0, 0)",
-		&s.addUsage:     "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Bytes = Bytes + ? WHERE ID = ?",
-		&s.sawClient:    "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
-		&s.setKeyBundle: "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
-		&s.addNewest:    insertNewest,
-		&s.addVersion:   insertVersion,
-		&s.dropOldest:   deleteOldest,
-		&s.dropOne:      "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING PathName, Size",
-		&s.dropFile:     "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size",
-		&s.clientPaths:  "SELECT PathName FROM files WHERE ID = ?",
-		&s.dropFiles:    "DELETE FROM files WHERE ID = ?",
-		&s.hasFile:      "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
-		&s.setSetting:   "INSERT INTO settings (Key, Value) VALUES (?, ?) ON CONFLICT DO UPDATE SET Value = excluded.Value",
+		&s.begin:          "BEGIN IMMEDIATE",
+		&s.commit:         "COMMIT",
+		&s.rollback:       "ROLLBACK",
+		&s.client:         selectClient,
+		&s.addClient:      insertClient,
+		&s.updateClient:   updateClient,
+		&s.removeClient:   "DELETE FROM clients WHERE ID = ?",
+		&s.startUsage:     "INSERT INTO usage (ID, Files, Versions, Verified, Bytes) VALUES (?, 0, 0, 0, 0)",
+		&s.addUsage:       "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Verified = Verified + ?, Bytes = Bytes + ? WHERE ID = ?",
+		&s.usage:          "SELECT Files, Versions, Verified, Bytes FROM usage WHERE ID = ?",
+		&s.sawClient:      "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
+		&s.setKeyBundle:   "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
+		&s.addNewest:      insertNewest,
+		&s.addVersion:     insertVersion,
+		&s.dropOldest:     deleteOldest,
+		&s.dropOne:        "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING PathName, Size, Verified",
+		&s.dropFile:       "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size, Verified",
+		&s.clientPaths:    "SELECT PathName FROM files WHERE ID = ?",
+		&s.dropFiles:      "DELETE FROM files WHERE ID = ?",
+		&s.hasFile:        "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
+		&s.addActivity:    insertActivities(1),
+		&s.addActivities:  insertActivities(noteBatch),
+		&s.trimActivities: "DELETE FROM activities WHERE ID IN (SELECT ID FROM activities ORDER BY ID LIMIT ?)",
+		&s.setSetting:     "INSERT INTO settings (Key, Value) VALUES (?, ?) ON CONFLICT DO UPDATE SET Value = excluded.Value",
 	})
 	return err
 }

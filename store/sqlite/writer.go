@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"coffer/store"
 )
@@ -13,17 +14,6 @@ import (
 // maxBatch is how many operations go into one transaction at most. It bounds
 // what one waits for, not what is written.
 const maxBatch = 512
-
-// Stats counts what the writer has done since the catalog was opened.
-type Stats struct {
-	Transactions uint64 // each is one sync
-	Operations   uint64 // changes that these held
-}
-
-// Stats returns how many changes shared how many syncs.
-func (c *Catalog) Stats() Stats {
-	return Stats{Transactions: c.writer.transactions.Load(), Operations: c.writer.operations.Load()}
-}
 
 // An operation is one change and whoever waits for it. It runs again if its
 // transaction has to be tried again.
@@ -44,11 +34,15 @@ type writer struct {
 	conn   *sql.Conn
 	stmts  statements
 	onFull func()
+	kept   int64 // activities in the file
+	keep   int64 // at most
 
-	transactions, operations atomic.Uint64
+	notes  *notes
+	totals atomic.Pointer[store.Totals]
+	took   *measures
 }
 
-func startWriter(ctx context.Context, db *sql.DB, onFull func()) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -58,13 +52,35 @@ func startWriter(ctx context.Context, db *sql.DB, onFull func()) (*writer, error
 		finished: make(chan struct{}),
 		ctx:      context.WithoutCancel(ctx),
 		conn:     conn,
-		onFull:   onFull,
+		onFull:   o.onFull,
+		keep:     int64(o.activities),
+		took:     newMeasures(),
+	}
+	if err := w.load(); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	if err := w.stmts.prepare(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	go w.loop()
 	return w, nil
+}
+
+// load reads what the writer keeps in mind.
+func (w *writer) load() error {
+	var t store.Totals
+	err := w.conn.QueryRowContext(w.ctx, `SELECT count(*), coalesce(sum(Files), 0), coalesce(sum(Versions), 0),
+		coalesce(sum(Verified), 0), coalesce(sum(Bytes), 0) FROM usage`).Scan(&t.Clients, &t.Files, &t.Versions, &t.Verified, &t.Bytes)
+	if err != nil {
+		return fmt.Errorf("read totals: %w", err)
+	}
+	w.totals.Store(&t)
+	last, kept, err := loadActivities(w.ctx, w.conn)
+	if err != nil {
+		return fmt.Errorf("count activities: %w", err)
+	}
+	w.notes, w.kept = newNotes(last), kept
+	return nil
 }
 
 // close drains the queue, to which nothing may be sent any more.
@@ -81,11 +97,25 @@ func (w *writer) close() error {
 func (w *writer) loop() {
 	defer close(w.finished)
 	batch := make([]*operation, 0, maxBatch)
-	for first := range w.queue {
-		batch = w.gather(append(batch, first))
-		w.commit(batch)
-		clear(batch)
-		batch = batch[:0]
+	due := false // activities have waited long enough
+	for {
+		select {
+		case first, open := <-w.queue:
+			if !open {
+				w.commit(nil, true)
+				return
+			}
+			batch = w.gather(append(batch, first))
+			w.commit(batch, due)
+			clear(batch)
+			batch, due = batch[:0], false
+		case <-w.notes.due.C:
+			if len(w.queue) > 0 {
+				due = true // they go with what is there
+			} else {
+				w.commit(nil, true)
+			}
+		}
 	}
 }
 
@@ -105,25 +135,31 @@ func (w *writer) gather(batch []*operation) []*operation {
 	return batch
 }
 
-// commit runs the batch and answers everyone in it.
-func (w *writer) commit(batch []*operation) {
-	err := w.try(batch)
+// commit runs the batch and answers everyone in it. Activities go along if
+// they are due, or cheap by now; no change fails because of them.
+func (w *writer) commit(batch []*operation, due bool) {
+	notes := w.notes.ripe(due)
+	err := w.try(batch, notes)
+	if err != nil && len(notes) > 0 {
+		notes = nil
+		err = w.try(batch, nil)
+	}
 	if errors.Is(explain(err), store.ErrFull) {
 		w.onFull()
-		err = w.try(batch)
+		err = w.try(batch, nil)
 	}
+	w.notes.settle(notes)
 	for _, op := range batch {
 		if err != nil && op.err == nil {
 			op.err = err
 		}
 		close(op.done)
 	}
-	w.operations.Add(uint64(len(batch)))
 }
 
 // try runs the batch in one transaction. Its error is everyone's; an operation
 // that failed on its own has its error in itself.
-func (w *writer) try(batch []*operation) error {
+func (w *writer) try(batch []*operation, notes []store.Activity) error {
 	live := batch[:0:0]
 	for _, op := range batch {
 		if op.err = op.ctx.Err(); op.err == nil {
@@ -131,7 +167,7 @@ func (w *writer) try(batch []*operation) error {
 		}
 	}
 	for {
-		failed, err := w.attempt(live)
+		failed, err := w.attempt(live, notes)
 		if err != nil || failed == nil {
 			return err
 		}
@@ -153,8 +189,8 @@ func without(ops []*operation, gone *operation) []*operation {
 // attempt runs the operations in one transaction and commits it. If one failed
 // half way, having written something, nothing is committed and that one is
 // returned.
-func (w *writer) attempt(ops []*operation) (failed *operation, err error) {
-	if len(ops) == 0 {
+func (w *writer) attempt(ops []*operation, notes []store.Activity) (failed *operation, err error) {
+	if len(ops)+len(notes) == 0 {
 		return nil, nil
 	}
 	if _, err := w.stmts.begin.ExecContext(w.ctx); err != nil {
@@ -167,7 +203,7 @@ func (w *writer) attempt(ops []*operation) (failed *operation, err error) {
 			_, _ = w.stmts.rollback.ExecContext(w.ctx)
 		}
 	}()
-	t := &tx{ctx: w.ctx, stmts: &w.stmts}
+	t := &tx{ctx: w.ctx, stmts: &w.stmts, totals: *w.totals.Load()}
 	for _, op := range ops {
 		t.wrote = false
 		op.err = op.run(t)
@@ -183,10 +219,17 @@ func (w *writer) attempt(ops []*operation) (failed *operation, err error) {
 	if err := t.addUsage(); err != nil {
 		return nil, fmt.Errorf("add usage: %w", err)
 	}
+	kept, err := t.addActivities(notes, w.kept, w.keep)
+	if err != nil {
+		return nil, fmt.Errorf("add activities: %w", err)
+	}
+	began := time.Now()
 	if _, err := w.stmts.commit.ExecContext(w.ctx); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	done = true
-	w.transactions.Add(1)
+	w.took.add(len(ops), time.Since(began))
+	w.totals.Store(&t.totals)
+	w.kept = kept
 	return nil, nil
 }

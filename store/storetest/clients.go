@@ -175,7 +175,7 @@ func testRemoveClient(t *testing.T, c store.Catalog) {
 
 	left, err := c.Usage(ctx, clientID(1))
 	must(t, "usage", err)
-	wantEqual(t, "the other's usage", left, store.Usage{Files: 2, Versions: 3, Bytes: 30})
+	wantEqual(t, "the other's usage", left, store.Usage{Files: 2, Versions: 3, Verified: 3, Bytes: 30})
 	totals, err := c.Totals(ctx)
 	must(t, "totals", err)
 	wantEqual(t, "totals", totals, store.Totals{Clients: 1, Usage: left})

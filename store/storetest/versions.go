@@ -74,7 +74,7 @@ func testKeepVersions(t *testing.T, c store.Catalog) {
 	}
 	usage, err := c.Usage(ctx, clientID(1))
 	must(t, "usage", err)
-	wantEqual(t, "usage", usage, store.Usage{Files: 2, Versions: 2, Bytes: 15})
+	wantEqual(t, "usage", usage, store.Usage{Files: 2, Versions: 2, Verified: 2, Bytes: 15})
 }
 
 func testCommitNoClient(t *testing.T, c store.Catalog) {
@@ -154,7 +154,7 @@ func testAddVersion(t *testing.T, c store.Catalog) {
 	wantEqual(t, "next number", number, 8)
 	usage, err := c.Usage(ctx, clientID(1))
 	must(t, "usage", err)
-	wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: 3, Bytes: 36})
+	wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: 3, Verified: 2, Bytes: 36})
 }
 
 func testRemoveVersions(t *testing.T, c store.Catalog) {
@@ -192,7 +192,7 @@ func testRemoveVersions(t *testing.T, c store.Catalog) {
 	wantEqual(t, "a new file's number", number, 1)
 	usage, err := c.Usage(ctx, clientID(1))
 	must(t, "usage", err)
-	wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: 1, Bytes: 10})
+	wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: 1, Verified: 1, Bytes: 10})
 }
 
 func testUsage(t *testing.T, c store.Catalog) {
@@ -205,9 +205,14 @@ func testUsage(t *testing.T, c store.Catalog) {
 		must(t, "add", c.AddClient(ctx, newClient(n)))
 		var mine store.Usage
 		for i := range 5 * n {
-			_, _, err := c.Commit(ctx, newVersion(n, fmt.Sprint(i%4), 1<<33, fmt.Sprint(n, "-", i)), 0)
+			v := newVersion(n, fmt.Sprint(i%4), 1<<33, fmt.Sprint(n, "-", i))
+			v.Verified = i%3 != 0
+			_, _, err := c.Commit(ctx, v, 0)
 			must(t, "commit", err)
 			mine.Versions++
+			if v.Verified {
+				mine.Verified++
+			}
 			mine.Files = min(mine.Versions, 4)
 			mine.Bytes += 1 << 33
 		}
@@ -217,6 +222,7 @@ func testUsage(t *testing.T, c store.Catalog) {
 		want.Clients++
 		want.Files += mine.Files
 		want.Versions += mine.Versions
+		want.Verified += mine.Verified
 		want.Bytes += mine.Bytes
 	}
 	totals, err = c.Totals(ctx)
@@ -260,7 +266,7 @@ func testConcurrentCommits(t *testing.T, c store.Catalog) {
 	for n := range clients {
 		usage, err := c.Usage(ctx, clientID(n))
 		must(t, "usage", err)
-		wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: commits, Bytes: commits})
+		wantEqual(t, "usage", usage, store.Usage{Files: 1, Versions: commits, Verified: commits, Bytes: commits})
 		if !numbers[n][1] || !numbers[n][commits] {
 			t.Error("the numbers have gaps")
 		}
@@ -298,7 +304,7 @@ func testConcurrentFailures(t *testing.T, c store.Catalog) {
 	wg.Wait()
 	usage, err := c.Usage(ctx, clientID(1))
 	must(t, "usage", err)
-	wantEqual(t, "usage", usage, store.Usage{Files: rounds, Versions: rounds, Bytes: 3 * rounds})
+	wantEqual(t, "usage", usage, store.Usage{Files: rounds, Versions: rounds, Verified: rounds, Bytes: 3 * rounds})
 }
 
 func testCancelled(t *testing.T, c store.Catalog) {

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"coffer/store"
+)
+
+const (
+	activityColumns = `ID, At, Kind, Outcome, Client, Name, File, Version, Bytes, Took, Detail`
+
+	// noteBatch is how many activities one statement writes, and how many make
+	// it worth to write them before they are due.
+	noteBatch = 64
+	// noteDelay is how long an activity waits for company.
+	noteDelay = 500 * time.Millisecond
+	// maxNotes is how many activities can wait, such as while the disk is full;
+	// the oldest then go unwritten.
+	maxNotes = 10_000
+	// maxNotesWritten is how many share one transaction.
+	maxNotesWritten = 1024
+)
+
+// insertActivities inserts so many at once.
+func insertActivities(n int) string {
+	const values = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	return "INSERT INTO activities (" + activityColumns + ") VALUES " + values + strings.Repeat(", "+values, n-1)
+}
+
+// notes are the activities that are not written yet.
+type notes struct {
+	due *time.Timer // fires when what waits should be written
+
+	mu      sync.Mutex
+	last    int64 // the ID given last
+	pending []store.Activity
+}
+
+func newNotes(last int64) *notes {
+	due := time.NewTimer(noteDelay)
+	due.Stop()
+	return &notes{due: due, last: last}
+}
+
+// add queues an activity. IDs follow the clock, so that those of activities
+// that a crash lost are not given again.
+func (n *notes) add(a store.Activity) store.Activity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a.ID = max(n.last+1, time.Now().UnixMicro())
+	n.last = a.ID
+	if len(n.pending) == 0 {
+		n.due.Reset(noteDelay)
+	}
+	if len(n.pending) == maxNotes {
+		n.pending = slices.Delete(n.pending, 0, maxNotes/10)
+	}
+	n.pending = append(n.pending, a)
+	return a
+}
+
+// queued is a copy of what waits, the oldest first.
+func (n *notes) queued() []store.Activity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.pending)
+}
+
+// ripe are those that should go into the transaction that is being made: all,
+// if some have waited long enough or there are enough of them to be cheap.
+func (n *notes) ripe(now bool) []store.Activity {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.pending) == 0 || len(n.pending) < noteBatch && !now {
+		return nil
+	}
+	return slices.Clone(n.pending[:min(len(n.pending), maxNotesWritten)])
+}
+
+// settle forgets those that were written, and sees to it that the others are
+// in time.
+func (n *notes) settle(written []store.Activity) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(written) > 0 {
+		upTo := written[len(written)-1].ID
+		kept := 0
+		for kept < len(n.pending) && n.pending[kept].ID <= upTo {
+			kept++
+		}
+		n.pending = slices.Delete(n.pending, 0, kept)
+	}
+	if len(n.pending) > 0 {
+		n.due.Reset(noteDelay)
+	}
+}
+
+// NoteActivity queues an activity.
+func (c *Catalog) NoteActivity(a store.Activity) store.Activity { return c.writer.notes.add(a) }
+
+func activityArgs(args []any, a *store.Activity) []any {
+	var client any
+	if a.Client != (store.ClientID{}) {
+		client = a.Client[:]
+	}
+	return append(args, a.ID, stamp(a.At), string(a.Kind), string(a.Outcome), client, a.Name, a.File,
+		int64(a.Version), a.Bytes, int64(a.Took), a.Detail)
+}
+
+// addActivities writes activities and removes as many of the oldest as are
+// too many with them. kept is how many there were.
+func (t *tx) addActivities(all []store.Activity, kept, keep int64) (int64, error) {
+	for chunk := range slices.Chunk(all, noteBatch) {
+		if len(chunk) < noteBatch {
+			for i := range chunk {
+				if _, err := t.exec(t.stmts.addActivity, activityArgs(nil, &chunk[i])...); err != nil {
+					return kept, err
+				}
+			}
+			continue
+		}
+		args := make([]any, 0, noteBatch*11)
+		for i := range chunk {
+			args = activityArgs(args, &chunk[i])
+		}
+		if _, err := t.exec(t.stmts.addActivities, args...); err != nil {
+			return kept, err
+		}
+	}
+	kept += int64(len(all))
+	if kept <= keep {
+		return kept, nil
+	}
+	gone, err := t.exec(t.stmts.trimActivities, kept-keep)
+	return kept - gone, err
+}
+
+// Activities returns those that a filter asks for, the newest first.
+func (c *Catalog) Activities(ctx context.Context, f store.ActivityFilter) ([]store.Activity, error) {
+	if f.Limit <= 0 {
+		return nil, nil
+	}
+	// What is queued is looked at first: it is removed from there only once it
+	// can be found in the file.
+	var found []store.Activity
+	queued := c.writer.notes.queued()
+	slices.Reverse(queued)
+	for _, a := range queued {
+		if f.Matches(a) && len(found) < f.Limit {
+			found = append(found, a)
+		}
+	}
+	if len(found) == f.Limit {
+		return found, nil
+	}
+	if len(found) > 0 {
+		f.Before = found[len(found)-1].ID
+	}
+	f.Limit -= len(found)
+	query, args := selectActivities(f)
+	rows, err := c.reads.QueryContext(ctx, query, args...)
+	if err == nil {
+		err = eachRow(rows, func(row scanner) error {
+			a, err := scanActivity(row)
+			found = append(found, a)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read activities: %w", explain(err))
+	}
+	return found, nil
+}
+
+func selectActivities(f store.ActivityFilter) (query string, args []any) {
+	var where []string
+	and := func(condition string, values ...any) {
+		where = append(where, condition)
+		args = append(args, values...)
+	}
+	if f.Client != (store.ClientID{}) {
+		and("Client = ?", f.Client[:])
+	}
+	if f.Outcome != "" {
+		and("Outcome = ?", string(f.Outcome))
+	}
+	if len(f.Kinds) > 0 {
+		var kinds []any
+		for _, kind := range f.Kinds {
+			kinds = append(kinds, string(kind))
+		}
+		and("Kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
+	}
+	if f.Before != 0 {
+		and("ID < ?", f.Before)
+	}
+	if f.After != 0 {
+		and("ID > ?", f.After)
+	}
+	query = "SELECT " + activityColumns + " FROM activities"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	return query + " ORDER BY ID DESC LIMIT ?", append(args, f.Limit)
+}
+
+func scanActivity(row scanner) (store.Activity, error) {
+	var a store.Activity
+	var client []byte
+	var at, version, took int64
+	err := row.Scan(&a.ID, &at, &a.Kind, &a.Outcome, &client, &a.Name, &a.File, &version, &a.Bytes, &took, &a.Detail)
+	if err == nil && client != nil {
+		err = fixed(a.Client[:]).Scan(client)
+	}
+	a.At, a.Version, a.Took = unstamp(at), uint32(version), time.Duration(took)
+	return a, err
+}
+
+// loadActivities tells which ID was given last, and how many activities there
+// are.
+func loadActivities(ctx context.Context, conn *sql.Conn) (last, kept int64, err error) {
+	err = conn.QueryRowContext(ctx, "SELECT coalesce(max(ID), 0), count(*) FROM activities").Scan(&last, &kept)
+	return last, kept, err
+}

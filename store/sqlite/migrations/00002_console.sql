@@ -1,0 +1,32 @@
+-- +goose Up
+
+ALTER TABLE usage ADD COLUMN Verified INTEGER NOT NULL DEFAULT 0; -- versions
+
+UPDATE usage SET Verified = (SELECT count(*) FROM files WHERE files.ID = usage.ID AND files.Verified);
+
+-- The start of the SHA-256 of the id, which an operator may see. The next
+-- migration fills it in.
+ALTER TABLE clients ADD COLUMN Fingerprint TEXT NOT NULL DEFAULT '';
+
+CREATE INDEX clients_by_fingerprint ON clients (Fingerprint);
+CREATE INDEX clients_by_last_seen ON clients (LastSeen);
+CREATE INDEX clients_by_created ON clients (Created);
+CREATE INDEX clients_suspended ON clients (ID) WHERE Suspended;
+
+-- What happened, as far back as the history is kept. Rows are only added at
+-- one end and removed at the other. The client may be gone since.
+CREATE TABLE activities (
+    ID      INTEGER NOT NULL PRIMARY KEY,
+    At      INTEGER NOT NULL,
+    Kind    TEXT    NOT NULL,
+    Outcome TEXT    NOT NULL,
+    Client  BLOB,
+    Name    TEXT    NOT NULL,
+    File    TEXT    NOT NULL,
+    Version INTEGER NOT NULL,
+    Bytes   INTEGER NOT NULL,
+    Took    INTEGER NOT NULL, -- nanoseconds
+    Detail  TEXT    NOT NULL
+) STRICT;
+
+CREATE INDEX activities_of_client ON activities (Client, ID) WHERE Client IS NOT NULL;
