@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"coffer/store"
 )
 
@@ -14,6 +16,44 @@ func (s *Server) note(a store.Activity) {
 		a.At = time.Now()
 	}
 	s.feed.activity(s.cfg.Catalog.NoteActivity(a))
+}
+
+// seldom keeps what can come in floods from washing the rest of the history
+// away: of each kind, one a second is noted. All of it is in the log.
+type seldom struct{ errors, denials *rate.Sometimes }
+
+func newSeldom() seldom {
+	return seldom{&rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: time.Second}}
+}
+
+// noteError notes that a request failed through no fault of its client's.
+func (s *Server) noteError(ctx context.Context, id store.ClientID, detail string) {
+	s.seldom.errors.Do(func() {
+		a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail}
+		if name := s.nameOf(ctx, id); name != "" {
+			a.Client, a.Name = id, name
+		}
+		s.note(a)
+	})
+}
+
+// noteDenied notes that somebody was not let in as a client that there is.
+func (s *Server) noteDenied(client *store.Client, detail string) {
+	s.seldom.denials.Do(func() {
+		s.noteOf(client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})
+	})
+}
+
+// noteMismatch notes that the checksums of client and server differ. left is
+// how many more times the client may send the file.
+func (s *Server) noteMismatch(u *upload, left int) {
+	s.meters.mismatched.Add(1)
+	a := store.Activity{Kind: store.ActivityMismatch, Outcome: store.OutcomeWarning, Client: u.client, Name: u.session.name,
+		File: u.name, Detail: fmt.Sprintf("the checksums of client and server differ; the client may send the file again, %s", plural(left, "time", "times"))}
+	if left == 0 {
+		a.Outcome, a.Detail = store.OutcomeFailed, "the checksums of client and server stayed different; the upload was dropped"
+	}
+	s.note(a)
 }
 
 // Activities are what happened, the newest first.

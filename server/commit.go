@@ -141,6 +141,11 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 		us.s.log.Error("a committed file would be missing from a rebuilt catalog", "client", u.client, "error", err)
 	}
 	us.s.removeBlobs(ctx, dropped)
+	took := v.Created.Sub(u.created)
+	us.s.meters.committed.Add(1)
+	us.s.meters.uploads.Observe(took.Seconds())
+	us.s.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: u.client, Name: u.session.name,
+		File: u.name, Version: number, Bytes: u.label.Size, Took: took})
 	return result, nil
 }
 

@@ -42,6 +42,8 @@ type conn struct {
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
 	current   exchange
+	outcome   outcome // of the current request
+	restoring restoring
 }
 
 // refusedPacket remembers the last packet answered with 1607. Clients do not
@@ -82,9 +84,15 @@ func (c *conn) serve(ctx context.Context) {
 	for {
 		h, err := c.readHeader()
 		if err == nil {
+			c.outcome = requestServed
 			err = c.request(ctx, h)
+			if errors.As(err, new(lostError)) {
+				c.outcome = requestLost
+			}
+			c.s.meters.count(h.Code, c.outcome)
 		} else if errors.Is(err, protocol.ErrVersion) {
 			c.s.stats.failures.Add(1)
+			c.s.meters.count(0, requestRefused)
 			c.current = exchange{header: h}
 			c.failed(protocol.ErrVersion)
 			c.respond(&protocol.Error{})
@@ -150,17 +158,17 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		if h.Size > c.s.cfg.MaxPacket {
 			err = failure(protocol.StatusTooLarge, "the payload is too large")
 			c.failed(err)
-			return c.refuse(h, err, errHangUp)
+			return c.refuse(ctx, h, err, errHangUp)
 		}
 		err = failure(protocol.StatusInvalid, "unknown request code")
 	case h.Size > limit.Max:
 		err = failure(protocol.StatusTooLarge, "the payload is too large")
 		c.failed(err)
-		return c.refuse(h, err, errHangUp)
+		return c.refuse(ctx, h, err, errHangUp)
 	case h.Size < limit.Min:
 		err = failure(protocol.StatusInvalid, "the payload is too short")
 		c.failed(err)
-		return c.refuse(h, err, errHangUp)
+		return c.refuse(ctx, h, err, errHangUp)
 	default:
 		answer, err = c.dispatch(ctx, h, limit, p)
 	}
@@ -177,7 +185,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		return skipErr
 	}
 	if err != nil {
-		return c.refuse(h, err, nil)
+		return c.refuse(ctx, h, err, nil)
 	}
 	if answer == nil {
 		return nil
@@ -188,8 +196,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 // refuse answers a request that failed: base requests with 1607, extensions
 // with the failure. Errors that are no Failure are the server's own fault;
 // they are logged in full and nothing of them leaves.
-func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
+func (c *conn) refuse(ctx context.Context, h protocol.RequestHeader, err, then error) error {
 	c.s.stats.failures.Add(1)
+	c.outcome = outcomeOf(err)
 	if errors.Is(err, errSilent) {
 		return nil
 	}
@@ -200,6 +209,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
+		c.s.noteError(ctx, store.ClientID(h.Client), "the storage is full")
 		f = failure(protocol.StatusNoSpace, "the server's storage is full")
 	case errors.Is(err, context.Canceled):
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"coffer/protocol"
+	"coffer/store"
 )
 
 // How an upload ends without becoming a file, or begins anew.
@@ -13,6 +14,13 @@ import (
 // failLocked drops an upload that cannot become a file.
 func (u *upload) failLocked(why error) error {
 	u.s.uploads.forget(u)
+	u.s.meters.dropped.Add(1)
+	a := store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeFailed, Client: u.client, Name: u.session.name,
+		File: u.name, Bytes: u.stream.size, Took: time.Since(u.created), Detail: "the server could not store it; its log says why"}
+	if f, ok := errors.AsType[*protocol.Failure](why); ok {
+		a.Detail = f.Message
+	}
+	u.s.note(a)
 	return errors.Join(why, u.dropLocked())
 }
 

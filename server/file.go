@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"time"
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
@@ -81,6 +82,7 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	if m.Length > 0 {
 		length = min(length, uint64(m.Length))
 	}
+	c.restoring.begin(v.Blob)
 	head := &protocol.FileContent{Version: v.Number, Size: uint64(v.Size), Offset: m.Offset}
 	b := c.s.buffers.get()
 	defer c.s.buffers.put(b)
@@ -97,10 +99,34 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 			return nil, err
 		}
 		if left -= n; left == 0 {
+			c.restored(ctx, &v, m.Offset+length)
 			return nil, nil
 		}
 		out = out[:0]
 	}
+}
+
+// restoring is the file that is being read on a connection, in ranges.
+type restoring struct {
+	blob  store.BlobRef
+	began time.Time
+	told  bool // it was read to its end
+}
+
+func (r *restoring) begin(blob store.BlobRef) {
+	if r.blob != blob {
+		*r = restoring{blob: blob, began: time.Now()}
+	}
+}
+
+// restored notes a restore once a file is read to its end.
+func (c *conn) restored(ctx context.Context, v *store.Version, upTo uint64) {
+	if upTo < uint64(v.Size) || c.restoring.told {
+		return
+	}
+	c.restoring.told = true
+	c.s.note(store.Activity{Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
+		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }
 
 func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.DeleteFile) (protocol.Message, error) {
@@ -110,5 +136,7 @@ func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.De
 	}
 	c.s.removeBlobs(ctx, dropped)
 	c.s.log.Info("file removed", "client", id, "versions", len(dropped))
+	c.s.note(store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: c.s.nameOf(ctx, id),
+		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})
 	return &protocol.Done{}, nil
 }

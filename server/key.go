@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"coffer/protocol"
@@ -41,6 +42,7 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 	name, err := c.s.text(&m.Name)
 	if err != nil {
 		c.failed(err)
+		c.outcome = requestRefused
 		return denied, nil
 	}
 	client, err := c.s.client(ctx, id)
@@ -55,6 +57,10 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 	}
 	if err != nil {
 		c.failed(err)
+		c.outcome = requestRefused
+		if client.Name != "" {
+			c.s.noteDenied(&client, "reconnecting: "+err.Error())
+		}
 		return denied, nil
 	}
 	sess, err := c.s.newSession(ctx, id)
@@ -62,6 +68,7 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 		return nil, err
 	}
 	c.tookKey(id, sess.key)
+	c.s.noteOf(&client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
 	return &protocol.Reconnected{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
 }
 
@@ -122,6 +129,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 	}
 	s.sessions.put(id, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
+	s.noteOf(&card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 

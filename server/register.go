@@ -15,6 +15,7 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 	if err != nil {
 		c.s.log.Debug("registration refused", "reason", err.Error())
 		c.failed(err)
+		c.outcome = requestRefused
 		return &protocol.RegisterRefused{}, nil
 	}
 	id, err := c.s.addClient(ctx, store.Client{Name: name})
@@ -22,6 +23,7 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 	if errors.As(err, &f) {
 		c.s.log.Debug("registration refused", "reason", f.Message)
 		c.failed(err)
+		c.outcome = requestRefused
 		return &protocol.RegisterRefused{}, nil
 	}
 	if err != nil {
@@ -54,6 +56,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 		return client.ID, err
 	}
 	s.log.Info("registered", "client", client.ID)
+	s.noteOf(&client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
 	return client.ID, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,8 @@ type Server struct {
 	failed    failures
 	suspended *suspended
 	feed      *feed
+	meters    *meters
+	seldom    seldom
 	history   *history
 	scrubs    *scrubs
 
@@ -130,6 +133,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		conns:     make(map[*conn]struct{}),
 		suspended: newSuspended(),
 		feed:      newFeed(),
+		meters:    newMeters(),
+		seldom:    newSeldom(),
 	}
 	s.configured = configured(&s.cfg)
 	s.settings.Store(&s.configured)
@@ -190,6 +195,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	if internal != nil {
 		listen(internal, true)
 	}
+	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
 	tending.Go(func() { s.tend(work) })
 	tending.Go(func() { s.recordHistory(work) })
 	tending.Go(func() { s.publish(work) })
@@ -210,6 +216,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	last, done := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer done()
 	err = errors.Join(err, s.sessions.flush(last, time.Now()))
+	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Took: time.Since(s.started), Detail: "stopped"})
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}
@@ -238,6 +245,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 		if !internal {
 			if s.stats.connections.Add(1) > int64(s.Settings().MaxConnections) {
 				s.stats.connections.Add(-1)
+				s.meters.tooMany.Add(1)
 				s.log.Warn("connection refused: too many", "limit", s.Settings().MaxConnections)
 				nc.Close()
 				continue

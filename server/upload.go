@@ -171,6 +171,7 @@ func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.
 		return nil, err
 	}
 	c.s.uploads.forget(u)
+	c.s.noteDropped(u, store.OutcomeOK, "cancelled by its client")
 	return &protocol.Done{}, u.drop(ctx)
 }
 

@@ -179,6 +179,7 @@ func (us *uploads) expire(ctx context.Context, now time.Time) {
 			if err := u.drop(ctx); err != nil {
 				us.s.log.Error("cannot remove an expired upload", "upload", u.id, "error", err)
 			}
+			us.s.noteDropped(u, store.OutcomeWarning, "nobody finished it in time")
 		}
 	}
 }

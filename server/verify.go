@@ -35,8 +35,12 @@ func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol
 		return nil, err
 	}
 	if u, err := c.s.uploads.find(id, ref); err == nil {
-		if _, err := u.again(ctx); err != nil && !errors.Is(err, errGone) {
+		left, err := u.again(ctx)
+		if err != nil && !errors.Is(err, errGone) {
 			return nil, err
+		}
+		if err == nil {
+			c.s.noteMismatch(u, left)
 		}
 	}
 	c.failed(errClientChecksum)
@@ -55,6 +59,7 @@ func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protoco
 		if err := u.drop(ctx); err != nil {
 			return nil, err
 		}
+		c.s.noteMismatch(u, 0)
 		c.s.log.Warn("a client gave up on a file: its checksum stayed wrong", "client", id)
 	}
 	return &protocol.Acknowledged{Client: protocol.ClientID(id)}, nil
@@ -100,6 +105,7 @@ func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.
 	if err != nil {
 		return nil, err
 	}
+	c.s.noteMismatch(u, left)
 	c.s.log.Warn("a file's checksum is not the client's", "client", id, "attempts_left", left)
 	return &protocol.VerifyResult{AttemptsLeft: uint8(left), Cksum: sum}, nil
 }

@@ -13,6 +13,7 @@ const (
 	ActivityRegistration  ActivityKind = "registration"   // a client registered
 	ActivitySignIn        ActivityKind = "sign_in"        // it signed in or reconnected, or failed to
 	ActivityKeyExchange   ActivityKind = "key_exchange"   // it sent its public key
+	ActivityPassword      ActivityKind = "password"       // its owner set a password
 	ActivityUpload        ActivityKind = "upload"         // a file version was committed, or an upload refused for good
 	ActivityMismatch      ActivityKind = "mismatch"       // client and server disagree about a checksum
 	ActivityRestore       ActivityKind = "restore"        // a file was read to its end
@@ -30,7 +31,7 @@ const (
 
 // ActivityKinds are all kinds.
 func ActivityKinds() []ActivityKind {
-	return []ActivityKind{ActivityRegistration, ActivitySignIn, ActivityKeyExchange, ActivityUpload, ActivityMismatch,
+	return []ActivityKind{ActivityRegistration, ActivitySignIn, ActivityKeyExchange, ActivityPassword, ActivityUpload, ActivityMismatch,
 		ActivityRestore, ActivityRemoval, ActivityError, ActivitySessionEnded, ActivitySuspended, ActivityResumed,
 		ActivitySettings, ActivityScrub, ActivityBackup, ActivityUploadDropped, ActivityServer}
 }
