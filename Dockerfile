@@ -17,6 +17,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 COPY --from=web /src/web/dist ./web/dist
+COPY --from=web /src/web/dist-console ./web/dist-console
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/bin/ ./cmd/...
 # What the volume begins with: a folder for each user, which the other cannot
 # enter. So the gateway, which faces the network, has no way to the catalog and

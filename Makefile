@@ -12,12 +12,12 @@ VERSION  := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unkno
 COMMIT   := $(shell git rev-parse HEAD 2>/dev/null)
 PROGRAMS := $(notdir $(wildcard cmd/*))
 
-# The web client is built where there is Node.js 20 or newer, and when its
-# sources changed.
+# The web client and the console are built where there is Node.js 20 or newer, and when
+# their sources changed.
 NPM         := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm)
 WEB         := web/dist/index.html
 WEB_MODULES := web/node_modules/.package-lock.json
-WEB_SOURCES := openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
+WEB_SOURCES := openapi.yaml console/openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/dist-console -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help build web run test tools check fuzz bench lint soak cpp cpp-test cpp-windows clean
@@ -25,14 +25,14 @@ WEB_SOURCES := openapi.yaml $(shell find web -name node_modules -prune -o -path 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: $(if $(NPM),$(WEB)) ## build the web client and the programs, into bin/
+build: $(if $(NPM),$(WEB)) ## build the pages and the programs, into bin/
 	@mkdir -p bin
 	@for program in $(PROGRAMS); do \
 		echo "building bin/$$program $(VERSION)"; \
 		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/$$program ./cmd/$$program || exit 1; \
 	done
 
-web: $(WEB) ## build the web client into web/dist, from where the gateway has it
+web: $(WEB) ## build the web client and the console, from where gateway and core have them
 
 $(WEB_MODULES): web/package.json web/package-lock.json
 	cd web && npm ci --no-audit --no-fund

@@ -1,7 +1,6 @@
-import { gzipSync } from "node:zlib"
 import react from "@vitejs/plugin-react"
-import type { Plugin, Rolldown } from "vite"
 import { defineConfig } from "vitest/config"
+import { firstPage } from "./firstPage"
 
 export default defineConfig({
   plugins: [react(), firstPage({ most: 400_000 })],
@@ -15,42 +14,8 @@ export default defineConfig({
     proxy: { "/api": "http://127.0.0.1:5000" },
   },
   test: {
-    include: ["src/**/*.test.{ts,tsx}"],
+    include: ["{src,console}/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],
     testTimeout: 60_000,
   },
 })
-
-/** Fails the build when what the first page needs (script and style, gzipped) grows over a limit. */
-function firstPage(limit: { most: number }): Plugin {
-  return {
-    name: "first-page",
-    apply: "build",
-    generateBundle(_options, bundle) {
-      const chunks = Object.values(bundle)
-      const needed = new Set<string>()
-      const visit = (name: string) => {
-        const chunk = bundle[name]
-        if (needed.has(name) || chunk?.type !== "chunk") return
-        needed.add(name)
-        for (const css of chunk.viteMetadata?.importedCss ?? []) needed.add(css)
-        for (const imported of chunk.imports) visit(imported)
-      }
-      for (const chunk of chunks) {
-        if (chunk.type === "chunk" && chunk.isEntry) visit(chunk.fileName)
-      }
-      let bytes = 0
-      for (const name of needed) bytes += gzipSync(content(bundle[name])).length
-      const size = `The first page is ${Math.round(bytes / 1000)} kB gzipped`
-      if (bytes > limit.most) {
-        this.error(`${size}, more than ${limit.most / 1000} kB. Load something lazily.`)
-      }
-      this.info(`${size}.`)
-    },
-  }
-}
-
-function content(file: Rolldown.OutputAsset | Rolldown.OutputChunk | undefined) {
-  if (!file) return ""
-  return file.type === "chunk" ? file.code : file.source
-}

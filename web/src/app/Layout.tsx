@@ -19,10 +19,10 @@ import {
   IconSelector,
   IconSettings,
 } from "@tabler/icons-react"
-import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router"
-import { useEffect, useRef, useState } from "react"
-import { Brand } from "../components/Brand"
+import { Outlet, useNavigate } from "@tanstack/react-router"
+import { useEffect, useState } from "react"
 import { DropEverywhere } from "../components/DropEverywhere"
+import { Shell } from "../components/Shell"
 import { StatusDot } from "../components/StatusDot"
 import { useEngine, useQueue, useRestores, useSession } from "./engine"
 import classes from "./Layout.module.css"
@@ -43,8 +43,8 @@ const places = [
 export function Layout() {
   const { queue } = useEngine()
   const navigate = useNavigate()
-  const main = useRef<HTMLElement>(null)
-  useFocusOnArrival(main)
+  const active = useActive()
+  useAskBeforeLeaving(active)
   useAnnouncements()
 
   async function drop(data: DataTransfer) {
@@ -60,37 +60,22 @@ export function Layout() {
   }
 
   return (
-    <div className={classes.shell}>
-      <a href="#main" className={classes.skip}>
-        Skip to the content
-      </a>
-      <aside className={classes.side} aria-label="Coffer">
-        <Link to="/" className={classes.home} aria-label="Coffer, to the dashboard">
-          <Brand nameClassName={classes.name} />
-        </Link>
-        <Navigation />
-        <div className={classes.foot}>
-          <ServerIndicator />
-          <AccountMenu />
-        </div>
-      </aside>
-      <main id="main" ref={main} tabIndex={-1} className={classes.main}>
+    <>
+      <Shell
+        name="Coffer"
+        places={places.map((place) => (place.to === "/transfers" ? { ...place, active } : place))}
+        foot={
+          <>
+            <ServerIndicator />
+            <AccountMenu />
+          </>
+        }
+      >
         <Outlet />
-      </main>
+      </Shell>
       <DropEverywhere message="Drop to back up" onDrop={drop} />
-    </div>
+    </>
   )
-}
-
-/** A reader of the screen hears the new page, and the keyboard goes on from its top. */
-function useFocusOnArrival(main: React.RefObject<HTMLElement | null>) {
-  const path = useRouterState({ select: (s) => s.location.pathname })
-  const before = useRef(path)
-  useEffect(() => {
-    if (before.current === path) return
-    before.current = path
-    main.current?.focus({ preventScroll: true })
-  }, [path, main])
 }
 
 /** How many transfers are under way, both ways. */
@@ -112,32 +97,6 @@ function useAskBeforeLeaving(active: number) {
     window.addEventListener("beforeunload", ask)
     return () => window.removeEventListener("beforeunload", ask)
   }, [busy])
-}
-
-function Navigation() {
-  const active = useActive()
-  useAskBeforeLeaving(active)
-  return (
-    <nav className={classes.nav} aria-label="Pages">
-      {places.map(({ to, label, icon: Icon }) => (
-        <Link
-          key={to}
-          to={to}
-          className={classes.link}
-          activeOptions={{ exact: to === "/", includeSearch: false }}
-        >
-          <Icon size={20} stroke={1.75} aria-hidden />
-          <span>{label}</span>
-          {to === "/transfers" && active > 0 && (
-            <span className={classes.badge}>
-              {active > 99 ? "99+" : active}
-              <VisuallyHidden> under way</VisuallyHidden>
-            </span>
-          )}
-        </Link>
-      ))}
-    </nav>
-  )
 }
 
 function ServerIndicator() {

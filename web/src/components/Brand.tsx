@@ -1,7 +1,7 @@
 import classes from "./Brand.module.css"
 
 /** The mark and the name. */
-export function Brand(props: { nameClassName?: string }) {
+export function Brand(props: { name?: string; nameClassName?: string }) {
   return (
     <span className={classes.brand}>
       <svg viewBox="0 0 32 32" aria-hidden="true" className={classes.mark}>
@@ -22,7 +22,9 @@ export function Brand(props: { nameClassName?: string }) {
           strokeLinecap="round"
         />
       </svg>
-      <span className={`${classes.name} ${props.nameClassName ?? ""}`}>Coffer</span>
+      <span className={`${classes.name} ${props.nameClassName ?? ""}`}>
+        {props.name ?? "Coffer"}
+      </span>
     </span>
   )
 }

@@ -15,8 +15,6 @@ import {
 } from "@mantine/core"
 import { useDebouncedValue } from "@mantine/hooks"
 import {
-  IconArrowDown,
-  IconArrowUp,
   IconCircleCheckFilled,
   IconDownload,
   IconFile,
@@ -36,6 +34,8 @@ import { FileName } from "../components/FileName"
 import { Page } from "../components/Page"
 import { ProblemAlert } from "../components/ProblemAlert"
 import { RowAction } from "../components/RowAction"
+import { type Sort, SortHeading } from "../components/SortHeading"
+import tables from "../components/Table.module.css"
 import type { FileEntry } from "../engine/types"
 import { DeleteFile } from "./DeleteFile"
 import { FileDetails } from "./FileDetails"
@@ -45,7 +45,6 @@ import { SealedMark } from "./TransferRow"
 const perPage = 50
 
 type Column = "name" | "size" | "version" | "created"
-type Sort = { by: Column; descending: boolean }
 
 export function Files() {
   const files = useFiles()
@@ -56,7 +55,7 @@ export function Files() {
 
   const [typed, setTyped] = useState("")
   const [search] = useDebouncedValue(typed, 120)
-  const [sort, setSort] = useState<Sort>({ by: "created", descending: true })
+  const [sort, setSort] = useState<Sort<Column>>({ by: "created", descending: true })
   const [page, setPage] = useState(1)
   const [deleting, setDeleting] = useState<FileEntry>()
 
@@ -188,26 +187,40 @@ export function Files() {
                 </EmptyState.Actions>
               </EmptyState>
             ) : (
-              <Table className={classes.table} verticalSpacing={9} highlightOnHover>
+              <Table
+                className={`${tables.table} ${classes.table}`}
+                verticalSpacing={9}
+                highlightOnHover
+              >
                 <Table.Thead>
                   <Table.Tr>
-                    <Heading column="name" sort={sort} onSort={sortBy}>
+                    <SortHeading column="name" sort={sort} onSort={sortBy}>
                       Name
-                    </Heading>
-                    <Heading column="size" sort={sort} onSort={sortBy} className={classes.number}>
+                    </SortHeading>
+                    <SortHeading
+                      column="size"
+                      sort={sort}
+                      onSort={sortBy}
+                      className={classes.number}
+                    >
                       Size
-                    </Heading>
-                    <Heading
+                    </SortHeading>
+                    <SortHeading
                       column="version"
                       sort={sort}
                       onSort={sortBy}
                       className={classes.version}
                     >
                       Version
-                    </Heading>
-                    <Heading column="created" sort={sort} onSort={sortBy} className={classes.date}>
+                    </SortHeading>
+                    <SortHeading
+                      column="created"
+                      sort={sort}
+                      onSort={sortBy}
+                      className={classes.date}
+                    >
                       Backed up
-                    </Heading>
+                    </SortHeading>
                     <Table.Th className={classes.state}>State</Table.Th>
                     <Table.Th className={classes.actions}>
                       <VisuallyHidden>Actions</VisuallyHidden>
@@ -325,28 +338,6 @@ export function Files() {
   )
 }
 
-function Heading(props: {
-  column: Column
-  sort: Sort
-  onSort: (column: Column) => void
-  className?: string
-  children: string
-}) {
-  const active = props.sort.by === props.column
-  const Arrow = props.sort.descending ? IconArrowDown : IconArrowUp
-  return (
-    <Table.Th
-      className={props.className}
-      aria-sort={active ? (props.sort.descending ? "descending" : "ascending") : "none"}
-    >
-      <UnstyledButton className={classes.heading} onClick={() => props.onSort(props.column)}>
-        {props.children}
-        <Arrow size={14} aria-hidden style={{ opacity: active ? 1 : 0 }} />
-      </UnstyledButton>
-    </Table.Th>
-  )
-}
-
 function split(name: string): { folder: string; base: string } {
   const slash = name.lastIndexOf("/") + 1
   return { folder: name.slice(0, slash), base: name.slice(slash) }
@@ -362,7 +353,7 @@ function searched(files: FileEntry[], search: string): FileEntry[] {
   })
 }
 
-function sorted(files: FileEntry[], sort: Sort): FileEntry[] {
+function sorted(files: FileEntry[], sort: Sort<Column>): FileEntry[] {
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" })
   const byName = (a: FileEntry, b: FileEntry) => collator.compare(a.filename, b.filename)
   const compare: Record<Column, (a: FileEntry, b: FileEntry) => number> = {

@@ -1,29 +1,20 @@
-import {
-  Button,
-  Group,
-  Modal,
-  NativeSelect,
-  SegmentedControl,
-  Stack,
-  Switch,
-  Text,
-  TextInput,
-  useMantineColorScheme,
-} from "@mantine/core"
+import { Button, Group, Modal, NativeSelect, Stack, Switch, Text, TextInput } from "@mantine/core"
 import { notifications } from "@mantine/notifications"
 import { IconDownload } from "@tabler/icons-react"
 import { useNavigate } from "@tanstack/react-router"
-import { type FormEvent, type ReactNode, useState } from "react"
+import { type FormEvent, useState } from "react"
 import { useEngine, useSession, useSettings } from "../app/engine"
-import { languages, useFormat, useLanguage } from "../app/preferences"
+import { useFormat } from "../app/preferences"
 import { useAccount } from "../app/queries"
 import { useAction } from "../app/useAction"
 import { useRecoveryFile } from "../app/useRecoveryFile"
+import { Appearance } from "../components/Appearance"
 import { NewPassphrase, useNewPassphrase } from "../components/NewPassphrase"
 import { Page } from "../components/Page"
 import { PassphraseField } from "../components/PassphraseField"
 import { ProblemAlert } from "../components/ProblemAlert"
 import { Section } from "../components/Section"
+import { SettingRow } from "../components/SettingRow"
 import classes from "./Settings.module.css"
 
 const MiB = 1024 * 1024
@@ -41,28 +32,11 @@ export function Settings() {
   )
 }
 
-/** A setting: what it is and what it does on the left, its control on the right. */
-function Row(props: { title: string; description: ReactNode; id?: string; children: ReactNode }) {
-  return (
-    <div className={classes.row}>
-      <div className={classes.words}>
-        <Text component={props.id ? "label" : "p"} htmlFor={props.id} size="sm" fw={500} m={0}>
-          {props.title}
-        </Text>
-        <Text size="sm" c="dimmed">
-          {props.description}
-        </Text>
-      </div>
-      <div className={classes.control}>{props.children}</div>
-    </div>
-  )
-}
-
 function Backups() {
   const [settings, change] = useSettings()
   return (
     <Section title="Backups" description="These apply to files that you add from now on.">
-      <Row
+      <SettingRow
         id="sealing"
         title="Seal files"
         description="Encrypts files so that only your keys open them, not even the server. Leave this on unless a client that cannot unseal must read them."
@@ -72,8 +46,8 @@ function Backups() {
           checked={settings.seal}
           onChange={(e) => change({ seal: e.currentTarget.checked })}
         />
-      </Row>
-      <Row
+      </SettingRow>
+      <SettingRow
         id="packet-size"
         title="Packet size"
         description="Smaller packets lose less when a connection breaks; larger ones are a little faster."
@@ -84,8 +58,8 @@ function Backups() {
           onChange={(e) => change({ packetSize: Number(e.currentTarget.value) })}
           data={[1, 2, 4, 8, 16].map((n) => ({ value: String(n * MiB), label: `${n} MiB` }))}
         />
-      </Row>
-      <Row
+      </SettingRow>
+      <SettingRow
         id="parallel"
         title="Packets at once"
         description="How many packets are on their way at the same time."
@@ -96,41 +70,7 @@ function Backups() {
           onChange={(e) => change({ parallel: Number(e.currentTarget.value) })}
           data={[1, 2, 3, 4, 6, 8].map(String)}
         />
-      </Row>
-    </Section>
-  )
-}
-
-function Appearance() {
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const [language, setLanguage] = useLanguage()
-  const format = useFormat()
-  return (
-    <Section title="Appearance">
-      <Row title="Theme" description="System follows your computer’s own setting.">
-        <SegmentedControl
-          aria-label="Theme"
-          value={colorScheme}
-          onChange={(value) => setColorScheme(value as "light" | "dark" | "auto")}
-          data={[
-            { value: "light", label: "Light" },
-            { value: "dark", label: "Dark" },
-            { value: "auto", label: "System" },
-          ]}
-        />
-      </Row>
-      <Row
-        id="language"
-        title="Dates and numbers"
-        description={`Now they look like this: ${format.date(new Date())}.`}
-      >
-        <NativeSelect
-          id="language"
-          value={language}
-          onChange={(e) => setLanguage(e.currentTarget.value)}
-          data={[{ value: "", label: "As the browser is set" }, ...languages]}
-        />
-      </Row>
+      </SettingRow>
     </Section>
   )
 }
@@ -141,7 +81,7 @@ function Keys() {
   const [changing, setChanging] = useState(false)
   return (
     <Section title="Keys and passphrase">
-      <Row
+      <SettingRow
         title="Recovery file"
         description={
           <>
@@ -160,16 +100,16 @@ function Keys() {
         >
           Save
         </Button>
-      </Row>
+      </SettingRow>
       {recovery.problem && <ProblemAlert problem={recovery.problem} />}
-      <Row
+      <SettingRow
         title="Passphrase"
         description="Changing it signs out your other browsers and command lines. Recovery files saved before keep their old passphrase."
       >
         <Button variant="default" onClick={() => setChanging(true)}>
           Change
         </Button>
-      </Row>
+      </SettingRow>
       <Modal opened={changing} onClose={() => setChanging(false)} title="Change your passphrase">
         <ChangePassphrase onDone={() => setChanging(false)} />
       </Modal>
@@ -251,22 +191,22 @@ function Account() {
       }
     >
       {signOutEverywhere.problem && <ProblemAlert problem={signOutEverywhere.problem} />}
-      <Row
+      <SettingRow
         title="Sign out everywhere"
         description="Ends every session of this account, this one too. Your files stay."
       >
         <Button variant="default" loading={signOutEverywhere.busy} onClick={signOutEverywhere.run}>
           Sign out everywhere
         </Button>
-      </Row>
-      <Row
+      </SettingRow>
+      <SettingRow
         title="Delete this account"
         description="Removes the account, its keys and every file from the server. This cannot be undone."
       >
         <Button variant="light" color="red" onClick={() => setDeleting(true)}>
           Delete account
         </Button>
-      </Row>
+      </SettingRow>
       <Modal opened={deleting} onClose={() => setDeleting(false)} title="Delete this account?">
         <DeleteAccount
           username={username}

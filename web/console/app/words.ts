@@ -1,0 +1,69 @@
+/** What is shown of the words that the server uses. */
+import {
+  IconAlertTriangle,
+  IconClockX,
+  IconDatabaseExport,
+  IconDownload,
+  IconKey,
+  IconLogin2,
+  IconLogout,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconPower,
+  IconSettings,
+  IconShieldSearch,
+  IconTrash,
+  type Icon as IconType,
+  IconUpload,
+  IconUserPlus,
+  IconX,
+  IconZoomExclamation,
+} from "@tabler/icons-react"
+import type { Activity, ActivityKind, FileVersion, LogLevel, Outcome } from "../api/client"
+
+export const kinds: Record<ActivityKind, { label: string; icon: IconType }> = {
+  registration: { label: "Registration", icon: IconUserPlus },
+  sign_in: { label: "Sign-in", icon: IconLogin2 },
+  key_exchange: { label: "Key exchange", icon: IconKey },
+  upload: { label: "Upload verified", icon: IconUpload },
+  mismatch: { label: "Checksum mismatch", icon: IconZoomExclamation },
+  restore: { label: "Restore", icon: IconDownload },
+  removal: { label: "Removal", icon: IconTrash },
+  error: { label: "Error", icon: IconAlertTriangle },
+  session_ended: { label: "Session ended", icon: IconLogout },
+  suspended: { label: "Suspended", icon: IconPlayerPause },
+  resumed: { label: "Resumed", icon: IconPlayerPlay },
+  settings: { label: "Settings changed", icon: IconSettings },
+  scrub: { label: "Integrity check", icon: IconShieldSearch },
+  backup: { label: "Database backup", icon: IconDatabaseExport },
+  upload_cancelled: { label: "Upload cancelled", icon: IconX },
+  upload_expired: { label: "Upload expired", icon: IconClockX },
+  server: { label: "Server", icon: IconPower },
+}
+
+export const outcomes: Record<Outcome, { label: string; color: string }> = {
+  ok: { label: "OK", color: "var(--coffer-good)" },
+  warning: { label: "Warning", color: "var(--coffer-warn)" },
+  failed: { label: "Failed", color: "var(--coffer-bad)" },
+}
+
+export const levels: Record<LogLevel, string> = {
+  debug: "Debug",
+  info: "Info",
+  warn: "Warning",
+  error: "Error",
+}
+
+export const formats: Record<FileVersion["format"], string> = {
+  unknown: "Not said",
+  file: "File",
+  sealed_file: "File, sealed",
+  folder: "Folder",
+  sealed_folder: "Folder, sealed",
+}
+
+/** What happened, told from who did it to what it was done to. */
+export function kindOf(activity: Activity): { label: string; icon: IconType } {
+  // A newer server may know more kinds than this page.
+  return kinds[activity.kind] ?? { label: activity.kind, icon: IconAlertTriangle }
+}

@@ -1,0 +1,122 @@
+import { ActionIcon, Group, NativeSelect, Paper, TextInput } from "@mantine/core"
+import { useDebouncedCallback } from "@mantine/hooks"
+import { IconActivity, IconUser, IconX } from "@tabler/icons-react"
+import { useNavigate, useSearch } from "@tanstack/react-router"
+import { useState } from "react"
+import { Page } from "../../src/components/Page"
+import type { ActivityKind, Outcome } from "../api/client"
+import { CallError } from "../api/client"
+import { useActivities } from "../app/queries"
+import type { ActivitySearch } from "../app/router"
+import { kinds, outcomes } from "../app/words"
+import { ActivityList } from "../components/ActivityList"
+import { Empty, Waiting } from "../components/Empty"
+import { More } from "../components/More"
+import { QueryProblem } from "../components/QueryProblem"
+import classes from "./Filters.module.css"
+
+export function Activity() {
+  const asked = useSearch({ from: "/framed/activity" })
+  const navigate = useNavigate()
+  const { activities, ...query } = useActivities({
+    client: asked.client,
+    kind: asked.kind && [asked.kind],
+    outcome: asked.outcome,
+    limit: 100,
+  })
+  const [typed, setTyped] = useState(asked.client ?? "")
+  const show = (change: ActivitySearch) =>
+    navigate({ to: "/activity", search: (now) => ({ ...now, ...change }), replace: true })
+  const showLater = useDebouncedCallback(
+    (words: string) => show({ client: words || undefined }),
+    300,
+  )
+
+  function type(words: string) {
+    setTyped(words)
+    showLater(words)
+  }
+
+  const nobody = query.error instanceof CallError && query.error.status === 404
+  const filtered = asked.client ?? asked.kind ?? asked.outcome
+  return (
+    <Page
+      title="Activity"
+      description="What happened on this server, the newest first. Of long ago only the last are kept."
+    >
+      <div className="stack">
+        {!nobody && <QueryProblem query={query} />}
+        <Paper className={classes.card}>
+          <Group className={classes.tools} gap="sm">
+            <TextInput
+              className={classes.words}
+              aria-label="Client"
+              placeholder="Name of a client"
+              leftSection={<IconUser size={17} aria-hidden />}
+              rightSection={
+                typed && (
+                  <ActionIcon
+                    variant="subtle"
+                    color="gray"
+                    aria-label="Any client"
+                    onClick={() => type("")}
+                  >
+                    <IconX size={16} aria-hidden />
+                  </ActionIcon>
+                )
+              }
+              value={typed}
+              onChange={(e) => type(e.currentTarget.value)}
+            />
+            <NativeSelect
+              aria-label="Kind"
+              value={asked.kind ?? ""}
+              onChange={(e) =>
+                show({ kind: (e.currentTarget.value || undefined) as ActivityKind | undefined })
+              }
+              data={[
+                { value: "", label: "Everything" },
+                ...Object.entries(kinds).map(([value, { label }]) => ({ value, label })),
+              ]}
+            />
+            <NativeSelect
+              aria-label="Outcome"
+              value={asked.outcome ?? ""}
+              onChange={(e) =>
+                show({ outcome: (e.currentTarget.value || undefined) as Outcome | undefined })
+              }
+              data={[
+                { value: "", label: "Any outcome" },
+                ...Object.entries(outcomes).map(([value, { label }]) => ({ value, label })),
+              ]}
+            />
+          </Group>
+          <div className={classes.list}>
+            {nobody ? (
+              <Empty
+                icon={IconActivity}
+                title={`There is no client “${asked.client}”`}
+                description="Enter the whole name of a client that has an account here."
+              />
+            ) : !activities ? (
+              !query.problem && <Waiting rows={8} />
+            ) : activities.length === 0 ? (
+              <Empty
+                icon={IconActivity}
+                title={filtered ? "Nothing of that kind is remembered" : "Nothing has happened yet"}
+                description={
+                  filtered
+                    ? "Choose another kind, outcome or client."
+                    : "Registrations, uploads, restores and errors are listed here as they happen."
+                }
+              />
+            ) : (
+              <ActivityList activities={activities} />
+            )}
+            <More query={query} />
+          </div>
+        </Paper>
+      </div>
+    </Page>
+  )
+}

@@ -1,0 +1,198 @@
+import { Text } from "@mantine/core"
+import { notifications } from "@mantine/notifications"
+import {
+  IconArrowsUpDown,
+  IconClock,
+  IconFileUpload,
+  IconHistory,
+  IconShieldCheck,
+  IconX,
+} from "@tabler/icons-react"
+import { useQueryClient } from "@tanstack/react-query"
+import { Link } from "@tanstack/react-router"
+import { useState } from "react"
+import { formatDuration } from "../../src/app/format"
+import { useFormat } from "../../src/app/preferences"
+import { Page } from "../../src/components/Page"
+import { Parts } from "../../src/components/Parts"
+import { ProgressRow } from "../../src/components/ProgressRow"
+import { RowAction } from "../../src/components/RowAction"
+import { Section } from "../../src/components/Section"
+import type { Transfer } from "../api/client"
+import { useConsole } from "../app/console"
+import { useTransfers } from "../app/queries"
+import { ActivityList } from "../components/ActivityList"
+import { Age } from "../components/Age"
+import { Confirm } from "../components/Confirm"
+import { Empty, Waiting } from "../components/Empty"
+import { QueryProblem } from "../components/QueryProblem"
+import classes from "./Transfers.module.css"
+
+/** Rows that are drawn at once; the rest is a number. */
+const shown = 100
+
+export function Transfers() {
+  const { transfers, ended, ...query } = useTransfers()
+  const { api } = useConsole()
+  const queries = useQueryClient()
+  const format = useFormat()
+  const [cancelling, setCancelling] = useState<Transfer>()
+  const rate = transfers?.reduce((sum, t) => sum + t.rate, 0) ?? 0
+  return (
+    <Page title="Transfers" description="Uploads under way, and those that ended lately.">
+      <div className="stack">
+        <QueryProblem query={query} />
+        <Section
+          flush
+          title="Under way"
+          description={
+            transfers &&
+            transfers.length > 0 && (
+              <Parts
+                parts={[
+                  format.count(transfers.length, "upload", "uploads"),
+                  rate > 0 && `${format.rate(rate)} in all`,
+                ]}
+              />
+            )
+          }
+        >
+          {!transfers ? (
+            !query.problem && <Waiting />
+          ) : transfers.length === 0 ? (
+            <Empty
+              icon={IconArrowsUpDown}
+              title="Nothing is on its way"
+              description="An upload appears here with its first packet, and goes when its client has confirmed it."
+            />
+          ) : (
+            <ul className="rows">
+              {transfers.slice(0, shown).map((transfer) => (
+                <Row key={transfer.id} transfer={transfer} onCancel={setCancelling} />
+              ))}
+            </ul>
+          )}
+          {transfers && transfers.length > shown && (
+            <Text size="sm" c="dimmed" className={classes.rest}>
+              {format.count(transfers.length - shown, "more upload is", "more uploads are")} under
+              way.
+            </Text>
+          )}
+        </Section>
+        <Section flush title="Ended lately">
+          {!ended ? (
+            !query.problem && <Waiting />
+          ) : ended.length === 0 ? (
+            <Empty
+              icon={IconHistory}
+              title="Nothing has ended yet"
+              description="Verified, cancelled, expired and failed uploads are listed here, with the reason."
+            />
+          ) : (
+            <ActivityList activities={ended} />
+          )}
+        </Section>
+      </div>
+      <Confirm
+        opened={cancelling !== undefined}
+        title="Cancel this upload?"
+        keep="Let it go on"
+        action="Cancel upload"
+        onClose={() => setCancelling(undefined)}
+        onConfirm={async () => {
+          if (!cancelling) return
+          await api.cancelTransfer(cancelling.id)
+          await queries.invalidateQueries({ queryKey: ["transfers"] })
+          notifications.show({
+            title: "Cancelled",
+            message: `What had come of ${cancelling.file} is gone.`,
+          })
+        }}
+      >
+        What has come of <b>{cancelling?.file}</b> is dropped, and its client is told with its next
+        packet. Versions that are stored stay.
+      </Confirm>
+    </Page>
+  )
+}
+
+const states: Record<Transfer["state"], string> = {
+  receiving: "Receiving",
+  waiting: "Waiting for its client",
+  verifying: "Waiting to be confirmed",
+}
+
+function Row(props: { transfer: Transfer; onCancel: (transfer: Transfer) => void }) {
+  const { transfer: t } = props
+  const format = useFormat()
+  const whole = t.original_bytes
+  return (
+    <ProgressRow
+      icon={<StateIcon state={t.state} />}
+      name={t.file}
+      mark={
+        <Link to="/clients/$name" params={{ name: t.client.name }} className={classes.client}>
+          {t.client.name}
+        </Link>
+      }
+      details={
+        <>
+          <Parts
+            parts={[
+              whole === undefined
+                ? format.bytes(t.bytes)
+                : `${format.bytes(Math.min(t.bytes, whole))} of ${format.bytes(whole)}`,
+              t.rate > 0 && format.rate(t.rate),
+              t.seconds_left !== undefined && `${formatDuration(t.seconds_left)} left`,
+              packets(t, format.number),
+              t.missing > 0 && `${format.number(t.missing)} missing`,
+              t.attempts_left < 3 && format.count(t.attempts_left, "attempt left", "attempts left"),
+            ]}
+          />
+          {t.state !== "receiving" && (
+            <>
+              {" · last heard "}
+              <Age at={t.changed} />
+            </>
+          )}
+        </>
+      }
+      state={states[t.state]}
+      progress={progress(t)}
+      progressColor={t.state === "receiving" ? undefined : "gray.5"}
+      actions={
+        <RowAction
+          icon={IconX}
+          label="Cancel"
+          subject={`${t.file} of ${t.client.name}`}
+          onClick={() => props.onCancel(t)}
+        />
+      }
+    />
+  )
+}
+
+function packets(t: Transfer, number: (n: number) => string): string {
+  return t.total_packets === undefined
+    ? `${number(t.packets)} packets`
+    : `${number(t.packets)} of ${number(t.total_packets)} packets`
+}
+
+/** In percent; undefined while nobody knows how much there is to come. */
+function progress(t: Transfer): number | undefined {
+  if (t.state === "verifying") return 100
+  if (t.original_bytes) return Math.min(100, (100 * t.bytes) / t.original_bytes)
+  if (t.total_packets) return (100 * t.packets) / t.total_packets
+  return undefined
+}
+
+function StateIcon(props: { state: Transfer["state"] }) {
+  switch (props.state) {
+    case "receiving":
+      return <IconFileUpload size={18} color="var(--coffer-accent)" aria-hidden />
+    case "verifying":
+      return <IconShieldCheck size={18} aria-hidden />
+    case "waiting":
+      return <IconClock size={18} aria-hidden />
+  }
+}

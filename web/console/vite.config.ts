@@ -1,0 +1,16 @@
+import react from "@vitejs/plugin-react"
+import { defineConfig } from "vite"
+import { firstPage } from "../firstPage"
+
+/** The pages of the operator's console, which the core serves. */
+export default defineConfig({
+  root: import.meta.dirname,
+  publicDir: "../public",
+  plugins: [react(), firstPage({ most: 300_000 })],
+  build: { outDir: "../dist-console", emptyOutDir: true },
+  server: {
+    // `npm run dev:console` beside a core on this machine, started with --console-host localhost:5174.
+    port: 5174,
+    proxy: { "/api": "http://127.0.0.1:8090" },
+  },
+})
