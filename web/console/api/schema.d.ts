@@ -486,6 +486,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @enum {string} */
+        Guard: "1";
         SignIn: {
             /** Format: password */
             token: string;
@@ -513,7 +515,13 @@ export interface components {
             tls: boolean;
             database: components["schemas"]["State"];
             storage: components["schemas"]["State"];
+            /** @description Whether it is stopping. */
+            closing: boolean;
             registration_open: boolean;
+            /** @description Open connections of gateways. */
+            gateways: number;
+            /** @description Clients whose requests are refused. */
+            suspended: number;
             /** @description Open connections of clients. */
             connections: number;
             /** @description Clients with a live session. */
@@ -565,6 +573,8 @@ export interface components {
             send_rate: number;
             /** @description Requests per second, over the last seconds. */
             request_rate: number;
+            /** @description Failed requests per second, over the last seconds. */
+            failure_rate: number;
             /**
              * Format: int64
              * @description Bytes, 0 if it is not known.
@@ -610,7 +620,7 @@ export interface components {
             missed: number;
         };
         /** @enum {string} */
-        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_cancelled" | "upload_expired" | "server";
+        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_dropped" | "server";
         /** @enum {string} */
         Outcome: "ok" | "warning" | "failed";
         ClientRef: {
@@ -666,15 +676,17 @@ export interface components {
             suspended: boolean;
             /** @description Whether it has a live session. */
             session: boolean;
-            has_password: boolean;
-            /** @description Whether it keeps a key bundle here. In a list, false is not known. */
-            has_bundle: boolean;
+            /**
+             * Format: date-time
+             * @description Unless it makes another request; absent without a session.
+             */
+            session_ends?: string;
+            /** @description Unfinished ones. */
+            uploads: number;
             /** @description Size of the public key on record, 0 without one. */
             key_bits: number;
             /** @description RSA, or empty without a key. */
             key_kind: string;
-            /** @description SHA-256 of the public key, hex; absent without one, and in a list. */
-            key_fingerprint?: string;
             /** @description sha256, sha1, or empty without a key. */
             oaep_hash: string;
             /** Format: int64 */
@@ -740,15 +752,20 @@ export interface components {
             client: components["schemas"]["ClientRef"];
             file: string;
             /**
-             * @description Receiving: something came in the last seconds; waiting: nothing did; verifying: all is there and the client has not confirmed the checksum.
+             * @description Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
              * @enum {string}
              */
-            state: "receiving" | "waiting" | "verifying";
+            state: "receiving" | "storing" | "unconfirmed";
             /**
              * Format: int64
-             * @description Received.
+             * @description Of ciphertext that are here.
              */
             bytes: number;
+            /**
+             * Format: int64
+             * @description Of the whole ciphertext; absent while unknown.
+             */
+            total_bytes?: number;
             /**
              * Format: int64
              * @description Of the whole before it was encrypted; absent while unknown.
@@ -794,7 +811,7 @@ export interface components {
         };
         TransferList: {
             transfers: components["schemas"]["Transfer"][];
-            /** @description Of the kinds upload, mismatch, upload_cancelled, upload_expired. */
+            /** @description Of the kinds upload, mismatch and upload_dropped. */
             ended: components["schemas"]["Activity"][];
         };
         Storage: {
@@ -834,11 +851,8 @@ export interface components {
             unfinished: number;
             /** Format: int64 */
             unfinished_bytes: number;
-            /**
-             * Format: int64
-             * @description Uploads that were dropped since the server started because nothing came any more.
-             */
-            expired: number;
+            /** @description The last uploads that expired or were cancelled, 20 at most. */
+            dropped: components["schemas"]["Activity"][];
             /** @description By bytes, 10 at most. */
             largest: components["schemas"]["Client"][];
             scrub: components["schemas"]["ScrubState"];
@@ -853,8 +867,10 @@ export interface components {
         };
         ScrubState: {
             running: boolean;
+            /** @description Whether it began by itself. */
+            scheduled: boolean;
             /** @description Whether it removes orphans. */
-            collect?: boolean;
+            collect: boolean;
             /**
              * Format: date-time
              * @description Absent when none runs.
@@ -864,6 +880,11 @@ export interface components {
             done_bytes: number;
             /** Format: int64 */
             total_bytes: number;
+            /**
+             * Format: int64
+             * @description Read back.
+             */
+            versions: number;
             /** @description Bytes per second. */
             rate: number;
             /**
@@ -908,6 +929,10 @@ export interface components {
             ended: string;
             /** @description Whether it came to its end. */
             complete: boolean;
+            /** @description By the operator, before that. */
+            stopped: boolean;
+            /** @description Whether it began by itself. */
+            scheduled: boolean;
             /** @description Whether it removed orphans. */
             collect: boolean;
             /** @description Why it did not, if it did not. */
@@ -1139,7 +1164,7 @@ export interface components {
     };
     parameters: {
         /** @description Any page can send a request that has no body, but not with this header. */
-        Guard: "1";
+        Guard: components["schemas"]["Guard"];
         /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
         Name: string;
         /** @description The least severe level. */

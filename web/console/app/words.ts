@@ -1,7 +1,6 @@
 /** What is shown of the words that the server uses. */
 import {
   IconAlertTriangle,
-  IconClockX,
   IconDatabaseExport,
   IconDownload,
   IconKey,
@@ -36,8 +35,7 @@ export const kinds: Record<ActivityKind, { label: string; icon: IconType }> = {
   settings: { label: "Settings changed", icon: IconSettings },
   scrub: { label: "Integrity check", icon: IconShieldSearch },
   backup: { label: "Database backup", icon: IconDatabaseExport },
-  upload_cancelled: { label: "Upload cancelled", icon: IconX },
-  upload_expired: { label: "Upload expired", icon: IconClockX },
+  upload_dropped: { label: "Upload dropped", icon: IconX },
   server: { label: "Server", icon: IconPower },
 }
 

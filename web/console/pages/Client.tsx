@@ -1,4 +1,4 @@
-import { Button, Code, DataList, Group, Table, Text } from "@mantine/core"
+import { Button, Code, DataList, Group, Table } from "@mantine/core"
 import { notifications } from "@mantine/notifications"
 import {
   IconActivity,
@@ -211,8 +211,12 @@ function Facts(props: { client: ClientOfServer | undefined }) {
             <Fact label="Registered as">
               {kindsOfClient[client.kind] ?? (client.kind || "Not said")}
             </Fact>
-            <Fact label="Signs in">
-              {client.has_password ? "With a passphrase" : "With its client id"}
+            <Fact label="Session">
+              {client.session_ends ? (
+                <>Until {format.date(new Date(client.session_ends))}, unless it is used</>
+              ) : (
+                "None"
+              )}
             </Fact>
           </DataList>
           <DataList size="sm" gap={6} labelWidth="7.5rem">
@@ -227,14 +231,9 @@ function Facts(props: { client: ClientOfServer | undefined }) {
             </Fact>
             <Fact label="Stored">{format.bytes(client.bytes)}</Fact>
             <Fact label="Key">{keyOf(client)}</Fact>
-            <Fact label="Key bundle">{client.has_bundle ? "Kept here, encrypted" : "None"}</Fact>
+            <Fact label="Uploads under way">{format.number(client.uploads)}</Fact>
           </DataList>
         </div>
-      )}
-      {client?.key_fingerprint && (
-        <Text size="xs" c="dimmed" mt="md" className={classes.hash}>
-          SHA-256 of the key: {client.key_fingerprint}
-        </Text>
       )}
     </Section>
   )

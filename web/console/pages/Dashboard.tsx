@@ -86,7 +86,9 @@ function Health(props: { stats: Stats | undefined }) {
   const { scrub } = stats
   return (
     <Paper component="section" aria-label="State" className={classes.health}>
-      <StatusDot tone="good">Server runs</StatusDot>
+      <StatusDot tone={stats.closing ? "warn" : "good"}>
+        {stats.closing ? "Server is stopping" : "Server runs"}
+      </StatusDot>
       <StatusDot tone={stateTones[stats.database]}>Database {stateWords[stats.database]}</StatusDot>
       <StatusDot tone={stateTones[stats.storage]}>Storage {stateWords[stats.storage]}</StatusDot>
       <StatusDot tone={stats.registration_open ? "good" : "idle"}>
@@ -119,9 +121,18 @@ function Figures(props: { stats: Stats | undefined }) {
       <Stat
         label="Connected clients"
         value={stats && count(stats.connections)}
-        note={stats && format.count(stats.sessions, "live session", "live sessions")}
+        note={
+          stats &&
+          `${format.count(stats.sessions, "live session", "live sessions")}, ${format.count(stats.gateways, "gateway", "gateways")}`
+        }
       />
-      <Stat label="Registered clients" value={stats && count(stats.clients)} note={nothing} />
+      <Stat
+        label="Registered clients"
+        value={stats && count(stats.clients)}
+        note={
+          stats && (stats.suspended > 0 ? `${format.number(stats.suspended)} suspended` : nothing)
+        }
+      />
       <Stat
         label="Active transfers"
         value={stats && count(stats.uploads)}

@@ -23,6 +23,7 @@ import type {
 } from "../api/client"
 import { useConsole, useLive } from "../app/console"
 import { useStorage } from "../app/queries"
+import { ActivityList } from "../components/ActivityList"
 import { Empty, Waiting } from "../components/Empty"
 import { QueryProblem } from "../components/QueryProblem"
 import classes from "./Storage.module.css"
@@ -53,13 +54,24 @@ export function Storage() {
             note={data && `${format.bytes(data.unfinished_bytes)} received of them`}
           />
           <Stat
-            label="Expired uploads"
-            value={data && format.number(data.expired)}
-            note="dropped since the start because nothing came any more"
+            label="Damaged or missing"
+            value={
+              data && (data.report ? format.number(data.report.damaged + data.report.missing) : "–")
+            }
+            note={data?.report ? "in the last integrity check" : "no integrity check yet"}
           />
         </SimpleGrid>
         <Scrub storage={data} />
         <Largest clients={data?.largest} all={data?.bytes} />
+        {data && data.dropped.length > 0 && (
+          <Section
+            flush
+            title="Dropped uploads"
+            description="They expired or were cancelled, and what had come of them is gone."
+          >
+            <ActivityList activities={data.dropped} />
+          </Section>
+        )}
       </div>
     </Page>
   )
@@ -255,7 +267,9 @@ function Report(props: { report: ScrubReport }) {
       <StatusDot tone={!report.complete ? "warn" : bad > 0 ? "bad" : "good"}>
         <b>
           {!report.complete
-            ? "The last check did not come to its end"
+            ? report.stopped
+              ? "The last check was stopped"
+              : "The last check did not come to its end"
             : bad > 0
               ? `${format.count(bad, "blob is", "blobs are")} not what was received`
               : "All that is stored is what was received"}

@@ -118,17 +118,18 @@ export function Transfers() {
 
 const states: Record<Transfer["state"], string> = {
   receiving: "Receiving",
-  waiting: "Waiting for its client",
-  verifying: "Waiting to be confirmed",
+  storing: "Storing",
+  unconfirmed: "Waiting to be confirmed",
 }
 
 function Row(props: { transfer: Transfer; onCancel: (transfer: Transfer) => void }) {
   const { transfer: t } = props
   const format = useFormat()
-  const whole = t.original_bytes
+  const whole = t.total_bytes
+  const silent = t.state !== "storing" && t.rate === 0
   return (
     <ProgressRow
-      icon={<StateIcon state={t.state} />}
+      icon={<StateIcon state={t.state} silent={silent} />}
       name={t.file}
       mark={
         <Link to="/clients/$name" params={{ name: t.client.name }} className={classes.client}>
@@ -149,7 +150,7 @@ function Row(props: { transfer: Transfer; onCancel: (transfer: Transfer) => void
               t.attempts_left < 3 && format.count(t.attempts_left, "attempt left", "attempts left"),
             ]}
           />
-          {t.state !== "receiving" && (
+          {silent && (
             <>
               {" · last heard "}
               <Age at={t.changed} />
@@ -157,9 +158,9 @@ function Row(props: { transfer: Transfer; onCancel: (transfer: Transfer) => void
           )}
         </>
       }
-      state={states[t.state]}
+      state={t.state === "receiving" && silent ? "Waiting for its client" : states[t.state]}
       progress={progress(t)}
-      progressColor={t.state === "receiving" ? undefined : "gray.5"}
+      progressColor={silent ? "gray.5" : undefined}
       actions={
         <RowAction
           icon={IconX}
@@ -180,19 +181,14 @@ function packets(t: Transfer, number: (n: number) => string): string {
 
 /** In percent; undefined while nobody knows how much there is to come. */
 function progress(t: Transfer): number | undefined {
-  if (t.state === "verifying") return 100
-  if (t.original_bytes) return Math.min(100, (100 * t.bytes) / t.original_bytes)
+  if (t.state !== "receiving") return 100
+  if (t.total_bytes) return Math.min(100, (100 * t.bytes) / t.total_bytes)
   if (t.total_packets) return (100 * t.packets) / t.total_packets
   return undefined
 }
 
-function StateIcon(props: { state: Transfer["state"] }) {
-  switch (props.state) {
-    case "receiving":
-      return <IconFileUpload size={18} color="var(--coffer-accent)" aria-hidden />
-    case "verifying":
-      return <IconShieldCheck size={18} aria-hidden />
-    case "waiting":
-      return <IconClock size={18} aria-hidden />
-  }
+function StateIcon(props: { state: Transfer["state"]; silent: boolean }) {
+  if (props.state === "unconfirmed") return <IconShieldCheck size={18} aria-hidden />
+  if (props.silent) return <IconClock size={18} aria-hidden />
+  return <IconFileUpload size={18} color="var(--coffer-accent)" aria-hidden />
 }
