@@ -3,7 +3,348 @@
 // they happen, metrics and health.
 //
 // It runs in the core's process and asks the core itself. It shows no client
-// id, no key and no token, and keeps nothing but a session's cookie.
+// id, no key and no token, and keeps nothing: a session is in its cookie.
 package console
 
 //go:generate go tool -modfile=../.ci/tools.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
+
+import (
+	"context"
+	"crypto/tls"
+	_ "embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"coffer/internal/contract"
+	"coffer/internal/pages"
+	"coffer/server"
+)
+
+// Config is what a Console runs with. Core, Token, Log and Records must be set.
+type Config struct {
+	Core    *server.Server
+	Token   Token
+	Log     *slog.Logger
+	Records *Log        // what was logged, for the operator to read
+	TLS     *tls.Config // nil: plain HTTP
+	Pages   fs.FS       // the built pages; nil: none
+	Hosts   []string    // names that it may be asked by, apart from this machine's
+
+	Listen        string // where clients connect, to be shown
+	ClientTLS     bool   // whether they connect by TLS
+	MinFree       int64  // free bytes below which the core refuses uploads
+	MasterKeyFile string // where the master key is; empty if it came by the environment
+	Flags         []Flag // what the program was started with
+}
+
+const (
+	// A call that is no stream and no download takes no longer.
+	callTimeout = 30 * time.Second
+	// drainTimeout is how long calls in flight may take at shutdown.
+	drainTimeout = 5 * time.Second
+)
+
+//go:embed unbuilt.html
+var unbuilt []byte
+
+//go:embed refused.html.tmpl
+var refusedTemplate string
+
+// A Console serves the operator. It is static after New, but for closing.
+type Console struct {
+	cfg      Config
+	core     *server.Server
+	log      *slog.Logger
+	access   *access
+	contract *contract.Contract
+	pages    *pages.Site
+	refused  *template.Template
+	metrics  http.Handler
+	handler  http.Handler
+
+	closing chan struct{} // closed when streams must end
+}
+
+// New makes a console.
+func New(cfg Config) (*Console, error) {
+	spec, err := GetSpec()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded contract: %w", err)
+	}
+	c := &Console{cfg: cfg, core: cfg.Core, log: cfg.Log, contract: contract.New(spec), closing: make(chan struct{})}
+	if c.access, err = newAccess(cfg.Token); err != nil {
+		return nil, fmt.Errorf("derive the key of sessions: %w", err)
+	}
+	if c.pages, err = pages.Load(cfg.Pages, unbuilt, "api", "metrics", "healthz", "readyz"); err != nil {
+		return nil, err
+	}
+	if c.refused, err = template.New("refused").Parse(refusedTemplate); err != nil {
+		return nil, fmt.Errorf("read the embedded page: %w", err)
+	}
+	for i, name := range c.cfg.Hosts {
+		c.cfg.Hosts[i] = strings.ToLower(strings.TrimSuffix(name, "."))
+	}
+	if c.metrics, err = newMetrics(cfg.Core); err != nil {
+		return nil, err
+	}
+	c.handler = c.routes()
+	return c, nil
+}
+
+// ServeHTTP serves one call.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// Serve serves on l until ctx ends, then ends streams and lets other calls in
+// flight finish. It is for one use.
+func (c *Console) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:        c,
+		TLSConfig:      c.cfg.TLS,
+		ReadTimeout:    callTimeout,
+		WriteTimeout:   callTimeout,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan error, 1)
+	go func() {
+		if c.cfg.TLS != nil {
+			done <- srv.ServeTLS(l, "", "")
+			return
+		}
+		done <- srv.Serve(l)
+	}()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve the console: %w", err)
+	case <-ctx.Done():
+	}
+	close(c.closing)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	err := srv.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.log.Warn("calls of the console that were in flight were cut off", "after", drainTimeout)
+		err = srv.Close()
+	}
+	<-done
+	return err
+}
+
+// routes puts the middleware before the contract's routes. The last one of
+// Middlewares is the outermost.
+func (c *Console) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(
+		c.observe,
+		secureHeaders,
+		c.checkHost,
+		c.checkOrigin,
+		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/x-ndjson"),
+		escapedPath,
+		middleware.GetHead,
+	)
+	r.NotFound(c.notFound)
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		c.fail(w, r, &problem{status: http.StatusMethodNotAllowed, detail: "the path does not have this method"})
+	})
+	return HandlerWithOptions(c, ChiServerOptions{
+		BaseRouter:       r,
+		Middlewares:      []MiddlewareFunc{c.validate, c.authenticate},
+		ErrorHandlerFunc: c.badParameter,
+	})
+}
+
+// observe logs each call, by its route: paths hold names, queries may hold the
+// token.
+func (c *Console) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			c.log.Debug("console", "method", r.Method, "route", route(r), "status", ww.Status(), "took", time.Since(start), "from", r.RemoteAddr)
+		}()
+		next.ServeHTTP(ww, r)
+	})
+}
+
+func route(r *http.Request) string {
+	if in := chi.RouteContext(r.Context()); in != nil {
+		return in.RoutePattern()
+	}
+	return ""
+}
+
+// escapedPath has paths routed as they were escaped, so that a name in one may
+// hold a slash, and is unescaped exactly once.
+func escapedPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.URL.RawPath = r.URL.EscapedPath()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// checkHost refuses what was not meant for this console, so that nobody's page
+// can be taken for one of its own.
+func (c *Console) checkHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !knownHost(r, c.cfg.Hosts) {
+			c.refuse(w, r, http.StatusMisdirectedRequest, "This is not a name of the console",
+				"The console answers to localhost, to the address it listens on, and to the names that the server was given with --console-host.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// checkOrigin refuses what another site's page makes a browser send.
+func (c *Console) checkOrigin(next http.Handler) http.Handler {
+	guard := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := guard.Check(r); err != nil {
+			c.fail(w, r, &problem{status: http.StatusForbidden, detail: "the request comes from another site"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authenticate lets only those pass who are signed in, where the contract asks
+// for it.
+func (c *Console) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.contract.NeedsToken(r) {
+			if err := c.access.admit(w, r); err != nil {
+				c.fail(w, r, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// validate lets only requests pass that the contract allows.
+func (c *Console) validate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := c.contract.Check(w, r); err != nil {
+			var tooLarge *http.MaxBytesError
+			if !errors.As(err, new(*contract.Error)) && !errors.As(err, &tooLarge) {
+				err = &problem{status: http.StatusBadRequest, detail: "body: cut off before its end", field: "body"}
+			}
+			c.fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// badParameter answers for a parameter that the generated code cannot read.
+func (c *Console) badParameter(w http.ResponseWriter, r *http.Request, err error) {
+	p := &problem{status: http.StatusBadRequest, field: "parameter", detail: "not of the right type, or given more than once"}
+	var format *InvalidParamFormatError
+	var values *TooManyValuesForParamError
+	var query *RequiredParamError
+	var header *RequiredHeaderError
+	switch {
+	case errors.As(err, &format):
+		p.field = format.ParamName
+	case errors.As(err, &values):
+		p.field = values.ParamName
+	case errors.As(err, &query):
+		p.field, p.detail = query.ParamName, "missing"
+	case errors.As(err, &header):
+		p.field, p.detail = header.ParamName, "missing"
+	}
+	p.detail = p.field + ": " + p.detail
+	c.fail(w, r, p)
+}
+
+// notFound serves what is no call of the contract's: the pages, the link with
+// the token, or a problem.
+func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/" && r.Method == http.MethodGet && r.URL.Query().Has("token") {
+		c.enter(w, r)
+		return
+	}
+	if !c.pages.Serve(w, r) {
+		c.fail(w, r, &problem{status: http.StatusNotFound, detail: "there is nothing at this path"})
+	}
+}
+
+// enter exchanges the token of the link for a cookie, and leads to the same
+// page without it: out of the address bar and the history.
+func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
+	err := c.access.check(r.Context(), r.URL.Query().Get("token"))
+	var p *problem
+	switch {
+	case errors.Is(err, errWrongToken):
+		c.refuse(w, r, http.StatusUnauthorized, "The token is wrong",
+			"This link's token is not the console's. The server prints a link that works as it starts, and keeps the token in the file console.token in its data folder.")
+	case errors.As(err, &p):
+		c.refuse(w, r, p.status, "Too many wrong tokens", "Wait a little, then try again.")
+	case err != nil: // nobody waits for the answer
+	default:
+		c.access.signIn(w, r)
+		w.Header().Set("Location", "/")
+		w.WriteHeader(http.StatusSeeOther)
+	}
+}
+
+// refuse tells a person, or a program, why they cannot come in.
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		c.fail(w, r, &problem{status: status, detail: detail})
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := c.refused.Execute(w, struct{ Title, Detail string }{title, detail}); err != nil {
+		c.log.Debug("a page of the console did not reach its reader", "error", err)
+	}
+}
+
+// SignIn exchanges the token for a cookie: POST /api/session.
+func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
+	body, err := contract.Decode[SignIn](r)
+	if err == nil {
+		err = c.access.check(r.Context(), strings.TrimSpace(body.Token))
+	}
+	if err == nil {
+		c.access.signIn(w, r)
+	}
+	c.reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// SignOut ends the session: DELETE /api/session.
+func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ SignOutParams) {
+	c.access.signOut(w, r)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// GetSession tells who is signed in that they are: GET /api/session.
+func (c *Console) GetSession(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -82,19 +82,19 @@ func (e ActivityKind) Valid() bool {
 
 // Defines values for FindingFault.
 const (
-	Damaged FindingFault = "damaged"
-	Missing FindingFault = "missing"
-	Orphan  FindingFault = "orphan"
+	FindingFaultDamaged FindingFault = "damaged"
+	FindingFaultMissing FindingFault = "missing"
+	FindingFaultOrphan  FindingFault = "orphan"
 )
 
 // Valid indicates whether the value is a known member of the FindingFault enum.
 func (e FindingFault) Valid() bool {
 	switch e {
-	case Damaged:
+	case FindingFaultDamaged:
 		return true
-	case Missing:
+	case FindingFaultMissing:
 		return true
-	case Orphan:
+	case FindingFaultOrphan:
 		return true
 	default:
 		return false
@@ -103,25 +103,25 @@ func (e FindingFault) Valid() bool {
 
 // Defines values for Format.
 const (
-	File         Format = "file"
-	Folder       Format = "folder"
-	SealedFile   Format = "sealed_file"
-	SealedFolder Format = "sealed_folder"
-	Unknown      Format = "unknown"
+	FormatFile         Format = "file"
+	FormatFolder       Format = "folder"
+	FormatSealedFile   Format = "sealed_file"
+	FormatSealedFolder Format = "sealed_folder"
+	FormatUnknown      Format = "unknown"
 )
 
 // Valid indicates whether the value is a known member of the Format enum.
 func (e Format) Valid() bool {
 	switch e {
-	case File:
+	case FormatFile:
 		return true
-	case Folder:
+	case FormatFolder:
 		return true
-	case SealedFile:
+	case FormatSealedFile:
 		return true
-	case SealedFolder:
+	case FormatSealedFolder:
 		return true
-	case Unknown:
+	case FormatUnknown:
 		return true
 	default:
 		return false
@@ -130,13 +130,13 @@ func (e Format) Valid() bool {
 
 // Defines values for Guard.
 const (
-	N1 Guard = "1"
+	GuardN1 Guard = "1"
 )
 
 // Valid indicates whether the value is a known member of the Guard enum.
 func (e Guard) Valid() bool {
 	switch e {
-	case N1:
+	case GuardN1:
 		return true
 	default:
 		return false
@@ -187,19 +187,19 @@ func (e LogLevel) Valid() bool {
 
 // Defines values for Outcome.
 const (
-	Failed  Outcome = "failed"
-	Ok      Outcome = "ok"
-	Warning Outcome = "warning"
+	OutcomeFailed  Outcome = "failed"
+	OutcomeOk      Outcome = "ok"
+	OutcomeWarning Outcome = "warning"
 )
 
 // Valid indicates whether the value is a known member of the Outcome enum.
 func (e Outcome) Valid() bool {
 	switch e {
-	case Failed:
+	case OutcomeFailed:
 		return true
-	case Ok:
+	case OutcomeOk:
 		return true
-	case Warning:
+	case OutcomeWarning:
 		return true
 	default:
 		return false
@@ -238,22 +238,22 @@ func (e SettingKind) Valid() bool {
 
 // Defines values for SettingOrigin.
 const (
-	Console     SettingOrigin = "console"
-	Default     SettingOrigin = "default"
-	Environment SettingOrigin = "environment"
-	Flag        SettingOrigin = "flag"
+	SettingOriginConsole     SettingOrigin = "console"
+	SettingOriginDefault     SettingOrigin = "default"
+	SettingOriginEnvironment SettingOrigin = "environment"
+	SettingOriginFlag        SettingOrigin = "flag"
 )
 
 // Valid indicates whether the value is a known member of the SettingOrigin enum.
 func (e SettingOrigin) Valid() bool {
 	switch e {
-	case Console:
+	case SettingOriginConsole:
 		return true
-	case Default:
+	case SettingOriginDefault:
 		return true
-	case Environment:
+	case SettingOriginEnvironment:
 		return true
-	case Flag:
+	case SettingOriginFlag:
 		return true
 	default:
 		return false
@@ -262,19 +262,19 @@ func (e SettingOrigin) Valid() bool {
 
 // Defines values for State.
 const (
-	Failing     State = "failing"
-	Full        State = "full"
-	Operational State = "operational"
+	StateFailing     State = "failing"
+	StateFull        State = "full"
+	StateOperational State = "operational"
 )
 
 // Valid indicates whether the value is a known member of the State enum.
 func (e State) Valid() bool {
 	switch e {
-	case Failing:
+	case StateFailing:
 		return true
-	case Full:
+	case StateFull:
 		return true
-	case Operational:
+	case StateOperational:
 		return true
 	default:
 		return false
@@ -283,19 +283,19 @@ func (e State) Valid() bool {
 
 // Defines values for TransferState.
 const (
-	Receiving   TransferState = "receiving"
-	Storing     TransferState = "storing"
-	Unconfirmed TransferState = "unconfirmed"
+	TransferStateReceiving   TransferState = "receiving"
+	TransferStateStoring     TransferState = "storing"
+	TransferStateUnconfirmed TransferState = "unconfirmed"
 )
 
 // Valid indicates whether the value is a known member of the TransferState enum.
 func (e TransferState) Valid() bool {
 	switch e {
-	case Receiving:
+	case TransferStateReceiving:
 		return true
-	case Storing:
+	case TransferStateStoring:
 		return true
-	case Unconfirmed:
+	case TransferStateUnconfirmed:
 		return true
 	default:
 		return false
@@ -361,7 +361,7 @@ type Activity struct {
 	Id          int64        `json:"id"`
 	Kind        ActivityKind `json:"kind"`
 	Outcome     Outcome      `json:"outcome"`
-	TookSeconds *float32     `json:"took_seconds,omitempty"`
+	TookSeconds *float64     `json:"took_seconds,omitempty"`
 	Version     *int64       `json:"version,omitempty"`
 }
 
@@ -674,7 +674,7 @@ type ScrubState struct {
 	Next *time.Time `json:"next,omitempty"`
 
 	// Rate Bytes per second.
-	Rate float32 `json:"rate"`
+	Rate float64 `json:"rate"`
 
 	// RateLimit Most bytes per second, 0 for no limit.
 	RateLimit int64 `json:"rate_limit"`
@@ -684,7 +684,7 @@ type ScrubState struct {
 	Scheduled bool `json:"scheduled"`
 
 	// SecondsLeft At this rate; absent while unknown.
-	SecondsLeft *float32 `json:"seconds_left,omitempty"`
+	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 
 	// Started Absent when none runs.
 	Started    *time.Time `json:"started,omitempty"`
@@ -791,7 +791,7 @@ type Stats struct {
 	DiskTotal int64 `json:"disk_total"`
 
 	// FailureRate Failed requests per second, over the last seconds.
-	FailureRate float32 `json:"failure_rate"`
+	FailureRate float64 `json:"failure_rate"`
 
 	// Failures Requests since the start that failed.
 	Failures int64 `json:"failures"`
@@ -806,18 +806,18 @@ type Stats struct {
 	Listen string `json:"listen"`
 
 	// ReceiveRate Bytes per second, over the last seconds.
-	ReceiveRate      float32 `json:"receive_rate"`
+	ReceiveRate      float64 `json:"receive_rate"`
 	RegistrationOpen bool    `json:"registration_open"`
 
 	// RequestRate Requests per second, over the last seconds.
-	RequestRate float32 `json:"request_rate"`
+	RequestRate float64 `json:"request_rate"`
 
 	// Requests Since the start.
 	Requests int64      `json:"requests"`
 	Scrub    ScrubState `json:"scrub"`
 
 	// SendRate Bytes per second, over the last seconds.
-	SendRate float32 `json:"send_rate"`
+	SendRate float64 `json:"send_rate"`
 
 	// Sessions Clients with a live session.
 	Sessions int       `json:"sessions"`
@@ -834,7 +834,7 @@ type Stats struct {
 
 	// Uploads Unfinished ones.
 	Uploads       int     `json:"uploads"`
-	UptimeSeconds float32 `json:"uptime_seconds"`
+	UptimeSeconds float64 `json:"uptime_seconds"`
 
 	// Verified Versions of which the client confirmed the checksum.
 	Verified int64 `json:"verified"`
@@ -910,10 +910,10 @@ type Transfer struct {
 	Packets int64 `json:"packets"`
 
 	// Rate Bytes per second, over the last seconds.
-	Rate float32 `json:"rate"`
+	Rate float64 `json:"rate"`
 
 	// SecondsLeft At this rate; absent while unknown.
-	SecondsLeft *float32  `json:"seconds_left,omitempty"`
+	SecondsLeft *float64  `json:"seconds_left,omitempty"`
 	Started     time.Time `json:"started"`
 
 	// State Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
@@ -2915,132 +2915,132 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1tl9M41uBf0ck+e7r7bOoV6OkuPkENzLAPDbMUM/OcA2yh2DeJphzJI8kV0pz673t0ryTLiZw4VBU0",
-	"u/uJCrblq6v7/ubPo0ItaiVBWjM6+zyqueYLsKDx118arkv3Rwmm0KK2QsnR2eiJXLGaz4AVXDIDsmSc",
-	"afh3A8YyO+eWzblhUrGJKldjNmksk8qypbBzZufCsDnwEvThaDwSbjn6ORqPJF/A6Gz0XwfnajoFfXCu",
-	"pFEVjMYjt7rQUI7OrG5gPDLFHBbcQfYfGqajs9F/O2r3cURXzRGBf3MzHr1Us/NKgLSZzbACr/xgmHs/",
-	"U5pNhZyBrrWQNgL57wb0qoWRnhmlkCz4p5cgZ3Y+Ojt99HA8WggZfp+MR3ZVu+eM1ULOAkwv4RqqTZDe",
-	"zoFVwI1lBq5Bux/XUPWBghdHQ3ES3+pBeAufMkj5G9eWqSmzc2ALMIbPYOwwo6aMS8at1WLSWHjMCm6A",
-	"lQoMHvGCW5sc7Bqg1r3qNhh7hevksNU5wjGrQRcg7QHIQpVQMm4YZ8u5quAx48xU3MyZMOy/nz6PsNbc",
-	"zltQ8Z9tZLcf6DduKVMraQD56olc/U2rSQUL96tQ0nrS5HVdiYK7nR3VdMf/+Jdx2/w88HzDuvjSTbZV",
-	"dg6a+aXd5on5EKo3YPXq4MnUgt7E8gUUSpZmTGz88PRXxmXJHh0/OOwcqd+5kBZmoB0UN+PRU16+IfGw",
-	"x3bhE1/UlT9vy0XlEArGCCUPrK3O2KIxlk2A1coIK67deU0FVGX3Pged5bYxo7OHx8fjkRXWLepgYgGo",
-	"m/HtkeuokOBEGjTIOggPImrpxKIwbKmVnBEOhT10bz5XclqJwn5NSngtgelGGsYrDbxcISCvlH2uGll+",
-	"TUBeKacxQJN0cSKEyxVbKA0I0lulfuNy9TUheqsUWzgg6KSsugJpHrMlF5ZxVglrK/gCvhnAJX+XvLFz",
-	"pcXv8NXPwIiZhJIJiefgSBc3Hin2EOWvXwwlWGHFtbB4NLVWNWgrSLZxhHiq9ML9NSq5hQMrUJyuicXx",
-	"aLKy9FC8XUj788P21oihcdC4O/ZJWv4NTEe4T5Ib62fyXGnGnZIwSh7m4JoKEjwbF0TOGjIFyFI4JI2H",
-	"bORKEI9t20ZA73+6e2/GI9XYQpHy2/bYa3/bzXhklbq6NER8yVZks5gQGNegjSAS2gn0TaoK3zksjN05",
-	"+7204H2Ij6rJv6BAydrZipPrslm4RTTMhLEaidoxh5jJS+H+uoLVJXwq5lzOHNE0daW4e8lCmAW3xRz1",
-	"srFKk4ZeqGvupDxorZwR6WX/JcgS3GOmMXX4W4NpFvS/YK2QM4NsqZvJaDya8OKqqeMbL0ut6trfrK9B",
-	"J7trCSLs7qUg5bbGC3TV/xIWFmboyeMZ0tu41hx/y6yt5jTPBKZKQ7DY3H1ooD9mfGJAWqYkXqi4sYOo",
-	"dO3Ak33kjvgpYW5j+3uxtwZuSfANkx3SG4ObZmIKuTfkwupB5PTvIn+QRBvDT9FjZOMM16ALy+bAaf2V",
-	"HqSuqfQpK0Q9B+2s7IGSaG+cO7k49EATJyoLrY1mOxPlmC3nokCjnDMDhQbcQ7QBR79Of/m5PP7lJAeV",
-	"ExgTYTNIuRC/R6aom0klCnYFK8cNGgqlyzE7RltMNY5F4DAvr2F1GWR2d/k3F09QX8Kitqu4EHfvyKqV",
-	"/Cp/VUsmLCN5CBrKM1bU9SXhZsyWMIl/81r4vx+zBV856xffnX2bY/ZLAyBvzVPjkeJQX865mW+Cb+b8",
-	"9NHPY2bm/GQvbHhBvbniP+eAXoqgQIKzuq6B+duTpSZKVcBlspYT+hky+LuswBi33oJfgWFckhvkYxZR",
-	"SrYwJy8bhrlWy7ToS+AjlZIFbSqkMHMoHQGaPAVegxZTscao/ZznNbv5EtXu5WXKvFHLt0K0Ja2ufg1H",
-	"2m444c6Ek1KCClIlgTvZ8TaBTRIyL7CJS4YLbC9tM0rXKsurPNein4A2yZco1QBieEX/Fp05u7HDrydf",
-	"ZTbs8gQZasnR082Z0bspK7fj51xUjYbb+RVFb6wveX1ke0HIEiXu5nfQyvR4BVCVw0nqn0LDcwxIZKiq",
-	"hpyz2All8bLUYPKgaOAmLzo5OtSMTFZmuCh7FojxmJYITo5Pf2E/1ry4AvvTlqfMJdmbOW9XX6MoI/JT",
-	"UkLhLgUDVQw1TXRTQS9Z11pZVaiKgs3CsolWV5DdZ2MaXlWrHkwJw/wNBC9vDOymZPR88AA3MdJiNh6S",
-	"30wLS6SkLfSfl2pTujicBgM37TJE48JZkETVB0+wB4cBIyr4h/c69/Ju+NSCHuzcbD88Arlvm/9oneL7",
-	"s7rnUFyZZpGJur++ePFfDC+63S4DM3sxDrLQq9pCOWZz+NSV38efTvjp5EHxsMzKw70NfX/XjgOlu7Ya",
-	"jlrMhOTVZQ8Cnwa5gLI37nAgKsn27Fd/8WgixjYATG2rTbvtFkESr+/CCsGQ2UBJ3GjH6mltrUgucbt5",
-	"4sUQVIZwKzXJmtiEdWHYFdT2cGt07g5o/msG73hT2TTStBDGuGvjUckXfIZYVbqec5kN6fQG/xJiWDMr",
-	"SA5NHWSS0dJfYhES5B6ClmDwCCNCsqcf2bXHHPASxPCViUpToGkRkNTIK6mWsn27AV5Beel/TVVFOdrw",
-	"3/Q7h7+YNA5Ln2Rv+6swVulMANmgTBuuVi5IBmY0irFQpzHQddFjlwCS2aVi/p1592spZKmW6Y7mqtFI",
-	"TqvM1tYO1T+9Bs04bjN3ni/V7EnIsW4i6ApWefrkVTMgJOYeDzf3vDzmpcOGS5g0M0yVTtVoPFpyLWPI",
-	"NXe4bo2sxfD1Qphu04XSexjsL9XsDT6y01wKK/egz69yKxcm5tgzlPuCUKF0CZoJ6X07O4cVW2K5gJrN",
-	"SIcO3XdLbRk2uoukRxUoalhtwnjkqw52k3ObjAiFEOHRDhJzR/WbMAbKZ9fZOOsCL25x/ME9Z1gpSkxc",
-	"FmoBY3ZM3iT5Fu6/Uap+iTLw78/B/brNBgUGVVeeLUnROXu+83BLWEnhwVo08/k5+/Xhoz85YLuo6FPF",
-	"qF6c3YY5wjEpwO15NczP530xWopPVGPHbIkGSkCkkj6Xng8k+vz+5wzd+XT/LiKi2+JSW5XtRVKXsLGL",
-	"gi+AWcVqboxjTfTFLdS0FYyTxXjJLeIb0bHO2Wc1SIYIdQZ1mddpqSc5TJSCuM6xw1NnpAwWyOQsD3yp",
-	"ycZwhr8w57bHjfjlE6ASpHQxnCUCTBpuCA0NtdI77Vx8+A3d6ukXBj1zgXeub4ye74XyTYRpkEv7BnjJ",
-	"Jry4Gmraq6qCwm4N42OWFkpvGpt8DN9tugILW1cK/LVJ3MlKwcwfRmYxbD+M98joycC4cvB5bTB2aqD9",
-	"2SMMUYGavDk0FdpYdnJ8fDxYjwcfMKPCpxp6mdeZXP5gSEqhDeGPbCARBBdrGMb924aKgWIOZVNBuZUw",
-	"JjDjkk3cIRiopj1pIsv1XnEQY6kGIIM5MsFq0NwqPQ7mq0Ng/t1pVuY2HLfJ/JoCBSEJE/moBT9FYsux",
-	"nYxLcDb7nWWUkEhHCe1ukToxwMzLUrit8upviQCa8srAuhLsCBPvyPsb8ydvlafUbbLlpg/IiyB5t0Cx",
-	"VaSZ7SKtVBIu96mC6JcJF4pNuc4r87xT9c85SLSckERMyxtp4kPCNRXsDuMHzXPymcRIDZqRe5tA2dYb",
-	"uUcvK7EQGVB/U8ayydoqzpieYlUgw8cGZw6k9KIoIwDuUJaQJ39ZwTSXabJU6u523eaX56IC5iMtWSQl",
-	"AiobYlq6M5XKl28OPzfMMO5FifckrsLp9EmkhGO6UHeEFZJhh6R2iSQq98qwOpaZ8Um1y+yQbAKM7i79",
-	"QSZ5tnAaGatmrkTRE0bljK52NPzm2a3p8kLJqZg1Gvo8qWnFZ2bMQF4LreQCgyeaeXkaU4Jp2m+Ro5k5",
-	"VHUWoP4yFpTGnCqeoRQUe8RIUxpq9H0AtHc8/QYt8bKJ1YDhzM1S2GKe9WNlbzOA2/84FnOU3MzJYWh3",
-	"3K0P70la9KYVcEPOuZsqXXR2FnTWeORgwAvxDMipwH6WD9lqmEKD7clChMDeRhgIIRgz7svNKz5jS9VU",
-	"pSPWmbgGeciQzmj1M2bAtjU6XZw8yFPBNdcizx4eG8kWuwuev37+/Nmby4tnFxcvXr+6fPv25dAagfhO",
-	"T4QBAx3aj8cUcTdOudmT6RZhkA9QLrixoC+vYHUZEgG51Ak2xuCtWFEmDEU/3H9rWAhZkm3ixKSTH039",
-	"2NdFkV+AbsxklUNghjJ8qerggLgXdruimEkN7Pqut6DNnFNl7n6GnQYDGTX5yrdKcMtmHltWUeJzyQ1r",
-	"j7sjIpPmmxPs6VhH2YJ/ekE3PzjNpAVgi1k6YPXuFv7hSBOtK+o9SnjRrDMjYvpT+roEvoDprLUqZvKF",
-	"3BPnWMLfUfc1N2apdElwtLs8HdB81QmX4cpZIrFZC/F5U1VMGFQ+IcRvrNJ8BoxXSsIZ8xVjjKPzOW0M",
-	"lGPPTwaDgKhqy1TckveFyPDRGx/9bKoqK2QddGZLmszpioniumRmrpaeMEmomK49eAc9D2v2vVV6sLuN",
-	"a1z2B+UuhCy8feIMyr1WzUfdvmzFpApv3YYMxa6x7HHQcipEGXotNUcozuv1qYlcmGlX7DS5w9Gq30Te",
-	"9Sq55RNudofvKHI3HpXCXF06N3qgHY7399Qgot/lcw7iCzIOMeJ5mffrnmMWIZTJdn0z5czekJDz/2uy",
-	"Pk0aal6nAr+w6VIX8R3lMIZuZI/K9Bm3sOSrgccf7s6ff+XIWPaULVEBn5ciREVhdWZV11p6d3b24ezk",
-	"9NHP+bo75PTLYe73PoeTduFcqpq2ssk0ngR6AHhzOwJJ0wJ3IXVMiM0PjadjLqC8B+x6PyOzs3NPDtgJ",
-	"2lvhnm7qC0KX2idQBwmmTgV7D7BzZaAVB4mmzsNsK9Mvq9cZYrJib19e5GX27crnm9rhaFczXKwCWzPv",
-	"fNSBCvJ8nj3U06B9qheU02OhUmsgmfaWE3nHikILPxg2aURP5vM2lf6YDmujx2tISgvXvIyj80xUXktj",
-	"Xa2a0H3aCNDWuw8p+N8wcjr2SV/ariMoU7ZeE2EdvZoq5ZxEbFsEgwGS6JBuA0RHn+bt48iVQwtMeVWx",
-	"gKmBpPXHMjJCI2V+zoWTocH2pyT5p1qgYagpE1VwWUBVOXfg9JhxyxaKSoBu3U+5j9FQcT3z+YyNTNCE",
-	"UHSyP3T9bScLIeMJrlllGsAHyydQqaUXSxn/aXBa/kuS1l+gZAflucPdTRTtGbHv9yokq7WahTaJAXtt",
-	"V90rGt7IfTSEVHelIL5W2xcdzRapGMlxl/ROMNWK8uQsM0fQSoiWzQKB5WToW82lmVL/zLofbmFR276k",
-	"zF/VkqmpBdk5DeykNFZUFSvFdAo9SbYh1dAkwBwHzkHD4H4ATCr0JPCMWoCdCzmjmOFG+ePAPqjBZdck",
-	"fU0PNKQA/HFh/lB54NQC9shH9dZY79t4IHaOUiBZ8eLPa2UK6/OOiiuwJkyvuoakpA/DVc7w3Ufn7ep7",
-	"8DYeziRqm6O6TRD9ecMBAFAXV9bpJoNqqHK4B6fofhOnQ92j7Mb+LqPIPkPLC8eVaRhjTisx/WnEGaXT",
-	"2LITf9JiNreH7NwnC7HoHhO3nJF96hhGSY+qJRU3p3HNeJc3semvpgUtG9xcy/FuobdWYN2KxOiFvYT2",
-	"5EtXzhX4xnlroTvBK6ygQQIUaQFL69wEEduKt5hD7qqMCN02vdNTMGz95eGJmqjIdmVq2qW3wZVPaPX4",
-	"9J4groQsjbcdxyyMWEFi745BuROD+6ugKFRC5VAVlUGn7/V4egKn5YPi4eQR//nXP/3yy59+/Zk/mjws",
-	"HpSncDI9RvqyFrRD3P9+d3zwKz+Yfvj84PTmP3KipW38Herl/bWnOW0BfK2WJUlST6emkzDu4x9/Y1Li",
-	"5Vf9kEs9GSgaLezqwh2ABxq47utW9mOiMC9CKVC6ox14haEcWiG+b25tTbF4dSWybcTW2fZhClBMreLb",
-	"4sg+/3Q7kxGnRl4WcWpkIJha/CesaPQVNrD0J4BCPR8OOmSF08oGcGJEiTUgpTpkb6mz2b2DhqiJ0O2s",
-	"4QfzXtZaFc4hYU+KAsdOYOqIE/BJI37YXenr5mk7OKAQQXN26XuJ4zXbgVw4D4PQGXAvWV3xInbO0DKH",
-	"7AkrnP5KU1jvZWpNai3AsHOaMnbwdlUDS+eM/csonAYWavFFd6zne+leRlPQ2PrEzsP38r0MUUNnDvtQ",
-	"OJQ+6S00TckL6HD3NFL8u4FDdh6GFpgxu4IVIv+9pEFseCOl++lQhHQQcWmWoA/fU7SqAEkJGU8XT2pe",
-	"zOHg9NAxcqMrT4Dm7OhouVwecrx8qPTsyD9rjl6+OH/26uIZPtN2EYxol6ylsBjDG50gT9YgeS1GZ6MH",
-	"h8eHD0huzJGJjngtjrrzoGbEvjGL+aIcnY2cEH/S3jbuTGR9l2NBmlraGfjQtvhRP8X9TTHNqxXjFUuc",
-	"UoPpb5pmyivmbDLTB5MfENJCtJfWCQPTtlUAOKhzbw5TzIZOg4zT1jbR8DRUAwPzZ75K5t9SAVYOhDhF",
-	"oIVgw1xaCCkWzlA8yZlO+a2FIrl22VheizUOC/7Jr3mMP7e94sPaMNPT4+Mt4wr3G1PYGaeWG2FKc4eJ",
-	"2hc4I/Lh8UnfqhHMo85sRXzo4e6H4kBMBCO2FW9/KBntiuq0WSy4XgUdM+d1DTJUNkhYgrFU6u/UFZ85",
-	"Hh9V4hpGH9zTKDSS2WO9EuOpv+cejyYZj9Yz/jTdzpcfze0x7ZERZSK3vFKzNjZzBXWK7pDE+OC8ZmV6",
-	"2lN9oedMgWFKMmdDoWdD9gCdESlIEOgLTio1cepSr9WKOdbvHuA59vo/DeMH1wR+DgntLWHG9SZTntzx",
-	"yedO/QWqmAUv4Tas+Ovuh+KQ3DsjkA5pNDWT2KO9SRNrXHj02UnUG6KR0K3UPc432Blw18f5MFP/idif",
-	"4eC670gQEn6cGRtQlOPErKj7s1pK58BF5O4h7a5leWj+XQkLD7qkHxXsREiOSjMzvntdDV38r5fCAgu5",
-	"0O/qAAIWdx3BGuXeckz6iTcstliTHwKzJXVjvSrvPKaTt1rI6SR7KtD0EnkCM4G9COHqgKn/BrjGAbT9",
-	"9nLGQs6upHSPPRaQGoKB/mc6cq8dDhNyMetD8na93uGI+vfzQPh60s1Gqh7LOYQYMkutW5fHXQvz+E6M",
-	"2Ed/IBs2GUu404KlsPI8jBTAUehoowjJeFV9SyvK89eYOVIF6ukg+kfKCwIjsGqrKf3/DNaU58EJ/SJN",
-	"Od75OQimZAF+pnyPG0xx9Tv84MP/E/rbBxuohK2qsCcbBRIFAmdK5QmlR7n/BWwkhXtmzhxjro9OvJJq",
-	"iT6EsN+XdsddTdoD6jmD/bgNP72yoaA9jx+BLA+Scb5ftPQ258tTGn7xQ4OvNSPZOaNIIA309TCgm8Xe",
-	"UsTQa3dfsBVDYzhZWAMrgZebLtkzWV7EWbb3asFTTFVC/PBFGB0w5yX73kTDM/wUVJS+7TjgodriKJZk",
-	"zSBfa+WbbCS2kQAv5iTj18Mph6ydfUZyA3u0Ev6OHy1yjL5JAU5/P/fW1c4QLCZynV53KsdPxcspGhxk",
-	"2Wc+Pjo5HWy/fS/xvDg69P+uWJ478+uk7Cuh+WCR37fIpU9Z3IG0XTfJ3LK3M8n2MH5CT9d3dPY44phx",
-	"Fst+g3biMy72knV+hTs/wwta9ysc4jMnf9FEMm1bgDBt/57qttPEEKyqQTKr1Hdm+Lpdpcwe9zzVasGk",
-	"WrId2o5mxvXqN6QtfXDhyAmrTDBBqgwFmhxm/+fF61dn7+VHY7k1H9mP2NH4E+OWvBxfpCRJM1Kl1eP3",
-	"8mNIQn1kP4YUS3xoHDJTba7qB8NEGTpZEeYfjFsmFll8ZD92qmF+Sl/YjkfwziyXK6+yHYxYCtVe7Bg/",
-	"7iVY+Om2FouHf6JnRExkjzOvC0Mx3BI0O+8j+zGZ8PdTeDHSJ6atcXi9UsxUaklJ+KoK+ujMvc7MsX+X",
-	"myu8XAlse5GwPHwv/+mQ9pIbe4DLH7z48zjFoYCkrU1iKSFZJmMc6hQqxR/76fMaqNidLEDO4hawsLKd",
-	"LgSLw/fyifvfBdUXu6twDXrFTh6Fsru0MBMq/4FGyo5vuFxEZoONnJjNtKFH2wDIx0StF6rRBeAXQY0f",
-	"9Z79wGcHa73RtOMhbvW6qWLhkyUuOzBWA190bZWdkd0XNqZ4GmlFRQN0RAksburbhWSeYy88FT7EgyAu",
-	"XTGfuu5JIqZNmL0h1edpI819WYTJfPsBecR2jod/+7fEf+SCCU/74JJu1bH/5ONkRX+kkXX/EbF4JPN2",
-	"AHJfPCTMSN7BnU8km6sGR8EaC5T5PDkO0gAj3pyVfNW5gbOFkI3tDYq1c4szMWo/AHnYPOT7dDAChnpI",
-	"SVVl4hK+sBT1N63Gi012vsH02xLX1DO4j1kgreHJKu3Or5+9KzXbztov1czsbQom83iH3BubmYbcjN8d",
-	"3lo4Q0OW/6hlM6d/JDc7jNu+Ry/7DqVnpWb+cM3WOpgNiemo/Kj02ctecg/pzT8oye9HB58OZLlJCwMS",
-	"1HEMuTNl0FquxG2iibc//ydVlR59tx4HbRqsPSeSSAX3TpLY26s6Yx8rNfvIfoxY+inxggjAnA9EXkze",
-	"vXgvt/oXG9onfBGahrWnHiQq7OWGe5G4Ez22/Es16zPn/3iSPooDL+f/v0Px9VnyZcKOPX7EBsfFxt++",
-	"rO6FVfWFb5i/v9DTKxW/YZ4mTtz/lqL8lkh1+6cPyjndr52Phq2mROEO5H1Knv4CNiDz3swHekGPCY2d",
-	"Vm37m2fZWn17a7kXv+P2k/sRZPyEAMYCt1d+rtMy1wn+0eF7qsrV3aI+zEq+6bbuWN3Azcaxn97tu8NI",
-	"+Zzgoqmm31FhJx4X43KdNLZWdna+Q9sj0sRMvm7uN5b+Nvbu4Bcvpkwq1hhIDYPDO8KSmEmmmq5dRTjY",
-	"KoZiNnf3ZtwroGRCflOD01zFzlzH/sIwE+Dq2XuPFKDpi/ckAWjxQby/DdOPk+4vSq3dpm7ldADvvlXq",
-	"Ny5Xtzos3204Onv3oVNIEDr/2s63tEkue3otP7fzUvtpOY4+vT+tmoyZzcjXZxi098COQxMhfdMptvIt",
-	"Fk6TOc/tB8PmUNXfkp/WK6TQ+nJ+StC3oIFcTZqQjAMrnPjKmZPYGldkvif+pM3BoHfomyTRKZJKUsPF",
-	"KjqO/t1C0gQCGruK86eT8dch5RQ/i0sT8TFjm+nHwDd2SGQfto99xXHq7bvRFUB9EAemfIgzaCs1O/Cf",
-	"xorfWEuHU9NY5pub8X40F2b0DhIqX43i47m1o7ORmI930+RTXkYj6dtVxJJICvIlPwV+q+sUxs/2iiW8",
-	"4T5PCF+w7Wx8XpJmhitZMlWVf6iwuDBsoRbdusa1aHgy+rAf02Fy3T3iml7R61fh5W/qqda8gNRZ4ldg",
-	"mLBbzeXODIfefMPbZBzDvWG4M/iiLwMkoTMnrA3z0aAamhFCgcbHfh576cdJrt1LF3xa8lEy7O3bnWBm",
-	"EFpw1ZWB9KNzFbdQpRmkZKbI5tkefRbl1tL9cxzKF6dz3KdjFL8yGEZBUsXRd1k7/2etauef0myV9Nh6",
-	"TmZIFxYOyOnvXBg2HIsKDefAKzv/fWtOGm8ZDQuc1hUXawzdjl1RVxjGHhJCxQKW+3A04nek5sD84A4c",
-	"xpueByHFs8kCrBbFVi3+m7/li1G0GyOS/U3jKA9ozA+G4ew5ynjeC5b8jtAHa1/chyINvFxtpaE3wEsh",
-	"ieq/Ghl5x8JH3B8dP9j7TV4ZnrFpU1XDXvpK2VBVJrx+wcPyQ8Hu6bxSqvZDbPQ1eNUQmp7d39SkTuNT",
-	"ssfZfcnnOLHn3YebcTsZ6N2HG/RpnL2bLx8TJpmaQjNYjlD++1dueIE4O+cwbb0kP38zkZSrijpMc/jX",
-	"kHkqtrfRNBrftxRNIf/BpxKLEyeqsT59vjY6xWRW7hlO6p9rhfvmk94eWwte0s4m2aEGKYKCubmx7Es1",
-	"G7dei1uMipXiBKIuntFpyaBZabZQUtA8usdMqjCAyDAJUNKIML+KJ6CbDzf/JwAA//8=",
+	"7H1rk9s2tuBfQWnvVpJa9dN2Jml/snvsGe91nFm3Z+ZWxd42RB5JmKYADgC2rLj6v2/hHAAEJVCi3A/H",
+	"u/sp7ogEDg7O+8XPo0ItaiVBWjM6+zyqueYLsKDxr780XJfuHyWYQovaCiVHZ6NncsVqPgNWcMkMyJJx",
+	"puHfDRjL7JxbNueGScUmqlyN2aSxTCrLlsLOmZ0Lw+bAS9CHo/FIuOXoz9F4JPkCRmej/zo4V9Mp6INz",
+	"JY2qYDQeudWFhnJ0ZnUD45Ep5rDgDrL/0DAdnY3+21F7jiP61RwR+Dc349FrNTuvBEibOQwr8JfvDHP7",
+	"M6XZVMgZ6FoLaSOQ/25Ar1oY6Z1RCsmCf3oNcmbno7PTJ4/Ho4WQ4e+T8ciuaveesVrIWYDpNVxDtQnS",
+	"uzmwCrixzMA1aPfHNVR9oOCPo6E4ibt6EN7BpwxS/sa1ZWrK7BzYAozhMxg7zKgp45Jxa7WYNBaesoIb",
+	"YKUCg1e84NYmF7sGqHVb3QZjb3CdHLY6VzhmNegCpD0AWagSSsYN42w5VxU8ZZyZips5E4b999OXEdaa",
+	"23kLKv5nG9ntB/qNW8rUShpAvnomV3/TalLBwv1VKGk9afK6rkTB3cmOanrif/zLuGN+Hni/YV3cdJNt",
+	"lZ2DZn5pd3hiPoTqLVi9Ong2taA3sXwBhZKlGRMbPz79mXFZsifHjw47V+pPLqSFGWgHxc149JyXb0k8",
+	"7HFc+MQXdeXv23JROYSCMULJA2urM7ZojGUTYLUywoprd19TAVXZfc5BZ7ltzOjs8fHxeGSFdYs6mFgA",
+	"6mZ8e+Q6KiQ4kQYNsg7Cg4haOrEoDFtqJWeEQ2EP3c7nSk4rUdiHpIRfJTDdSMN4pYGXKwTkjbIvVSPL",
+	"hwTkjXIaAzRJFydCuFyxhdKAIL1T6hcuVw8J0Tul2MIBQTdl1RVI85QtubCMs0pYW8EX8M0ALvm75I2d",
+	"Ky1+hwe/AyNmEkomJN6DI108eKTYQ5S/fjGUYIUV18Li1dRa1aCtINnGEeKp0gv3r1HJLRxYgeJ0TSyO",
+	"R5OVpZfi40LaHx+3j0YMjYPG3XFO0vJvYTrCc5LcWL+Tl0oz7pSEUfIwB9dUkODZ+EHkrCFTgCyFQ9J4",
+	"yEGuBPHYtmME9P6ne/ZmPFKNLRQpv22v/eofuxmPrFJXl4aIr3shqplUyW3IZjEhwK5BG0FEtfMYN6ly",
+	"/M3hZexu3p+uBfhDfFVN/gUFytrO4Zykl83CLaJhJozVSOaOXcRMXgr3rytYXcKnYs7lzAHe1JXibpOF",
+	"MAtuizlqamOVJp29UNfcyX3QWjmz0muDS5AluNdMY+rwbw2mWdD/BWuFnBlkVN1MRuPRhBdXTR13vCy1",
+	"qmv/sL4GnZyuJZFwuteC1N0ad9Cv/i9hYWGG0gLeKu3Gteb4t8xab04XTWCqNAQbzj2HJvtTxicGpGVK",
+	"4g8VN3YQ3a5deHKO3BU/J8xtHH8vhtfALYnCYdJEevNw03BMIfemXVg9CKH+U+Qvkmhj+C16jGzc4Rp0",
+	"YdkcOK0H04PUNSU/ZYWo56Cd3T1QNu2Ncycph15o4lZlobXRkGeiHLPlXBRopnNmoNCAZ4hW4ejn6U8/",
+	"lsc/neSgcgJjImwGKRfi98gUdTOpRMGuYOW4QUOhdDlmx2idqcaxCBzmJTisLoMU7y7/9uIZalBY1HYV",
+	"F+Juj6yiya/yV7VkwjKSh6ChPGNFXV8SbsZsCZP4b14L/++nbMFXzh7GvbO7OWa/NADy1jw1HikO9eWc",
+	"m/km+GbOT5/8OGZmzk/2woYX1Jsr/nMO6LcICi04O+wamH88WWqiVAVcJms5oZ8hg7/LCoxx6y34FRjG",
+	"JTlGPooRpWQLc7LZMMy1WqZFXwIfqZQsaFMhhZlD6QjQ5CnwGrSYijVG7ec8r9nNl6h2Ly9T5o1avhWi",
+	"LWl19Wu40vbACXcmnJQSVJAqCdzJibcJbJKQeYFNXDJcYHtpm1G6Vlle5bkWPQe0Sb5EqQYQwxb9R3QG",
+	"7sYJH06+ymwg5hky1JKj75szrHdTVu7EL7moGg238zSK3uhfsn1ke0HIEiWe5nfQyvT4CVCVw0nqn0LD",
+	"SwxRZKiqhpz72Alu8bLUYPKgaOAmLzo5utiMTFZmuCh7FogRmpYITo5Pf2Lf17y4AvvDlrfMJdmbOf9X",
+	"X6MoI/JTUkLhfgoGqhhqmuimgl6yrrWyqlAVhZ+FZROtriB7zsY0vKpWPZgShvkHCF7eGNhNyej54AVu",
+	"YqTFbLwkf5gWlkhJW+g/L9Wm9ONwGgzctMsQjQtnQRJVHzzBHhwGjKjgH97r3Mu74VMLerBzs/3yCOS+",
+	"Y/6jdYrvz+qeQ3FlmkUmDv/rxav/YvijO+0yMLMX4yALvaotlGM2h09d+X386YSfTh4Vj8usPNzb0PdP",
+	"7bhQemqr4ajFTEheXfYg8HmQCyh74wkHopJsz371F68mYmwDwNS22rTbbhEk8fourBAMmQ2UxIN2rJ7W",
+	"1orkEo+bJ14MSmUIt1KTrIlNWBeGXUFtD7fG6+6A5h8ynMebyqaRpoUwxv02HpV8wWeIVaXrOZfZkE5v",
+	"ODAhhjWzguTQ1EEmGS39JRYhQe4haAkGrzAiJHv7kV17zAEvQQxfmag0BZoWAUmNvJJqKdvdDfAKykv/",
+	"11RVlLUN/5v+zuEvppHD0ifZx/4qjFU6E1I2KNOGq5ULkoEZjWIs1GlUdF302CWAZHapmN8z734thSzV",
+	"Mj3RXDUayWmVOdrapfq316AZx2Pm7vO1mj0LWddNBF3BKk+fvGoGhMTc6+Hhns1jpjocuIRJM8Pk6VSN",
+	"xqMl1zKGXHOX69bIWgwPF8J0hy6U3sNgf61mb/GVneZSWLkHfX6VW7kwMeueodxXhAqlS9BMSO/b2Tms",
+	"2BILCNRsRjp06Llbasuw0V2kQapAUcOqFcYjX4ewm5zbZEQojQivdpCYu6pfhDFQvrjOxlkX+OMWxx/c",
+	"e4aVosRUZqEWMGbH5E2Sb+H+N0rVL1EGfv8c3L+2+aHAoOrKsyUpOmfPd15uCSspRViLZr48Zz8/fvIn",
+	"B2wXFX2qGNWLs9swazgmBbg904YZ+7wvRkvxiWrsmC3RQAmIVNJn1/OBRJ/x/5yhO18AsIuI6LG41FZl",
+	"e5FUKmycouALYFaxmhvjWBN9cQs1HQXjZDFecov4RnSsc/ZZDZIhQp1BXeZ1WupJDhOlIK5z7PDcGSmD",
+	"BTI5ywM3NdkYzvANc257PIhfPgEqQUoXw1kiwKThhtDQUCu9087Fl9/So55+YdA7F/jk+sHo/V4o30aY",
+	"Brm0b4GXbMKLq6GmvaoqKOzWMD5maaH0prHJx/DdoSuwsHWlwF+bxJ2sFMz8YWQWw/bDeI+MngyMKwef",
+	"1wZjpwbaP3uEISpQkzeHpkIby06Oj48H6/HgA2ZU+FRDL/M6k8tfDEkptCH8lQ0kguBiDcO4322oGCjm",
+	"UDYVlFsJYwIzLtnEXYKBatqTJrJc7xUHMZZqADKYIxOsBs2t0uNgvjoE5vdOszK34bhN5tcUKAhJmMhH",
+	"LfgpEluO7WRcgrPZ7yyjhEQ6Smh3i9SJAWZelsIdlVd/SwTQlFcG1pVgR5h4R94/mL95qzylbpMtN31A",
+	"XgTJuwWKrSLNbBdppZJwuU8VRL9MuFBsynVemeedqn/OQaLlhCRiWt5IEx8SrqmEdxg/aJ6TzyRGatCM",
+	"3Nvuer0VSG6xy0osRAb4X5SxbLK2rjOvp1g5yPC1wbkEKb1wyoiEO5Qu5NtfVjDN5Z4slcO7U7cZ57mo",
+	"gPnYy0C0JUIsG4ZaunuXyhd9Dr9bzELuRa33JNLCffVJrYSrulB3BBqSaofIdoktKgnLiAMsReOTapdp",
+	"ItkEGD1d+qtNcnHhNjKWz1yJoifUyhn92rECNu9uTd8XSk7FrNHQ521NKz4zYwbyWmglFxhg0czL3Jg2",
+	"TFODixzNzKGqswD1l7qgxOZUJw2loPgkRqPScKTvHqCz4+03aK2XTawYDHdulsIW86yvK3tbCNz5x7Hg",
+	"o+RmTk5Fe+JuVXlPYqM39YAHcg7gVOmic7Kg18YjBwP+EO+AHA/sgvmQrZgpNNieTEUI/m2EihCCMeO+",
+	"SL3iM7ZUTVU6Yp2Ja5CHDOmMVj9jBmxbx9PFyaM8FVxzLfLs4bGRHLG74PmvL1++eHt58eLi4tWvby7f",
+	"vXs9tI4g7umJMGCgQ/vxmiLuxik3ezLdIgzyQcwFNxb05RWsLkOyIJdewXYafBSrzoShCIn73xoWQpZk",
+	"vzgx6eRHUz/1tVPkO6CrM1nlEJihDF/OOjho7oXdrkhnUie7fuotaDPnVL27n/GnwUBGcb7xDRbcspnH",
+	"llWUHF1yw9rr7ojIpGXnBDtB1lG24J9e0cOPTjOpA9hiug5YvXuEfzjSRAuMOpYSXjTrzIiY/pRul8AX",
+	"MJ21aMVMvpJ74hwL/zvqvubGLJUuCY72lKcDWrY6ITVcOUskNmtFvmyqigmDyiekAYxVms+A8UpJOGO+",
+	"qoxxdFCnjYFy7PnJYKAQVW2Zilvy0BAZPsLjI6RNVWWFrIPObEmlOV0xUVyXzMzV0hMmCRXTtRDvoFNi",
+	"zQewSg92yXGNy/7A3YWQhbdPnEG516r5yNyXrZhU6q3bkKEgNpZGDlpOhUhEr6XmCMV5xj59kQtF7Yqv",
+	"Jk84WvWHyLtnJbd8ws3uEB9F98ajUpirS+dqD7TD8fmeOkX0zXxeQnxBViJGRS/zvt9LzDSEUtqut6ac",
+	"2RuSdv7/moFeThqgXqcLv5Xp0htxImU+hh5tj3r2Gbew5KuBBBGezlNE5Qhb9hQ7UdmflytEV2F1ZlXX",
+	"fvrt7OzD2cnpkx/z1XrI+5fDnPbbXVfazXOpajrcJmN5MukB6e1dE1GacLgLWWVC1H9opB6zDOWD3ID3",
+	"VzJnPfdEhH2ovdX06TG/IEyqfbJ2kIDrVMv3ADtXBlqxkmj8PMy2Mv0yf52NJiv27vVFXvbfrlS/qR2O",
+	"9m/FizVoa4ajj2dQOaDP8odqHrR89YIyiizUiQ0k5d5iJu+yUdDiO8MmjejJu96mzwCTcW3seg1tadmc",
+	"l5V0w4kybamuq68TTkjbENpq+yHtBhvmU8fy6UsadgRuyvprgq+jsVN1n5OjbYNiMG0SXdRtv+ho6rzl",
+	"Hfl0aHkrryoWMDWQtP5Y5kto48zP3XByNngVlKL/VAs0OTXlwQouC6gq52icHjNu2UJRAdKtuzn3MT4q",
+	"rmc+m7KRh5oQik72h66/6WUhZLzBNXtPA/jA/AQqtfRiKeOZDS4K+JKU+Rco4kFZ9vB0E4V9RhH4swrJ",
+	"aq1moUljwFnbVfeKszdyHw0h1V0piIdqOqOr2SIVIznukt4JplpRntxl5gpaCdGyWSCwnAx9p7k0U+re",
+	"WffwLSxq25cA+qtaMjW1IDu3gX2cxoqqYqWYTqEnxTekFpsEmOPAOWgY3I2A6Yqe9KFRC7BzIWcUjdwo",
+	"vhzYhTW46Jukr+mBhhSAvy7MXioPnFrAHpmu3grvfdsexM7RDiQrXv15rUhiff5ScQXWhGla15AUFGIg",
+	"zJnC++i8XV0X3sbDGUlta1a3BWNAjrIfAOohyzrvZFANVQ4P4jg9dNp2qFOVPfzfZRTrZ2id4Yg1DWPM",
+	"qCXuAY1lo2QeW3aiX1rM5vaQnftUJbYFYNqYM7JhHVMp6dG5pPLrNKoan/JmOP2raUHLhlbXMsxbaLIV",
+	"arciQ9qwlxiffenKuRLkOCMu9E94pRa0TIAiLbFpHaAghlsRGDPYXbUSodumm3pKmq3/eXiaKCq7XXmi",
+	"dultcOXTaT2RAE8QV0KWxtuXYxaGwCCxdwe13IlR/iAoCrVaOVRFhdHpzD2ensBp+ah4PHnCf/z5Tz/9",
+	"9Keff+RPJo+LR+UpnEyPkb6sBe0Q979/Oz74mR9MP3x+dHrzHznR0rYmD/UE/9rTPrcAvlZbk6TIp1PT",
+	"SVf38Y9/MClC86t+yCW+DBSNFnZ14S7AAw1c9/VT+9FWmJWhBCw90Q7pwgAQrRD3m1tbUyZAXYlso7N1",
+	"9n+YUxQTu7hbHDPo327nSOKky8siTroMBFOL/4QVjevCFpv+9FOoOMThjKxwmtsAzrQosQKlVIfsHfVe",
+	"uz1o8JsI/dgavjPvZa1V4ZwW9qwocDAGJq44AZ+MCginK31lPx0HhyoiaM52fS9xJGg7RAwndhA6A+4l",
+	"qytexN4eWuaQPWOF019pAu29TC1OrQUYdk6T0Q7erWpg6Wy0fxmFE8xCt4DojiJ9L91mNLmNrU8ZPXwv",
+	"38sQa3Qmsw+7Q+lT7kLTZL+ADvdMI8W/Gzhk52GsghmzK1gh8t9LGh6HD1KxAV2KkA4iLs0S9OF7imgV",
+	"ICkd5OniWc2LORycHjpGbnTlCdCcHR0tl8tDjj8fKj078u+ao9evzl+8uXiB77R9DiM6JWspLMb5RifI",
+	"kzVIXovR2ejR4fHhI5Ibc2SiI16Lo+7Eqhmxb8yhvipHZyMnxJ+1j407U2R/y7EgTVrtjKRomxCp4+P+",
+	"Jq/m1YrxiiXO0cHkO01g5RVzNpnpg8mPMGkh2kvrhCFv2+oPHNS5ncOctaETLOOEuE00PA/1ysD8na+S",
+	"mb1U/pUDIc45aCHYMJcWQoqFMxRPcqZT/mihRK9dNhYAY4XFgn/yax7jn9u2+LA2gPX0+HjLiMX9Rit2",
+	"Br7lxq7SrGSi9gXOtXx8fNK3agTzqDMPEl96vPulOMQTwYiNz9tfSsbRojptFguuV0HHzHldgwx1FRKW",
+	"YCw1Izh1xWeOx0eVuIbRB/c2Co1kOlqvxHjun7nHq0kGuPWMbE2P8+VXc3tMe2REmcgtr9Ssjd9cQZ2i",
+	"OyQ6PjjPWpmeBlpfZjpTYJiSzNlQ6NmQPUB3RAoSBPqCk0pNnLrUa5VqjvW7F3iO0wiehwGJawI/h4T2",
+	"kTCXe5MpT+745nO3/gpVzIKXcBtW/Hn3S3Gw750RSIc0mppJ7CLfpIk1Ljz67CTqDdFI6KfqXudb7F24",
+	"6+t8nKk+RezPcLTeNyQICT/OjA0oynFiVtT9WS2lc+AicveQdteyPDT/roSFR13Sjwp2IiRHpZkZOb6u",
+	"hi7+12thgYV86Td1AQGLu65gjXJvOdr9xBsWW6zJD4HZkqq1XpV3HlPOWy3kdPo+lYd6iTyBmcBOiPDr",
+	"gC8VGOAaR+T228sZCzm7ktI99lhAaggG+j/ToYDt+JqQr1kf47dre4cjmjCQB8JXs262evVYziHEkFlq",
+	"3bo87lqYx3dixD75A9mwyeDEnRYshZXnYegBjm9HG0VIxqvqa1pRnr/GzJEqUEcJ0T9SXhAYgVVbTen/",
+	"z2BNeR6c0C/SlOOdn7BgShbg5+D3uMEUV7/Dj1T8P6G/fbCBCt+qCrvGUSBRIHCmVJ5QepT7X8BGUrhn",
+	"5swx5vpwxyupluhDCPttaXc81aS9oJ472I/b8HMxGwra8/gRyPIgGTj8RUtvc748peFXSjT4ejSSnTOK",
+	"BNLIYQ8DulnsHUUMvXb3RV0xNIazjzWwEni56ZK9kOVFnLZ7rxY8xVQlxI91hOEGc16yb000vMDPV0Xp",
+	"2w4sHqotjmLZ1gzy9Vi+xUdiEwvwYk4yfj2ccsja6WwkN7BDLOHv+KElx+ibFOD090tvXe0MwWIi1+l1",
+	"p3L83L6cosFRm33m45OT08H227cSz4vDTf/viuW5O79OSsMSmg8W+X2LXPrYxh1I23WTzC17O5NsD+Mn",
+	"dJR9Q3ePQ5gZZ7E0OGgnPuNiL1nnV7jzO7ygdR/gEl84+YsmkmmbCYRpuwdVt3UnhmBVDZJZpb4xw9ed",
+	"KmX2eOapVgsm1ZLt0HY01a5XvyFt6YMLR05YZYIJUmUo0OQw+z8vfn1z9l5+NJZb85F9j/2UPzBuycvx",
+	"RUqSNCPVXj19Lz+GJNRH9n1IscSXxiEz1eaqvjNMlKGPFmH+zrhlYpHFR/Z9pxrmh3TDdjiDd2a5XHmV",
+	"7WDEUqj2x47x4zbB4lB3tFhg/AO9I2Iie5zZLozkcEvQdL+P7PtkBuEPYWOkT0xb43h9pZip1JKS8FUV",
+	"9NGZ287MsXuYmyv8uRLYLCNhefhe/tMh7TU39gCXP3j153GKQwFJC53EckOyTMY4dipUkz/18/E1UEE8",
+	"WYCcxSNg8WU7/wgWh+/lM/d/F1SD7H6Fa9ArdvIklOalxZtQ+Y9KUnZ8w+UiMhts5MRspg0d4gZAPiVq",
+	"vVCNLgC/Ymr8MPrsR0k7WOuNph0PcavXTRULnyxx2YGxGviia6vsjOy+sjHF00grKhrxI0pg8VBfLyTz",
+	"EjvxqfAhXgRx6Yr51HVPEjFt+OwNqb5Mm23uyyJMJvAPyCO2U0T87l8T/5ELJjztnks6Y8f+M5WTFf0j",
+	"jaz7z5zFK5m3I5r74iFhivMO7nwm2Vw1OKzWWKDM58lxkAYY8eas5KvOA5wthGxsb1CsnayciVH7Ec3D",
+	"Jjbfp4MRMNRDSqoqE5fwlaWov2k1XmzE842qX5e4pp7BfcwCaQ1vVml3f/3sXanZdtZ+rWZmb1MwmRg8",
+	"5NnY8DTkYfxW8tbCGRoD/Uctmzn9I7nZYSD4PXrZdyg9KzXzl2u21sFsSExH5Uelz172kntIb/5BSX4/",
+	"Ovh0IMtNWhiQoI6D0p0pg9ZyJW4TTbz9/T+rqvTqu/U4aNNg7TmRRCq4d5LE3l7VGftYqdlH9n3E0g+J",
+	"F0QA5nwg8mLy7sV7udW/2NA+4SvWNE4+9SBRYS833IvEneix5V+rWZ85/8eT9FEceDn//x2Kh2fJ1wk7",
+	"9vgRGxwXm4P7sroXVtUXvqn+/kJPb1T87nqaOHH/txTl10SqOz998s7pfu18NGxHJQp3IO9T8vQXsAGZ",
+	"92Y+0AY9JjR2WrXtb55la/X1reVe/BK08QNfCDJ+5ABjgdsrP9dpmesE/+jwPVfl6m5RH6Y533Rbd6xu",
+	"4Gbj2k/vdu8w9D4nuGim6jdU2InXxbhcJ42tlZ2dL+X2iDQxk7829xtLfxd7d/CbHFMmFWsMpIbB4R1h",
+	"ScwkU03XriIcbBVDMZu7+zBuCyiZkF/V4DRXsTPXsb8wzAS4es7eIwVo9uM9SQBafBDvb8P006T7i1Jr",
+	"t6lbOR3Au++U+oXL1a0uy3cbjs5++9ApJAidf23nW9okl729lp/baa39tBwHr96fVk2G3Gbk6wsM2ntg",
+	"x6GJkL46FVv5FgunyZzn9p1hc6jqr8lP6xVSaH05PyXoW9BAribNZ8ahFk585cxJbI0rMl88f9bmYNA7",
+	"9E2S6BRJJanhYhUdR7+3kDSlgIa+4vTrZPh2SDnFD/fSzH7M2Gb6MXDHDonsw/axrzjO3P1tdAVQH8Sh",
+	"Kh/iBNxKzQ78x7viV+DS0dg0FPrmZrwfzYUJwYOEyoNRfLy3dnA3EvPxbpp8zstoJH29ilgSSUG+5GfQ",
+	"b3WdwvDbXrGED9znDeEG2+7G5yVpYrmSJVNV+YcKiwvDFmrRrWtci4YnAxP7MR2m290jrmmLXr8Kf/6q",
+	"nmrNC0idJX4Fhgm71VzuzHDozTe8S8Yx3BuGO4Mv+jJAEjqzxNowHw2zoRkhFGh86qfBl34I5dqz9INP",
+	"Sz5JBsJ9vRvMDEsLrroykH4Wr+IWqjSDlMwU2bzbo8+i3Fq6f46D++J0jvt0jOJ3EMO4SKo4+iZr5/+s",
+	"Ve38U5qtkl5bz80M6cLCATn9nQvDBmhRoeEceGXnv2/NSeMjo2GB07riYo2h27Er6grD2ENCqFjAch+O",
+	"RvzS1RyYH9yBI3zT+yCkeDZZgNWi2KrFf/GPfDGKdmNEsr9pHOUBjfnOMJxPRxnPe8GSPxH6YO3GfSjS",
+	"wMvVVhp6C7wUkqj+wcjIOxY+4v7k+NHeO3lleMamTVUN2/SNsqGqTHj9gpflh4Ld032lVO2H2Ohr8Koh",
+	"ND27f1OTOo1PyV5nd5PPcWLPbx9uxu1koN8+3KBP4+zdfPmYMMnUFJrBcoTy32+54QXi7JzDtPWS/PzN",
+	"RFKuKuowzeFfQ+at2N5G02h831I0hfznpkosTpyoxvr0+droFJNZuWeAqX+vFe6bb3p7bC14SSebZIca",
+	"pAgK5ubGsq/VbNx6LW4xKlaKE4i6eEanJYNmpdlCSUHz6J4yqcIAIsMkQEkjwvwqnoBuPtz8nwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

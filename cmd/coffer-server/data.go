@@ -18,12 +18,14 @@ import (
 	"coffer/store/sqlite"
 )
 
-// Names below --data, known to operators of the earlier server.
+// Names below --data. Operators of the earlier server know the first two.
 const (
 	catalogName   = "defensive.db"
 	blobsName     = "received_files"
 	masterKeyName = "master.key"
 	lockName      = "lock"
+	backupsName   = "backups"
+	tokenName     = "console.token"
 )
 
 // dataFlags say where the data is.
@@ -49,7 +51,7 @@ func (d *data) path(name string) string { return filepath.Join(d.folder, name) }
 func (d *data) onFull(f func()) { d.full.Store(&f) }
 
 // open opens the data folder, making what is missing.
-func (f dataFlags) open(ctx context.Context, log *slog.Logger) (_ *data, err error) {
+func (f dataFlags) open(ctx context.Context, log *slog.Logger, opts ...sqlite.Option) (_ *data, err error) {
 	d := &data{folder: f.Data, full: new(atomic.Pointer[func()])}
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
@@ -78,11 +80,11 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger) (_ *data, err err
 	if d.masterKey, err = f.masterKey(d, fresh, log); err != nil {
 		return nil, err
 	}
-	d.catalog, err = sqlite.Open(ctx, d.path(catalogName), sqlite.OnFull(func() {
+	d.catalog, err = sqlite.Open(ctx, d.path(catalogName), append(opts, sqlite.OnFull(func() {
 		if full := d.full.Load(); full != nil {
 			(*full)()
 		}
-	}))
+	}))...)
 	if err != nil {
 		return nil, fmt.Errorf("opening the catalog: %w", err)
 	}
@@ -92,12 +94,16 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger) (_ *data, err err
 	return d, nil
 }
 
+func (f dataFlags) masterKeyFile() string {
+	if f.MasterKeyFile == "" {
+		return filepath.Join(f.Data, masterKeyName)
+	}
+	return f.MasterKeyFile
+}
+
 // masterKey reads the key, or, for a fresh data folder, makes it.
 func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (server.MasterKey, error) {
-	secret := program.Secret{What: "the master key", Text: f.MasterKey, Variable: "COFFER_MASTER_KEY", File: f.MasterKeyFile}
-	if secret.File == "" {
-		secret.File = d.path(masterKeyName)
-	}
+	secret := program.Secret{What: "the master key", Text: f.MasterKey, Variable: "COFFER_MASTER_KEY", File: f.masterKeyFile()}
 	key, err := secret.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		if !fresh {

@@ -14,11 +14,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/text/encoding/htmlindex"
 
 	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/server"
+	"coffer/store/sqlite"
 )
 
 // serveCmd serves clients until it is told to stop.
@@ -26,6 +28,7 @@ type serveCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_"`
 	program.TLSFlags `envprefix:"COFFER_"`
+	consoleFlags
 
 	Listen         string           `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256"`
 	InternalListen string           `help:"Address for the gateway; empty turns it off." default:"127.0.0.1:1257"`
@@ -42,6 +45,10 @@ type serveCmd struct {
 	Registration   string           `help:"Whether new clients may register." enum:"open,closed" default:"open"`
 	LegacyCharset  string           `help:"Charset of names that are not UTF-8." default:"windows-1252"`
 	MinFree        program.ByteSize `help:"Free space below which new uploads are refused." default:"1GiB"`
+	ConsoleHost    []string         `help:"Names that the console is asked by, apart from localhost and its address." placeholder:"NAME"`
+	ScrubInterval  time.Duration    `help:"All that is stored is read back and compared so often; 0 is never." default:"168h"`
+	ScrubRate      program.ByteSize `help:"Most bytes that this reads in a second; 0 reads as fast as it goes." default:"32MiB"`
+	ActivityKeep   int              `help:"How many activities are remembered." default:"100000"`
 }
 
 // Validate checks what flags mean together.
@@ -60,6 +67,12 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--max-connections: at least 1")
 	case cmd.SessionTTL <= 0 || cmd.UploadTTL <= 0 || cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
 		return errors.New("times must be positive")
+	case cmd.ScrubInterval < 0:
+		return errors.New("--scrub-interval: not negative")
+	case cmd.ScrubRate > 1<<40:
+		return errors.New("--scrub-rate: at most 1TiB")
+	case cmd.ActivityKeep < 0:
+		return errors.New("--activity-keep: not negative")
 	}
 	if _, err := htmlindex.Get(cmd.LegacyCharset); err != nil {
 		return fmt.Errorf("--legacy-charset %q: unknown", cmd.LegacyCharset)
@@ -68,17 +81,22 @@ func (cmd *serveCmd) Validate() error {
 }
 
 // Run serves.
-func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
-	log := cmd.Logger(std)
-	d, err := cmd.open(ctx, log)
+func (cmd *serveCmd) Run(ctx context.Context, std program.Streams, given *kong.Context) error {
+	handler, level := cmd.Handler(std)
+	op := &operator{cmd: cmd, std: std, flags: flagsOf(given)}
+	if cmd.ConsoleListen != "" {
+		handler = op.records.Handler(handler)
+	}
+	log := slog.New(handler)
+	d, err := cmd.open(ctx, log, sqlite.KeepActivities(cmd.ActivityKeep))
 	if err != nil {
 		return err
 	}
-	err = cmd.serve(ctx, log, d)
+	err = cmd.serve(ctx, log, level, d, op)
 	return errors.Join(err, d.close())
 }
 
-func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, d *data) error {
+func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.LevelVar, d *data, op *operator) error {
 	charset, err := htmlindex.Get(cmd.LegacyCharset)
 	if err != nil {
 		return fmt.Errorf("%w: --legacy-charset: %w", program.ErrUsage, err)
@@ -94,7 +112,8 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, d *data) error
 	cfg.MaxPacket = uint32(min(cmd.MaxPacket, protocol.MaxPayload))
 	cfg.MinRate = int(cmd.MinRate)
 	cfg.OAEPHash, cfg.RegistrationOpen = cmd.OAEPHash, cmd.Registration == "open"
-	cfg.LegacyCharset, cfg.Version = charset, version
+	cfg.LegacyCharset, cfg.Version, cfg.LogLevel = charset, version, level
+	cfg.ScrubInterval, cfg.ScrubRate, cfg.BackupDir = cmd.ScrubInterval, int(cmd.ScrubRate), d.path(backupsName)
 	s, err := server.New(ctx, cfg)
 	if err != nil {
 		return err
@@ -104,15 +123,30 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, d *data) error
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "version", version, "listen", public.Addr().String(), "internal", address(internal), "data", cmd.Data, "tls", cmd.TLSCert != "")
+	console, err := op.open(ctx, log, d, s, public)
+	if err != nil {
+		return errors.Join(err, closeAll(public, internal))
+	}
+	log.Info("serving", "version", version, "listen", public.Addr().String(), "internal", address(internal), "console", address(op.listener), "data", cmd.Data, "tls", cmd.TLSCert != "")
 
-	var watching sync.WaitGroup
+	var beside sync.WaitGroup
 	watch, stop := context.WithCancel(ctx)
-	watching.Go(func() { space.Watch(watch, 500*time.Millisecond) })
+	beside.Go(func() { space.Watch(watch, 500*time.Millisecond) })
+	beside.Go(func() { op.serve(watch, log, console) })
 	err = s.Serve(ctx, public, internal)
 	stop()
-	watching.Wait()
+	beside.Wait()
 	log.Info("stopped")
+	return err
+}
+
+func closeAll(listeners ...net.Listener) error {
+	var err error
+	for _, l := range listeners {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
 	return err
 }
 

@@ -41,7 +41,7 @@ func (b *bench) start(ctx context.Context, dir string) (*core, error) {
 	}
 	c := &core{addr: addr, internal: internal, dir: dir}
 	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), "--data", dir, "--listen", addr,
-		"--internal-listen", internal, "--max-connections", "8192", "--idle-timeout", "10m", "--log-level", "warn")
+		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--idle-timeout", "10m", "--log-level", "warn")
 	if err := c.start(addr); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (c *core) restart(t *testing.T, args ...string) {
 // earlier ones.
 func (c *core) start(ctx context.Context, args ...string) error {
 	args = append([]string{
-		"--data", c.data, "--listen", c.addr, "--internal-listen", "",
+		"--data", c.data, "--listen", c.addr, "--internal-listen", "", "--console-listen", "",
 		"--min-free", "1MiB", "--log-level", "debug",
 	}, args...)
 	c.cmd = exec.Command("coffer-server", args...)

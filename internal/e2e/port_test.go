@@ -38,7 +38,7 @@ func TestPortInfo(t *testing.T) {
 				}
 			}
 			c := &core{folder: folder, data: filepath.Join(folder, "data"), process: process{log: newOutput()}}
-			c.cmd = exec.Command("coffer-server", "--internal-listen", "")
+			c.cmd = exec.Command("coffer-server", "--internal-listen", "", "--console-listen", "")
 			c.cmd.Dir, c.cmd.Stderr = folder, c.log
 			if err := c.run(); err != nil {
 				t.Fatal(err)

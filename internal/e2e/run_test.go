@@ -31,7 +31,7 @@ func newPair(t *testing.T, command ...string) *pair {
 	}
 	p := &pair{process: process{log: newOutput()}, addr: map[string]string{}, folder: t.TempDir()}
 	env := append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_DATA="+p.folder+"/data", "COFFER_MIN_FREE=1MiB")
-	for _, listener := range []string{"COFFER_LISTEN", "COFFER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN"} {
+	for _, listener := range []string{"COFFER_LISTEN", "COFFER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN", "COFFER_CONSOLE_LISTEN"} {
 		if p.addr[listener], err = freeAddr(); err != nil {
 			t.Fatal(err)
 		}

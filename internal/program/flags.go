@@ -24,13 +24,20 @@ type LogFlags struct {
 
 // Logger logs to standard error.
 func (f LogFlags) Logger(std Streams) *slog.Logger {
-	var level slog.Level
+	handler, _ := f.Handler(std)
+	return slog.New(handler)
+}
+
+// Handler handles what is logged to standard error. What level it is enabled
+// for can be changed.
+func (f LogFlags) Handler(std Streams) (slog.Handler, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(f.LogLevel)); err != nil {
-		level = slog.LevelInfo // the flag's enum leaves no other
+		level.Set(slog.LevelInfo) // the flag's enum leaves no other
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(std.Err, opts))
+		return slog.NewJSONHandler(std.Err, opts), level
 	}
-	return slog.New(slog.NewTextHandler(std.Err, opts))
+	return slog.NewTextHandler(std.Err, opts), level
 }

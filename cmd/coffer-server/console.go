@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"coffer/console"
+	"coffer/internal/program"
+	"coffer/server"
+)
+
+// consoleFlags say where the operator's console is, and what opens it.
+type consoleFlags struct {
+	ConsoleListen    string `help:"Address of the operator's console; empty turns it off." default:"127.0.0.1:8090"`
+	ConsoleToken     string `help:"The console's token, 64 hex digits; only by the environment, so that no process list shows it." hidden:""`
+	ConsoleTokenFile string `help:"File with the console's token; made at the first start. Default: console.token in the data folder." type:"path" placeholder:"FILE"`
+}
+
+// token is where the console's token is, for a data folder.
+func (f consoleFlags) token(folder string) program.Secret {
+	secret := program.Secret{What: "the console's token", Text: f.ConsoleToken, Variable: "COFFER_CONSOLE_TOKEN", File: f.ConsoleTokenFile}
+	if secret.File == "" {
+		secret.File = filepath.Join(folder, tokenName)
+	}
+	return secret
+}
+
+// An operator is whom the console is for: what they are shown, and how they
+// come in.
+type operator struct {
+	cmd   *serveCmd
+	std   program.Streams
+	flags []console.Flag
+
+	records  console.Log
+	listener net.Listener // nil: the console is off
+	link     string       // to the console; says the token
+}
+
+// open listens for the operator and makes their console, nil if it is off. An
+// address that was asked for must be free; the default one need not be: no
+// backup shall fail since another program has that port.
+func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *server.Server, public net.Listener) (*console.Console, error) {
+	if op.cmd.ConsoleListen == "" {
+		return nil, nil
+	}
+	conf, err := op.cmd.ServerTLS()
+	if err != nil {
+		return nil, err
+	}
+	secret := op.cmd.token(d.folder)
+	token, err := secret.Read()
+	if errors.Is(err, fs.ErrNotExist) {
+		if token, err = secret.Make(); err == nil {
+			log.Info("made a new token for the console", "file", secret.File)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg := console.Config{Core: s, Token: token, Log: log, Records: &op.records, TLS: conf, Hosts: op.cmd.ConsoleHost,
+		Listen: public.Addr().String(), ClientTLS: conf != nil, MinFree: int64(op.cmd.MinFree), Flags: op.flags}
+	if op.cmd.MasterKey == "" {
+		cfg.MasterKeyFile = op.cmd.masterKeyFile()
+	}
+	c, err := console.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	l, err := program.Listen(ctx, op.cmd.ConsoleListen, "the console")
+	if err != nil && op.originOf("console-listen") == console.SettingOriginDefault {
+		log.Warn("the console is off: its address is not free", "error", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	op.listener = l
+	op.link = consoleURL(l.Addr().String(), conf != nil) + "/?token=" + hex.EncodeToString(token[:])
+	if addr, ok := l.Addr().(*net.TCPAddr); ok && conf == nil && !addr.IP.IsLoopback() {
+		log.Warn("the console is reached without TLS from other machines: its token can be read on the way", "listen", addr.String())
+	}
+	return c, nil
+}
+
+func (op *operator) originOf(flag string) console.SettingOrigin {
+	i := slices.IndexFunc(op.flags, func(f console.Flag) bool { return f.Name == flag })
+	return op.flags[i].Origin
+}
+
+// serve serves the operator until ctx is done. It tells them, on standard error
+// and not in the log, where to come in: a link that says the token.
+func (op *operator) serve(ctx context.Context, log *slog.Logger, c *console.Console) {
+	if c == nil {
+		return
+	}
+	fmt.Fprintf(op.std.Err, "Console: %s\n", op.link)
+	if err := c.Serve(ctx, op.listener); err != nil {
+		log.Error("the console has ended; the rest goes on", "error", err)
+	}
+}
+
+// consoleURL is how this machine reaches a console that listens there.
+func consoleURL(listen string, tls bool) string {
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		listen = net.JoinHostPort("localhost", port)
+	}
+	return scheme + "://" + listen
+}
+
+// flagsOf tells what a command was started with, and where each value came
+// from, for the operator to see.
+func flagsOf(given *kong.Context) []console.Flag {
+	onLine := map[string]bool{}
+	for _, part := range given.Path {
+		if part.Flag != nil {
+			onLine[part.Flag.Name] = true
+		}
+	}
+	var flags []console.Flag
+	for _, f := range given.Selected().Flags {
+		one := console.Flag{Name: f.Name, Help: f.Help, Origin: console.SettingOriginDefault, Secret: f.Hidden, Kind: console.SettingKindText}
+		if len(f.Envs) > 0 {
+			one.Variable = f.Envs[0]
+			if _, set := os.LookupEnv(one.Variable); set {
+				one.Origin = console.SettingOriginEnvironment
+			}
+		}
+		if onLine[f.Name] {
+			one.Origin = console.SettingOriginFlag
+		}
+		switch v := f.Target.Interface().(type) {
+		case time.Duration:
+			one.Kind, one.Value = console.SettingKindDuration, console.FormatDuration(v)
+		case program.ByteSize:
+			one.Kind, one.Value = console.SettingKindBytes, console.FormatBytes(uint64(v))
+		case int:
+			one.Kind, one.Value = console.SettingKindCount, fmt.Sprint(v)
+		case bool:
+			one.Kind, one.Value = console.SettingKindSwitch, fmt.Sprint(v)
+		default:
+			one.Value = flagText(f)
+		}
+		if f.Enum != "" {
+			one.Kind, one.Choices = console.SettingKindChoice, f.EnumSlice()
+		}
+		if one.Secret && one.Value != "" {
+			one.Value = "set"
+		}
+		flags = append(flags, one)
+	}
+	return flags
+}
+
+// flagText is the value of a flag that is a text, or a list.
+func flagText(f *kong.Flag) string {
+	if f.IsSlice() {
+		text := ""
+		for i := range f.Target.Len() {
+			if i > 0 {
+				text += ","
+			}
+			text += fmt.Sprint(f.Target.Index(i).Interface())
+		}
+		return text
+	}
+	return f.Target.String()
+}

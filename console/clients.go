@@ -1,0 +1,128 @@
+package console
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"coffer/internal/contract"
+	"coffer/protocol"
+	"coffer/server"
+	"coffer/store"
+)
+
+// ListClients lists clients: GET /api/clients.
+func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams) {
+	list, total, err := c.core.Clients(r.Context(), store.ClientQuery{Search: value(params.Search, ""),
+		Sort: store.ClientSort(value(params.Sort, "")), Descending: value(params.Descending, false),
+		Offset: value(params.Offset, 0), Limit: value(params.Limit, 50)})
+	c.reply(w, r, http.StatusOK, ClientList{Clients: clients(list), Total: total}, err)
+}
+
+func clients(list []server.ClientInfo) []Client {
+	told := make([]Client, 0, len(list))
+	for _, one := range list {
+		told = append(told, client(one))
+	}
+	return told
+}
+
+func client(m server.ClientInfo) Client {
+	told := Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
+		Suspended: m.Suspended, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
+		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}
+	if m.KeyBits > 0 {
+		told.KeyKind, told.OaepHash = "RSA", m.OAEPHash
+	}
+	return told
+}
+
+// GetClient describes a client: GET /api/clients/{name}.
+func (c *Console) GetClient(w http.ResponseWriter, r *http.Request, name Name) {
+	one, err := c.core.Client(r.Context(), contract.Unescape(name))
+	c.reply(w, r, http.StatusOK, client(one), err)
+}
+
+// RemoveClient removes a client with all its files: DELETE /api/clients/{name}.
+func (c *Console) RemoveClient(w http.ResponseWriter, r *http.Request, name Name, params RemoveClientParams) {
+	plain := contract.Unescape(name)
+	if params.Confirm != plain {
+		c.fail(w, r, &problem{status: http.StatusBadRequest, detail: "confirm: is not the client's name", field: "confirm"})
+		return
+	}
+	c.reply(w, r, http.StatusNoContent, nil, c.core.RemoveClient(r.Context(), plain))
+}
+
+// EndSession ends a client's session: POST /api/clients/{name}/end-session.
+func (c *Console) EndSession(w http.ResponseWriter, r *http.Request, name Name, _ EndSessionParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.EndSession(r.Context(), contract.Unescape(name)))
+}
+
+// SuspendClient has a client refused: POST /api/clients/{name}/suspend.
+func (c *Console) SuspendClient(w http.ResponseWriter, r *http.Request, name Name, _ SuspendClientParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SuspendClient(r.Context(), contract.Unescape(name)))
+}
+
+// ResumeClient has a client served again: POST /api/clients/{name}/resume.
+func (c *Console) ResumeClient(w http.ResponseWriter, r *http.Request, name Name, _ ResumeClientParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), contract.Unescape(name)))
+}
+
+// ListFiles lists a client's file versions: GET /api/clients/{name}/files.
+func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams) {
+	after, err := parseCursor(value(params.After, ""))
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	limit := value(params.Limit, 100)
+	list, err := c.core.Versions(r.Context(), contract.Unescape(name), after, limit)
+	answer := FileList{Files: make([]FileVersion, 0, len(list))}
+	for _, v := range list {
+		answer.Files = append(answer.Files, FileVersion{Name: v.Name, Version: int64(v.Number), Bytes: v.Size, OriginalBytes: v.OriginalSize,
+			Format: format(protocol.Format(v.Format)), Verified: v.Verified, Created: v.Created.UTC(),
+			Checksum: fmt.Sprintf("0x%08x", v.Cksum), Sha256: hex.EncodeToString(v.SHA256[:])})
+	}
+	if len(list) == limit {
+		last := list[len(list)-1]
+		answer.Next = nonZero(formatCursor(store.Cursor{Name: last.Name, Number: last.Number}))
+	}
+	c.reply(w, r, http.StatusOK, answer, err)
+}
+
+// format is the contract's name for a format of the wire's.
+func format(f protocol.Format) Format {
+	switch f {
+	case protocol.FormatFile:
+		return FormatFile
+	case protocol.FormatSealedFile:
+		return FormatSealedFile
+	case protocol.FormatFolder:
+		return FormatFolder
+	case protocol.FormatSealedFolder:
+		return FormatSealedFolder
+	}
+	return FormatUnknown
+}
+
+// formatCursor writes where a page ends so that it fits into a query.
+func formatCursor(at store.Cursor) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(uint64(at.Number), 10) + ":" + at.Name))
+}
+
+// parseCursor reads what formatCursor wrote; nothing is the beginning.
+func parseCursor(text string) (at store.Cursor, err error) {
+	if text == "" {
+		return at, nil
+	}
+	plain, err := base64.RawURLEncoding.DecodeString(text)
+	number, name, found := strings.Cut(string(plain), ":")
+	n, numberErr := strconv.ParseUint(number, 10, 32)
+	if err != nil || numberErr != nil || !found || protocol.CheckName(name) != nil {
+		return at, &contract.Error{Field: "after", Reason: "not the next of a page"}
+	}
+	return store.Cursor{Name: name, Number: uint32(n)}, nil
+}

@@ -1,0 +1,51 @@
+package console
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"coffer/server"
+)
+
+// newMetrics serves the core's metrics, and the process's.
+func newMetrics(core *server.Server) (http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	for _, one := range []prometheus.Collector{collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := registry.Register(one); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}), nil
+}
+
+// GetMetrics serves metrics for Prometheus: GET /metrics.
+func (c *Console) GetMetrics(w http.ResponseWriter, r *http.Request) { c.metrics.ServeHTTP(w, r) }
+
+// GetHealth says that the process lives: GET /healthz.
+func (c *Console) GetHealth(w http.ResponseWriter, _ *http.Request) {
+	c.say(w, http.StatusOK, "ok\n")
+}
+
+// GetReadiness says whether the core serves: GET /readyz.
+func (c *Console) GetReadiness(w http.ResponseWriter, r *http.Request) {
+	if err := c.core.Ready(r.Context()); err != nil {
+		c.log.Warn("not ready", "error", err)
+		c.say(w, http.StatusServiceUnavailable, "not ready; the log says why\n")
+		return
+	}
+	c.say(w, http.StatusOK, "ok\n")
+}
+
+func (c *Console) say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	if _, err := io.WriteString(w, text); err != nil {
+		c.log.Debug("an answer of the console did not reach its caller", "error", err)
+	}
+}

@@ -1,0 +1,223 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"coffer/server"
+	"coffer/store"
+)
+
+// caughtUp is how many activities a stream makes up for at most.
+const caughtUp = 1000
+
+// GetStats tells the figures of this moment: GET /api/stats.
+func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
+	stats := c.core.Stats(r.Context())
+	c.reply(w, r, http.StatusOK, c.stats(&stats), nil)
+}
+
+func (c *Console) stats(m *server.Stats) Stats {
+	settings := c.core.Settings()
+	return Stats{
+		At: m.At.UTC(), Started: m.Started.UTC(), UptimeSeconds: float64(m.At.Sub(m.Started).Seconds()), Version: m.Version,
+		Listen: c.cfg.Listen, Tls: c.cfg.ClientTLS, Closing: m.Closing, RegistrationOpen: settings.RegistrationOpen,
+		Database: State(m.Database), Storage: State(m.Storage),
+		Connections: m.Connections, Gateways: m.Gateways, Sessions: m.InSession, Suspended: m.Suspended, Uploads: m.Uploads,
+		Clients: m.Clients, Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes,
+		BytesReceived: int64(m.Received), BytesSent: int64(m.Sent), Requests: int64(m.Requests), Failures: int64(m.Failures),
+		ReceiveRate: float64(m.PerSecond.Received), SendRate: float64(m.PerSecond.Sent),
+		RequestRate: float64(m.PerSecond.Requests), FailureRate: float64(m.PerSecond.Failures),
+		DiskTotal: int64(m.DiskTotal), DiskFree: int64(m.Free), Scrub: scrubState(m.Scrub, settings.ScrubRate),
+	}
+}
+
+// GetHistory tells the figures of the last hour or day: GET /api/history.
+func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params GetHistoryParams) {
+	h := History{Window: HistoryWindowHour, StepSeconds: 10, Samples: []Sample{}}
+	window := server.LastHour
+	if params.Window != nil && *params.Window == GetHistoryParamsWindowDay {
+		h.Window, h.StepSeconds, window = HistoryWindowDay, 60, server.LastDay
+	}
+	for _, s := range c.core.History(window) {
+		h.Samples = append(h.Samples, Sample{At: s.At.UTC(), Connections: s.Connections, Received: int64(s.Received),
+			Sent: int64(s.Sent), Requests: int64(s.Requests), Failures: int64(s.Failures)})
+	}
+	c.reply(w, r, http.StatusOK, h, nil)
+}
+
+// ListActivities lists what happened: GET /api/activities.
+func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params ListActivitiesParams) {
+	f := store.ActivityFilter{Before: value(params.Before, 0), Limit: value(params.Limit, 100)}
+	f.Outcome = store.Outcome(value(params.Outcome, ""))
+	for _, kind := range value(params.Kind, nil) {
+		f.Kinds = append(f.Kinds, store.ActivityKind(kind))
+	}
+	var list []store.Activity
+	var err error
+	if params.Client != nil {
+		list, err = c.core.ActivitiesOf(r.Context(), *params.Client, f)
+	} else {
+		list, err = c.core.Activities(r.Context(), f)
+	}
+	answer := ActivityList{Activities: activities(list)}
+	if len(list) == f.Limit {
+		answer.Next = &list[len(list)-1].ID
+	}
+	c.reply(w, r, http.StatusOK, answer, err)
+}
+
+func activities(list []store.Activity) []Activity {
+	told := make([]Activity, 0, len(list))
+	for _, a := range list {
+		told = append(told, activity(a))
+	}
+	return told
+}
+
+func activity(a store.Activity) Activity {
+	told := Activity{Id: a.ID, At: a.At.UTC(), Kind: ActivityKind(a.Kind), Outcome: Outcome(a.Outcome),
+		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
+		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail)}
+	switch {
+	case a.Client != (store.ClientID{}):
+		told.Client = &ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}
+	case a.Name != "":
+		told.Client = &ClientRef{Name: a.Name}
+	}
+	return told
+}
+
+// GetEvents tells figures and activity as they come: GET /api/events.
+func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams) {
+	events := c.core.Subscribe(r.Context())
+	s, err := newStream(w)
+	if err != nil {
+		c.log.Debug("a stream of the console could not begin", "error", err)
+		return
+	}
+	defer s.close()
+	live := &liveEvents{c: c, stream: s}
+	if err := live.begin(r.Context(), lastEvent(params.LastEventID)); err != nil {
+		c.log.Debug("a stream of the console ended", "error", err)
+		return
+	}
+	for {
+		var err error
+		select {
+		case <-r.Context().Done():
+			return
+		case <-c.closing:
+			return
+		case <-s.beat.C:
+			err = s.comment()
+		case event, open := <-events:
+			if !open {
+				return
+			}
+			err = live.tell(event)
+		}
+		if err != nil {
+			c.log.Debug("a stream of the console ended", "error", err)
+			return
+		}
+	}
+}
+
+// liveEvents tells one reader what the core says.
+type liveEvents struct {
+	c      *Console
+	stream *stream
+
+	caughtUp  int64 // id of the last activity that was made up for
+	transfers bool  // there were some
+	scrub     server.ScrubState
+}
+
+// begin tells the figures, and the activities that followed the one that the
+// reader saw last.
+func (l *liveEvents) begin(ctx context.Context, last int64) error {
+	stats := l.c.core.Stats(ctx)
+	if err := l.tell(server.Event{Stats: &stats}); err != nil || last == 0 {
+		return err
+	}
+	list, err := l.c.core.Activities(ctx, store.ActivityFilter{After: last, Limit: caughtUp + 1})
+	if err != nil {
+		l.c.log.Warn("a stream of the console cannot make up for what was missed", "error", err)
+		return l.stream.send("missed", 0, MissedEvent{})
+	}
+	if len(list) > caughtUp {
+		list = list[:caughtUp]
+		if err := l.stream.send("missed", 0, MissedEvent{}); err != nil {
+			return err
+		}
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		l.caughtUp = list[i].ID
+		if err := l.stream.send("activity", list[i].ID, activity(list[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *liveEvents) tell(event server.Event) error {
+	if event.Missed > 0 {
+		if err := l.stream.send("missed", 0, MissedEvent{Missed: int64(event.Missed)}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case event.Activity != nil && event.Activity.ID > l.caughtUp:
+		return l.stream.send("activity", event.Activity.ID, activity(*event.Activity))
+	case event.Stats != nil:
+		return l.tellStats(event.Stats)
+	}
+	return nil
+}
+
+// tellStats tells the figures, and what changes as often as they do.
+func (l *liveEvents) tellStats(m *server.Stats) error {
+	if err := l.stream.send("stats", 0, l.c.stats(m)); err != nil {
+		return err
+	}
+	if m.Uploads > 0 || l.transfers {
+		list := l.c.core.Transfers()
+		l.transfers = len(list) > 0
+		if err := l.stream.send("transfers", 0, TransferEvent{Transfers: transfers(list)}); err != nil {
+			return err
+		}
+	}
+	if m.Scrub != l.scrub {
+		l.scrub = m.Scrub
+		return l.stream.send("scrub", 0, scrubState(m.Scrub, l.c.core.Settings().ScrubRate))
+	}
+	return nil
+}
+
+// value is what p points to, or else a default.
+func value[T any](p *T, byDefault T) T {
+	if p == nil {
+		return byDefault
+	}
+	return *p
+}
+
+// nonZero points to v, and to nothing if v is zero.
+func nonZero[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// when points to a time in UTC, and to nothing if it is zero.
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}

@@ -1,0 +1,177 @@
+package console
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"strconv"
+	"time"
+
+	"coffer/internal/contract"
+	"coffer/server"
+	"coffer/store"
+)
+
+// GetStorage tells of the space, and what takes it: GET /api/storage.
+func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
+	largest, _, err := c.core.Clients(r.Context(), store.ClientQuery{Sort: store.SortByBytes, Descending: true, Limit: 10})
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	dropped, err := c.core.Activities(r.Context(), store.ActivityFilter{Kinds: []store.ActivityKind{store.ActivityUploadDropped}, Limit: 20})
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	m := c.core.Stats(r.Context())
+	s := Storage{State: State(m.Storage), DiskTotal: int64(m.DiskTotal), DiskFree: int64(m.Free), MinFree: c.cfg.MinFree,
+		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Unverified: m.Versions - m.Verified, Bytes: m.Bytes,
+		Dropped: activities(dropped), Largest: clients(largest), Scrub: scrubState(m.Scrub, c.core.Settings().ScrubRate),
+		Report: scrubReport(c.core.LastScrub())}
+	for _, one := range c.core.Transfers() {
+		s.Unfinished++
+		s.UnfinishedBytes += one.Bytes
+	}
+	c.reply(w, r, http.StatusOK, s, nil)
+}
+
+// GetScrub tells of integrity checks: GET /api/scrub.
+func (c *Console) GetScrub(w http.ResponseWriter, r *http.Request) {
+	c.reply(w, r, http.StatusOK, Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
+}
+
+// StartScrub starts an integrity check: POST /api/scrub.
+func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
+	body, err := contract.Decode[ScrubRequest](r)
+	if err == nil {
+		err = c.core.StartScrub(value(body.Collect, false))
+	}
+	if errors.Is(err, server.ErrRunning) {
+		err = &problem{status: http.StatusConflict, detail: "an integrity check is running already"}
+	}
+	c.reply(w, r, http.StatusAccepted, c.scrubState(), err)
+}
+
+// StopScrub stops the integrity check that runs: DELETE /api/scrub.
+func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ StopScrubParams) {
+	err := c.core.StopScrub()
+	if errors.Is(err, server.ErrNotRunning) {
+		err = nil // which is what was asked for
+	}
+	c.reply(w, r, http.StatusNoContent, nil, err)
+}
+
+func (c *Console) scrubState() ScrubState {
+	return scrubState(c.core.ScrubState(), c.core.Settings().ScrubRate)
+}
+
+func scrubState(m server.ScrubState, rateLimit int) ScrubState {
+	told := ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
+		TotalBytes: m.Total, Versions: int64(m.Versions), Rate: float64(m.Rate), RateLimit: int64(rateLimit), Findings: m.Findings, Next: when(m.Next)}
+	if m.Running && m.Rate > 0 && m.Total > 0 {
+		left := float64(float64(m.Total-m.Done) / m.Rate)
+		told.SecondsLeft = &left
+	}
+	return told
+}
+
+func scrubReport(m *server.ScrubReport) *ScrubReport {
+	if m == nil {
+		return nil
+	}
+	told := &ScrubReport{Started: m.Started.UTC(), Ended: m.Ended.UTC(), Complete: !m.Stopped && m.Error == "", Stopped: m.Stopped,
+		Scheduled: m.Scheduled, Collect: m.Collect, Error: nonZero(m.Error), Versions: int64(m.Counts.Versions), Bytes: m.Counts.Bytes,
+		Missing: int64(m.Counts.Missing), Damaged: int64(m.Counts.Damaged), Orphans: int64(m.Counts.Orphans), Freed: m.Counts.Freed,
+		Findings: make([]Finding, 0, len(m.Findings))}
+	for _, f := range m.Findings {
+		one := Finding{Fault: FindingFault(f.Fault), File: f.File, Version: nonZero(int64(f.Version)), Bytes: f.Size, Blob: string(f.Blob), Detail: f.Detail}
+		if f.Fingerprint != "" {
+			one.Client = &ClientRef{Name: f.Client, Fingerprint: f.Fingerprint}
+		}
+		told.Findings = append(told.Findings, one)
+	}
+	return told
+}
+
+// ListBackups lists copies of the catalog: GET /api/backups.
+func (c *Console) ListBackups(w http.ResponseWriter, r *http.Request) {
+	list, err := c.core.Backups()
+	answer := BackupList{Backups: make([]Backup, 0, len(list))}
+	for _, b := range list {
+		answer.Backups = append(answer.Backups, backup(b))
+	}
+	c.reply(w, r, http.StatusOK, answer, err)
+}
+
+func backup(b server.BackupInfo) Backup {
+	return Backup{Name: b.Name, Created: b.Created.UTC(), Bytes: b.Size}
+}
+
+// CreateBackup copies the catalog: POST /api/backups. That may take longer than
+// other calls.
+func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ CreateBackupParams) {
+	rc := http.NewResponseController(w)
+	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{})); err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	made, err := c.core.Backup(r.Context())
+	switch {
+	case errors.Is(err, server.ErrRunning):
+		err = &problem{status: http.StatusConflict, detail: "a backup is being made already"}
+	case errors.Is(err, server.ErrNoBackups):
+		err = &problem{status: http.StatusConflict, detail: "this server makes no backups of its catalog"}
+	}
+	c.reply(w, r, http.StatusCreated, backup(made), err)
+}
+
+// DownloadBackup sends a copy of the catalog: GET /api/backups/{name}.
+func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name string) {
+	f, err := c.core.OpenBackup(contract.Unescape(name))
+	if err != nil {
+		c.fail(w, r, backupProblem(err))
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/vnd.sqlite3")
+	h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
+	h.Set("Content-Disposition", `attachment; filename="`+info.Name()+`"`)
+	if _, err := io.Copy(&steadyWriter{w, http.NewResponseController(w)}, f); err != nil {
+		c.log.Debug("a backup did not reach its reader", "error", err)
+		panic(http.ErrAbortHandler) // it must not look whole
+	}
+}
+
+// RemoveBackup removes a copy of the catalog: DELETE /api/backups/{name}.
+func (c *Console) RemoveBackup(w http.ResponseWriter, r *http.Request, name string, _ RemoveBackupParams) {
+	c.reply(w, r, http.StatusNoContent, nil, backupProblem(c.core.RemoveBackup(contract.Unescape(name))))
+}
+
+func backupProblem(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &problem{status: http.StatusNotFound, detail: "there is no such backup, or not any more"}
+	}
+	return err
+}
+
+// steadyWriter gives each write its own time: a slow but steady download
+// passes, one that stands still does not.
+type steadyWriter struct {
+	w  io.Writer
+	rc *http.ResponseController
+}
+
+func (s *steadyWriter) Write(p []byte) (int, error) {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return s.w.Write(p)
+}

@@ -1,0 +1,90 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const (
+	// heartbeat is how long a stream may be silent: proxies hang up on silence,
+	// and a page takes it for an end.
+	heartbeat = 15 * time.Second
+	// A reader that takes nothing for so long is gone, or as good as.
+	writeTimeout = 10 * time.Second
+	// retry is what browsers wait before they connect anew, in milliseconds.
+	retry = 1000
+)
+
+// A stream is an answer of Server-Sent Events. Its owner is the handler: it is
+// not for use by several goroutines.
+type stream struct {
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	beat *time.Ticker
+	buf  bytes.Buffer
+}
+
+// newStream begins an answer.
+func newStream(w http.ResponseWriter) (*stream, error) {
+	s := &stream{w: w, rc: http.NewResponseController(w), beat: time.NewTicker(heartbeat)}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // proxies must not gather events
+	if err := s.rc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("begin a stream: %w", err)
+	}
+	w.WriteHeader(http.StatusOK)
+	fmt.Fprintf(&s.buf, "retry: %d\n\n", retry)
+	return s, s.flush()
+}
+
+// send sends an event. An id of 0 is none.
+func (s *stream) send(event string, id int64, data any) error {
+	s.buf.WriteString("event: " + event + "\n")
+	if id > 0 {
+		s.buf.WriteString("id: " + strconv.FormatInt(id, 10) + "\n")
+	}
+	s.buf.WriteString("data: ")
+	if err := json.NewEncoder(&s.buf).Encode(data); err != nil { // on one line, and with its end
+		return fmt.Errorf("encode an event: %w", err)
+	}
+	s.buf.WriteByte('\n')
+	s.beat.Reset(heartbeat)
+	return s.flush()
+}
+
+// comment shows that the stream lives.
+func (s *stream) comment() error {
+	s.buf.WriteString(":\n\n")
+	return s.flush()
+}
+
+func (s *stream) flush() error {
+	defer s.buf.Reset()
+	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(s.buf.Bytes()); err != nil {
+		return err
+	}
+	return s.rc.Flush()
+}
+
+func (s *stream) close() { s.beat.Stop() }
+
+// lastEvent is the id that a reader saw last, given by the browser; 0 if there
+// is none, or none that was ever given.
+func lastEvent(given *string) int64 {
+	if given == nil {
+		return 0
+	}
+	id, err := strconv.ParseInt(*given, 10, 64)
+	if err != nil || id < 0 {
+		return 0
+	}
+	return id
+}
