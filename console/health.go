@@ -15,7 +15,7 @@ import (
 // newMetrics serves the core's metrics, and the process's.
 func newMetrics(core *server.Server) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
-	for _, one := range []prometheus.Collector{collectors.NewGoCollector(),
+	for _, one := range []prometheus.Collector{core.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := registry.Register(one); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

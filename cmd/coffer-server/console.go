@@ -18,6 +18,7 @@ import (
 	"coffer/console"
 	"coffer/internal/program"
 	"coffer/server"
+	"coffer/web"
 )
 
 // consoleFlags say where the operator's console is, and what opens it.
@@ -70,7 +71,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 		return nil, err
 	}
 	cfg := console.Config{Core: s, Token: token, Log: log, Records: &op.records, TLS: conf, Hosts: op.cmd.ConsoleHost,
-		Listen: public.Addr().String(), ClientTLS: conf != nil, MinFree: int64(op.cmd.MinFree), Flags: op.flags}
+		Listen: public.Addr().String(), ClientTLS: conf != nil, Pages: web.Console(), MinFree: int64(op.cmd.MinFree), Flags: op.flags}
 	if op.cmd.MasterKey == "" {
 		cfg.MasterKeyFile = op.cmd.masterKeyFile()
 	}

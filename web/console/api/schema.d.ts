@@ -503,6 +503,7 @@ export interface components {
             at: string;
             /** Format: date-time */
             started: string;
+            /** Format: double */
             uptime_seconds: number;
             /** @description Of the server's build. */
             version: string;
@@ -567,13 +568,25 @@ export interface components {
              * @description Requests since the start that failed.
              */
             failures: number;
-            /** @description Bytes per second, over the last seconds. */
+            /**
+             * Format: double
+             * @description Bytes per second, over the last seconds.
+             */
             receive_rate: number;
-            /** @description Bytes per second, over the last seconds. */
+            /**
+             * Format: double
+             * @description Bytes per second, over the last seconds.
+             */
             send_rate: number;
-            /** @description Requests per second, over the last seconds. */
+            /**
+             * Format: double
+             * @description Requests per second, over the last seconds.
+             */
             request_rate: number;
-            /** @description Failed requests per second, over the last seconds. */
+            /**
+             * Format: double
+             * @description Failed requests per second, over the last seconds.
+             */
             failure_rate: number;
             /**
              * Format: int64
@@ -620,7 +633,7 @@ export interface components {
             missed: number;
         };
         /** @enum {string} */
-        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_dropped" | "server";
+        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "password" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_dropped" | "server";
         /** @enum {string} */
         Outcome: "ok" | "warning" | "failed";
         ClientRef: {
@@ -648,6 +661,7 @@ export interface components {
             version?: number;
             /** Format: int64 */
             bytes?: number;
+            /** Format: double */
             took_seconds?: number;
             /** @description For a person. */
             detail?: string;
@@ -798,9 +812,15 @@ export interface components {
              * @description When it is dropped if nothing comes.
              */
             expires: string;
-            /** @description Bytes per second, over the last seconds. */
+            /**
+             * Format: double
+             * @description Bytes per second, over the last seconds.
+             */
             rate: number;
-            /** @description At this rate; absent while unknown. */
+            /**
+             * Format: double
+             * @description At this rate; absent while unknown.
+             */
             seconds_left?: number;
             /** @description How often the checksum may still differ. */
             attempts_left: number;
@@ -885,14 +905,20 @@ export interface components {
              * @description Read back.
              */
             versions: number;
-            /** @description Bytes per second. */
+            /**
+             * Format: double
+             * @description Bytes per second.
+             */
             rate: number;
             /**
              * Format: int64
              * @description Most bytes per second, 0 for no limit.
              */
             rate_limit: number;
-            /** @description At this rate; absent while unknown. */
+            /**
+             * Format: double
+             * @description At this rate; absent while unknown.
+             */
             seconds_left?: number;
             /** @description So far. */
             findings: number;
