@@ -226,6 +226,9 @@ func (u *upload) take(p *packet, piece, scratch []byte) error {
 	if u.s.cfg.Space.Low() {
 		return errNoSpace
 	}
+	if u.s.suspended.has(u.client) {
+		return errSuspended
+	}
 	if p.wait != nil && p.wait.ahead {
 		return u.writeAhead(p, piece)
 	}
@@ -317,7 +320,7 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (co
 		return false, err
 	case p.wait == nil && err != nil:
 		u.rollBackLocked()
-		if errors.As(err, new(*protocol.Failure)) && !errors.Is(err, errNoSpace) {
+		if errors.As(err, new(*protocol.Failure)) && !errors.Is(err, errNoSpace) && !errors.Is(err, errSuspended) {
 			return false, u.failLocked(err)
 		}
 	case p.wait == nil:

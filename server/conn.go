@@ -181,6 +181,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	if errors.As(err, &lost) {
 		return err
 	}
+	if p.left > 0 && errors.Is(err, errSuspended) {
+		return c.refuse(ctx, h, err, errHangUp) // at once, and not once gigabytes have come
+	}
 	if skipErr := p.skip(); skipErr != nil {
 		return skipErr
 	}

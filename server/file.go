@@ -89,6 +89,9 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	out := protocol.AppendResponse(b.out[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
 	for left := int64(length); ; {
+		if c.s.suspended.has(id) {
+			return nil, lostError{errSuspended} // half way there is no other answer
+		}
 		// The head goes out with the first piece.
 		n := min(left, int64(pieceSize-len(out)))
 		if _, err := io.ReadFull(content, b.out[len(out):][:n]); err != nil {

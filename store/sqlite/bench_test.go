@@ -5,12 +5,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"coffer/store"
 )
 
 // BenchmarkCommit32 is 32 clients that each commit small files.
-func BenchmarkCommit32(b *testing.B) {
+func BenchmarkCommit32(b *testing.B) { benchmarkCommits(b, false) }
+
+func benchmarkCommits(b *testing.B, note bool) {
 	c := openTest(b)
 	const clients = 32
 	var ids [clients]store.ClientID
@@ -29,6 +32,10 @@ func BenchmarkCommit32(b *testing.B) {
 				if _, _, err := c.Commit(b.Context(), testVersion(ids[i], name, name), 5); err != nil {
 					b.Error(err)
 					return
+				}
+				if note {
+					c.NoteActivity(store.Activity{At: time.Now(), Kind: store.ActivityUpload, Outcome: store.OutcomeOK,
+						Client: ids[i], Name: fmt.Sprint("client ", i), File: name, Version: 1, Bytes: 4096, Took: time.Millisecond})
 				}
 			}
 		})
