@@ -19,6 +19,10 @@ import (
 // connection keeps.
 const headerBuffer = 512
 
+// maxSkipSuspended is the most of a suspended client's payload that is read
+// over, so that it learns why without losing the connection.
+const maxSkipSuspended = 64 << 10
+
 // errHangUp ends a connection after the response that said why.
 var errHangUp = errors.New("the connection cannot go on")
 
@@ -181,7 +185,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	if errors.As(err, &lost) {
 		return err
 	}
-	if p.left > 0 && errors.Is(err, errSuspended) {
+	if p.left > maxSkipSuspended && errors.Is(err, errSuspended) {
 		return c.refuse(ctx, h, err, errHangUp) // at once, and not once gigabytes have come
 	}
 	if skipErr := p.skip(); skipErr != nil {
@@ -218,6 +222,7 @@ func (c *conn) refuse(ctx context.Context, h protocol.RequestHeader, err, then e
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:
 		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", host(c.nc.RemoteAddr()), "error", err)
+		c.s.noteError(ctx, store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}
 	var m protocol.Message = f
