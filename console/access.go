@@ -67,7 +67,7 @@ func (a *access) check(ctx context.Context, token string) error {
 	if subtle.ConstantTimeCompare([]byte(token), []byte(a.token)) == 1 {
 		return nil
 	}
-	const longest = 10 * time.Second
+	const longest = 3 * time.Second
 	turn := a.wrong.Reserve()
 	delay := turn.Delay()
 	if delay > longest {

@@ -45,6 +45,8 @@ type Config struct {
 	MinFree       int64  // free bytes below which the core refuses uploads
 	MasterKeyFile string // where the master key is; empty if it came by the environment
 	Flags         []Flag // what the program was started with
+
+	WriteTimeout time.Duration // for a reader to take what is written; 0: 10 seconds
 }
 
 const (
@@ -90,6 +92,9 @@ func New(cfg Config) (*Console, error) {
 	}
 	if c.refused, err = template.New("refused").Parse(refusedTemplate); err != nil {
 		return nil, fmt.Errorf("read the embedded page: %w", err)
+	}
+	if c.cfg.WriteTimeout == 0 {
+		c.cfg.WriteTimeout = 10 * time.Second
 	}
 	for i, name := range c.cfg.Hosts {
 		c.cfg.Hosts[i] = strings.ToLower(strings.TrimSuffix(name, "."))

@@ -83,7 +83,7 @@ func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params Do
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Content-Disposition", `attachment; filename="coffer-log-`+time.Now().UTC().Format("20060102T150405Z")+`.jsonl"`)
 	list, _, _ := c.cfg.Records.Since(0, f)
-	lines := json.NewEncoder(&steadyWriter{w, http.NewResponseController(w)})
+	lines := json.NewEncoder(c.steady(w))
 	for _, one := range list {
 		if err := lines.Encode(logRecord(one)); err != nil {
 			c.log.Debug("the log did not reach its reader", "error", err)
@@ -103,7 +103,7 @@ func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params Ge
 	if params.LastEventID != nil {
 		at = lastEvent(params.LastEventID)
 	}
-	s, err := newStream(w)
+	s, err := c.newStream(w)
 	if err != nil {
 		c.log.Debug("a stream of the console could not begin", "error", err)
 		return

@@ -144,7 +144,7 @@ func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name st
 	h.Set("Content-Type", "application/vnd.sqlite3")
 	h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
 	h.Set("Content-Disposition", `attachment; filename="`+info.Name()+`"`)
-	if _, err := io.Copy(&steadyWriter{w, http.NewResponseController(w)}, f); err != nil {
+	if _, err := io.Copy(c.steady(w), f); err != nil {
 		c.log.Debug("a backup did not reach its reader", "error", err)
 		panic(http.ErrAbortHandler) // it must not look whole
 	}
@@ -165,12 +165,17 @@ func backupProblem(err error) error {
 // steadyWriter gives each write its own time: a slow but steady download
 // passes, one that stands still does not.
 type steadyWriter struct {
-	w  io.Writer
-	rc *http.ResponseController
+	w       io.Writer
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+func (c *Console) steady(w http.ResponseWriter) io.Writer {
+	return &steadyWriter{w, http.NewResponseController(w), c.cfg.WriteTimeout}
 }
 
 func (s *steadyWriter) Write(p []byte) (int, error) {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return 0, err
 	}
 	return s.w.Write(p)

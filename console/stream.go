@@ -13,8 +13,6 @@ const (
 	// heartbeat is how long a stream may be silent: proxies hang up on silence,
 	// and a page takes it for an end.
 	heartbeat = 15 * time.Second
-	// A reader that takes nothing for so long is gone, or as good as.
-	writeTimeout = 10 * time.Second
 	// retry is what browsers wait before they connect anew, in milliseconds.
 	retry = 1000
 )
@@ -26,11 +24,13 @@ type stream struct {
 	rc   *http.ResponseController
 	beat *time.Ticker
 	buf  bytes.Buffer
+
+	timeout time.Duration // for the reader to take an event; after that it is gone, or as good as
 }
 
 // newStream begins an answer.
-func newStream(w http.ResponseWriter) (*stream, error) {
-	s := &stream{w: w, rc: http.NewResponseController(w), beat: time.NewTicker(heartbeat)}
+func (c *Console) newStream(w http.ResponseWriter) (*stream, error) {
+	s := &stream{w: w, rc: http.NewResponseController(w), timeout: c.cfg.WriteTimeout, beat: time.NewTicker(heartbeat)}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies must not gather events
@@ -65,7 +65,7 @@ func (s *stream) comment() error {
 
 func (s *stream) flush() error {
 	defer s.buf.Reset()
-	if err := s.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(s.buf.Bytes()); err != nil {

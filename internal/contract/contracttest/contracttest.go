@@ -5,6 +5,7 @@ package contracttest
 import (
 	"bytes"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,10 +37,12 @@ func (c *Contract) Check(t testing.TB, request *http.Request, response *http.Res
 	if err != nil || request.Method == http.MethodOptions {
 		return
 	}
+	mediaType, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	isJSON := err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
 	err = openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route},
 		Status:                 response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(content)),
-		Options: &openapi3filter.Options{ExcludeResponseBody: !strings.Contains(response.Header.Get("Content-Type"), "json")},
+		Options: &openapi3filter.Options{ExcludeResponseBody: !isJSON},
 	})
 	if err != nil {
 		t.Errorf("%s %s: the contract does not describe this answer: %v", request.Method, route.Path, err)

@@ -1,0 +1,143 @@
+package console
+
+import (
+	"context"
+	"encoding/hex"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"coffer/store"
+)
+
+// FuzzCookie: no value is a session but one that was sealed here.
+func FuzzCookie(f *testing.F) {
+	a, err := newAccess(Token{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	now := time.Now()
+	good := a.seal(session{ends: now.Add(time.Hour)})
+	for _, value := range []string{good, good[:40], good + "A", strings.Repeat("A", len(good)), strings.ToUpper(good), ""} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if s, ok := a.open(value, now); ok && (value != good || !s.ends.After(now)) {
+			t.Fatalf("%q is a session: %+v", value, s)
+		}
+	})
+}
+
+func TestSessionEnds(t *testing.T) {
+	a, err := newAccess(Token{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	value := a.seal(session{ends: now.Add(sessionTTL)})
+	if _, ok := a.open(value, now.Add(sessionTTL-time.Minute)); !ok {
+		t.Error("it ends too early")
+	}
+	if _, ok := a.open(value, now.Add(sessionTTL+time.Minute)); ok {
+		t.Error("it does not end")
+	}
+	// What was signed out of is remembered until it would have ended.
+	s, _ := a.open(value, now)
+	a.revoke(s, now)
+	if _, ok := a.open(value, now); ok {
+		t.Error("it was signed out of")
+	}
+	a.revoke(session{nonce: nonce{9}}, now.Add(2*sessionTTL))
+	if len(a.revoked) != 1 {
+		t.Errorf("%d sessions are remembered", len(a.revoked))
+	}
+}
+
+// FuzzHost: what passes is this machine's, or a name that was given.
+func FuzzHost(f *testing.F) {
+	for _, host := range []string{"localhost", "localhost:1", "LOCALHOST.", "127.0.0.1", "127.8.8.8:80", "[::1]:80", "::1", "192.0.2.7:1", "[::ffff:192.0.2.7]", "[::ffff:127.0.0.1]",
+		"coffer.example", "coffer.example.", "coffer.example.evil", "localhost.evil", "127.0.0.1.evil", "", ":", "[", "]", "0", "0x7f000001", "192.0.2.8", "[fe80::1%eth0]:1"} {
+		f.Add(host)
+	}
+	local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 8090}
+	r := (&http.Request{}).WithContext(context.WithValue(context.Background(), http.LocalAddrContextKey, net.Addr(local)))
+	f.Fuzz(func(t *testing.T, host string) {
+		r.Host = host
+		if !knownHost(r, []string{"coffer.example"}) {
+			return
+		}
+		name := host
+		if n, _, err := net.SplitHostPort(host); err == nil {
+			name = n
+		}
+		name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+		ip := net.ParseIP(name)
+		if name != "localhost" && name != "coffer.example" && (ip == nil || !ip.IsLoopback() && !ip.Equal(local.IP)) {
+			t.Fatalf("%q passed", host)
+		}
+	})
+}
+
+// FuzzCursor: what can be read is a place that a page can end at.
+func FuzzCursor(f *testing.F) {
+	for _, at := range []store.Cursor{{Name: "a", Number: 1}, {Name: "a:b/ü", Number: 1<<32 - 1}} {
+		f.Add(formatCursor(at))
+		if got, err := parseCursor(formatCursor(at)); err != nil || got != at {
+			f.Errorf("%+v came out as %+v, %v", at, got, err)
+		}
+	}
+	f.Add("OmE")
+	f.Add("MDE6YQ")
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := parseCursor(text)
+		if err != nil || text == "" {
+			return
+		}
+		if again, err := parseCursor(formatCursor(at)); err != nil || again != at || at.Name == "" {
+			t.Fatalf("%q is %+v", text, at)
+		}
+	})
+}
+
+// FuzzLastEvent: whatever a browser sends is a number that was once given.
+func FuzzLastEvent(f *testing.F) {
+	for _, id := range []string{"", "0", "7", "-1", "1e9", "99999999999999999999", " 7", "+7"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		if n := lastEvent(&id); n < 0 || n > 0 && !strings.ContainsAny(id, "123456789") {
+			t.Fatalf("%q is %d", id, n)
+		}
+	})
+}
+
+func TestFormatSizesAndTimes(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 1 << 30: "1GiB", 3 << 19: "1536KiB", 1 << 50: "1024TiB"} {
+		if got := FormatBytes(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+	for d, want := range map[time.Duration]string{0: "0s", time.Second: "1s", 10 * time.Minute: "10m", 90 * time.Minute: "1h30m", 168 * time.Hour: "168h", time.Hour + time.Second: "1h0m1s", 1500 * time.Millisecond: "1.5s"} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}
+
+// The token is derived from nothing that a cookie shows.
+func TestTokensDiffer(t *testing.T) {
+	a, err := newAccess(Token{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := newAccess(Token{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := a.seal(session{ends: time.Now().Add(time.Hour)})
+	if _, ok := b.open(value, time.Now()); ok || strings.Contains(hex.EncodeToString(a.key), a.token[:16]) {
+		t.Error("another token's session")
+	}
+}
