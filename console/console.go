@@ -225,11 +225,12 @@ func (c *Console) checkHost(next http.Handler) http.Handler {
 	})
 }
 
-// checkOrigin refuses what another site's page makes a browser send.
+// checkOrigin refuses what another origin's page makes a browser send, whatever
+// the method. A link from anywhere may lead to the pages, but not to the API.
 func (c *Console) checkOrigin(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := guard.Check(r); err != nil {
+		if foreign(r) || guard.Check(r) != nil {
 			c.fail(w, r, &problem{status: http.StatusForbidden, detail: "the request comes from another site"})
 			return
 		}
