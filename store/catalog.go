@@ -37,7 +37,7 @@ type Totals struct {
 type ClientSort string
 
 // The orders that there are. Clients that are alike stand in the order of
-// their names.
+// their names; descending turns all of it round.
 const (
 	SortByName     ClientSort = "name" // bytewise
 	SortByLastSeen ClientSort = "last_seen"
@@ -48,7 +48,7 @@ const (
 
 // A ClientQuery asks for a page of clients.
 type ClientQuery struct {
-	Search     string     // in the name, whatever the case of ASCII letters, or how the fingerprint begins; empty: all
+	Search     string     // in the name, whatever the case, or how the fingerprint begins; empty: all
 	Sort       ClientSort // empty: by name
 	Descending bool
 	Offset     int

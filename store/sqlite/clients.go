@@ -12,7 +12,7 @@ import (
 const (
 	clientColumns = `ID, Name, Kind, PublicKey, OAEPHash, PasswordHash, AESKey, Suspended, Created, LastSeen`
 	selectClient  = `SELECT ` + clientColumns + ` FROM clients WHERE ID = ?`
-	insertClient  = `INSERT INTO clients (` + clientColumns + `, Fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertClient  = `INSERT INTO clients (` + clientColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updateClient  = `UPDATE clients SET Kind = ?, PublicKey = ?, OAEPHash = ?, PasswordHash = ?,
 		AESKey = ?, Suspended = ?, LastSeen = ? WHERE ID = ?`
 )
@@ -42,14 +42,14 @@ func (c *Catalog) AddClient(ctx context.Context, client store.Client) error {
 
 func (t *tx) addClient(c store.Client) error {
 	_, err := t.exec(t.stmts.addClient, c.ID[:], c.Name, c.Kind, orNull(c.PublicKey), c.OAEPHash,
-		c.PasswordHash, orNull(c.SessionKey), c.Suspended, stamp(c.Created), stamp(c.LastSeen), c.ID.Fingerprint())
+		c.PasswordHash, orNull(c.SessionKey), c.Suspended, stamp(c.Created), stamp(c.LastSeen))
 	if isTaken(err) {
 		return store.ErrNameTaken
 	}
 	if err != nil {
 		return err
 	}
-	t.totals.Clients++
+	t.changes = append(t.changes, clientChange{id: c.ID, added: &c})
 	_, err = t.exec(t.stmts.startUsage, c.ID[:])
 	return err
 }
@@ -127,6 +127,7 @@ func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (
 	c.ID, c.Name, c.Created = id, name, created
 	_, err = t.exec(t.stmts.updateClient, c.Kind, orNull(c.PublicKey), c.OAEPHash, c.PasswordHash,
 		orNull(c.SessionKey), c.Suspended, stamp(c.LastSeen), id[:])
+	t.changes = append(t.changes, clientChange{id: id, seen: stamp(c.LastSeen)})
 	return c, nil, err
 }
 
@@ -154,12 +155,6 @@ func (t *tx) removeClient(id store.ClientID) ([]store.BlobRef, error) {
 	if _, err := t.exec(t.stmts.dropFiles, id[:]); err != nil {
 		return nil, err
 	}
-	var had store.Usage // without what this transaction has yet to add
-	if err := t.each(t.stmts.usage, func(row scanner) error {
-		return row.Scan(&had.Files, &had.Versions, &had.Verified, &had.Bytes)
-	}, id[:]); err != nil {
-		return nil, err
-	}
 	removed, err := t.exec(t.stmts.removeClient, id[:])
 	if err != nil {
 		return nil, err
@@ -168,8 +163,7 @@ func (t *tx) removeClient(id store.ClientID) ([]store.BlobRef, error) {
 		return nil, store.ErrNoClient
 	}
 	delete(t.usage, id)
-	t.totals.Clients--
-	add(&t.totals.Usage, store.Usage{Files: -had.Files, Versions: -had.Versions, Verified: -had.Verified, Bytes: -had.Bytes})
+	t.changes = append(t.changes, clientChange{id: id, removed: true})
 	return blobs, nil
 }
 
@@ -225,6 +219,7 @@ func (c *Catalog) SawClients(ctx context.Context, seen []store.Seen) error {
 			if _, err := t.exec(t.stmts.sawClient, stamp(s.At), s.Ended, s.ID[:]); err != nil {
 				return err
 			}
+			t.changes = append(t.changes, clientChange{id: s.ID, seen: stamp(s.At)})
 		}
 		return nil
 	})

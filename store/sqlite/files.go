@@ -211,9 +211,3 @@ func (c *Catalog) Usage(ctx context.Context, id store.ClientID) (store.Usage, er
 	}
 	return u, nil
 }
-
-// Totals returns the figures of the whole catalog. The writer keeps them in
-// mind, since nobody else changes them.
-func (c *Catalog) Totals(context.Context) (store.Totals, error) {
-	return *c.writer.totals.Load(), nil
-}

@@ -16,7 +16,7 @@ type tx struct {
 	wrote bool                            // the operation that runs has written something
 	usage map[store.ClientID]*store.Usage // changes, applied once before the commit
 
-	totals store.Totals // after the commit
+	changes []clientChange // for the register, after the commit
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -76,7 +76,6 @@ func (t *tx) addUsage() error {
 		if _, err := t.exec(t.stmts.addUsage, u.Files, u.Versions, u.Verified, u.Bytes, id[:]); err != nil {
 			return err
 		}
-		add(&t.totals.Usage, *u)
 	}
 	return nil
 }
@@ -86,7 +85,7 @@ type statements struct {
 	begin, commit, rollback *sql.Stmt
 
 	client, addClient, updateClient, removeClient *sql.Stmt
-	startUsage, addUsage, usage                   *sql.Stmt
+	startUsage, addUsage                          *sql.Stmt
 	sawClient, setKeyBundle                       *sql.Stmt
 
 	addNewest, addVersion           *sql.Stmt
@@ -112,7 +111,6 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.removeClient:   "DELETE FROM clients WHERE ID = ?",
 		&s.startUsage:     "INSERT INTO usage (ID, Files, Versions, Verified, Bytes) VALUES (?, 0, 0, 0, 0)",
 		&s.addUsage:       "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Verified = Verified + ?, Bytes = Bytes + ? WHERE ID = ?",
-		&s.usage:          "SELECT Files, Versions, Verified, Bytes FROM usage WHERE ID = ?",
 		&s.sawClient:      "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
 		&s.setKeyBundle:   "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
 		&s.addNewest:      insertNewest,

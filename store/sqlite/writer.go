@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"coffer/store"
@@ -37,9 +36,9 @@ type writer struct {
 	kept   int64 // activities in the file
 	keep   int64 // at most
 
-	notes  *notes
-	totals atomic.Pointer[store.Totals]
-	took   *measures
+	notes    *notes
+	register *register
+	took     *measures
 }
 
 func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
@@ -68,13 +67,10 @@ func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
 
 // load reads what the writer keeps in mind.
 func (w *writer) load() error {
-	var t store.Totals
-	err := w.conn.QueryRowContext(w.ctx, `SELECT count(*), coalesce(sum(Files), 0), coalesce(sum(Versions), 0),
-		coalesce(sum(Verified), 0), coalesce(sum(Bytes), 0) FROM usage`).Scan(&t.Clients, &t.Files, &t.Versions, &t.Verified, &t.Bytes)
-	if err != nil {
-		return fmt.Errorf("read totals: %w", err)
+	var err error
+	if w.register, err = loadRegister(w.ctx, w.conn); err != nil {
+		return fmt.Errorf("read the clients: %w", err)
 	}
-	w.totals.Store(&t)
 	last, kept, err := loadActivities(w.ctx, w.conn)
 	if err != nil {
 		return fmt.Errorf("count activities: %w", err)
@@ -203,7 +199,7 @@ func (w *writer) attempt(ops []*operation, notes []store.Activity) (failed *oper
 			_, _ = w.stmts.rollback.ExecContext(w.ctx)
 		}
 	}()
-	t := &tx{ctx: w.ctx, stmts: &w.stmts, totals: *w.totals.Load()}
+	t := &tx{ctx: w.ctx, stmts: &w.stmts}
 	for _, op := range ops {
 		t.wrote = false
 		op.err = op.run(t)
@@ -229,7 +225,7 @@ func (w *writer) attempt(ops []*operation, notes []store.Activity) (failed *oper
 	}
 	done = true
 	w.took.add(len(ops), time.Since(began))
-	w.totals.Store(&t.totals)
+	w.register.follow(t.changes, t.usage)
 	w.kept = kept
 	return nil, nil
 }

@@ -49,6 +49,7 @@ func testListClients(t *testing.T, c store.Catalog) {
 		"0%":   func(u store.ClientUsage) bool { return u.Name == "100%" },
 		"_":    func(u store.ClientUsage) bool { return u.Name == "under_score" },
 		`k\s`:  func(u store.ClientUsage) bool { return u.Name == `back\slash` },
+		"Oë":   func(u store.ClientUsage) bool { return u.Name == "zoë" || u.Name == "ZOË" },
 		"ואי":  func(u store.ClientUsage) bool { return u.Name == "זואי" },
 		"none": func(store.ClientUsage) bool { return false },
 	}

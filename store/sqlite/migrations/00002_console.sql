@@ -4,13 +4,6 @@ ALTER TABLE usage ADD COLUMN Verified INTEGER NOT NULL DEFAULT 0; -- versions
 
 UPDATE usage SET Verified = (SELECT count(*) FROM files WHERE files.ID = usage.ID AND files.Verified);
 
--- The start of the SHA-256 of the id, which an operator may see. The next
--- migration fills it in.
-ALTER TABLE clients ADD COLUMN Fingerprint TEXT NOT NULL DEFAULT '';
-
-CREATE INDEX clients_by_fingerprint ON clients (Fingerprint);
-CREATE INDEX clients_by_last_seen ON clients (LastSeen);
-CREATE INDEX clients_by_created ON clients (Created);
 CREATE INDEX clients_suspended ON clients (ID) WHERE Suspended;
 
 -- What happened, as far back as the history is kept. Rows are only added at
