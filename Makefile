@@ -20,7 +20,7 @@ WEB_MODULES := web/node_modules/.package-lock.json
 WEB_SOURCES := openapi.yaml console/openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/dist-console -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test tools check fuzz bench lint soak cpp cpp-test cpp-windows clean
+.PHONY: help build web run test tools check fuzz bench lint soak release cpp cpp-test cpp-windows clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 5
 	COFFER_CASES=500000 $(GO) test -run TestAgainstTheContract -timeout 12h ./api
 	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
 
+release: tools $(if $(NPM),$(WEB)) ## programs for Linux, macOS and Windows, Debian packages, SBOMs and checksums, in dist/
+	@GO='$(GO)' VERSION='$(VERSION)' COMMIT='$(COMMIT)' scripts/release
+
 cpp: ## build the C++ client into bin/coffer-cpp
 	@mkdir -p bin
 	cd clients/cpp && cmake --preset release -DCOFFER_TESTS=OFF -DCOFFER_VERSION=$(VERSION)
@@ -97,4 +100,4 @@ cpp-windows: ## build bin/coffer-cpp.exe with mingw-w64, and try it where there 
 	$(GO) test -count=1 -run TestCPPWindows -v ./internal/e2e
 
 clean: ## remove what build made
-	rm -rf bin clients/cpp/build
+	rm -rf bin dist clients/cpp/build
