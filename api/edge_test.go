@@ -136,6 +136,35 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// A gateway that is about to end says so to balancers, and serves on meanwhile.
+func TestDrainDelay(t *testing.T) {
+	cfg := config(startCore(t).addr)
+	cfg.DrainDelay = 2 * time.Second
+	addr, stop := serve(t, cfg)
+	s := &site{t: t, url: "http://" + addr, contract: startSite(t, "127.0.0.1:1", nil).contract}
+	if got := s.call("GET", "/readyz", nil); got.status != 200 {
+		t.Fatalf("at first: %d", got.status)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for deadline := time.Now().Add(time.Second); s.call("GET", "/readyz", nil).status != 503; {
+		if time.Now().After(deadline) {
+			t.Fatal("it stays ready")
+		}
+	}
+	answer, err := http.Get(s.url + "/api/v1/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != 200 || !answer.Close {
+		t.Errorf("meanwhile: status %d, the connection ends: %v", answer.StatusCode, answer.Close)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // What does not end by itself is cut off.
 func TestDrainTimeout(t *testing.T) {
 	cfg := config(startCore(t).addr)

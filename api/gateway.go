@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -47,6 +48,7 @@ type Config struct {
 	TokenTTL       time.Duration  // whole seconds
 	MaxPacket      int64          // bytes of content
 	BodyTimeout    time.Duration  // for the next bytes of a body, in either direction
+	DrainDelay     time.Duration  // how long to serve on at shutdown, but say to balancers that it ends
 	DrainTimeout   time.Duration  // how long requests in flight may take at shutdown
 	TempDir        string         // for packets under way; "": the system's
 	CORSOrigins    []string       // who may call from a browser; "*" for all
@@ -77,8 +79,10 @@ func DefaultConfig() Config {
 	}
 }
 
-// A Gateway serves the API. It is static after New.
+// A Gateway serves the API. It is static after New, but for leaving.
 type Gateway struct {
+	leaving atomic.Bool // it serves on, and wants no more callers
+
 	cfg      Config
 	log      *slog.Logger
 	core     *pool
@@ -133,9 +137,16 @@ func New(cfg Config) (*Gateway, error) {
 func (g *Gateway) Close() { g.core.close() }
 
 // ServeHTTP serves one call.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.handler.ServeHTTP(w, r) }
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.leaving.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	g.handler.ServeHTTP(w, r)
+}
 
-// Serve serves on l until ctx ends, then lets calls in flight finish.
+// Serve serves on l until ctx ends. It then serves on for DrainDelay, not ready
+// and closing each connection after an answer, so that balancers take their
+// callers elsewhere before anything is refused; and lets calls in flight finish.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           g,
@@ -157,6 +168,15 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	case err := <-done:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
+	}
+	g.leaving.Store(true)
+	if g.cfg.DrainDelay > 0 {
+		g.log.Info("leaving", "after", g.cfg.DrainDelay)
+		select {
+		case err := <-done:
+			return fmt.Errorf("serve: %w", err)
+		case <-time.After(g.cfg.DrainDelay):
+		}
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.DrainTimeout)
 	defer cancel()

@@ -49,8 +49,13 @@ func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
 // Healthz says that the gateway runs: GET /healthz.
 func (g *Gateway) Healthz(w http.ResponseWriter, r *http.Request) { g.ok(w, r) }
 
-// Readyz says whether the core can be reached: GET /readyz.
+// Readyz says whether the core can be reached, and the gateway is here to stay:
+// GET /readyz.
 func (g *Gateway) Readyz(w http.ResponseWriter, r *http.Request) {
+	if g.leaving.Load() {
+		g.fail(w, r, &problem{kind: kindUnavailable, message: "this gateway is about to end"})
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
 	if _, err := g.status(ctx); err != nil {

@@ -40,6 +40,7 @@ type serveCmd struct {
 	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_AUTH_RATE"`
 	AuthBurst      int            `help:"The same, at once." default:"20" env:"COFFER_AUTH_BURST"`
 	BodyTimeout    time.Duration  `help:"How long a body may stand still." default:"30s" env:"COFFER_BODY_TIMEOUT"`
+	DrainDelay     time.Duration  `help:"How long to serve on at the end, while /readyz says 503, so that balancers notice." default:"0s" env:"COFFER_GATEWAY_DRAIN_DELAY"`
 	DrainTimeout   time.Duration  `help:"How long calls in flight may take at the end." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
 }
 
@@ -59,6 +60,8 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("rates must be positive")
 	case cmd.CoreWait <= 0 || cmd.CoreTimeout <= 0 || cmd.BodyTimeout <= 0 || cmd.DrainTimeout <= 0:
 		return errors.New("times must be positive")
+	case cmd.DrainDelay < 0:
+		return errors.New("--drain-delay: not negative")
 	case cmd.TokenTTL < time.Second || cmd.TokenTTL > protocol.MaxTokenTTL:
 		return errors.New("--token-ttl: from 1s to 720h")
 	}
@@ -72,7 +75,8 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	cfg.Web = web.Client()
 	cfg.Log, cfg.Core, cfg.CoreConns = log, cmd.Core, cmd.CoreConns
 	cfg.CoreWait, cfg.CoreTimeout = cmd.CoreWait, cmd.CoreTimeout
-	cfg.TokenTTL, cfg.BodyTimeout, cfg.DrainTimeout = cmd.TokenTTL, cmd.BodyTimeout, cmd.DrainTimeout
+	cfg.TokenTTL, cfg.BodyTimeout = cmd.TokenTTL, cmd.BodyTimeout
+	cfg.DrainDelay, cfg.DrainTimeout = cmd.DrainDelay, cmd.DrainTimeout
 	cfg.MaxPacket, cfg.CORSOrigins, cfg.TrustedProxies = int64(cmd.MaxPacket), cmd.CORSOrigins, cmd.TrustedProxies
 	cfg.Rate = api.Rate{PerSecond: cmd.Rate, Burst: cmd.RateBurst}
 	cfg.AuthRate = api.Rate{PerSecond: cmd.AuthRate, Burst: cmd.AuthBurst}

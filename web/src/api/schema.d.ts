@@ -438,7 +438,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the core can be reached */
+        /** Whether the core can be reached, and the gateway is not about to end */
         get: operations["readyz"];
         put?: never;
         post?: never;
