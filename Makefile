@@ -76,10 +76,12 @@ bench: build cpp ## ratios of the whole system, then benchmarks with allocations
 lint: check ## check, and staticcheck
 	$(TOOL) staticcheck ./...
 
-soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 500,000 made-up calls, a minute of fuzzing each
+soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 500,000 made-up calls, 5 GiB through each proxy, a release for every system, a minute of fuzzing each
 	CGO_ENABLED=1 $(GO) test -race -count=$(SOAKTIME) -timeout 6h ./...
 	COFFER_KILLS=10000 $(GO) test -run TestKilledUnderLoad -timeout 12h ./internal/e2e
 	COFFER_RESTARTS=500 $(GO) test -run TestRestartsUnderLoad -timeout 12h ./internal/e2e
+	COFFER_BODY=5368709120 $(GO) test -run TestLargeBodiesThroughProxies -timeout 2h ./internal/e2e
+	COFFER_RELEASE=1 $(GO) test -run TestReleaseForAll -timeout 2h ./internal/deploy
 	COFFER_CASES=500000 $(GO) test -run TestAgainstTheContract -timeout 12h ./api
 	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
 

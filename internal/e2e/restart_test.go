@@ -97,6 +97,7 @@ func newBusyServers(t *testing.T) (c *core, g *gateway, args []string) {
 // load is what all callers share.
 type load struct {
 	base              string
+	http              *http.Client // nil: each has its own
 	requests, retries atomic.Int64
 	tasks             atomic.Int64 // done
 	mu                sync.Mutex
@@ -167,6 +168,9 @@ func newCaller(t *testing.T, l *load, number int) *caller {
 	t.Helper()
 	c := &caller{load: l, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}, name: fmt.Sprint("caller ", number),
 		random: mathrand.New(mathrand.NewPCG(uint64(number), 7)), header: make(http.Header), kept: make(map[string][]byte)}
+	if l.http != nil {
+		c.http = l.http
+	}
 	t.Cleanup(c.http.CloseIdleConnections)
 	var err error
 	if c.key, err = rsa.GenerateKey(rand.Reader, 1024); err != nil {
