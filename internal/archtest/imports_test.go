@@ -101,11 +101,15 @@ var rules = []rule{
 		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
 	},
 	{
+		folder: "console/top", project: []string{"console", "internal/program"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		reason: "the terminal's view asks the console of a running server, as any script could; it shares the contract's types with it",
+	},
+	{
 		folder: "web",
 		reason: "the web client's files are data to the programs that embed them",
 	},
 	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console", "web", "internal/program"},
+		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console/...", "web", "internal/program"},
 		reason: "cmd wires the parts and is no part itself",
 	},
 	{

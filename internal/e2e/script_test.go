@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,6 +76,17 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	console, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { taken.Close() })
+	env.Setenv("CONSOLE", console)
+	env.Setenv("TAKEN", taken.Addr().String())
 	env.Setenv("SERVER", addr)
 	env.Setenv("INTERNAL", internal)
 	env.Setenv("GATEWAY", "http://"+gateway)
