@@ -29,8 +29,8 @@ type core struct {
 	dir      string
 }
 
-// start starts a core on a data folder.
-func (b *bench) start(ctx context.Context, dir string) (*core, error) {
+// start starts a core on a data folder, with more flags if need be.
+func (b *bench) start(ctx context.Context, dir string, flags ...string) (*core, error) {
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -40,8 +40,9 @@ func (b *bench) start(ctx context.Context, dir string) (*core, error) {
 		return nil, err
 	}
 	c := &core{addr: addr, internal: internal, dir: dir}
-	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), "--data", dir, "--listen", addr,
-		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--idle-timeout", "10m", "--log-level", "warn")
+	args := []string{"--data", dir, "--listen", addr,
+		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--idle-timeout", "10m", "--log-level", "warn"}
+	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), append(args, flags...)...)
 	if err := c.start(addr); err != nil {
 		return nil, err
 	}

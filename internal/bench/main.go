@@ -82,6 +82,7 @@ func (b *bench) main(ctx context.Context, run, out string) (err error) {
 		{"packet", b.onePacket},
 		{"many", b.manyPackets},
 		{"small", b.smallFiles},
+		{"activities", b.activities},
 		{"idle", b.idleConnections},
 		{"catalog", b.largeCatalog},
 		{"gateway", b.gatewayUploads},

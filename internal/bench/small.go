@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,22 +21,62 @@ func (b *bench) smallFiles(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	rate, _, err := b.commitSmall(ctx)
+	if err != nil {
+		return err
+	}
+	b.report("4 KiB files committed, 32 clients", rate, "1/s")
+	b.report("syncs of 4 KiB written", syncs, "1/s")
+	b.report("files committed / syncs", rate/syncs, "ratio")
+	return nil
+}
+
+// activities compares committing small files while what happens is remembered
+// with doing so while it is not, each several times in turn.
+func (b *bench) activities(ctx context.Context) error {
+	const rounds = 5
+	var rates, cpus [2][]float64
+	for range rounds {
+		for i, keep := range []string{"0", "100000"} {
+			rate, cpu, err := b.commitSmall(ctx, "--activity-keep", keep)
+			if err != nil {
+				return err
+			}
+			rates[i], cpus[i] = append(rates[i], rate), append(cpus[i], cpu.Seconds())
+		}
+	}
+	b.report("4 KiB files committed with activities / without", median(rates[1])/median(rates[0]), "ratio")
+	b.report("the core's processor time a file with activities / without", median(cpus[1])/median(cpus[0]), "ratio")
+	return nil
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// commitSmall tells how many files of 4 KiB 32 clients have durably committed
+// in a second, and how much processor time the core took for each.
+func (b *bench) commitSmall(ctx context.Context, flags ...string) (rate float64, cpu time.Duration, err error) {
 	dir := filepath.Join(b.tmp, "small")
 	defer os.RemoveAll(dir)
-	core, err := b.start(ctx, dir)
+	core, err := b.start(ctx, dir, flags...)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, core.stop()) }()
+	defer func() {
+		err = errors.Join(err, core.stop())
+		used := core.cmd.ProcessState
+		cpu = (used.UserTime() + used.SystemTime()) / (smallClients * smallEach)
+	}()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	const clients, each = 32, 1500
-	all := make([]*baseClient, clients)
+	all := make([]*baseClient, smallClients)
 	for i := range all {
 		if all[i], err = register(core.addr, fmt.Sprintf("client %d", i), key); err != nil {
-			return err
+			return 0, 0, err
 		}
 		defer all[i].nc.Close()
 	}
@@ -43,7 +84,7 @@ func (b *bench) smallFiles(ctx context.Context) (err error) {
 	var group errgroup.Group
 	for _, c := range all {
 		group.Go(func() error {
-			for n := range each {
+			for n := range smallEach {
 				if err := c.send(fmt.Sprintf("file %d", n), 4096); err != nil {
 					return err
 				}
@@ -52,14 +93,13 @@ func (b *bench) smallFiles(ctx context.Context) (err error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return 0, 0, err
 	}
-	rate := clients * each / time.Since(began).Seconds()
-	b.report("4 KiB files committed, 32 clients", rate, "1/s")
-	b.report("syncs of 4 KiB written", syncs, "1/s")
-	b.report("files committed / syncs", rate/syncs, "ratio")
-	return nil
+	return smallClients * smallEach / time.Since(began).Seconds(), 0, nil
 }
+
+// smallClients each send smallEach files.
+const smallClients, smallEach = 32, 1500
 
 // syncs counts how often 4 KiB can be written and synced in a second.
 func (b *bench) syncs(d time.Duration) (float64, error) {

@@ -13,18 +13,20 @@ import (
 )
 
 const (
+	// trimActivities removes one more than so many, the oldest.
+	trimActivities = `DELETE FROM activities WHERE ID <= (SELECT ID FROM activities ORDER BY ID LIMIT 1 OFFSET ?)`
+
 	activityColumns = `ID, At, Kind, Outcome, Client, Name, File, Version, Bytes, Took, Detail`
 
-	// noteBatch is how many activities one statement writes, and how many make
-	// it worth to write them before they are due.
+	// noteBatch is how many activities one statement writes.
 	noteBatch = 64
+	// manyNotes are so many that they are written before they are due.
+	manyNotes = 1024
 	// noteDelay is how long an activity waits for company.
-	noteDelay = 500 * time.Millisecond
+	noteDelay = time.Second
 	// maxNotes is how many activities can wait, such as while the disk is full;
 	// the oldest then go unwritten.
 	maxNotes = 10_000
-	// maxNotesWritten is how many share one transaction.
-	maxNotesWritten = 1024
 )
 
 // insertActivities inserts so many at once.
@@ -35,17 +37,18 @@ func insertActivities(n int) string {
 
 // notes are the activities that are not written yet.
 type notes struct {
-	due *time.Timer // fires when what waits should be written
+	none bool        // no history is kept
+	due  *time.Timer // fires when what waits should be written
 
 	mu      sync.Mutex
 	last    int64 // the ID given last
 	pending []store.Activity
 }
 
-func newNotes(last int64) *notes {
+func newNotes(last int64, none bool) *notes {
 	due := time.NewTimer(noteDelay)
 	due.Stop()
-	return &notes{due: due, last: last}
+	return &notes{none: none, due: due, last: last}
 }
 
 // add queues an activity. IDs follow the clock, so that those of activities
@@ -55,6 +58,9 @@ func (n *notes) add(a store.Activity) store.Activity {
 	defer n.mu.Unlock()
 	a.ID = max(n.last+1, time.Now().UnixMicro())
 	n.last = a.ID
+	if n.none {
+		return a
+	}
 	if len(n.pending) == 0 {
 		n.due.Reset(noteDelay)
 	}
@@ -77,10 +83,10 @@ func (n *notes) queued() []store.Activity {
 func (n *notes) ripe(now bool) []store.Activity {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.pending) == 0 || len(n.pending) < noteBatch && !now {
+	if len(n.pending) == 0 || len(n.pending) < manyNotes && !now {
 		return nil
 	}
-	return slices.Clone(n.pending[:min(len(n.pending), maxNotesWritten)])
+	return slices.Clone(n.pending[:min(len(n.pending), manyNotes)])
 }
 
 // settle forgets those that were written, and sees to it that the others are
@@ -137,7 +143,7 @@ func (t *tx) addActivities(all []store.Activity, kept, keep int64) (int64, error
 	if kept <= keep {
 		return kept, nil
 	}
-	gone, err := t.exec(t.stmts.trimActivities, kept-keep)
+	gone, err := t.exec(t.stmts.trimActivities, kept-keep-1)
 	return kept - gone, err
 }
 
@@ -223,8 +229,12 @@ func scanActivity(row scanner) (store.Activity, error) {
 }
 
 // loadActivities tells which ID was given last, and how many activities there
-// are.
-func loadActivities(ctx context.Context, conn *sql.Conn) (last, kept int64, err error) {
+// are, of which it leaves the newest.
+func loadActivities(ctx context.Context, conn *sql.Conn, keep int64) (last, kept int64, err error) {
 	err = conn.QueryRowContext(ctx, "SELECT coalesce(max(ID), 0), count(*) FROM activities").Scan(&last, &kept)
+	if err == nil && kept > keep {
+		_, err = conn.ExecContext(ctx, trimActivities, kept-keep-1)
+		kept = keep
+	}
 	return last, kept, err
 }

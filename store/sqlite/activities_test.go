@@ -50,11 +50,11 @@ func TestActivitiesAreWritten(t *testing.T) {
 		}
 	}
 	before := transactions(c.GroupCommits())
-	c.noteMany(noteBatch)
+	c.noteMany(manyNotes)
 	if err := c.SetSetting(t.Context(), "a", nil); err != nil {
 		t.Fatal(err)
 	}
-	if n, more := history(t, c), transactions(c.GroupCommits())-before; n != 3+noteBatch || more != 1 {
+	if n, more := history(t, c), transactions(c.GroupCommits())-before; n != 3+manyNotes || more != 1 {
 		t.Errorf("%d written with a change, in %d transactions", n, more)
 	}
 }
@@ -99,12 +99,12 @@ func TestActivitiesFailAlone(t *testing.T) {
 	c.breakActivities(t)
 	id := addTestClient(t, c, 1)
 	for i := range 5 {
-		c.noteMany(2 * noteBatch)
+		c.noteMany(manyNotes)
 		if _, _, err := c.Commit(t.Context(), testVersion(id, "f", i), 0); err != nil {
 			t.Fatalf("commit %d: %v", i, err)
 		}
 	}
-	if n := len(details(t, c)); n != 10*noteBatch {
+	if n := len(details(t, c)); n != 5*manyNotes {
 		t.Errorf("%d activities wait", n)
 	}
 	c.noteMany(maxNotes)
@@ -132,7 +132,7 @@ func (c *Catalog) breakActivities(t testing.TB) {
 // What a transaction that failed had taken along is written by the next.
 func TestActivitiesOfAFailedTransaction(t *testing.T) {
 	c := openTest(t)
-	c.noteMany(noteBatch)
+	c.noteMany(manyNotes)
 	err := c.write(t.Context(), func(t *tx) error {
 		if err := t.setSetting("half", nil); err != nil {
 			return err
@@ -142,11 +142,11 @@ func TestActivitiesOfAFailedTransaction(t *testing.T) {
 	if err == nil {
 		t.Fatal("the change did not fail")
 	}
-	if n := history(t, c); n != noteBatch {
-		t.Errorf("%d of %d written beside a change that failed", n, noteBatch)
+	if n := history(t, c); n != manyNotes {
+		t.Errorf("%d of %d written beside a change that failed", n, manyNotes)
 	}
-	if n := len(details(t, c)); n != noteBatch {
-		t.Errorf("%d told of %d", n, noteBatch)
+	if n := len(details(t, c)); n != manyNotes {
+		t.Errorf("%d told of %d", n, manyNotes)
 	}
 }
 

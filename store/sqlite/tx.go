@@ -123,7 +123,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.hasFile:        "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
 		&s.addActivity:    insertActivities(1),
 		&s.addActivities:  insertActivities(noteBatch),
-		&s.trimActivities: "DELETE FROM activities WHERE ID IN (SELECT ID FROM activities ORDER BY ID LIMIT ?)",
+		&s.trimActivities: trimActivities,
 		&s.setSetting:     "INSERT INTO settings (Key, Value) VALUES (?, ?) ON CONFLICT DO UPDATE SET Value = excluded.Value",
 	})
 	return err

@@ -71,11 +71,11 @@ func (w *writer) load() error {
 	if w.register, err = loadRegister(w.ctx, w.conn); err != nil {
 		return fmt.Errorf("read the clients: %w", err)
 	}
-	last, kept, err := loadActivities(w.ctx, w.conn)
+	last, kept, err := loadActivities(w.ctx, w.conn, w.keep)
 	if err != nil {
 		return fmt.Errorf("count activities: %w", err)
 	}
-	w.notes, w.kept = newNotes(last), kept
+	w.notes, w.kept = newNotes(last, w.keep == 0), kept
 	return nil
 }
 

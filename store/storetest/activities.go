@@ -39,6 +39,12 @@ func testActivities(t *testing.T, c store.Catalog) {
 		noted = slices.Insert(noted, 0, got)
 	}
 	note(store.Activity{At: noon, Kind: store.ActivityServer, Outcome: store.OutcomeOK}) // with little in it
+	for n := range 3000 { // more than an implementation lets queue
+		note(newActivity(n))
+		if n%1000 == 0 {
+			must(t, "change something", c.SetSetting(ctx, "n", []byte{byte(n)}))
+		}
+	}
 	kinds, random := store.ActivityKinds(), rand.New(rand.NewPCG(1, 2))
 	for n := range 400 {
 		note(newActivity(n))

@@ -7,7 +7,9 @@ UPDATE usage SET Verified = (SELECT count(*) FROM files WHERE files.ID = usage.I
 CREATE INDEX clients_suspended ON clients (ID) WHERE Suspended;
 
 -- What happened, as far back as the history is kept. Rows are only added at
--- one end and removed at the other. The client may be gone since.
+-- one end and removed at the other. The client may be gone since. There is no
+-- index by what is looked for: reading all of a bounded history takes some
+-- milliseconds, and an index would have every upload write another page.
 CREATE TABLE activities (
     ID      INTEGER NOT NULL PRIMARY KEY,
     At      INTEGER NOT NULL,
@@ -21,5 +23,3 @@ CREATE TABLE activities (
     Took    INTEGER NOT NULL, -- nanoseconds
     Detail  TEXT    NOT NULL
 ) STRICT;
-
-CREATE INDEX activities_of_client ON activities (Client, ID) WHERE Client IS NOT NULL;
