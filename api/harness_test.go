@@ -39,6 +39,7 @@ type core struct {
 
 	catalog *sqlite.Catalog
 	blobs   *files.Store
+	srv     *server.Server
 	cancel  context.CancelFunc
 	done    chan error
 }
@@ -74,8 +75,7 @@ func (c *core) start() {
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey = c.catalog, c.blobs, c.master
 	cfg.Log = slog.New(slog.DiscardHandler)
 	cfg.DrainTimeout = 5 * time.Second
-	srv, err := server.New(ctx, cfg)
-	if err != nil {
+	if c.srv, err = server.New(ctx, cfg); err != nil {
 		c.t.Fatal(err)
 	}
 	public, internal := listen(c.t, "127.0.0.1:0"), listen(c.t, c.addr)
@@ -84,7 +84,8 @@ func (c *core) start() {
 		internal = tls.NewListener(internal, c.tls)
 	}
 	c.cancel, c.done = cancel, make(chan error, 1)
-	go func() { c.done <- srv.Serve(ctx, public, internal) }()
+	srv, done := c.srv, c.done
+	go func() { done <- srv.Serve(ctx, public, internal) }()
 }
 
 func (c *core) stop() {

@@ -402,13 +402,33 @@ type SessionKeyRequest struct {
 
 // Status defines model for Status.
 type Status struct {
+	// BytesReceived Since the start.
+	BytesReceived *int64 `json:"bytes_received,omitempty"`
+
+	// BytesSent Since the start.
+	BytesSent        *int64 `json:"bytes_sent,omitempty"`
 	BytesStored      *int64 `json:"bytes_stored,omitempty"`
 	ClientsConnected int64  `json:"clients_connected"`
+
+	// ClientsSuspended Clients whose requests the operator refuses.
+	ClientsSuspended *int64 `json:"clients_suspended,omitempty"`
 	Connections      *int64 `json:"connections,omitempty"`
 
 	// Database Example: operational
-	Database      string     `json:"database"`
-	Files         *int64     `json:"files,omitempty"`
+	Database string `json:"database"`
+
+	// DiskFree Bytes.
+	DiskFree *int64 `json:"disk_free,omitempty"`
+
+	// DiskTotal Bytes.
+	DiskTotal *int64 `json:"disk_total,omitempty"`
+
+	// Failures Requests of these that were refused or failed.
+	Failures *int64 `json:"failures,omitempty"`
+	Files    *int64 `json:"files,omitempty"`
+
+	// Requests To the core, since the start.
+	Requests      *int64     `json:"requests,omitempty"`
 	ServerRunning bool       `json:"server_running"`
 	Started       *time.Time `json:"started,omitempty"`
 
@@ -418,6 +438,9 @@ type Status struct {
 	Uploads         *int64  `json:"uploads,omitempty"`
 	Version         *string `json:"version,omitempty"`
 	Versions        *int64  `json:"versions,omitempty"`
+
+	// VersionsVerified Versions whose checksum their client confirmed.
+	VersionsVerified *int64 `json:"versions_verified,omitempty"`
 }
 
 // Upload defines model for Upload.
@@ -2405,109 +2428,111 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H15c9s4lvhXQXHmV5mpH63LshM71bWlnO10rrGTTk8lWRdEPoloU4AaAK0oWX/3LVw8QR22bG+qJn/F",
-	"4oGHh3df/BFEbDZnFKgUwfGPYI45noEErv96j2XygqRA8QzU3zGIiJO5JIwGx8GHBNCEpPBAIHVDiObA",
-	"I6ByD2jEYogRFgijRcJSeIwwEikWCSIC/b/Bi04QBvANz+YpBMdBzCLRnaeYduQ3GYQBUW+fY5kEYWCW",
-	"DiYOijDg8FdGOMTBseQZhIGIEphhBd4Mf3sNdCqT4HhwMAyDGaHu734YyOVcvUlITug0uLoK9fY+zlOG",
-	"45Nn6nnPupm+fE7ilQv/ncMkOA7+1i2Q2TVXRTdfQK34O3ChkVfH5QhdmkuITZC0iH2MFkQmLJOISP0j",
-	"hQUIGSJMYzRhHD17/vr5h+cIp2nHoe2vDPiygN++NShDO2F8hmVwHBAqD4dBqPBGZtksOB4OjoZHhw8H",
-	"RwcaeebHAnWESpgC1zv542lKgEqDuCZd4ChiGZUPBIr0fYjEIVokwEFvRLILoChmIBBlEkWY86W+QGKg",
-	"ksil3qL6YcziJUqwuo9CvssEcAy82OYfewacvZNnwaYHk2/gSu2Hg5gzKkDT/Ygu33M2TmGm/ooYlUCl",
-	"+i+ez1MSYbXR7tzc8f//FOZAN1vVvVcvWqMBukRMJsCRffVjRKRACvlI4KVAi4REicKB2b4G9RQkX+6N",
-	"JhJ48yTOIGI0FqGmIzQcHGm0HvT2OxUsNY5XwfYEx6fwVwZCboGDnKcVJBKTVDNUdAHynGazMfBjZP4U",
-	"CHNAmkYgRhPOZqivZALnjAfHanHkVldHLiSmkYKxy82vojuc7I978cEA96OjIT5QkmEGQuApbLmmkFhm",
-	"Ijge9nphIInUIumEXuKUxIjnQFgkdY2wMvsWfyPmvuAqvPn5K76xW9ACVVhBAGmsz22RYKnk54IzOjVH",
-	"SmRHLf2U0UlKInmX1PoBXwANEeOagwnVwCpcghZNMiFCw/aC8TGJY6B3CdxvlC2okZMKOpymbAHxYySY",
-	"QiAuhBKSFqnqtlwyPRCILagG/y2TL1hG47uE/q2BhUOOXgVZhNMU+AOD1feaos8UuldA5mFLvMBEEjo9",
-	"13wQHA/C4ifLJsHx50G4/zV0XMQhAnKp9F5/czLXj566J1uo3SyAFlggt4je3RkIpbV+g+WJEBnEW24R",
-	"xPkFLM+BRnw5l+rx4K9H+5fP/zz9BK9GvwRhoC4L8h2C4/7g0cabKsDyim8kzHV0AcsQLTiezyE2fKrP",
-	"T9PcA4Hm2TglkbpLb/YDY68xn8KdMq/TrEQgdglcA5iSmZUnHynOZMI4+Q7xXYNlTAMi0IwIQehUsQCb",
-	"IMpQJgxDaEFDpnSPUDTBJFVEU9GJnz592htlMlGmRGQ5pKHtcjvQ2mVksjwFkaVyO2ITwC+Bn0c8Co6D",
-	"3rf+YH94cPjwUUmvBBGPzmdYRsqsvFQLEWdDbkx5v7vHWpBmoFDWVgLRhchmodUYoO0JZ1BqTovYbEak",
-	"1KyWA2DMnsgKhR/BnLM5cEmMPTReSvOf6srvJigi8wS4hG9SnUHDsqxbFmEQccDSUFV+d4wl7Emirfva",
-	"6YTa8hdes7X58gSL83FGY3M09vqYsRQwddfnWIgF47H/jguA+bk1mj07tva7QBcwl4osAUeJRm2Ielrv",
-	"WVt8A2CVDBoT6VnljHwH5wcUwgIxqqQk47Fay3kG1ipuvt54Lp63f6QTQolIIFYPi5anBXDn9a30btx9",
-	"V2FQRtva/V+V/anPxXoFhbijL704tJRY7K6ExtrxVqihfrBfc4DY+E+IpDaiLOs0Mfb+3dnJH0hfzI8l",
-	"xWor32SIEvimpFIMEZnhtOrZVgTCHEsJXL3wv//R+/ztj6+fe3tHeG8y2nvx9Uc/fHT1P+oH9d9+7+qf",
-	"f/cxw2qnS0DEQRqTBlPngylZeqHsITReVqE7nPSjh/hgsNcb92BvOOnFe0fxfrTXi4ZxPzrCD8eDfhXu",
-	"MsSPrvbKfw63+bM/uPLu7wUxrFsVP1q4rnHm3OFdV8RsQux5KOSqYPA1T5i7rsKAcTIlFKfW7Kgf3xNF",
-	"14q4csLaUIqIBA8ODr2yWRsduXzWhNrxbX8NRFuL+ELH+STsZREC2VZIlIJApbiGgr6O31DTTI6dHOwS",
-	"cAWd+ISBOupn2oMVTXr0GJg//FS1CUU5XTAhdAp8zonRwDWV8Otob3Bw6NEKmtu1SVRYn8ZLLOzP9rMv",
-	"DOEfnpNkGObnCRaJNnqoko2fC5yKBPdLyCteWlYERMJMbIoG+ybMOV56T7+qDJrnUNpQE6lt5/yaCI/N",
-	"k9sdN9hBGFD45jnNT3kgTF1Hc+XxE/EY4bFQbikzznSKhawK7C6ek+5lv6th+y88kcB/GePoIpt3vpP5",
-	"l6zXGxxqK/6Xfq8X+EKedYSKVqwYD84jjLUKOifx5vG1MMhP6DzGEvu1l3EGQzTGAg6HnV0J6k0Fb0Wr",
-	"ux908Frbd17Zl8dIez45WAlC7SbwGgaSSZwWnvqOorktUrZ2bE0pW91iHbo20vKnE04hxZJcQpjbth3t",
-	"xHQ6SMB0pg5YEUd0oRMJIPRF5ahxlqIowRxHErjiIolmTEg0OBiisTvejx9e7D2qclPBOQZrm+cOdFTL",
-	"qv86Z1tpbD1IRERo42GA2IJqJ03ZYoaNjhE2jpnyHNCEpTFw9A+JeYi+Cxn/M0QCcOqiCEpMmIBQBxVe",
-	"XxFGTxm70Fu0kjqj2u6zlrSS2Ppl5/Yvs1zpZ/O3T6K/VkLFowlX+zAa8adnI6WSnA0qGVowfvEYyYQJ",
-	"QGOQCwCqI7M4ikARG5KM6Ui/E7weLqiJ2Rn+du70rYe/NzRc1Fv0jnIXcsOH5rmsvP7iVn2fCxOz33B1",
-	"m5/a5qEau5fgL+Gx4lfVQWss20Cdj/Nfs+kU4hO6K5XybU44iHNCW/MenZWI1oEmX0Coip/q7ZV1W3ZJ",
-	"aClxsoOdliMWq2Ou9r5r+e9tDrlvk7XobtNArgWZ6+fzK1ugGaZLzfY2zhciQreInjSD1v70NBeyiCRS",
-	"EGGuHvq9XkXKbMbrJ+b2fq/XlEKNePmPzRi/iCBu6uTWDqu+sAc9Yf1Q/OcqxDzhWEA7BWecKxK+DlFW",
-	"ZWvztCgstPdi7nGWYKHQD4foN/KkU9XWjx7uP1qvr7cHt4bixr5L76zsrA2vbvWcIkqPl7bT7w3W76aU",
-	"nK7ZUC+eoqPhwUOb8dXpVG0nubwijmMTLq+eqkvWetxYm5L1xpt0hBu50EDj0SJv641OEIFYZPAawTEq",
-	"Urt58t/+gkjsfX+e7/VaYQtsU6U2Fq4QojPoJqXqD4XYmL3X5jCpYQ+KzA/rFIm+6l6TLxU63JfQ5ZBe",
-	"7NBLVDoG8Bssd6xt9Gu1Mo99NQXPnp+is0xDkUNwQidM2XqYOnOv7MaVqPtgeLhBXU5FtFXB8SHiFKZE",
-	"SODr8OCOyZnH0Xx+bi4FYbCAcfEHnhP3x9edCJNdKuSwsp9VCPGp5mvRRMEWhffEi0XWnWGxZv4qP9gz",
-	"dgk2CdV6mNeS5I21SqnczcJ7NTl7Ntp7N3r+3sUJKpnfFQGMcrit+kbDEMoGGpcjEjkMJl0crgvS1ews",
-	"LBL1Jg2qEoJsokuK3rx80S87iutCerXzXBl3+7oS27uUVd5zzSnVk8E8F5Lxje0yA5E4jxilEMnNnzP3",
-	"b5wJC4MYS6yIpspgCnyddsbpTfOi1sTkGaXqaW9cXkjMt8qaKGRa7bsx0CY+xCvyaWMvd9PdljIMK0PT",
-	"23rKNSz6KMSzw9LxFjjzMYkpFPWIIylhNpfiPIWJ9JsmTX9rJx7UyISjlV+GUmKC0Tt0lwxPbuktKYmQ",
-	"gmxJ8G+d+rPe/O3mCteEoC2aFwlJAdmY3YZesD26u3A5PaHnnW2jqLLeppi6Yh2V6rRLAeycWjyoahBg",
-	"g4/KtQiOUNo59wlMM3rdZOHWdLg6cbcqKPlGudLGyNCcbe7b8KSumRHc7QGvyftVIprrz81UU5RqNiZ9",
-	"GMT70XB8gA+PHj569PDoEB+Mh9F+PID+pOetiPj6Y7+lpMEs4s8xlvTaRllGqyLWZUrda9v33GqG3Usp",
-	"xJZ5tTtMgXkxWPLkCqr5kyX0PGawfSrp91K5xBrNX4ty6JwQmhGhqws7OxT1JYfPOculIkb9f7tqWwHA",
-	"ZhUgzZiSa4ORLoRTKlcMr2uymWKQUunHCi/UlIIq+l7nq2xblnQdz3t7fmzP5pbAbt/4Gvlwna37owF+",
-	"MDTFRhkncnmmXmS9N8Ac+CiTSfGXy8AGrz59CPw1saXEjY5OoZRNCc17XzRZ6ncVhJRIOTdFtoROWJNE",
-	"n+f+uMkem+rpXz98eN9BI9dWYPWSQGOYMA6ISCSAxuK4KBdFRHyhjAIaPT/bGxwc7j198hQJyQHPUEZj",
-	"4AhXCnpKVT465zvDFzYDvuB4Lr7QZpm5jcShfyjv/58hijJlyktWdMPQpe7IMslkVzn8hRKBKhWPrj48",
-	"r4547LLWxBXC0nSJGI30VhXTOlbrfKFBGKQkAmrcW9uvNZrjKIG9QUdp04ynFvPiuNtdLBYdrC93GJ92",
-	"7bOi+/rk6fO3Z8/1M0U0NnjKJhN9gLlUCfpaycyB4jkJjoP9Tq+zb5R2oqnJVdHgotx5agyl3Hs9iYPj",
-	"4CVIVxEdVhojP/spv7ilW3THXX2t9ZYNer0NKsw3Kwt34Hmqwj/VCCbBwkR/dIH/sNdve3cObLfSBaAX",
-	"mGBbH7/6wVL7nGbobDbDfBkcB880iGNT+oRz3Eo8FTquZH/5qp6qnVJ3nuemtFTKPArxhU525HWvrrVH",
-	"kCmFWBm7tmdKIBdEfIwUD7p6k6niCnXZpA3dTaZVzBR1zGaK51JCofOFjtLUNuxpGZMH7RwAmAOKAcdI",
-	"V2otMI/FY3MDFQvgSAkfoXiJg0h0JbdmlyoVnoEs0nK2CxWEfMLi5XadCs3MXRAxziGSKGFcQDWNdRz8",
-	"+1Ocvv70e/bv/VcH0a+n8/FgmI33X9Fy5us4GGtTeImExHNTArdpg1A91XhVVRS2P+LWeCcvR/Awz9ME",
-	"06ntRboWqwx7++sfKjrjdsJcBuiCahWhFtlUJNlUN4Nsym9cR+M1rzHhkY6VaP2NBeQ1abqVljemQ2/S",
-	"YSNSHPpK2NTLfjK6MUBXBJepNktTKwxTsEVsU8bitfSTyaSrDa0y7Xg8F21S2PPTfV2TqvgudbjUm+h0",
-	"N3nRRx5hzoltl3UN5J0vNF/Fpc4QTtXLiDVYbE810ytEKSYzgSRDYzAJY22rRQoLs0xILayrIOg6tS90",
-	"RF20K18oRNh26Va40f1YvCFl7MJoaTzzSn9dTnQTqV/kHQsXdWPmqBQz7Uw+l6ArF3HtH/Z6jeqsAJav",
-	"kvHLiLwjr04+fj/pvyWvjjqw3+tEg5RutZNWaX/m7IN7MI2srxMcf/5a5kkFEtIHn/Oacn68jMaMKeTn",
-	"tEpHpbZFnDFDEaOPbZnIJXDjCoRIMFOL6UybulHT8ZGoAuEGGiD01MdbswqB4ps0dc6QDxzf3ItiS5VJ",
-	"B/k5TXAqIGwEJzzW+tBX26oJhmX3akxrGjGYX0MkLhu1RiDjQlqVlUHFgpYsHzyAPhUCOqxJRjsOwNq5",
-	"RJRf+EBY8au71Zr05KoXbmTrlis+qrUdNxKI9VKTjWRi/1qwk3jzDr281biUd9x6T+3dxSVKKBawpH+0",
-	"noLz6RS3ICgd8CXDYSU/5Flzr8f/mgj5wjad7k6auTlJeqhHEcnRXT82QgQ0tkX+bQJNu5DBqmlHjZqN",
-	"hnusduZyPlNoW0k3EPmlpk7j5sH1fk//uSqsfpvBj7x1yzuLQWOXTYz1aiJcrwm9QGZMQKhst7A0ZUX3",
-	"Ydle6tIkAfXI+ukB96QA1OaddW4mQ+XRc2W7hvacEZYII5dHtJxhe78arNHNiiqEVoOi6G1BMeSjvohE",
-	"EZuBDXHMYDZW1sMM69gA1ToB0yViPAbeQaaEHPV1nDNiNNYQhsbo+EKFaR9RfG0iLOVgqC5VKYYasEvg",
-	"PtvZhLJLvWz35KReQ6DX++Xq80uKtEC1i6mWWtvv6X+NVrR+I4m2v7G6KOFzc49gNYWXh9lodtrgmdJ4",
-	"qrtztrdWd8P+BkvkA2B2IhUM1ed5fZP4MBMqCEWvzt693UQM6AD+sl0MjPJ8gVFoOhcILlsncubsoHfU",
-	"6ryYTCZKIiRYaIs+T0MsMJFKhEwxoSGasIxrWSBc3X/TRCxydPfM056xL9fgdj83bzccppKx3BVjVsbi",
-	"XJ/Nhusfysds3alRWcROGZ0QPkMYuYoho1rGSx0Cc7S+Cef8cKd5ZbjGFatVKfiZ/t1S8J0EFrc8hJ3F",
-	"FXF5sqWTRGZQjgedYWsqzo+r3ZqTbuJDix/kNoLFBegBnKGdySeR1PlYyZRBpDQ3ItKNYCJRYrNErvjU",
-	"DHdDmMNPdaB59s6covf0thPGlfmyymFZc78bn7rBrWU5v4JHuyXaWUV5T+1tjR3W+pooIK7TMGxiauxC",
-	"ZRrrtqx+v6d1H5GtY0xP1aO+0Zxlp8775Mlk7y2jsPfGluhc6w3rl9/On2ORBLlnqhqqjJjX8YwJxdr5",
-	"bPhVPgY04xiqA2lK3trzD3ja4rHkjzwQyM5S6azcqQJg0Du8y90ZwsmFS21zlgLtIa31Sfd9auRDPkbS",
-	"UiLCKQccL+9QDg37h9vJoJ2ILrag1iy2E6sLivgp5dgFLEW36KVtE12/wfKJm4B2n4zrOnoN0S2wQPOb",
-	"BM/vQfm9BBNxKDLqJbpRp3ENsqn6It6Slndz/FcGTpUU3WBjPS6bcDNTJETZXBkfRYN0lRLeZzVK2MTr",
-	"uSERXCN9/hvMb0IUd+9rn8I8xRGsJYw645qm1hXetQ162co/k0xhFIoRkDqngnVhI02XJqlXyp2vKHnq",
-	"eCqMaJy38v5EQbJ6p3Lw5uTl5M2o9/Lp2V8vz07G+8/+9fzJ6F8fR6Phy7ejZ0+fkH/98ssWFUr1/upd",
-	"edWN6cY/U7XIE8XhtRl0IZqCrBasrucBe3N7gdFbWJS6dH8WsrzGMOn/0FdNz7qKyE3pKc2nU7XZQXZ+",
-	"1W2WE5oVWuwfA+F9VgvU64HNsC1Rwqu5UMVs0QfShtkzN8bi1jBrV1g5+Vqnpk1fbuc20sy/skUZeWQd",
-	"3kqNXa2J5o/5CONbQ12p92x1av+BQFkxFtpCHyKWxqBzjFzca6mLznQ2ASwdQt7ydlMj3KuKnsCUUNt8",
-	"dwNlUorzVz95dLXdx4R2Xn2yzeKmzdVDTvpCPX/OzEq3lEO/h0yBJgVlahuKs6WylfS0HbJhJi82CbQp",
-	"Jro/8u7WlUmDp5hGkJbocJ1DZR5If7LEgYG6wHELm7dppDb87Fqs+njgRArzDRzlq7NsmiivnIPIZnCj",
-	"1pt7OIWRuEAJW6AJ5iVyJ7sRupUvr10/Cubhn65NK3d/0KvWRqGRS467FiGbkDHB0MK3Ln2XxlTGuudm",
-	"eInGyhyg0uStvTGXa5adNJDTNiv5gUCmoiO0X7Pq+D+eR1d+vG4X3dONGQMmHZYQUQfVlu1LnLrvwdmA",
-	"IGUSTckl0Na6NCzkdsW84a14ibccF/u/XC+zdaj/vqtfrqGAPaUvvuKTXMvcneDbVbnKfu9g2D96dHS4",
-	"bYnJNazP/xSZrCwysVq1vcykSrXKa2j1KZ+pi2utHgnfZDeRs3SNSd5SUasVJgWItcBOCJ0iSAXcitP9",
-	"QakPPeAdR9J8TFbB0OZ6Vz7MuBJL791Nt4wtUwmrbjafdrHL6gYbohvwo4RxcSvIy+M9zeVnSju2IDEB",
-	"nMrkeyv6frXXN8OcnhhQGxB38YWuTrw3bWo94f6WsFR8IG2KJSzwEvGMtoZ3ZiA5WcGDb+z1LdGzDTZM",
-	"Mkh/pMLYG7eCmDeARcZBf3VBN2a+52ymcJW14sZOXOg49eNF0Ds7luGG3ll9akgDTWqd0fsTtN/p3b5s",
-	"asOI9ibaeenUXL5bVoowvXVOihgHtZBykTjgKFHuk5vp7NjMfnMVj1kmbaOfF4/VNauzYD5/VVaRuddX",
-	"jqVPyS6YDxrpalPKLtTwDE081IxWcUEdM92hU2rGUav72ha9MzeKvGxYfMc30t36rhrMvdfN8/A7faWE",
-	"WyneJHLUFino0jt1uqQFViKQGYlqALPGhm6LKZUY5L1Lner32H2vtUFtpa21deD6NU2lQmjLIXPaENnM",
-	"fYo5n0ZT//i6b5lGPL6EWSJdcqP0KktPV1+v/jcAAP//",
+	"7H15c9s4lvhXQXHmV5mpH63Dlp3Yqa4t5Wyn00nGTnd6Ksm6IPJJRJsC1ABoRcn6u2/h4glKlC07m6rx",
+	"XxYPHA/vvvgtiNh8wShQKYKTb8ECczwHCVz/eodl8oKkQPEc1O8YRMTJQhJGg5PgfQJoSlJ4IJB6IEQL",
+	"4BFQuQc0YjHECAuE0TJhKTxGGIkUiwQRgf7f/oteEAbwBc8XKQQnQcwi0V+kmPbkFxmEAVGjL7BMgjAw",
+	"UwdTt4ow4PBXRjjEwYnkGYSBiBKYY7W8Of7yGuhMJsHJ/uEoDOaEut/DMJCrhRpJSE7oLLi+DvX2fluk",
+	"DMenz9T7nnkzffuCxGsn/juHaXAS/K1fALNv7op+PoGa8XfgQgOvDssxujK3EJsiaQH7GC2JTFgmEZH6",
+	"IoUlCBkiTGM0ZRw9e/76+fvnCKdpz4Htrwz4qli/HTUor3bK+BzL4CQgVB6NglDBjcyzeXAy2j8eHR89",
+	"3D8+1MAzFwvQESphBlzv5I+nKQEqDeCaeIGjiGVUPhAo0s8hEodomQAHvRHJLoGimIFAlEkUYc5X+gaJ",
+	"gUoiV3qL6sKExSuUYPUchXyXCeAYeLHNP/bMcvZOnwVdDybfwLXaDwexYFSAxvsxXb3jbJLCXP2KGJVA",
+	"pfoXLxYpibDaaH9hnvj/fwpzoN1mdePqSWs4QFeIyQQ4skM/RkQKpICPBF4JtExIlCgYmO3rpZ6B5Ku9",
+	"8VQCb57EOUSMxiLUeIRG+8carIeDg14FSo3jVWt7guMz+CsDIbeAQU7TaiUSk1QTVHQJ8oJm8wnwE2R+",
+	"CoQ5II0jEKMpZ3M0VDyBc8aDEzU5crOrIxcS00itsc/NVdEfTQ8mg/hwHw+j4xE+VJxhDkLgGWw5p5BY",
+	"ZiI4GQ0GYSCJ1CzplF7hlMSI54uwQOobZmX2Lf5GzHPBdXj781d0Y7egGaqwjADSWJ/bMsFS8c8lZ3Rm",
+	"jpTInpr6KaPTlETyPrH1Pb4EGiLGNQUTqherYAmaNcmECL22F4xPSBwDvc/F/ULZkho+qVaH05QtIX6M",
+	"BFMAxAVTQtICVT2Wc6YHArEl1ct/w+QLltH4Plf/xqyFQw5etbIIpynwBwaq7zRGnytwr1mZhyzxEhNJ",
+	"6OxC00Fwsh8WlyyZBCcf98ODz6GjIg4RkCsl94bd0Vy/eubebMF2MwFaYoHcJHp35yCU1PoFVqdCZBBv",
+	"uUUQF5ewugAa8dVCqteDvx4dXD3/8+wDvBr/FISBui3IVwhOhvuPOm+qWJaXfSNh7qNLWIVoyfFiAbGh",
+	"U31+GuceCLTIJimJ1FN6s+8Ze435DO6VeJ1kJQKxK+B6gSmZW37yG8WZTBgnXyG+72UZ1YAINCdCEDpT",
+	"JMCmiDKUCUMQmtGQGd0jFE0xSRXSVGTihw8f9saZTJQqEVkKaUi7XA+0ehmZrs5AZKncDtkE8CvgFxGP",
+	"gpNg8GW4fzA6PHr4qCRXgohHF3MsI6VWXqmJiNMhO2Pe7+61FqCZVShtK4HoUmTz0EoM0PqEUyg1pUVs",
+	"PidSalLLF2DUnsgyhW/BgrMFcEmMPjRZSfNPdea3UxSRRQJcwhepzqChWdY1izCIOGBpsCp/OsYS9iTR",
+	"2n3tdEKt+Quv2tocPMHiYpLR2ByNvT9hLAVM3f0FFmLJeOx/4hJgcWGVZs+Orf4u0CUspEJLwFGiQRui",
+	"gZZ7VhfvsFjFgyZEemY5J1/B2QEFs0CMKi7JeKzmcpaB1YqbwxvLxTP6b3RKKBEJxOpl0fK2AO6svrXW",
+	"jXvuOgzKYNu4/+uyPfWxmK/AEHf0pYFDi4nF7kpgrB1vBRvqB/s5XxCb/AmR1EqUJZ0mxN69PT/9A+mb",
+	"+bGkWG3liwxRAl8UV4ohInOcVi3bCkNYYCmBqwH/+x+Dj1/++PxxsHeM96bjvRefvw3DR9f/oy6of4eD",
+	"63/+3UcM640uAREHaVQaTJ0NpnjppdKH0GRVXd3RdBg9xIf7e4PJAPZG00G8dxwfRHuDaBQPo2P8cLI/",
+	"rK67vOJH13vln6Ntfg73r737e0EM6VbZj2auG4w5d3g3ZTFdkD13hVwXBL7hDfPUdRgwTmaE4tSqHfXj",
+	"e6LwWiFXjlgduYhI8P7hkZc3a6Uj588aUXu+7W9Y0dYsvpBxPg57VbhAtmUSJSdQya+hVl+Hb6hxJodO",
+	"vuzS4go88TEDddTPtAUrmvjoUTC/+bGqC0Y5WTAldAZ8wYmRwDWR8PN4b//wyCMVNLVrlajQPo2VWOif",
+	"7WdfKMLfPCfJMCwuEiwSrfRQxRs/FjAVCR6WgFcMWhYERMJcdAWDHQlzjlfe068Kg+Y5lDbUBGrbOb8m",
+	"wqPz5HrHLXYQBhS+eE7zQ+4IU/fRQln8RDxGeCKUWcqMMZ1iIasMu48XpH817Ou1/ReeSuA/TXB0mS16",
+	"X8niUzYY7B9pLf6n4WAQ+FyedYCKVqgYC87DjLUIuiBxd/9aGOQndBFjif3SyxiDIZpgAUej3q4YdVfG",
+	"W5Hq7oJ2Xmv9zsv7ch/pwMcHK06o3Thew0AyidPCUt+RN7eFy9aOrcllq1usr64NtfzhhDNIsSRXEOa6",
+	"bU8bMb0eEjCbqwNWyBFd6kACCH1TGWqcpShKMMeRBK6oSKI5ExLtH47QxB3vb+9f7D2qUlNBOQZq3WMH",
+	"2qtlxX+dsi03thYkIiK0/jBAbEm1kaZ0MUNGJwgbw0xZDmjK0hg4+ofEPERfhYz/GSIBOHVeBMUmjEOo",
+	"hwqrr3Cjp4xd6i1aTp1RrfdZTVpxbD3Yhf1lpitdNr99HP21YioeSbjehtGAPzsfK5HkdFDJ0JLxy8dI",
+	"JkwAmoBcAlDtmcVRBArZkGRMe/od4/VQQY3NzvGXCydvPfTdUXFRo+gd5SZkx5cWOa+8+eRWfF8I47Pv",
+	"OLuNT23zUo3cS+svwbFiV9WX1pi2ATof5b9msxnEp3RXIuXLgnAQF4S2xj16awGtHU0+h1AVPtXHK/O2",
+	"7JLQUuBkBzsteyzW+1ztczey39sMct8ma97dpoJcczLXz+dntkRzTFea7K2fL0SEbuE9aTqt/eFpLmTh",
+	"SaQgwlw8DAeDCpfpRuun5vHhYNDkQg1/+bduhF94ELsaubXDqk/sAU9YPxT/uQqxSDgW0I7BGecKhW+C",
+	"lFXe2jwtCkttvZhnnCZYCPSjEfqFPOlVpfWjhwePNsvr7ZdbA3Fj36UxKztrg6ubPceI0uul7QwH+5t3",
+	"UwpO13SoF0/R8ejwoY346nCq1pNcXBHHsXGXV0/VBWs9ZqwNyXr9TdrDjZxroPFqEbf1eieIQCwycI3g",
+	"BBWh3Tz4b68gEnvHz+O9Xi1siW2o1PrCFUB0BN2EVP2uEOuz9+ocJjTsAZG5sEmQ6LtumHyq0MG+BC4H",
+	"9GKHXqTSPoBfYLVjaaOH1cI89uUUPHt+hs4zvYp8Bad0ypSuh6lT98pmXAm7D0dHHfJyKqytuhwfIM5g",
+	"RoQEvgkO7picehwtFhfmVhAGS5gUP/CCuB+fd8JMdimQw8p+1gHEJ5pvhBMFWRTWEy8m2XSGxZz5UP5l",
+	"z9kV2CBU62HeiJM35iqFcru592p89ny893b8/J3zE1Qiv2scGGV3W3VEQxBKB5qUPRL5Gky4ONzkpKvp",
+	"WVgkaiS9VMUE2VSnFP368sWwbChucunVznOt3+3zWmjvkld5zzXHVE8Es6KZ1c1VGoFLYeFdPd1mVAFe",
+	"j+1tRpSMd9YfDeTERcQohUhu/Z7IxAJo7IOKgbVAS22rO/lsfBkL4FgyjjhMM9HZyrWL7BwmDIMYS6wo",
+	"qsp9zPSEUZz66Cwm4vJiyuGWDgE9jPZp3W6cKSZpxn0h9DMHU0PvAow/fwkcLGRjxHgpzaHLbFtEzN2Z",
+	"ehQ8Zv1YHEIkboTM1rLhGaXqXLzhID3eNsE6RRtW6euMDsYtyStisbNzpSsoS4GttRGR7kOJi3IorSUT",
+	"wdCmy/tQZ0S4y2+LGJ0SPu+IOQ3HR+X0fIzGA9kSwRZn5ZMJJi/aI32lhPlCiosUptKviTfdCztxGIxN",
+	"9IVQhFFKTOxlh96BpgjqxC8VhsuWfJatI93WeXW3ofENERcL5mVCUkDWRd2Rodijuw8PiyfSsrNtFEUF",
+	"29QOVIyBUllCKV6TY4sHVA0EbNBROfXGIUo75T6BWUZvGhvfGg/Xx6nX+eB/ZUJanVpTtnmu40ndMAC+",
+	"2wPeEOauOPA3n5tJHiqlKE2HsB8fRKPJIT46fvjo0cPjI3w4GUUH8T4MpwNvAtDnbwctGTxmEn9IvSRP",
+	"OwXVrYjYlBjghm3fc6vV8V0yf7YMI99jxNcLwZLjosCaP1lCL2IG20dOfy+pNBskf82pp0OgaE6ETqbt",
+	"7ZDVl/wbzjdUytnV/9tZ2/JduiU8NV2orupLOo9lKTv3xiqbyX0qZTqtcbqYzGeF35tM822z8G7iaNqe",
+	"HtuTF0rLbt/4Bv5wk637nV/+ZWiMjTJO5OpcDWSdFYA58HEmk+KXSzgIXn14H/hTwEtxSu2MRSmbEZqX",
+	"emm01GMViJRIuTA55YROWRNFn+fuJ5MsYYoFfn7//l0PjZ2VYeWSQBOYMg6ISCSAxuKkyI5GRHyijAIa",
+	"Pz/f2z882nv65CkSkgOeo4zGwBGu5K+Vktp0isMcX9qEjyXHC/GJNqsqrOMZ/ePt+Pm7f4YoypQqL1lR",
+	"/EVXugDR5E44g+kTJQJVEnxdOUSeDPTYJWkQl/dN0xViyiImhmgdqfU+0SAMUhIBNQ4LW544XuAogb39",
+	"npKmGU8t5MVJv79cLntY3+4xPuvbd0X/9enT52/On+t3iuBD8JRNp/oAc64SDLWQWQDFCxKcBAe9Qe/A",
+	"CO1EY5NLGsNFdv/MKEq51XwaByfBS5CuACCs1AF/9GN+8Ui/KAa9/lwrpdwfDDoUVHSrgnDL8xRBfKgh",
+	"TIKFcXbqepbRYNg2dr7YfqXoRU8wxbYcZP2LpWpRTdDZfI75KjgJnuklTozjBOewlXgmtBvVXvms3qqd",
+	"Un+Rh2I1V8o8AvGFju3lad6ukk2QGYVYKbu2RFAg5zN/jBQNuvSqmaIKddtEyd1DpjLS+H7mc0VzKaHQ",
+	"+0THaWrrUzWPyX3UbgGYA4oBx0gnJi4xj8Vj8wAVS+BIMR+haImDSHThgiaXKhaegyyi0EHuoHrC4tV2",
+	"hTnNQHUQMc4hkihhXEA1ansS/PtDnL7+8Hv274NXh9HPZ4vJ/iibHLyi5UDvSTDRqvAKCYkXJuOzaz1c",
+	"PbJ+XRUUthzozmgnz77xEM/TBNOZLb27EamMBgebXyoKQXdCXGbRBdYqRC2SB5BkM1371JXeuA4+aVpj",
+	"wsMdK8GpWzPIG+J0Ky53xkNvjK0TKo58zms12A+GN2bRFcZlkivT1DLDFGzO5oyxeCP+ZDLpa0WrjDse",
+	"y0WrFPb8dBnjtMq+SwVd9ZpR3TyhaJsQYc6JrQ53/RJ6n2g+i4sUI5yqwYhVWGwLAaZniFJM5gJJhiZg",
+	"8iO0rhYpKMwzITWzri5Bp2V+omPqvF35RCHCtii9Qo3uYjFCytilkdJ47uX+OnvuNly/CLMXJmpn4qjk",
+	"7u2MP5dWV85ZPDgaDBrJiAGsXiWTlxF5S16d/vb1dPiGvDruwcGgF+2ndKudtHL7c6cffAfVyNo6wcnH",
+	"z2WaVEtC+uBzWlPGj5fQmFGF/JRWKSDWuohTZihi9LHNiroCbkyBEAlmUo+dalNXano+FFVLuIUECD3l",
+	"IFatQqDoJk2dMeRbjq/NS7GlSmOP/JymOBUQNpwTHm195Itka4Rh2XdVpjWOGMhvQBIXjdrAkHHBrcrC",
+	"oKJBS5b32UAfCgYd1jij7X5h9VwiygM+EJb96uLMJj65ZJ1b6brlBKdqKtOtGGI9s6oTTxzeaO0k7l6Q",
+	"mlfWl+KOW++pvZi+hAnFBBb1jzdjcN6M5Q4YpVt8SXFYSw95KoDX4n9NhHxha6x3x81cWzDdw6bw5Ogi",
+	"N+sh0ukmmrLaGJo2IYN1zb0aKUoN81jtzMV8ZtA2k66X83NNHcbNnevDgf65zq1+l86PvFLR23pEQ5dN",
+	"jfZqPFyvCb1EpitGqHS3sNRUSJcd2tYBpcYZ6pXNzTK+kwBQm3fauWmElnvPle4a2nNGWCKMXBzRUoYt",
+	"dWyQRj8rshBaFYqilAvFkHe2IxJFbA7WxTGH+URpD3OsfQNUywRMV4jxGHgPmYoJNNR+zojRWK8wNErH",
+	"JypMtZSia+NhKTtDdYpM0cODXQH36c7GlV0q3fxORuoNGHq9PLTerqcIC1SL9mqhtYOB/mtUXg4bQbSD",
+	"zuKiBM/uFsF6DC/3btLk1OGdUje2+zO2txZ3o2GHKfJ+RzvhCgbr87i+CXyYhiyEolfnb990YQPagb9q",
+	"ZwPjcoIVlkjHAsFF60ROnD30llqZF5PpVHGEBAut0edhiCUmUrGQGSY0RFOWcc0LhCtzaaqIRYzuO9O0",
+	"p8vRDajdT83b9UKqRCx3RZiVLlA3J7PR5pfyrnL3qlQWvlOTF4gwchlDRrRMVtoF5nC9C+V8c6d5bajG",
+	"JatVMfiZvm4x+F4ci1sews78irjcyNVxItMXygPOsDUU54fVbtVJ1+CkxQ5yG8HiEnS/2dC2oJRI6nis",
+	"ZEohUpIbEek6jpEosVEil8VqehkizOGHOtA8emdO0Xt62zHjSjtlZbBseN51C+7waJnPr6HRfgl31mHe",
+	"U/tYY4e1Mj4KiOswDJuaHLtQqca6CnE4HGjZR2Rr194z9aqvE23ZqPO+eTrde8Mo7P1qU3RuNMLm6bez",
+	"51gkQe6ZrIYqIeZ5PBNCsTY+G3aVjwBN95Fq/6WStfb8PZ61WCz5Kw8Esq2Demt3qhawPzi6z90ZxMmZ",
+	"S21zFgPtIW20SQ98YuR93jXVYiLCKQccr+6RD42GR9vxoJ2wLrakVi22DdoLjPgh+dglrES/KB1vY12/",
+	"wOqJa/j3PQnXFbAbpFtigRa3cZ5/B+H3EozHoYiol/BGncYN0KZqi3hTWt4u8F8ZOFFSFD9OVrawRbfQ",
+	"CVG2UMpH0Q+gignvshomdLF6bokENwif/wKL2yDF/dvaZ7BIsa0DW4cYdcI1NdxrrGvr9LKZfyaYwigU",
+	"HU91TAXrxEaarkxQrxQ7X5Py1PNkGNE4r1z/gZxk9cL84NfTl9Nfx4OXT8//enl+Ojl49q/nT8b/+m08",
+	"Hr18M3729An5108/bZGhVG8nsCurutHM+0fKFnmiKLzWcjFEM5DVhNXNNGAfbk8wegPLUlH6j4KWN+id",
+	"/h/8qslZlxHZFZ/SvBlbmx5k27XdZTqhmaFF/zEr/J7ZAvV8YNNbTpTgam5UIVvUgbRB9tx1bbkzyNoZ",
+	"1jZ616FpU5fbu4sw889sWQYe2QS3UmFXa6D5t7xj952BrlR7tj60/0CgrOiCblcfIpbGoGOMXHzXVBcd",
+	"6WwusHQIecnbbZVwryh6AjNCbfHdLYRJyc9f/cLX9Xbfztp59sk2k5syVw866Rv1+DkzM91RDP07RAo0",
+	"KihV22CcTZWthKdtTxnTaLSJoE020f+WV7euDRo8xTSCtISHmwwq80L6gwUOzKoLGLeQeZtEaoPPrtmq",
+	"jwZOpTCffFK2OstmibLKOYhsDrcqvfkOpzAWlyhhSzTFvITuZDdMt/KhwZt7wTz007dh5f43et1aKDR2",
+	"wXFXImQDMsYZWtjWpc8wmcxY994cr9BEqQNUmri11+dyw7STBnDaWoM/EMhkdIT24209/7ci6dpvNe6i",
+	"errRY8CEwxIi6ku1afsSp+7zh9YhSJlEM3IFtDUvDQu5XTJveCdW4h37xf4v58ts7er/3tkvNxDAntQX",
+	"X/JJLmXuj/HtKl3lYHA4Gh4/Oj7aNsXkBtrnf5JM1iaZWKnanmZSxVplNbTalM/UzY1aj4Qvsp/IebpB",
+	"JW/JqNUCkwLEmmEnhM4QpALuxOh+r8SH/p4BjqT5drJaQ5vpXfkO6VoovXMP3TG0TCaseth8ychOqwts",
+	"iC7AjxLGxZ0AL/f3NKefK+nYAsQEcCqTr63g+9ne7wY53TGg1pju8hNdH3hv6tT6gw53BKXie4AzLGGJ",
+	"V4hntNW9MwfJyRoa/NXe3xI820DDBIP0N1mMvnEngPkVsMg46I+M6MLMd5zNFayyVtjYjgs9J368AHpr",
+	"2zLc0jqrdw1pgEnNM353ig56g7vnTW0Q0dZEOy2dmdv3S0oRpndOSRHjoCZSJhIHHCXKfHItzB2Z2U8M",
+	"4wnLpC3088KxOme1F8zHz0orMs/60rH0KdkJ80Yjfa1K2YkalqHxh5rWKs6pY7o79ErFOGp2X9mit+dG",
+	"EZcNi89WR7pa32WDuXFdPw+/0VcKuJX8TSIHbRGCLo2pwyUtayUCmc66ZmFW2dBlMaUUg7x2qTSqyZRp",
+	"Dmud2kpaa+3A1WuaTIXQpkPmuCGyufvyeN6NppjEKT/NaRr++BJkiXTBjdJQFp+uP1//bwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -17,13 +18,29 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, r, err)
 		return
 	}
-	connections, uploads := int64(m.Connections), int64(m.Uploads)
-	files, versions, stored := int64(m.Files), int64(m.Versions), int64(m.Bytes)
-	g.reply(w, r, http.StatusOK, Status{
+	status := Status{
 		ServerRunning: true, ClientsConnected: int64(m.ClientsConnected), TotalRegistered: int64(m.Clients),
-		Database: m.Database, Storage: m.Storage, Connections: &connections, Uploads: &uploads,
-		Files: &files, Versions: &versions, BytesStored: &stored, Started: &m.Started, Version: &m.ServerVersion,
-	}, nil)
+		Database: m.Database, Storage: m.Storage, Connections: new(int64(m.Connections)), Uploads: new(int64(m.Uploads)),
+		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), BytesStored: new(int64(m.Bytes)),
+		BytesReceived: new(int64(m.BytesReceived)), BytesSent: new(int64(m.BytesSent)),
+		Requests: new(int64(m.Requests)), Failures: new(int64(m.Failures)),
+		DiskFree: new(int64(m.Free)), DiskTotal: new(int64(m.DiskTotal)), Started: &m.Started, Version: &m.ServerVersion,
+	}
+	figures, err := g.figures(r.Context())
+	switch {
+	case err == nil:
+		status.VersionsVerified, status.ClientsSuspended = new(int64(figures.Verified)), new(int64(figures.Suspended))
+	case !errors.Is(err, &protocol.Failure{Status: protocol.StatusInvalid}): // what an earlier core says
+		g.fail(w, r, err)
+		return
+	}
+	g.reply(w, r, http.StatusOK, status, nil)
+}
+
+func (g *Gateway) figures(ctx context.Context) (*protocol.Figures, error) {
+	return ask(ctx, g.core, idempotent, func(conn *client.Conn) (*protocol.Figures, error) {
+		return conn.Figures(ctx)
+	})
 }
 
 func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {

@@ -44,7 +44,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeFileReceived:
 		return exactly(16 + 4 + FieldSize + 4), true
 
-	case CodeChallenge, CodeListUploads, CodeGetKeyBundle, CodeAskAccount, CodeNewSession, CodeAskStatus, CodeAskFailures:
+	case CodeChallenge, CodeListUploads, CodeGetKeyBundle, CodeAskAccount, CodeNewSession, CodeAskStatus, CodeAskFailures, CodeAskFigures:
 		return exactly(0), true
 	case CodeProve, CodeChallengeIssued:
 		return exactly(32), true
@@ -109,6 +109,8 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return exactly(1 + 16 + 8), true
 	case CodeTokensRevoked:
 		return exactly(8), true
+	case CodeFigures:
+		return exactly(2 * 8), true
 	case CodeSessionKeyIssued:
 		return between(1+2, 1+2+maxWrapped), true
 	case CodeAccountInfo, CodeServerStatus:

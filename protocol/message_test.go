@@ -102,6 +102,7 @@ var samples = []sample{
 	{message: &NewSession{}},
 	{message: &AskStatus{}},
 	{message: &AskFailures{}},
+	{message: &AskFigures{}},
 	{message: &Failures{Exchanges: []FailedExchange{
 		{At: sampleTime, Peer: "192.0.2.1", Client: "client:c1071c00", Earlier: 70_000, Version: 3, Code: CodeSendFile, Size: 1 << 31,
 			Rule: RulePadding, Reason: "bad padding", Head: sampleKey[:267]},
@@ -140,6 +141,7 @@ var samples = []sample{
 		Failures: 23, MaxPacket: 24, SessionTTL: 25 * time.Second, UploadTTL: 26 * time.Second,
 		Database: "operational", Storage: "the disk is full", ServerVersion: "v1.2.3",
 	}},
+	{message: &Figures{Verified: 1 << 40, Suspended: 7}},
 }
 
 // blank returns a new message of the same type.

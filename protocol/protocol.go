@@ -107,6 +107,7 @@ const (
 	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
 	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
 	CodeAskFailures   Code = 1080 // empty                                       → Failures
+	CodeAskFigures    Code = 1081 // empty                                       → Figures
 )
 
 // Extension responses.
@@ -129,6 +130,7 @@ const (
 	CodeServerStatus     Code = 1623 // see ServerStatus
 	CodeTokensRevoked    Code = 1630 // until time
 	CodeFailures         Code = 1640 // count u16, then as many FailedExchanges
+	CodeFigures          Code = 1641 // verified u64, suspended u64
 )
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to
@@ -156,7 +158,7 @@ func (c Code) IsRequest() bool {
 
 // Internal reports whether c is for the gateway's listener alone.
 func (c Code) Internal() bool {
-	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c == CodeAskFailures
+	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c == CodeAskFailures || c == CodeAskFigures
 }
 
 // String is the code's name and number.
@@ -263,6 +265,10 @@ func (c Code) name() string {
 		return "ask failures"
 	case CodeFailures:
 		return "failures"
+	case CodeAskFigures:
+		return "ask figures"
+	case CodeFigures:
+		return "figures"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

@@ -133,3 +133,27 @@ func (m *ServerStatus) DecodePayload(p []byte) error {
 	m.Database, m.Storage, m.ServerVersion = r.text(), r.text(), r.text()
 	return r.end()
 }
+
+// AskFigures asks for figures that ServerStatus does not have, which a core of
+// an earlier version does not serve: 1081, empty. Answered with Figures.
+type AskFigures struct{}
+
+func (*AskFigures) Code() Code                    { return CodeAskFigures }
+func (*AskFigures) AppendPayload(b []byte) []byte { return b }
+func (*AskFigures) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+
+// Figures answers AskFigures: 1641, verified u64, suspended u64.
+type Figures struct {
+	Verified  uint64 // file versions whose checksum their client confirmed
+	Suspended uint64 // clients whose requests the operator refuses
+}
+
+func (*Figures) Code() Code { return CodeFigures }
+func (m *Figures) AppendPayload(b []byte) []byte {
+	return le.AppendUint64(le.AppendUint64(b, m.Verified), m.Suspended)
+}
+func (m *Figures) DecodePayload(p []byte) error {
+	r := reader{p: p}
+	m.Verified, m.Suspended = r.u64(), r.u64()
+	return r.end()
+}

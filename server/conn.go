@@ -318,6 +318,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.newSession)
 	case protocol.CodeAskStatus:
 		return handle(ctx, p, h.Size, id, c.askStatus)
+	case protocol.CodeAskFigures:
+		return handle(ctx, p, h.Size, id, c.askFigures)
 	case protocol.CodeAskFailures:
 		return handle(ctx, p, h.Size, id, c.askFailures)
 	case protocol.CodeRevokeToken:

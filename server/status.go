@@ -13,6 +13,11 @@ func (c *conn) askStatus(ctx context.Context, _ store.ClientID, _ *protocol.AskS
 	return c.s.Status(ctx), nil
 }
 
+func (c *conn) askFigures(ctx context.Context, _ store.ClientID, _ *protocol.AskFigures) (protocol.Message, error) {
+	now := c.s.Stats(ctx)
+	return &protocol.Figures{Verified: uint64(now.Verified), Suspended: uint64(now.Suspended)}, nil
+}
+
 // Status tells how the server is.
 func (s *Server) Status(ctx context.Context) *protocol.ServerStatus {
 	now, settings := s.Stats(ctx), s.Settings()

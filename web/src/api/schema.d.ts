@@ -803,6 +803,46 @@ export interface components {
             versions?: number;
             /** Format: int64 */
             bytes_stored?: number;
+            /**
+             * Format: int64
+             * @description Versions whose checksum their client confirmed.
+             */
+            versions_verified?: number;
+            /**
+             * Format: int64
+             * @description Clients whose requests the operator refuses.
+             */
+            clients_suspended?: number;
+            /**
+             * Format: int64
+             * @description Since the start.
+             */
+            bytes_received?: number;
+            /**
+             * Format: int64
+             * @description Since the start.
+             */
+            bytes_sent?: number;
+            /**
+             * Format: int64
+             * @description To the core, since the start.
+             */
+            requests?: number;
+            /**
+             * Format: int64
+             * @description Requests of these that were refused or failed.
+             */
+            failures?: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            disk_free?: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            disk_total?: number;
             /** Format: date-time */
             started?: string;
             version?: string;

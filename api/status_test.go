@@ -1,0 +1,88 @@
+package api_test
+
+import (
+	"fmt"
+	"io"
+	"testing"
+
+	"coffer/protocol"
+)
+
+// The status has the figures that the core's console shows.
+func TestStatus(t *testing.T) {
+	c := startCore(t)
+	s := startSite(t, c.addr, nil)
+	a := s.account("alice")
+	s.put(a, "f", []byte("content"))
+	s.put(a, "f", []byte("more of it"))
+	s.account("bob")
+	if err := c.srv.SuspendClient(t.Context(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	s.must(201, "POST", "/api/v1/uploads", m{"filename": "unfinished"}, a.headers...)
+	got := s.must(200, "GET", "/api/v1/status", nil)
+	now := c.srv.Stats(t.Context())
+	for name, want := range map[string]int64{
+		"clients_connected": int64(now.InSession), "total_registered": now.Clients, "connections": int64(now.Connections),
+		"uploads": int64(now.Uploads), "files": now.Files, "versions": now.Versions, "versions_verified": now.Verified,
+		"bytes_stored": now.Bytes, "clients_suspended": int64(now.Suspended), "disk_total": int64(now.DiskTotal),
+	} {
+		if got[name] != float64(want) {
+			t.Errorf("%s is %v, the core says %d", name, got[name], want)
+		}
+	}
+	if now.Verified != 2 || now.Suspended != 1 || now.Uploads != 1 || now.Clients != 2 {
+		t.Errorf("the core says %+v", now)
+	}
+	for name, most := range map[string]uint64{"bytes_received": now.Received, "bytes_sent": now.Sent, "requests": now.Requests, "disk_free": now.DiskTotal} {
+		if n, _ := got[name].(float64); n <= 0 || n > float64(most) { // they go on
+			t.Errorf("%s is %v, later %d", name, got[name], most)
+		}
+	}
+	if n, ok := got["failures"].(float64); !ok || n > float64(now.Failures) {
+		t.Errorf("failures are %v, later %d", got["failures"], now.Failures)
+	}
+}
+
+// A core of an earlier version has fewer figures, and that is all.
+func TestStatusOfAnEarlierCore(t *testing.T) {
+	addr := fakeCore(t, func(w io.Writer, code protocol.Code) bool {
+		var answer protocol.Message = &protocol.Failure{Status: protocol.StatusInvalid, Message: "unknown request code"}
+		switch code {
+		case protocol.CodeAskStatus:
+			answer = &protocol.ServerStatus{Clients: 7, Database: "operational", Storage: "operational"}
+		case protocol.CodeCheckToken:
+			answer = &protocol.Done{}
+		}
+		_, err := w.Write(protocol.AppendResponse(nil, answer, 0))
+		return err == nil
+	})
+	got := startSite(t, addr, nil).must(200, "GET", "/api/v1/status", nil)
+	if _, there := got["versions_verified"]; there || got["total_registered"] != 7.0 {
+		t.Errorf("status: %v", got)
+	}
+}
+
+// A client that the operator suspends is refused over HTTP at once, whatever
+// token it has, and served again when it is resumed.
+func TestSuspended(t *testing.T) {
+	c := startCore(t)
+	s := startSite(t, c.addr, nil)
+	a := s.account("alice")
+	s.put(a, "f", []byte("content"))
+	if err := c.srv.SuspendClient(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range [][2]string{{"GET", "/api/v1/files"}, {"GET", "/api/v1/files/f/content"}, {"DELETE", "/api/v1/files/f"}, {"GET", "/api/v1/uploads"}} {
+		if got := s.call(call[0], call[1], nil, a.headers...); got.status != 403 {
+			t.Errorf("%s: %d %s", fmt.Sprint(call), got.status, got.body)
+		}
+	}
+	if got := s.call("POST", "/api/v1/auth/login", m{"username": "alice"}); got.status != 403 {
+		t.Errorf("signing in: %d %s", got.status, got.body)
+	}
+	if err := c.srv.ResumeClient(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	s.must(200, "GET", "/api/v1/files", nil, a.headers...)
+}
