@@ -76,11 +76,10 @@ var (
 		"/etc/systemd/system/multi-user.target.wants/coffer-gateway.service"}
 )
 
-// The packages are installed by apt, work, and go again without a trace, except
-// for what was backed up.
-func TestDebianPackages(t *testing.T) {
-	t.Parallel()
-	dist := release(t, here(t))
+// checkPackages checks that a release's packages are installed by apt, work, and
+// go again without a trace, except for what was backed up.
+func checkPackages(t *testing.T, dist string) {
+	t.Helper()
 	d := newDebian(t)
 	debs, err := filepath.Glob(filepath.Join(dist, "*.deb"))
 	if err != nil || len(debs) != len(packages) {

@@ -53,13 +53,19 @@ func here(t *testing.T) string {
 
 // A release is the same wherever it is made, and has what it says.
 func TestRelease(t *testing.T) {
-	t.Parallel()
 	dist := release(t, here(t))
 	sums := checkSums(t, dist)
-	if again := checkSums(t, release(t, elsewhere(t))); again != sums {
-		t.Errorf("made elsewhere it is another:\n%s\n%s", sums, again)
-	}
+	t.Run("made elsewhere", func(t *testing.T) {
+		if again := checkSums(t, release(t, elsewhere(t))); again != sums {
+			t.Errorf("it is another:\n%s\n%s", sums, again)
+		}
+	})
+	t.Run("archive", func(t *testing.T) { checkArchive(t, dist) })
+	t.Run("packages", func(t *testing.T) { checkPackages(t, dist) })
+}
 
+func checkArchive(t *testing.T, dist string) {
+	t.Helper()
 	const name = "coffer_1.2.3_linux_amd64"
 	folder := t.TempDir()
 	files := unpack(t, filepath.Join(dist, name+".tar.gz"), folder)
@@ -94,15 +100,17 @@ func elsewhere(t *testing.T) string {
 	to := t.TempDir()
 	list := run(t, nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	names := strings.Split(strings.TrimSuffix(list, "\x00"), "\x00")
-	err := filepath.WalkDir(filepath.Join(root, "web/dist"), func(name string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			name, err = filepath.Rel(root, name)
-			names = append(names, name)
+	for _, built := range []string{"web/dist", "web/dist-console"} {
+		err := filepath.WalkDir(filepath.Join(root, built), func(name string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				name, err = filepath.Rel(root, name)
+				names = append(names, name)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(root, name))

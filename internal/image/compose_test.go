@@ -1,7 +1,9 @@
 package image
 
 import (
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,11 +12,15 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// loadCompose reads docker-compose.yml as docker compose does: against the
-// specification's schema, with anchors, merges and variables resolved.
-func loadCompose(t *testing.T) *types.Project {
+// loadCompose reads compose files as docker compose does: against the
+// specification's schema, with anchors, merges and variables resolved, and with
+// profiles switched on.
+func loadCompose(t *testing.T, profiles []string, files ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{path.Join(root, "docker-compose.yml")}, cli.WithEnv(nil))
+	for i := range files {
+		files[i] = path.Join(root, files[i])
+	}
+	options, err := cli.NewProjectOptions(files, cli.WithWorkingDirectory(root), cli.WithEnv(nil), cli.WithProfiles(profiles))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,74 +31,155 @@ func loadCompose(t *testing.T) *types.Project {
 	return project
 }
 
-// What the two services may and must not.
-func TestCompose(t *testing.T) {
-	project := loadCompose(t)
-	if names := project.ServiceNames(); !slices.Equal(names, []string{"core", "gateway"}) {
-		t.Fatalf("services %q", names)
+func envOf(s types.ServiceConfig, name string) string {
+	if value := s.Environment[name]; value != nil {
+		return *value
 	}
-	owners := volumeOwners(t)
-	// The console, which is for the operator alone, must not face the network.
-	for name, want := range map[string][]string{"core": {":1256", "127.0.0.1:8090"}, "gateway": {":5000"}} {
-		t.Run(name, func(t *testing.T) {
-			s := project.Services[name]
-			var published []string
-			for _, port := range s.Ports {
-				published = append(published, port.HostIP+":"+port.Published)
-			}
-			if !slices.Equal(published, want) {
-				t.Errorf("published: %v", s.Ports)
-			}
-			if !s.ReadOnly || s.Privileged || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
-				t.Error("it may do more than it needs to")
-			}
-			if len(s.Volumes) != 1 || s.Volumes[0].Source != "data" || s.Volumes[0].Target != "/data" {
-				t.Errorf("volumes %v", s.Volumes)
-			}
-			// It runs as the one who owns its folder of the volume, and is nobody's root.
-			if own := owners["/data/"+name]; s.User == "" || s.User != own || strings.HasPrefix(own, "0") {
-				t.Errorf("it runs as %q; its folder is %q's", s.User, own)
-			}
-			if s.HealthCheck == nil || !slices.Equal(s.HealthCheck.Test, []string{"CMD", s.Command[0], "health"}) {
-				t.Errorf("health check %v", s.HealthCheck)
-			}
-			if s.Build == nil || s.StopGracePeriod == nil || s.Restart != types.RestartPolicyUnlessStopped {
-				t.Error("it is not built, stopped or started again as it should be")
-			}
-		})
-	}
-	env := func(service, name string) string {
-		if value := project.Services[service].Environment[name]; value != nil {
-			return *value
+	return ""
+}
+
+// What a fresh machine gets, and what profiles add.
+func TestComposeProfiles(t *testing.T) {
+	for _, test := range []struct {
+		profiles []string
+		services []string
+	}{
+		{nil, []string{"core", "gateway"}},
+		{[]string{"tls"}, []string{"caddy", "core", "gateway"}},
+		{[]string{"observability"}, []string{"core", "gateway", "grafana", "prometheus"}},
+	} {
+		if names := loadCompose(t, test.profiles, "docker-compose.yml").ServiceNames(); !slices.Equal(names, test.services) {
+			t.Errorf("with the profiles %q: %q", test.profiles, names)
 		}
-		return ""
-	}
-	if env("core", "COFFER_DATA") != "/data/core" || path.Dir(env("gateway", "COFFER_JWT_SECRET_FILE")) != "/data/gateway" {
-		t.Error("what must last is not in the volume")
-	}
-	if env("gateway", "COFFER_CORE") != "core"+env("core", "COFFER_INTERNAL_LISTEN") {
-		t.Error("the gateway does not look where the core listens")
-	}
-	if after := project.Services["gateway"].DependsOn["core"]; after.Condition != types.ServiceConditionHealthy {
-		t.Errorf("the gateway starts when the core is %q", after.Condition)
 	}
 }
 
-// volumeOwners tells whose the folders are that the image's volume begins with.
-func volumeOwners(t *testing.T) map[string]string {
-	t.Helper()
-	stages := readDockerfile(t)
-	owners := map[string]string{}
-	for _, in := range stages[len(stages)-1].instructions {
-		if in.name != "COPY" {
-			continue
+// What every service may and must not, and that it is looked after.
+func TestComposeServices(t *testing.T) {
+	project := loadCompose(t, []string{"*"}, "docker-compose.yml")
+	for name, s := range project.Services {
+		if !s.ReadOnly || s.Privileged || !slices.Contains(s.CapDrop, "ALL") || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s may do more than it needs to", name)
 		}
-		if c := parseCopy(in.args); c.to == "/data/" {
-			owners["/data/"+path.Base(strings.TrimRight(c.sources[0], "/"))] = c.chown
+		if s.MemLimit <= 0 || s.Logging == nil || s.Logging.Options["max-size"] == "" || s.Logging.Options["max-file"] == "" {
+			t.Errorf("%s may take all memory, or fill the disk with its log", name)
+		}
+		if s.Restart != types.RestartPolicyUnlessStopped || s.HealthCheck == nil || len(s.HealthCheck.Test) == 0 {
+			t.Errorf("%s is not started again, or nobody asks how it is", name)
+		}
+		if s.Build == nil && !strings.Contains(path.Base(s.Image), ":") {
+			t.Errorf("%s is of no version: %s", name, s.Image)
+		}
+		for _, v := range s.Volumes {
+			if v.Type != types.VolumeTypeBind {
+				continue
+			}
+			if _, err := os.Stat(v.Source); err != nil || !v.ReadOnly {
+				t.Errorf("%s mounts %s, which is not there or may be written to", name, v.Source)
+			}
+		}
+		for _, after := range s.DependsOn {
+			if after.Condition != types.ServiceConditionHealthy {
+				t.Errorf("%s starts when another is %q", name, after.Condition)
+			}
 		}
 	}
-	if len(owners) != 2 || owners["/data/core"] == owners["/data/gateway"] {
-		t.Fatalf("the folders of the volume belong to %q", owners)
+	// What faces the network. The operator's pages must not.
+	published := map[string][]string{}
+	for name, s := range project.Services {
+		for _, p := range s.Ports {
+			published[name] = append(published[name], strings.TrimPrefix(p.HostIP+":"+p.Published, ":"))
+		}
 	}
-	return owners
+	for name, want := range map[string][]string{
+		"core": {"1256", "127.0.0.1:8090"}, "gateway": {"5000"}, "caddy": {"80", "443", "443"},
+		"prometheus": {"127.0.0.1:9090"}, "grafana": {"127.0.0.1:3000"},
+	} {
+		if !slices.Equal(published[name], want) {
+			t.Errorf("%s publishes %q, want %q", name, published[name], want)
+		}
+	}
+}
+
+// Core and gateway are built as the Dockerfile has them, and find each other.
+func TestComposeProgramsFit(t *testing.T) {
+	project := loadCompose(t, nil, "docker-compose.yml")
+	images := map[string]image{}
+	for name, target := range map[string]string{"core": "server", "gateway": "gateway"} {
+		s := project.Services[name]
+		if s.Build == nil || s.Build.Target != target || s.StopGracePeriod == nil {
+			t.Errorf("%s is not built, or stopped, as it should be", name)
+		}
+		images[name] = imageOf(t, target)
+		if s.User != images[name].user || strings.HasPrefix(s.User, "0") {
+			t.Errorf("%s runs as %q; the image is made for %q", name, s.User, images[name].user)
+		}
+		if !slices.Equal(s.HealthCheck.Test, append([]string{"CMD"}, images[name].health...)) {
+			t.Errorf("%s is asked %q, its image says %q", name, s.HealthCheck.Test, images[name].health)
+		}
+		if len(s.Volumes) != 1 || s.Volumes[0].Target != "/data" {
+			t.Errorf("%s has the volumes %v", name, s.Volumes)
+		}
+	}
+	core, gateway := project.Services["core"], project.Services["gateway"]
+	if core.Volumes[0].Source == gateway.Volumes[0].Source || images["core"].user == images["gateway"].user {
+		t.Error("the gateway has a way to the catalog and the master key")
+	}
+	if envOf(core, "COFFER_DATA") != "/data/core" || path.Dir(envOf(gateway, "COFFER_JWT_SECRET_FILE")) != "/data/gateway" {
+		t.Error("what must last is not in a volume")
+	}
+	if envOf(gateway, "COFFER_CORE") != "core"+envOf(core, "COFFER_INTERNAL_LISTEN") {
+		t.Error("the gateway does not look where the core listens")
+	}
+	if !project.Networks["between"].Internal {
+		t.Error("core and gateway share no network of their own")
+	}
+	for name := range loadCompose(t, []string{"tls"}, "docker-compose.yml").Services["caddy"].Networks {
+		if _, shared := core.Networks[name]; shared {
+			t.Errorf("what faces browsers reaches the core, by the network %s", name)
+		}
+	}
+}
+
+// Caddy alone is believed whom it speaks for, and Prometheus asks for what there
+// is.
+func TestComposeProxyAndMetrics(t *testing.T) {
+	project := loadCompose(t, []string{"*"}, "docker-compose.yml")
+	address := project.Services["caddy"].Networks["web"].Ipv4Address
+	if address == "" || envOf(project.Services["gateway"], "COFFER_TRUSTED_PROXIES") != address+"/32" {
+		t.Errorf("the gateway believes others than %s", address)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, gateway := project.Services["core"], project.Services["gateway"]
+	for _, want := range []string{"[core" + envOf(core, "COFFER_CONSOLE_LISTEN") + "]", "[gateway" + envOf(gateway, "COFFER_GATEWAY_LISTEN") + "]"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("Prometheus does not ask %s", want)
+		}
+	}
+	if envOf(core, "COFFER_CONSOLE_HOST") != "core" {
+		t.Error("the core refuses Prometheus, which asks for it by its name")
+	}
+}
+
+// Secrets may come from files outside, each to the one who needs it.
+func TestComposeSecrets(t *testing.T) {
+	project := loadCompose(t, nil, "docker-compose.yml", "deploy/compose/secrets.yml")
+	for service, variables := range map[string][]string{
+		"core":    {"COFFER_MASTER_KEY_FILE", "COFFER_CONSOLE_TOKEN_FILE"},
+		"gateway": {"COFFER_JWT_SECRET_FILE"},
+	} {
+		s := project.Services[service]
+		if len(s.Secrets) != len(variables) {
+			t.Errorf("%s has the secrets %v", service, s.Secrets)
+		}
+		for _, variable := range variables {
+			name, ok := strings.CutPrefix(envOf(s, variable), "/run/secrets/")
+			if !ok || !slices.ContainsFunc(s.Secrets, func(c types.ServiceSecretConfig) bool { return c.Source == name }) || project.Secrets[name].File == "" {
+				t.Errorf("%s: %s is %q", service, variable, envOf(s, variable))
+			}
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"debug/elf"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,42 +90,94 @@ func parseCopy(args string) copied {
 	return c
 }
 
+// An image is how a target is run.
+type image struct {
+	user, workdir          string
+	env                    []string
+	entry, command, health []string
+}
+
+// imageOf reads how a target is run, from its stage and those it is made on.
+func imageOf(t *testing.T, target string) image {
+	t.Helper()
+	stages := readDockerfile(t)
+	at := slices.IndexFunc(stages, func(s stage) bool { return s.name == target })
+	if at < 0 {
+		t.Fatalf("the Dockerfile has no target %s", target)
+	}
+	var im image
+	if slices.ContainsFunc(stages, func(s stage) bool { return s.name == stages[at].base }) {
+		im = imageOf(t, stages[at].base)
+	}
+	for _, in := range stages[at].instructions {
+		switch in.name {
+		case "USER":
+			im.user = in.args
+		case "ENV":
+			im.env = append(im.env, strings.Fields(in.args)...)
+		case "ENTRYPOINT":
+			im.entry = words(t, in.args)
+		case "CMD":
+			im.command = words(t, in.args)
+		case "HEALTHCHECK":
+			_, command, found := strings.Cut(in.args, " CMD ")
+			if !found {
+				t.Fatalf("the health check of %s runs nothing: %s", target, in.args)
+			}
+			im.health = words(t, command)
+		}
+	}
+	return im
+}
+
+// words reads a command as it must be given where there is no shell.
+func words(t *testing.T, list string) (command []string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(list), &command); err != nil {
+		t.Fatalf("%s: %v", list, err)
+	}
+	return command
+}
+
+// targets are the images, and the program that each has.
+var targets = map[string]string{"server": "coffer-server", "gateway": "coffer-gateway", "cli": "coffer"}
+
 // Every command of the Dockerfile is run in a clean folder, stage by stage, on
-// what .dockerignore lets through. The folder stands for the image's root.
-func TestImageBuilds(t *testing.T) {
+// what .dockerignore lets through. The folder stands for the image's root. Then
+// the images are run: from that root, read-only, by their user.
+func TestImages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the web client and the programs")
 	}
 	context := buildContext(t)
 	built := map[string]string{} // stage → its root
-	var final string
 	for _, s := range readDockerfile(t) {
-		final = t.TempDir()
-		built[s.name] = final
+		built[s.name] = t.TempDir()
+		if base, ok := built[s.base]; ok {
+			copyTree(t, base, built[s.name], false)
+		}
 		build(t, s, context, built)
 	}
-	programs, err := filepath.Glob(filepath.Join(final, "bin", "*"))
-	if err != nil || len(programs) < 3 {
-		t.Fatalf("the image has the programs %q, %v", programs, err)
-	}
-	for _, program := range programs {
-		static(t, program)
-		version := exec.Command(program, "--version")
-		if filepath.Base(program) == "coffer" {
-			version = exec.Command(program, "version")
+	for target, program := range targets {
+		programs, err := filepath.Glob(filepath.Join(built[target], "bin", "*"))
+		if err != nil || len(programs) != 1 || filepath.Base(programs[0]) != program {
+			t.Fatalf("the image %s has the programs %q, %v", target, programs, err)
 		}
-		if out, err := version.CombinedOutput(); err != nil || !strings.Contains(string(out), " v1.2.3-test (") {
+		static(t, programs[0])
+		version := exec.Command(programs[0], "--version")
+		if out, err := version.CombinedOutput(); err != nil || !strings.Contains(string(out), " v1.2.3-test (commit 0123456789, go") {
 			t.Errorf("%s: %v\n%s", version, err, out)
 		}
-	}
-	for _, folder := range []string{"data/core", "data/gateway"} {
-		if info, err := os.Stat(filepath.Join(final, folder)); err != nil || info.Mode() != fs.ModeDir|0o700 {
-			t.Errorf("%s: %v, %v", folder, info.Mode(), err)
+		if _, err := os.Stat(filepath.Join(built[target], "etc/ssl/certs/ca-certificates.crt")); err != nil {
+			t.Errorf("the image %s trusts nobody: %v", target, err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(final, "etc/ssl/certs/ca-certificates.crt")); err != nil {
-		t.Errorf("the image trusts nobody: %v", err)
+	for target, folder := range map[string]string{"server": "data/core", "gateway": "data/gateway", "cli": "keys"} {
+		if info, err := os.Stat(filepath.Join(built[target], folder)); err != nil || info.Mode() != fs.ModeDir|0o700 {
+			t.Errorf("%s: %v, %v", folder, info, err)
+		}
 	}
+	t.Run("run", func(t *testing.T) { runImages(t, built) })
 }
 
 // build runs a stage's instructions.
@@ -135,10 +189,11 @@ func build(t *testing.T, s stage, context string, built map[string]string) {
 	for _, in := range s.instructions {
 		switch in.name {
 		case "ARG":
-			if in.args != "VERSION=unknown" {
+			arguments := map[string]string{"VERSION=unknown": "VERSION=v1.2.3-test", "COMMIT=unknown": "COMMIT=0123456789"}
+			if arguments[in.args] == "" {
 				t.Fatalf("the test knows no argument %s", in.args)
 			}
-			env = append(env, "VERSION=v1.2.3-test")
+			env = append(env, arguments[in.args])
 		case "WORKDIR":
 			workdir = in.args
 			if err := os.MkdirAll(filepath.Join(here, workdir), 0o755); err != nil {
@@ -159,6 +214,9 @@ func build(t *testing.T, s stage, context string, built map[string]string) {
 					to = path.Join(workdir, to) + strings.TrimPrefix(to, strings.TrimRight(to, "/"))
 				}
 				copyTree(t, filepath.Join(from, source), filepath.Join(here, to), strings.HasSuffix(to, "/"))
+				if c.chown != "" {
+					give(t, filepath.Join(from, source), filepath.Join(here, to), c.chown)
+				}
 			}
 		case "RUN":
 			// Paths of the image are below the stage's folder here.
@@ -167,7 +225,7 @@ func build(t *testing.T, s stage, context string, built map[string]string) {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("RUN %s: %v\n%s", in.args, err, out)
 			}
-		case "ENV", "USER", "CMD":
+		case "ENV", "USER", "CMD", "ENTRYPOINT", "HEALTHCHECK", "VOLUME", "EXPOSE":
 		default:
 			t.Fatalf("the test knows no %s", in.name)
 		}
@@ -218,6 +276,32 @@ func buildContext(t *testing.T) string {
 		}
 	}
 	return to
+}
+
+// give gives what was copied from a folder to a user, where that is possible.
+func give(t *testing.T, from, to, owner string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	user, group, _ := strings.Cut(owner, ":")
+	uid, err := strconv.Atoi(user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.Atoi(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.Lchown(filepath.Join(to, e.Name()), uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // copyTree copies a file to a name or into a folder, or what is in a folder
