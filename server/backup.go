@@ -21,7 +21,9 @@ var ErrNoBackups = errors.New("this server makes no backups of its catalog")
 const (
 	backupPrefix = "catalog-"
 	backupSuffix = ".db"
-	backupTime   = "20060102T150405.000Z"
+	// partialSuffix is on a backup's name until it is whole.
+	partialSuffix = ".partial"
+	backupTime    = "20060102T150405.000Z"
 )
 
 // BackupInfo is a copy of the catalog.
@@ -62,9 +64,11 @@ func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
 	}
 	info := BackupInfo{Created: time.Now().UTC().Truncate(time.Millisecond)}
 	info.Name = backupPrefix + info.Created.Format(backupTime) + backupSuffix
-	// Under another name until it is whole.
+	if err := s.removePartialBackups(); err != nil {
+		return BackupInfo{}, err
+	}
 	path := filepath.Join(s.cfg.BackupDir, info.Name)
-	partial := path + ".partial"
+	partial := path + partialSuffix
 	if err := source.Backup(ctx, partial, func(int64, int64) {}); err != nil {
 		return info, err
 	}
@@ -77,6 +81,20 @@ func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
 	}
 	info.Size = stat.Size()
 	return info, nil
+}
+
+// removePartialBackups removes what a run left that was killed while it copied.
+func (s *Server) removePartialBackups() error {
+	left, err := filepath.Glob(filepath.Join(s.cfg.BackupDir, backupPrefix+"*"+partialSuffix+"*"))
+	if err != nil {
+		return fmt.Errorf("looking for partial backups: %w", err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("removing a partial backup: %w", err)
+		}
+	}
+	return nil
 }
 
 // BackingUp reports whether a copy of the catalog is being made.

@@ -140,3 +140,72 @@ func TestNamedTwins(t *testing.T) {
 		t.Error("packet 1 that comes again after it broke off starts the file over")
 	}
 }
+
+// Samples add up: to what was counted, in each window, for as far back as it
+// goes.
+func TestHistory(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	h := newHistory(now)
+	var total Counters
+	const samples = 3 * 24 * 3600 / 10
+	for i := range samples {
+		now = now.Add(sampleInterval)
+		total.Received += uint64(i)
+		total.Requests += 2
+		h.sample(now, i%7, total)
+	}
+	if len(h.hour) != 360 || len(h.day) != 1440 {
+		t.Fatalf("%d and %d samples", len(h.hour), len(h.day))
+	}
+	for _, list := range [][]Sample{h.hour, h.day} {
+		step := list[1].At.Sub(list[0].At)
+		received := uint64(0)
+		for i, one := range list {
+			if want := now.Add(-time.Duration(len(list)-1-i) * step); !one.At.Equal(want) {
+				t.Fatalf("sample %d of %d is of %v, want %v", i, len(list), one.At, want)
+			}
+			if one.Requests != 2*uint64(step/sampleInterval) || one.Failures != 0 {
+				t.Errorf("sample %d: %+v", i, one)
+			}
+			received += one.Received
+		}
+		first := uint64(samples) - uint64(len(list))*uint64(step/sampleInterval)
+		if want := total.Received - first*(first-1)/2; received != want {
+			t.Errorf("%d bytes in %d samples, want %d", received, len(list), want)
+		}
+	}
+	if got := h.rates(now.Add(time.Second), Counters{Received: total.Received + 500, Requests: total.Requests}); got != (Rates{Received: 500}) {
+		t.Errorf("rates: %+v", got)
+	}
+	if got := h.rates(now.Add(1100*time.Millisecond), total); got.Received != 500 {
+		t.Errorf("rates, asked again at once: %+v", got)
+	}
+}
+
+// The pace of something steady is its speed; it follows one that changes, and
+// begins anew with one that begins anew.
+func TestPace(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var p pace
+	done := int64(0)
+	for range 10 {
+		p.look(now, done)
+		now, done = now.Add(time.Second), done+1000
+	}
+	if rate := p.look(now, done); rate < 999 || rate > 1001 {
+		t.Errorf("the pace of 1000 a second is %g", rate)
+	}
+	if rate := p.look(now.Add(time.Millisecond), done+500); rate < 999 || rate > 1001 {
+		t.Errorf("looked at again at once it is %g", rate)
+	}
+	for range 30 {
+		p.look(now, done)
+		now = now.Add(time.Second)
+	}
+	if rate := p.look(now, done); rate > 10 {
+		t.Errorf("at rest it is %g", rate)
+	}
+	if rate := p.look(now, 0); rate != 0 || p.done != 0 {
+		t.Errorf("begun anew: %g from %d", rate, p.done)
+	}
+}

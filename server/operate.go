@@ -102,8 +102,12 @@ func (s *Server) EndSession(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	seen := client.LastSeen
+	if used, _ := s.sessions.used(client.ID); used.After(seen) {
+		seen = used
+	}
 	s.sessions.end(client.ID)
-	if err := s.cfg.Catalog.SawClients(ctx, []store.Seen{{ID: client.ID, At: time.Now(), Ended: true}}); err != nil {
+	if err := s.cfg.Catalog.SawClients(ctx, []store.Seen{{ID: client.ID, At: seen, Ended: true}}); err != nil {
 		return err
 	}
 	s.log.Info("session ended by the operator", "client", client.ID)

@@ -406,6 +406,10 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.store("later", content(2, 100), 500)
+	killed := filepath.Join(backups, "new", "catalog-20060102T150405.000Z.db.partial")
+	if err := os.WriteFile(killed, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	list, err := c.srv.Backups()
 	if err != nil || len(list) != 1 || list[0] != info || info.Size == 0 {
 		t.Errorf("backups: %+v, error %v, want %+v", list, err, info)
@@ -433,6 +437,12 @@ func TestBackup(t *testing.T) {
 	}
 	if err := c.srv.RemoveBackup(info.Name); err != nil {
 		t.Error(err)
+	}
+	if _, err := c.srv.Backup(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was left half done: %v", err)
 	}
 	c.stop()
 	c.loseCatalog()

@@ -62,6 +62,9 @@ type Scrubbed struct {
 // Sound reports whether all that clients have stored is there as it came.
 func (s Scrubbed) Sound() bool { return s.Missing == 0 && s.Damaged == 0 }
 
+// unfinishedBlobs is how long a blob that nobody confirmed is left alone.
+const unfinishedBlobs = 48 * time.Hour
+
 // scrubPiece is how much of a blob is read at a time.
 const scrubPiece = 256 << 10
 
@@ -78,7 +81,7 @@ func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts S
 	}
 	s := &scrub{catalog: catalog, blobs: blobs, opts: opts, found: found, total: totals.Bytes, buf: make([]byte, scrubPiece)}
 	if opts.Unfinished == 0 {
-		s.opts.Unfinished = 48 * time.Hour
+		s.opts.Unfinished = unfinishedBlobs
 	}
 	if s.limit = opts.limit; s.limit == nil && opts.Rate > 0 {
 		s.limit = rate.NewLimiter(rate.Limit(opts.Rate), max(opts.Rate, scrubPiece))

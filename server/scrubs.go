@@ -180,7 +180,8 @@ func (sc *scrubs) scrub(ctx context.Context) {
 	s := sc.s
 	s.log.Info("scrub begins", "scheduled", began.Scheduled, "collect", began.Collect)
 	report := &ScrubReport{Started: began.Started, Scheduled: began.Scheduled, Collect: began.Collect}
-	opts := ScrubOptions{Collect: began.Collect, Progress: sc.progress, limit: sc.limit}
+	opts := ScrubOptions{Collect: began.Collect, Progress: sc.progress, limit: sc.limit,
+		Unfinished: max(unfinishedBlobs, 2*s.Settings().UploadTTL)} // an upload that may still be confirmed is no orphan
 	var err error
 	report.Counts, err = Scrub(ctx, s.cfg.Catalog, s.cfg.Blobs, opts, func(f Finding) error {
 		sc.found(report, f)

@@ -117,6 +117,32 @@ func TestActivitiesFailAlone(t *testing.T) {
 	}
 }
 
+// On a disk where there is room for a change but not for activities with it,
+// the change is made; the activities are written once there is room.
+func TestActivitiesOnAFullDisk(t *testing.T) {
+	c := openTest(t, OnFull(func() { t.Error("the reserve went for activities") }))
+	id := addTestClient(t, c, 1)
+	var pages int
+	if err := c.reads.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limitPages(t, c, pages+5)
+	c.noteMany(manyNotes)
+	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 1), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := history(t, c); n != 0 {
+		t.Errorf("%d activities found room", n)
+	}
+	limitPages(t, c, 100_000)
+	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 2), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := history(t, c); n != manyNotes {
+		t.Errorf("%d of %d activities were written", n, manyNotes)
+	}
+}
+
 // breakActivities has every write of an activity fail.
 func (c *Catalog) breakActivities(t testing.TB) {
 	t.Helper()

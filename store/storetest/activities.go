@@ -39,7 +39,7 @@ func testActivities(t *testing.T, c store.Catalog) {
 		noted = slices.Insert(noted, 0, got)
 	}
 	note(store.Activity{At: noon, Kind: store.ActivityServer, Outcome: store.OutcomeOK}) // with little in it
-	for n := range 3000 { // more than an implementation lets queue
+	for n := range 3000 {                                                                // more than an implementation lets queue
 		note(newActivity(n))
 		if n%1000 == 0 {
 			must(t, "change something", c.SetSetting(ctx, "n", []byte{byte(n)}))
