@@ -50,9 +50,7 @@ export function Layout() {
         </>
       }
     >
-      <div role="status" className="quiet">
-        {away && <Away />}
-      </div>
+      {away && <Away />}
       <div className={classes.content} data-away={away || undefined}>
         <Outlet />
       </div>

@@ -303,6 +303,7 @@ function Backups(props: { masterKeyFile: string | undefined }) {
         <Alert
           color="orange"
           variant="light"
+          role="note"
           icon={<IconKey aria-hidden />}
           title="Keep a copy of the master key"
         >
