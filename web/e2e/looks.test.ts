@@ -1,37 +1,16 @@
 /** Every page, light, dark and on a phone: its picture goes to e2e/screenshots, and axe finds nothing serious in it. */
 import { randomBytes } from "node:crypto"
-import { mkdir, readFile } from "node:fs/promises"
-import { createRequire } from "node:module"
-import { join } from "node:path"
-import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import type { Browser } from "playwright-core"
 import { afterAll, beforeAll, expect, test } from "vitest"
+import { looks, Pictures } from "./looks"
 import { launch, Person } from "./person"
 import { Stack, until } from "./stack"
 
-const pictures = join(import.meta.dirname, "screenshots")
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js")
-
-const looks: Record<string, BrowserContextOptions> = {
-  light: { colorScheme: "light", viewport: { width: 1280, height: 860 } },
-  dark: { colorScheme: "dark", viewport: { width: 1280, height: 860 } },
-  tablet: { colorScheme: "light", viewport: { width: 880, height: 1100 } },
-  phone: {
-    colorScheme: "light",
-    viewport: { width: 390, height: 844 },
-    deviceScaleFactor: 2,
-    isMobile: true,
-    hasTouch: true,
-  },
-}
-
 let browser: Browser
 let stack: Stack
-let axeSource: string
 
 beforeAll(async () => {
   ;[browser, stack] = await Promise.all([launch(), Stack.start()])
-  await mkdir(pictures, { recursive: true })
-  axeSource = await readFile(axe, "utf8")
 })
 
 afterAll(async () => {
@@ -39,36 +18,12 @@ afterAll(async () => {
   await stack?.stop()
 })
 
-/** What axe finds serious, and whether anything sticks out to the side. */
-async function faults(page: Page): Promise<string[]> {
-  // Evaluated rather than added as a script, which the page's policy forbids.
-  await page.evaluate(axeSource)
-  return page.evaluate(async () => {
-    type Result = { violations: { id: string; impact: string; nodes: { html: string }[] }[] }
-    const { axe } = window as unknown as { axe: { run: (where: Document) => Promise<Result> } }
-    const { violations } = await axe.run(document)
-    const found = violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join("  ")}`)
-    const beyond = document.documentElement.scrollWidth - window.innerWidth
-    return beyond > 0 ? [...found, `the page is ${beyond} pixels too wide`] : found
-  })
-}
-
 test.each(Object.keys(looks))("pages, %s", async (look) => {
   const options = { ...looks[look], reducedMotion: "reduce" as const }
-  const found: Record<string, string[]> = {}
   const person = await Person.arrives(browser, stack, `ada ${look}`, options)
 
-  async function picture(name: string) {
-    await person.page.evaluate(() => document.fonts.ready)
-    await until("animations to end", () =>
-      person.page.evaluate(() => document.getAnimations().every((a) => a.playState !== "running")),
-    )
-    await person.page.screenshot({ path: join(pictures, `${name}-${look}.png`) })
-    const wrong = await faults(person.page)
-    if (wrong.length > 0) found[name] = wrong
-  }
+  const pictures = await Pictures.of(person.page, look)
+  const picture = (name: string) => pictures.take(name)
 
   await person.goes("/")
   await person.sees("Sign in")
@@ -146,7 +101,7 @@ test.each(Object.keys(looks))("pages, %s", async (look) => {
   await person.page.getByText("This address leads nowhere").waitFor()
   await picture("nowhere")
 
-  expect(found).toEqual({})
+  expect(pictures.found).toEqual({})
   expect(person.errors).toEqual([])
   await person.leaves()
 })

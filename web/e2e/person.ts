@@ -23,10 +23,10 @@ export const chromiumFlags = [
   "--disable-sync",
 ]
 
-export function launch(): Promise<Browser> {
+export function launch(...flags: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.COFFER_CHROMIUM ?? "/usr/bin/chromium",
-    args: chromiumFlags,
+    args: [...chromiumFlags, ...flags],
   })
 }
 
@@ -65,14 +65,7 @@ export class Person {
   }
 
   private watch(page: Page) {
-    page.setDefaultTimeout(60_000)
-    page.on("pageerror", (error) => this.errors.push(error.message))
-    page.on("console", (message) => {
-      // Chromium itself notes every answer that is an error.
-      if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
-        this.errors.push(message.text())
-      }
-    })
+    watch(page, this.errors)
   }
 
   /** The same person, in a second tab of the same browser. */
@@ -202,6 +195,18 @@ export class Person {
   async seesProblem(words: RegExp) {
     await this.page.getByText(words).first().waitFor()
   }
+}
+
+/** Notes the errors of a page itself. */
+export function watch(page: Page, errors: string[]) {
+  page.setDefaultTimeout(60_000)
+  page.on("pageerror", (error) => errors.push(error.message))
+  page.on("console", (message) => {
+    // Chromium itself notes every answer that is an error.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      errors.push(message.text())
+    }
+  })
 }
 
 async function pathOf(download: Download): Promise<string> {

@@ -1,7 +1,7 @@
 /** A core and a gateway of a test's own: the real programs, free ports, a folder that goes afterwards. */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -70,22 +70,33 @@ export class Stack {
     readonly url: string,
     readonly gatewayURL: string,
     readonly coreAddress: string,
+    /** Where the operator's console is. */
+    readonly consoleURL: string,
     readonly relay: Relay,
     private readonly core: Program,
     private readonly gateway: Program,
   ) {}
 
-  /** Direct: the browser goes to the gateway itself, with no relay between. */
-  static async start(options: { tokenTTL?: string; direct?: boolean } = {}): Promise<Stack> {
+  /** Direct: the browser goes to the gateway itself, with no relay between. Core: more flags of it. */
+  static async start(
+    options: { tokenTTL?: string; direct?: boolean; core?: string[] } = {},
+  ): Promise<Stack> {
     const folder = await mkdtemp(join(tmpdir(), "coffer-e2e-"))
-    const [listen, internal, http] = await Promise.all([freePort(), freePort(), freePort()])
+    const [listen, internal, http, operator] = await Promise.all([
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ])
     const core = new Program(
       "coffer-server",
       [
         `--data=${join(folder, "data")}`,
         `--listen=127.0.0.1:${listen}`,
         `--internal-listen=127.0.0.1:${internal}`,
+        `--console-listen=127.0.0.1:${operator}`,
         "--min-free=64MiB",
+        ...(options.core ?? []),
       ],
       folder,
     )
@@ -109,6 +120,7 @@ export class Stack {
       `http://127.0.0.1:${options.direct ? http : relay.port}`,
       `http://127.0.0.1:${http}`,
       `127.0.0.1:${listen}`,
+      `http://127.0.0.1:${operator}`,
       relay,
       core,
       gateway,
@@ -135,6 +147,29 @@ export class Stack {
     await this.core.end("SIGKILL")
   }
 
+  /** Has the core end as its operator would, and starts it again. */
+  async restartCore() {
+    await this.core.end()
+    await this.startCore()
+  }
+
+  /** Where the core keeps what it stores. */
+  get data(): string {
+    return join(this.folder, "data")
+  }
+
+  /** The token that opens the console. */
+  async consoleToken(): Promise<string> {
+    return (await readFile(join(this.data, "console.token"), "utf8")).trim()
+  }
+
+  /** Asks the console as a script would. */
+  async asks(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers)
+    headers.set("Authorization", `Bearer ${await this.consoleToken()}`)
+    return fetch(this.consoleURL + path, { ...init, headers })
+  }
+
   async startCore() {
     this.core.start()
     await this.ready()
@@ -154,16 +189,29 @@ export class Stack {
     return path
   }
 
+  /** A backup of what the test writes to it, piece by piece: it is under way until its input ends. */
+  backingUp(machine: string, passphrase: string, name: string): ChildProcess {
+    return spawn(join(bin, "coffer"), ["backup", "-", `--name=${name}`, "--no-seal"], {
+      cwd: this.folder,
+      env: this.environment(machine, passphrase),
+      stdio: ["pipe", "ignore", "ignore"],
+    })
+  }
+
+  private environment(machine: string, passphrase: string): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      COFFER_HOME: join(this.folder, machine),
+      COFFER_PASSPHRASE: passphrase,
+      COFFER_QUIET: "1",
+    }
+  }
+
   /** Runs the command line as a person on a machine of that name would; returns what it printed. */
   async coffer(machine: string, passphrase: string, ...args: string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(join(bin, "coffer"), args, {
       cwd: this.folder,
-      env: {
-        ...process.env,
-        COFFER_HOME: join(this.folder, machine),
-        COFFER_PASSPHRASE: passphrase,
-        COFFER_QUIET: "1",
-      },
+      env: this.environment(machine, passphrase),
     })
     return stdout
   }

@@ -21,7 +21,7 @@ export function Gate() {
   if (session === "signed-out") return <SignIn />
   if (asking.problem) {
     return (
-      <AuthCard title="Console">
+      <AuthCard title="One moment" name="Coffer console">
         <ProblemAlert
           problem={asking.problem}
           action={

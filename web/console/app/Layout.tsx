@@ -65,6 +65,7 @@ function Away() {
   return (
     <Alert
       className={classes.away}
+      classNames={{ title: classes.awayTitle }}
       color="orange"
       variant="light"
       icon={<IconPlugConnectedX aria-hidden />}

@@ -4,6 +4,7 @@ import {
   IconDatabaseExport,
   IconDownload,
   IconKey,
+  IconLock,
   IconLogin2,
   IconLogout,
   IconPlayerPause,
@@ -23,6 +24,7 @@ import type { Activity, ActivityKind, FileVersion, LogLevel, Outcome } from "../
 export const kinds: Record<ActivityKind, { label: string; icon: IconType }> = {
   registration: { label: "Registration", icon: IconUserPlus },
   sign_in: { label: "Sign-in", icon: IconLogin2 },
+  password: { label: "Passphrase set", icon: IconLock },
   key_exchange: { label: "Key exchange", icon: IconKey },
   upload: { label: "Upload verified", icon: IconUpload },
   mismatch: { label: "Checksum mismatch", icon: IconZoomExclamation },

@@ -48,7 +48,7 @@ export function Chart(props: {
       {
         width: Math.max(120, element.clientWidth),
         height,
-        padding: [8, 6, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
         scales: {
@@ -72,7 +72,8 @@ export function Chart(props: {
             ticks: { show: false },
             size: 64,
             space: 36,
-            values: (_plot, splits) => splits.map((split) => latest.current.format(split)),
+            values: (_plot, splits) =>
+              splits.map((split) => (split === 0 ? "0" : latest.current.format(split))),
             ...(whole && { incrs: wholeSteps }),
           },
         ],
@@ -85,7 +86,7 @@ export function Chart(props: {
               stroke: value(color),
               width: 1.5,
               fill: `color-mix(in srgb, ${value(color)} 12%, transparent)`,
-              points: { show: false },
+              points: { show: (plot: UPlot) => plot.data[0].length < 3 },
             }
           }),
         ],

@@ -1,5 +1,5 @@
 import { ActionIcon, Group, NativeSelect, Paper, TextInput } from "@mantine/core"
-import { useDebouncedCallback } from "@mantine/hooks"
+import { useDebouncedValue } from "@mantine/hooks"
 import { IconActivity, IconUser, IconX } from "@tabler/icons-react"
 import { useNavigate, useSearch } from "@tanstack/react-router"
 import { useState } from "react"
@@ -18,8 +18,9 @@ import classes from "./Filters.module.css"
 export function Activity() {
   const asked = useSearch({ from: "/framed/activity" })
   const navigate = useNavigate()
+  const [client] = useDebouncedValue(asked.client, 300)
   const { activities, ...query } = useActivities({
-    client: asked.client,
+    client,
     kind: asked.kind && [asked.kind],
     outcome: asked.outcome,
     limit: 100,
@@ -27,14 +28,10 @@ export function Activity() {
   const [typed, setTyped] = useState(asked.client ?? "")
   const show = (change: ActivitySearch) =>
     navigate({ to: "/activity", search: (now) => ({ ...now, ...change }), replace: true })
-  const showLater = useDebouncedCallback(
-    (words: string) => show({ client: words || undefined }),
-    300,
-  )
 
   function type(words: string) {
     setTyped(words)
-    showLater(words)
+    show({ client: words || undefined })
   }
 
   const nobody = query.error instanceof CallError && query.error.status === 404

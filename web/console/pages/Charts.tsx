@@ -8,6 +8,9 @@ import { QueryProblem } from "../components/QueryProblem"
 
 const seconds: Record<Window, number> = { hour: 3_600, day: 86_400 }
 
+/** So many steps the charts go over at least. */
+const leastSteps = 18
+
 const none: Sample[] = []
 
 /** What went on in the last hour or day. Loaded when a page shows it: it draws with a library of its own. */
@@ -23,8 +26,10 @@ export function Charts(props: { window: Window }) {
     const of = (value: (sample: Sample) => number) => samples.map(value)
     const times = of((s) => Date.parse(s.at) / 1_000)
     const to = times.at(-1) ?? Date.now() / 1_000
+    // A server that has just begun is seen close up.
+    const begun = Math.min(times[0] ?? to, to - leastSteps * step)
     return {
-      time: { times, from: to - seconds[window], to },
+      time: { times, from: Math.max(begun, to - seconds[window]), to },
       throughput: [
         { label: "in", color: "--coffer-accent", values: of((s) => s.received / step) },
         { label: "out", color: "--coffer-second", values: of((s) => s.sent / step) },

@@ -200,7 +200,7 @@ function Facts(props: { client: ClientOfServer | undefined }) {
         <Waiting />
       ) : (
         <div className={classes.facts}>
-          <DataList size="sm" gap={6} labelWidth="7.5rem">
+          <DataList size="sm" gap={6} labelWidth="9rem">
             <Fact label="Fingerprint">
               <Code>{client.fingerprint}</Code>
             </Fact>
@@ -219,7 +219,7 @@ function Facts(props: { client: ClientOfServer | undefined }) {
               )}
             </Fact>
           </DataList>
-          <DataList size="sm" gap={6} labelWidth="7.5rem">
+          <DataList size="sm" gap={6} labelWidth="9rem">
             <Fact label="Files">
               {format.number(client.files)} in{" "}
               {format.count(client.versions, "version", "versions")}

@@ -8,7 +8,7 @@ import {
   Text,
   TextInput,
 } from "@mantine/core"
-import { useDebouncedCallback } from "@mantine/hooks"
+import { useDebouncedValue } from "@mantine/hooks"
 import { IconSearch, IconSearchOff, IconUsers, IconX } from "@tabler/icons-react"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
 import { useState } from "react"
@@ -33,8 +33,9 @@ export function Clients() {
   const descending = asked.descending ?? sort !== "name"
   const navigate = useNavigate()
   const format = useFormat()
+  const [searched] = useDebouncedValue(search, 150)
   const clients = useClients({
-    search,
+    search: searched,
     sort,
     descending,
     offset: (page - 1) * perPage,
@@ -45,14 +46,9 @@ export function Clients() {
   // What is listed is in the address: going back and reloading find it again.
   const show = (change: ClientSearch) =>
     navigate({ to: "/clients", search: { ...asked, page: undefined, ...change }, replace: true })
-  const searchLater = useDebouncedCallback(
-    (words: string) => show({ search: words || undefined }),
-    200,
-  )
-
   function type(words: string) {
     setTyped(words)
-    searchLater(words)
+    show({ search: words || undefined })
   }
 
   function sortBy(by: ClientSort) {
@@ -156,6 +152,7 @@ export function Clients() {
                     sort={order}
                     onSort={sortBy}
                     className={classes.number}
+                    end
                   >
                     Files
                   </SortHeading>
@@ -164,6 +161,7 @@ export function Clients() {
                     sort={order}
                     onSort={sortBy}
                     className={classes.number}
+                    end
                   >
                     Stored
                   </SortHeading>

@@ -43,7 +43,7 @@ export function Dashboard() {
         <Health stats={stats} />
         <Figures stats={stats} />
         <Section
-          title="The last while"
+          title={window === "hour" ? "Last hour" : "Last day"}
           actions={
             <SegmentedControl
               size="xs"

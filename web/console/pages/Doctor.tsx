@@ -48,7 +48,7 @@ export function Doctor() {
           <Accordion variant="separated" radius="lg" multiple classNames={classes}>
             {list.map((failure, i) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: two may have failed at one moment
-              <Row key={`${failure.at} ${i}`} failure={failure} value={`${failure.at} ${i}`} />
+              <Row key={`${failure.at}-${i}`} failure={failure} value={`${failure.at}-${i}`} />
             ))}
           </Accordion>
         )}
@@ -88,12 +88,19 @@ function Row(props: { failure: Failure; value: string }) {
           </dd>
         </dl>
         {failure.fields.length > 0 && (
-          <Table.ScrollContainer minWidth={480} mt="md" scrollAreaProps={{ tabIndex: 0 }}>
-            <Table className={tables.table} aria-label={`Fields of ${failure.request}`}>
+          <Table.ScrollContainer
+            minWidth={480}
+            mt="md"
+            scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}
+          >
+            <Table
+              className={`${tables.table} ${classes.fields}`}
+              aria-label={`Fields of ${failure.request}`}
+            >
               <Table.Thead>
                 <Table.Tr>
-                  <Table.Th w="5rem">Offset</Table.Th>
-                  <Table.Th>Bytes</Table.Th>
+                  <Table.Th w="4.5rem">Offset</Table.Th>
+                  <Table.Th w="35%">Bytes</Table.Th>
                   <Table.Th>Meaning</Table.Th>
                 </Table.Tr>
               </Table.Thead>

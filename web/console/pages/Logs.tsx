@@ -1,8 +1,8 @@
 import { Button, Group, NativeSelect, Paper, Switch, TextInput } from "@mantine/core"
-import { useDebouncedCallback } from "@mantine/hooks"
+import { useDebouncedValue } from "@mantine/hooks"
 import { IconDownload, IconSearch, IconTerminal2, IconUser } from "@tabler/icons-react"
 import { useNavigate, useSearch } from "@tanstack/react-router"
-import { memo, useState } from "react"
+import { Fragment, memo, useState } from "react"
 import { useFormat } from "../../src/app/preferences"
 import { Page } from "../../src/components/Page"
 import type { LogLevel, LogRecord } from "../api/client"
@@ -25,12 +25,12 @@ export function Logs() {
   const [following, setFollowing] = useState(true)
   // A connection that failed is not made anew by the browser: this one follows the page's.
   const live = useLive((live) => live.state === "live")
-  const query = useLogs(filter)
-  const fresh = useLogTail(filter, following && live)
+  const [searched] = useDebouncedValue(filter, 250)
+  const query = useLogs(searched)
+  const fresh = useLogTail(searched, following && live)
 
   const show = (change: LogSearch) =>
     navigate({ to: "/logs", search: (now) => ({ ...now, ...change }), replace: true })
-  const showLater = useDebouncedCallback(show, 300)
 
   const listed = query.data?.pages.flatMap((page) => page.records)
   const newest = listed?.[0]?.id ?? 0
@@ -64,7 +64,7 @@ export function Logs() {
               value={text}
               onChange={(e) => {
                 setText(e.currentTarget.value)
-                showLater({ text: e.currentTarget.value || undefined })
+                show({ text: e.currentTarget.value || undefined })
               }}
             />
             <TextInput
@@ -75,7 +75,7 @@ export function Logs() {
               value={client}
               onChange={(e) => {
                 setClient(e.currentTarget.value)
-                showLater({ client: e.currentTarget.value || undefined })
+                show({ client: e.currentTarget.value || undefined })
               }}
             />
             <NativeSelect
@@ -148,10 +148,11 @@ const Row = memo(function Row(props: { record: LogRecord }) {
         <span className={classes.message}>{record.message}</span>
         {record.attributes.map(({ key, value }, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a record may name a key twice, and never changes
-          <span key={i} className={classes.attribute}>
+          <Fragment key={i}>
+            {" "}
             <span className={classes.key}>{key}=</span>
             {value}
-          </span>
+          </Fragment>
         ))}
       </span>
     </li>

@@ -6,7 +6,6 @@ import {
   Group,
   NativeSelect,
   Switch,
-  Table,
   Text,
   TextInput,
 } from "@mantine/core"
@@ -28,7 +27,6 @@ import { ProblemAlert } from "../../src/components/ProblemAlert"
 import { RowAction } from "../../src/components/RowAction"
 import { Section } from "../../src/components/Section"
 import { SettingRow } from "../../src/components/SettingRow"
-import tables from "../../src/components/Table.module.css"
 import type { Backup, Setting } from "../api/client"
 import { useConsole } from "../app/console"
 import { useBackups, useSettings } from "../app/queries"
@@ -62,11 +60,14 @@ export function Settings() {
         </Section>
         <Backups masterKeyFile={settings.data?.master_key_file} />
         <Section
-          flush
           title="Set at start"
           description="These need another flag or variable, and a restart."
         >
-          {fixed ? <Fixed settings={fixed} /> : <Waiting rows={6} />}
+          {fixed ? (
+            fixed.map((setting) => <Fixed key={setting.name} setting={setting} />)
+          ) : (
+            <Waiting rows={6} />
+          )}
         </Section>
         <Appearance />
       </div>
@@ -84,6 +85,7 @@ const origins: Record<Setting["origin"], string> = {
 function Origin(props: { origin: Setting["origin"] }) {
   return (
     <Badge
+      component="span"
       variant={props.origin === "console" ? "light" : "default"}
       size="sm"
       tt="none"
@@ -198,15 +200,11 @@ function Changeable(props: { setting: Setting }) {
                 change.clear()
               }}
             />
-            <Button
-              type="submit"
-              variant="default"
-              loading={change.busy}
-              disabled={value.trim() === setting.value}
-              aria-label={`Change: ${title(setting)}`}
-            >
-              Change
-            </Button>
+            {value.trim() !== setting.value && (
+              <Button type="submit" loading={change.busy} aria-label={`Change: ${title(setting)}`}>
+                Change
+              </Button>
+            )}
           </Group>
         </form>
       )}
@@ -223,47 +221,33 @@ function title(setting: Setting): string {
   return words.slice(0, 1).toUpperCase() + words.slice(1)
 }
 
-function Fixed(props: { settings: Setting[] }) {
+/** What needs a restart to be another. */
+function Fixed(props: { setting: Setting }) {
+  const { setting } = props
   return (
-    <Table className={`${tables.table} ${classes.table}`} verticalSpacing={8}>
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Flag</Table.Th>
-          <Table.Th>Value</Table.Th>
-          <Table.Th className={classes.from}>Origin</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {props.settings.map((setting) => (
-          <Table.Tr key={setting.name}>
-            <Table.Td>
-              <Code>--{setting.name}</Code>
-              <Text size="xs" c="dimmed" mt={2}>
-                {setting.help}
-              </Text>
-            </Table.Td>
-            <Table.Td className={classes.fixedValue}>
-              {setting.secret ? (
-                setting.value ? (
-                  "Set; it is a secret"
-                ) : (
-                  "Not set"
-                )
-              ) : setting.value ? (
-                setting.value
-              ) : (
-                <Text span inherit c="dimmed">
-                  Empty
-                </Text>
-              )}
-            </Table.Td>
-            <Table.Td className={classes.from} title={setting.variable}>
-              <Origin origin={setting.origin} />
-            </Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </Table>
+    <SettingRow
+      title={
+        <Code title={setting.variable} className={classes.flag}>
+          --{setting.name}
+        </Code>
+      }
+      description={
+        <>
+          {setting.help}
+          <span className={classes.under}>
+            <Origin origin={setting.origin} />
+          </span>
+        </>
+      }
+    >
+      <span className={classes.fixedValue} data-empty={!setting.value || undefined}>
+        {setting.secret
+          ? setting.value
+            ? "Set; it is a secret"
+            : "Not set"
+          : setting.value || "Empty"}
+      </span>
+    </SettingRow>
   )
 }
 
@@ -304,6 +288,7 @@ function Backups(props: { masterKeyFile: string | undefined }) {
           color="orange"
           variant="light"
           role="note"
+          classNames={{ title: classes.reminderTitle }}
           icon={<IconKey aria-hidden />}
           title="Keep a copy of the master key"
         >

@@ -18,7 +18,8 @@ export function SignIn() {
 
   return (
     <AuthCard
-      title="Console"
+      title="Sign in"
+      name="Coffer console"
       description={
         <>
           Open the link that the server printed when it started, or enter the token: it is in{" "}

@@ -318,7 +318,11 @@ const faults: Record<Finding["fault"], { label: string; tone: "bad" | "idle" }> 
 function Findings(props: { findings: Finding[] }) {
   const format = useFormat()
   return (
-    <Table.ScrollContainer minWidth={640} mt="md" scrollAreaProps={{ tabIndex: 0 }}>
+    <Table.ScrollContainer
+      minWidth={640}
+      mt="md"
+      scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}
+    >
       <Table className={`${tables.table} ${classes.findings}`} aria-label="Findings">
         <Table.Thead>
           <Table.Tr>

@@ -1,23 +1,24 @@
 import { Paper, Stack, Text, Title } from "@mantine/core"
-import { type ReactNode, useEffect } from "react"
+import type { ReactNode } from "react"
 import classes from "./AuthCard.module.css"
 import { Brand } from "./Brand"
+import { useTitle } from "./useTitle"
 
 /** A page that holds one thing to do: a card in the middle, the mark above it. */
 export function AuthCard(props: {
   title: string
+  /** Beside the mark, where it is not Coffer alone. */
+  name?: string
   description?: ReactNode
   children: ReactNode
   footer?: ReactNode
 }) {
   const { title } = props
-  useEffect(() => {
-    document.title = `${title} · Coffer`
-  }, [title])
+  useTitle(title)
   return (
     <main className={classes.page}>
       <div className={classes.column}>
-        <Brand />
+        <Brand name={props.name} />
         <Paper className={classes.card}>
           <Stack gap="lg">
             <div>

@@ -1,6 +1,7 @@
 import { Box, Group, Text, Title } from "@mantine/core"
-import { type ReactNode, useEffect } from "react"
+import type { ReactNode } from "react"
 import classes from "./Page.module.css"
+import { useTitle } from "./useTitle"
 
 /** A page: its title, which is the document's as well, what can be done with the whole of it, and what is on it. */
 export function Page(props: {
@@ -12,9 +13,7 @@ export function Page(props: {
   children: ReactNode
 }) {
   const { title, progress } = props
-  useEffect(() => {
-    document.title = `${progress ? `${progress} · ` : ""}${title} · Coffer`
-  }, [title, progress])
+  useTitle(progress ? `${progress} · ${title}` : title)
   return (
     <Box className={classes.page}>
       <Group className={classes.head} justify="space-between" align="flex-start" gap="md">

@@ -4,7 +4,7 @@ import classes from "./SettingRow.module.css"
 
 /** A setting: what it is and what it does on the left, its control on the right. */
 export function SettingRow(props: {
-  title: string
+  title: ReactNode
   description: ReactNode
   id?: string
   children: ReactNode

@@ -10,6 +10,8 @@ export function SortHeading<Column extends string>(props: {
   sort: Sort<Column>
   onSort: (column: Column) => void
   className?: string
+  /** For a column of numbers, which stand at its end: the heading does as well. */
+  end?: boolean
   children: string
 }) {
   const active = props.sort.by === props.column
@@ -19,7 +21,11 @@ export function SortHeading<Column extends string>(props: {
       className={props.className}
       aria-sort={active ? (props.sort.descending ? "descending" : "ascending") : "none"}
     >
-      <UnstyledButton className={classes.heading} onClick={() => props.onSort(props.column)}>
+      <UnstyledButton
+        className={classes.heading}
+        data-end={props.end || undefined}
+        onClick={() => props.onSort(props.column)}
+      >
         {props.children}
         <Arrow size={14} aria-hidden style={{ opacity: active ? 1 : 0 }} />
       </UnstyledButton>

@@ -202,6 +202,7 @@ export function Files() {
                       sort={sort}
                       onSort={sortBy}
                       className={classes.number}
+                      end
                     >
                       Size
                     </SortHeading>
@@ -210,6 +211,7 @@ export function Files() {
                       sort={sort}
                       onSort={sortBy}
                       className={classes.version}
+                      end
                     >
                       Version
                     </SortHeading>
