@@ -95,7 +95,7 @@ describe("access", () => {
     )
     expect(answer?.status()).toBe(421)
     expect(await operator.context.cookies()).toEqual([])
-    await operator.reads("coffer.example")
+    await operator.reads("This is not a name of the console")
     expect(await operator.page.getByLabel("Token", { exact: true }).count()).toBe(0)
   })
 
@@ -390,10 +390,10 @@ describe("settings", () => {
   test("are changed, hold at once, survive a restart, and are put back", async () => {
     await operator.followsLink()
     await operator.opens("Settings")
-    await operator.page.getByLabel("Registration").selectOption("closed")
+    await operator.page.getByLabel("Registration", { exact: true }).selectOption("closed")
     await operator.reads(/^Registration is closed/)
     await expect(CommandLine.registers(stack, "latecomer")).rejects.toThrow()
-    const keep = operator.page.getByLabel("Keep versions")
+    const keep = operator.page.getByLabel("Keep versions", { exact: true })
     await keep.fill("-1")
     await operator.presses("Change: Keep versions")
     await operator.page
@@ -407,8 +407,10 @@ describe("settings", () => {
     await stack.restartCore()
     await operator.page.reload()
     await operator.sees("Settings")
-    expect(await operator.page.getByLabel("Registration").inputValue()).toBe("closed")
-    expect(await operator.page.getByLabel("Keep versions").inputValue()).toBe("9")
+    expect(await operator.page.getByLabel("Registration", { exact: true }).inputValue()).toBe(
+      "closed",
+    )
+    expect(await operator.page.getByLabel("Keep versions", { exact: true }).inputValue()).toBe("9")
     await expect(CommandLine.registers(stack, "latecomer")).rejects.toThrow()
     await operator.presses("Put back: Registration")
     await operator.presses("Put back: Keep versions")
@@ -425,6 +427,7 @@ describe("settings", () => {
   })
 
   test("the database is backed up and downloaded; secrets are nowhere", async () => {
+    await CommandLine.registers(stack, "keeper of keys")
     await operator.followsLink()
     await operator.opens("Settings")
     await operator.presses("Back up now")
@@ -434,7 +437,7 @@ describe("settings", () => {
     await link.click()
     const content = await readFile(await (await download).path())
     expect(content.subarray(0, 15).toString()).toBe("SQLite format 3")
-    expect(content.includes("ada")).toBe(true)
+    expect(content.includes("keeper of keys")).toBe(true)
     const { backups } = await (await stack.asks("/api/backups")).json()
     expect(backups).toMatchObject([{ bytes: content.length }])
     await operator.page.getByRole("button", { name: /^Remove: / }).click()
@@ -494,7 +497,7 @@ describe("log and doctor", () => {
       .getByRole("button", { name: /1028.*not protocol version 3/ })
       .first()
       .click()
-    await operator.row(/^16\s+09\s+version 9/).waitFor()
+    await operator.page.getByRole("row", { name: "16 09 version 9" }).first().waitFor()
     expect(operator.errors).toEqual([])
   })
 })

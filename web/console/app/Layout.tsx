@@ -14,12 +14,14 @@ import {
   IconTerminal2,
   IconUsers,
 } from "@tabler/icons-react"
-import { Outlet } from "@tanstack/react-router"
+import { Outlet, useRouter } from "@tanstack/react-router"
+import { useEffect } from "react"
 import { useAction } from "../../src/app/useAction"
 import { type Place, Shell } from "../../src/components/Shell"
 import { StatusDot } from "../../src/components/StatusDot"
 import { useConsole, useLive } from "./console"
 import classes from "./Layout.module.css"
+import { loadPages } from "./loadPages"
 import { useServerHealth } from "./queries"
 
 const places: readonly Place[] = [
@@ -37,6 +39,11 @@ const places: readonly Place[] = [
 export function Layout() {
   const uploads = useLive((live) => live.stats?.uploads ?? 0)
   const away = useLive((live) => live.state === "away")
+  const live = useLive((live) => live.state === "live")
+  const router = useRouter()
+  useEffect(() => {
+    if (live) loadPages(router)
+  }, [live, router])
   return (
     <Shell
       name="Coffer console"

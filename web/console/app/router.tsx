@@ -7,6 +7,7 @@ import {
 } from "@tanstack/react-router"
 import { NotFound } from "../../src/pages/NotFound"
 import type { ActivityKind, LogLevel, Outcome } from "../api/client"
+import { Broken } from "../pages/Broken"
 import { Dashboard } from "../pages/Dashboard"
 import { Gate } from "./Gate"
 import { Layout } from "./Layout"
@@ -127,6 +128,7 @@ export function makeRouter() {
     ]),
     defaultPreload: "intent",
     scrollRestoration: true,
+    defaultErrorComponent: Broken,
     defaultPendingComponent: () => <Loader m="xl" aria-label="Loading the page" />,
   })
 }
