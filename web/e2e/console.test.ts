@@ -369,11 +369,11 @@ describe("storage", () => {
     await (await Blob.of(stack, "lost.bin")).isLost()
     await operator.presses("Check now")
     await operator.reads("3 blobs are not what was received")
-    const findings = operator.page.getByRole("table", { name: "Findings" }).getByRole("row")
-    expect((await findings.allInnerTexts()).slice(1).map(words).sort()).toEqual([
-      expect.stringMatching(/^Damaged vera cut\.bin version 1: /),
-      expect.stringMatching(/^Damaged vera flipped\.bin version 1: /),
-      expect.stringMatching(/^Missing wilma lost\.bin version 1: /),
+    const findings = operator.page.getByRole("list", { name: "Findings" }).getByRole("listitem")
+    expect((await findings.allInnerTexts()).map(words).sort()).toEqual([
+      expect.stringMatching(/^Damaged cut\.bin vera version 1: /),
+      expect.stringMatching(/^Damaged flipped\.bin vera version 1: /),
+      expect.stringMatching(/^Missing lost\.bin wilma version 1: /),
     ])
     // It is kept: the report is there after the core has started again.
     await stack.restartCore()

@@ -24,6 +24,15 @@ export function ActivityList(props: {
   )
 }
 
+/** Leaves out the sign-ins that only preceded what the same client did next: that it was here is seen from that. */
+export function worked(activities: readonly Activity[]): Activity[] {
+  return activities.filter((activity, i) => {
+    const next = activities[i - 1]
+    const routine = activity.kind === "sign_in" && activity.outcome === "ok"
+    return !(routine && next && next.client?.name === activity.client?.name)
+  })
+}
+
 function Row(props: { activity: Activity; withoutClient?: boolean }) {
   const { activity } = props
   const format = useFormat()

@@ -24,7 +24,7 @@ import { CallError, type ClientOfServer } from "../api/client"
 import { useConsole } from "../app/console"
 import { useActivities, useClient, useFiles } from "../app/queries"
 import { formats } from "../app/words"
-import { ActivityList } from "../components/ActivityList"
+import { ActivityList, worked } from "../components/ActivityList"
 import { Age } from "../components/Age"
 import { ClientState, keyOf } from "../components/ClientState"
 import { Confirm } from "../components/Confirm"
@@ -213,7 +213,7 @@ function Facts(props: { client: ClientOfServer | undefined }) {
             </Fact>
             <Fact label="Session">
               {client.session_ends ? (
-                <>Until {format.date(new Date(client.session_ends))}, unless it is used</>
+                <>Until {format.date(new Date(client.session_ends))}, longer if it is used</>
               ) : (
                 "None"
               )}
@@ -337,7 +337,7 @@ function ActivityOf(props: { name: string }) {
           description="The server keeps the last activities of all clients, and this one’s are older."
         />
       ) : (
-        <ActivityList activities={activities} withoutClient />
+        <ActivityList activities={worked(activities)} withoutClient />
       )}
       <More query={query} />
     </Section>

@@ -1,4 +1,4 @@
-import { Anchor, Paper, SegmentedControl, SimpleGrid, Skeleton, Text } from "@mantine/core"
+import { Anchor, Paper, SegmentedControl, SimpleGrid, Skeleton } from "@mantine/core"
 import { IconActivity } from "@tabler/icons-react"
 import { Link } from "@tanstack/react-router"
 import { lazy, Suspense, useState } from "react"
@@ -12,7 +12,7 @@ import { StatusDot, type Tone } from "../../src/components/StatusDot"
 import type { Stats, Window } from "../api/client"
 import { useLive } from "../app/console"
 import { useActivities } from "../app/queries"
-import { ActivityList } from "../components/ActivityList"
+import { ActivityList, worked } from "../components/ActivityList"
 import { Empty, Waiting } from "../components/Empty"
 import { QueryProblem } from "../components/QueryProblem"
 import classes from "./Dashboard.module.css"
@@ -193,7 +193,7 @@ function share(part: number, whole: number): string {
 }
 
 function Recent() {
-  const { activities, ...query } = useActivities({ limit: 30 })
+  const { activities, ...query } = useActivities({ limit: 50 })
   return (
     <Section
       flush
@@ -217,12 +217,7 @@ function Recent() {
           description="Registrations, uploads, restores and errors are listed here as they happen."
         />
       ) : (
-        <ActivityList activities={activities.slice(0, recent)} />
-      )}
-      {activities && activities.length > recent && (
-        <Text size="xs" c="dimmed" className={classes.more}>
-          The last {recent} are shown.
-        </Text>
+        <ActivityList activities={worked(activities).slice(0, recent)} />
       )}
     </Section>
   )

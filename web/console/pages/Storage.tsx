@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Progress, SimpleGrid, Skeleton, Table, Text } from "@mantine/core"
+import { Button, Checkbox, Group, Progress, SimpleGrid, Skeleton, Text } from "@mantine/core"
 import { IconPlayerStop, IconShieldSearch, IconUsers } from "@tabler/icons-react"
 import { useQueryClient } from "@tanstack/react-query"
 import { Link } from "@tanstack/react-router"
@@ -13,7 +13,6 @@ import { ProblemAlert } from "../../src/components/ProblemAlert"
 import { Section } from "../../src/components/Section"
 import { Stat } from "../../src/components/Stat"
 import { StatusDot } from "../../src/components/StatusDot"
-import tables from "../../src/components/Table.module.css"
 import type {
   ClientOfServer,
   Finding,
@@ -56,9 +55,12 @@ export function Storage() {
           <Stat
             label="Damaged or missing"
             value={
-              data && (data.report ? format.number(data.report.damaged + data.report.missing) : "–")
+              data &&
+              (data.report
+                ? format.number(data.report.damaged + data.report.missing)
+                : "Not checked yet")
             }
-            note={data?.report ? "in the last integrity check" : "no integrity check yet"}
+            note={data?.report && "in the last integrity check"}
           />
         </SimpleGrid>
         <Scrub storage={data} />
@@ -91,10 +93,10 @@ function Space(props: { storage: StorageState | undefined }) {
       title="Space"
       description={
         storage.state === "full"
-          ? `Fewer than ${format.bytes(min_free)} are free: uploads are refused until there is room.`
+          ? `Less than ${format.bytes(min_free)} is free: uploads are refused until there is room.`
           : storage.state === "failing"
             ? "Blobs cannot be written or read: the log says why."
-            : `Uploads are refused once fewer than ${format.bytes(min_free)} are free.`
+            : `Uploads are refused once less than ${format.bytes(min_free)} is free.`
       }
     >
       {total > 0 && (
@@ -318,58 +320,40 @@ const faults: Record<Finding["fault"], { label: string; tone: "bad" | "idle" }> 
 function Findings(props: { findings: Finding[] }) {
   const format = useFormat()
   return (
-    <Table.ScrollContainer
-      minWidth={640}
-      mt="md"
-      scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}
-    >
-      <Table className={`${tables.table} ${classes.findings}`} aria-label="Findings">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th className={classes.fault}>Finding</Table.Th>
-            <Table.Th className={classes.owner}>Client</Table.Th>
-            <Table.Th>File</Table.Th>
-            <Table.Th className={classes.size}>Size</Table.Th>
-            <Table.Th className={classes.blob}>Blob</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {props.findings.map((finding) => (
-            <Table.Tr key={`${finding.blob}\0${finding.file}\0${finding.version}`}>
-              <Table.Td>
-                <StatusDot tone={faults[finding.fault].tone}>
-                  {faults[finding.fault].label}
-                </StatusDot>
-              </Table.Td>
-              <Table.Td className={classes.owner}>
-                {finding.client ? (
+    <ul className={`rows ${classes.findings}`} aria-label="Findings">
+      {props.findings.map((finding) => (
+        <li
+          key={`${finding.blob}\0${finding.file}\0${finding.version}`}
+          className={classes.finding}
+        >
+          <span className={classes.fault}>
+            <StatusDot tone={faults[finding.fault].tone}>{faults[finding.fault].label}</StatusDot>
+          </span>
+          <div className={classes.what}>
+            {(finding.file || finding.client) && (
+              <div className={classes.whose}>
+                {finding.file && <FileName name={finding.file} />}
+                {finding.client && (
                   <Link
                     to="/clients/$name"
                     params={{ name: finding.client.name }}
-                    className={classes.link}
+                    className={classes.client}
                   >
                     {finding.client.name}
                   </Link>
-                ) : (
-                  "–"
                 )}
-              </Table.Td>
-              <Table.Td className={classes.file}>
-                {finding.file ? <FileName name={finding.file} /> : "–"}
-                <Text size="xs" c="dimmed">
-                  {finding.version !== undefined && `version ${finding.version}: `}
-                  {finding.detail}
-                </Text>
-              </Table.Td>
-              <Table.Td className={classes.size}>{format.bytes(finding.bytes)}</Table.Td>
-              <Table.Td className={classes.blob} title={finding.blob}>
-                {finding.blob}
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+              </div>
+            )}
+            <Text size="xs" c="dimmed">
+              {finding.version !== undefined && `version ${finding.version}: `}
+              {finding.detail}
+            </Text>
+            <span className={classes.blob}>{finding.blob}</span>
+          </div>
+          <span className={classes.size}>{format.bytes(finding.bytes)}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 

@@ -303,7 +303,7 @@ describe("storage", () => {
     )
     open("/storage")
     expect(await screen.findByText("1 blob is not what was received")).toBeInTheDocument()
-    const row = screen.getByRole("row", { name: /plan\.txt/ })
+    const [row] = within(screen.getByRole("list", { name: "Findings" })).getAllByRole("listitem")
     expect(row).toHaveTextContent("Damaged")
     expect(row).toHaveTextContent("ada")
     expect(row).toHaveTextContent("version 2: the SHA-256 differs")
