@@ -93,6 +93,30 @@ func (p *process) memory(key string) (float64, error) {
 	return 0, fmt.Errorf("no %s in the process's status", key)
 }
 
+// cpu is the processor time that the process has taken.
+func (p *process) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// The second field is a name in parentheses; after it the third begins.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, errors.New("the process's times are not where they should be")
+	}
+	const tick = 10 * time.Millisecond // of Linux, as it shows times
+	var ticks time.Duration
+	for _, field := range fields[11:13] { // in user and in system mode
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, err
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * tick, nil
+}
+
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -29,16 +29,17 @@ type large struct {
 }
 
 // eachPlace measures with a large file on disk, and then with one in memory.
-func (b *bench) eachPlace(ctx context.Context, measure func(context.Context, *large) error) error {
+// The core may have more flags.
+func (b *bench) eachPlace(ctx context.Context, measure func(context.Context, *large) error, flags ...string) error {
 	for _, place := range []struct{ name, dir string }{{"disk", b.tmp}, {"memory", b.memory}} {
-		if err := b.inPlace(ctx, place.name, place.dir, measure); err != nil {
+		if err := b.inPlace(ctx, place.name, place.dir, measure, flags...); err != nil {
 			return fmt.Errorf("%s: %w", place.name, err)
 		}
 	}
 	return nil
 }
 
-func (b *bench) inPlace(ctx context.Context, name, parent string, measure func(context.Context, *large) error) (err error) {
+func (b *bench) inPlace(ctx context.Context, name, parent string, measure func(context.Context, *large) error, flags ...string) (err error) {
 	dir, err := os.MkdirTemp(parent, "large-")
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func (b *bench) inPlace(ctx context.Context, name, parent string, measure func(c
 	if err := writeRandom(l.file, b.size); err != nil {
 		return err
 	}
-	if l.core, err = b.start(ctx, filepath.Join(dir, "data")); err != nil {
+	if l.core, err = b.start(ctx, filepath.Join(dir, "data"), flags...); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.core.stop()) }()

@@ -83,6 +83,8 @@ func (b *bench) main(ctx context.Context, run, out string) (err error) {
 		{"many", b.manyPackets},
 		{"small", b.smallFiles},
 		{"activities", b.activities},
+		{"console", b.consoleOpen},
+		{"pages", b.consolePages},
 		{"idle", b.idleConnections},
 		{"catalog", b.largeCatalog},
 		{"gateway", b.gatewayUploads},

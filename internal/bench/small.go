@@ -58,6 +58,11 @@ func median(values []float64) float64 {
 // commitSmall tells how many files of 4 KiB 32 clients have durably committed
 // in a second, and how much processor time the core took for each.
 func (b *bench) commitSmall(ctx context.Context, flags ...string) (rate float64, cpu time.Duration, err error) {
+	return b.commitSmallIn(ctx, func(_ *core, commit func() error) error { return commit() }, flags...)
+}
+
+// commitSmallIn is commitSmall in circumstances that in makes.
+func (b *bench) commitSmallIn(ctx context.Context, in func(c *core, commit func() error) error, flags ...string) (rate float64, cpu time.Duration, err error) {
 	dir := filepath.Join(b.tmp, "small")
 	defer os.RemoveAll(dir)
 	core, err := b.start(ctx, dir, flags...)
@@ -80,22 +85,24 @@ func (b *bench) commitSmall(ctx context.Context, flags ...string) (rate float64,
 		}
 		defer all[i].nc.Close()
 	}
-	began := time.Now()
-	var group errgroup.Group
-	for _, c := range all {
-		group.Go(func() error {
-			for n := range smallEach {
-				if err := c.send(fmt.Sprintf("file %d", n), 4096); err != nil {
-					return err
+	err = in(core, func() error {
+		began := time.Now()
+		var group errgroup.Group
+		for _, c := range all {
+			group.Go(func() error {
+				for n := range smallEach {
+					if err := c.send(fmt.Sprintf("file %d", n), 4096); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return 0, 0, err
-	}
-	return smallClients * smallEach / time.Since(began).Seconds(), 0, nil
+				return nil
+			})
+		}
+		err := group.Wait()
+		rate = smallClients * smallEach / time.Since(began).Seconds()
+		return err
+	})
+	return rate, 0, err
 }
 
 // smallClients each send smallEach files.
