@@ -4,36 +4,22 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"coffer/protocol/cksum"
 )
 
-// block returns the first fenced block of a language below a heading of a
-// Markdown file.
-func block(t *testing.T, file, heading, language string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(text), "\n"+heading+"\n")
-	if found {
-		section, _, _ = strings.Cut(section, "\n## ")
-		_, section, found = strings.Cut(section, "\n```"+language+"\n")
-	}
-	code, _, closed := strings.Cut(section, "\n```")
-	if !found || !closed {
-		t.Fatalf("%s has no block of %s under %s", file, language, heading)
-	}
-	return code
-}
-
-// What the README says works as it stands there.
+// What the README does over HTTP ends as it should.
 func TestTourOverHTTP(t *testing.T) {
 	_, g, _ := newServers(t)
-	tour := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", block(t, "../../README.md", "## Over HTTP", "sh"))
+	all := blocks(t, "../../README.md")
+	i := slices.IndexFunc(all, func(b fenced) bool { return strings.Contains(b.text, "/auth/register") })
+	if i < 0 {
+		t.Fatal("there is no tour over HTTP")
+	}
+	tour := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", all[i].text)
 	tour.Dir = t.TempDir()
 	tour.Env = append(os.Environ(), "COFFER_URL="+g.url)
 	out, err := tour.CombinedOutput()
