@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -161,5 +162,31 @@ func TestManyWrongTokens(t *testing.T) {
 	}
 	if count[401] < 5 || count[401] > 30 || count[429] < 30 || count[401]+count[429] != guesses {
 		t.Errorf("answers by status: %v", count)
+	}
+}
+
+// Under TLS the cookie never goes over a plain connection.
+func TestLinkUnderTLS(t *testing.T) {
+	vouched := httptest.NewTLSServer(http.NotFoundHandler())
+	defer vouched.Close()
+	s := startSite(t, func(_ *server.Config, cfg *console.Config) { cfg.TLS = vouched.TLS })
+	s.url = strings.Replace(s.url, "http:", "https:", 1)
+	response, err := vouched.Client().Transport.RoundTrip(s.request("GET", "/?token="+hex.EncodeToString(s.token[:]), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if cookies := response.Cookies(); len(cookies) != 1 || !cookies[0].Secure || !cookies[0].HttpOnly {
+		t.Errorf("%d %v", response.StatusCode, cookies)
+	}
+}
+
+// Asking how something would be answered holds nothing up.
+func TestHead(t *testing.T) {
+	s := startSite(t, nil)
+	for _, path := range []string{"/", "/healthz", "/api/stats", "/api/events", "/api/logs/events"} {
+		if got := s.do(s.request("HEAD", path, nil, "Authorization", s.bearer())); got.status != 200 || len(got.body) > 0 {
+			t.Errorf("%s: %d %q", path, got.status, got.body)
+		}
 	}
 }

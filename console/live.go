@@ -92,7 +92,7 @@ func activity(a store.Activity) Activity {
 // GetEvents tells figures and activity as they come: GET /api/events.
 func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams) {
 	events := c.core.Subscribe(r.Context())
-	s, err := c.newStream(w)
+	s, err := c.newStream(w, r)
 	if err != nil {
 		c.log.Debug("a stream of the console could not begin", "error", err)
 		return

@@ -103,7 +103,7 @@ func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params Ge
 	if params.LastEventID != nil {
 		at = lastEvent(params.LastEventID)
 	}
-	s, err := c.newStream(w)
+	s, err := c.newStream(w, r)
 	if err != nil {
 		c.log.Debug("a stream of the console could not begin", "error", err)
 		return

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,8 +29,11 @@ type stream struct {
 	timeout time.Duration // for the reader to take an event; after that it is gone, or as good as
 }
 
+// errNoBody: the caller wants to know only how a stream would begin.
+var errNoBody = errors.New("a stream was asked for its header alone")
+
 // newStream begins an answer.
-func (c *Console) newStream(w http.ResponseWriter) (*stream, error) {
+func (c *Console) newStream(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	s := &stream{w: w, rc: http.NewResponseController(w), timeout: c.cfg.WriteTimeout, beat: time.NewTicker(heartbeat)}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -38,6 +42,9 @@ func (c *Console) newStream(w http.ResponseWriter) (*stream, error) {
 		return nil, fmt.Errorf("begin a stream: %w", err)
 	}
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil, errNoBody
+	}
 	fmt.Fprintf(&s.buf, "retry: %d\n\n", retry)
 	return s, s.flush()
 }

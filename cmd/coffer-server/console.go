@@ -46,7 +46,7 @@ type operator struct {
 
 	records  console.Log
 	listener net.Listener // nil: the console is off
-	link     string       // to the console; says the token
+	link     string       // to the console, for the terminal: it may say the token
 }
 
 // open listens for the operator and makes their console, nil if it is off. An
@@ -88,7 +88,11 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 		return nil, err
 	}
 	op.listener = l
-	op.link = consoleURL(l.Addr().String(), conf != nil) + "/?token=" + hex.EncodeToString(token[:])
+	op.link = consoleURL(l.Addr().String(), conf != nil)
+	if op.cmd.ConsoleToken == "" && op.cmd.ConsoleTokenFile == "" {
+		// A token that the operator brings is theirs to know, and to keep.
+		op.link += "/?token=" + hex.EncodeToString(token[:])
+	}
 	if addr, ok := l.Addr().(*net.TCPAddr); ok && conf == nil && !addr.IP.IsLoopback() {
 		log.Warn("the console is reached without TLS from other machines: its token can be read on the way", "listen", addr.String())
 	}
@@ -101,7 +105,7 @@ func (op *operator) originOf(flag string) console.SettingOrigin {
 }
 
 // serve serves the operator until ctx is done. It tells them, on standard error
-// and not in the log, where to come in: a link that says the token.
+// and not in the log, where to come in.
 func (op *operator) serve(ctx context.Context, log *slog.Logger, c *console.Console) {
 	if c == nil {
 		return

@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"coffer/server"
 	"coffer/store"
 )
 
@@ -54,6 +56,60 @@ func TestSessionEnds(t *testing.T) {
 		t.Errorf("%d sessions are remembered", len(a.revoked))
 	}
 }
+
+// Who stays gets their cookie made anew, so that it does not end while they
+// are there.
+func TestSessionIsMadeAnew(t *testing.T) {
+	a, err := newAccess(Token{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for age, anew := range map[time.Duration]bool{0: false, sessionFresh / 2: false, sessionFresh + time.Minute: true} {
+		r := httptest.NewRequest("GET", "/api/stats", nil)
+		r.AddCookie(&http.Cookie{Name: cookieName, Value: a.seal(session{ends: time.Now().Add(sessionTTL - age)})})
+		w := httptest.NewRecorder()
+		if err := a.admit(w, r); err != nil {
+			t.Fatal(err)
+		}
+		cookies := w.Result().Cookies()
+		if (len(cookies) == 1) != anew {
+			t.Errorf("after %v: %v", age, cookies)
+		}
+		if !anew {
+			continue
+		}
+		if s, ok := a.open(cookies[0].Value, time.Now().Add(sessionTTL-time.Minute)); !ok || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+			t.Errorf("%+v, %+v", s, cookies[0])
+		}
+	}
+}
+
+// A reader is told how much it missed before it is told more, and is not told
+// twice what was made up for.
+func TestTellingWhatWasMissed(t *testing.T) {
+	w := httptest.NewRecorder()
+	live := &liveEvents{caughtUp: 5, stream: &stream{w: w, rc: http.NewResponseController(untimed{w}), beat: time.NewTicker(time.Hour)}}
+	for _, event := range []server.Event{
+		{Activity: &store.Activity{ID: 5, Detail: "made up for"}},
+		{Activity: &store.Activity{ID: 6, Detail: "next"}, Missed: 3},
+	} {
+		if err := live.tell(event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := live.stream.comment(); err != nil {
+		t.Fatal(err)
+	}
+	said := w.Body.String()
+	if !strings.HasPrefix(said, "event: missed\ndata: {\"missed\":3}\n\nevent: activity\nid: 6\ndata: {") || !strings.HasSuffix(said, "}\n\n:\n\n") || strings.Contains(said, "made up for") {
+		t.Errorf("%s", said)
+	}
+}
+
+// untimed is an answer whose writes take no time.
+type untimed struct{ *httptest.ResponseRecorder }
+
+func (untimed) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzHost: what passes is this machine's, or a name that was given.
 func FuzzHost(f *testing.F) {
