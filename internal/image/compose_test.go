@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +158,15 @@ func TestComposeProxyAndMetrics(t *testing.T) {
 	for _, want := range []string{"[core" + envOf(core, "COFFER_CONSOLE_LISTEN") + "]", "[gateway" + envOf(gateway, "COFFER_GATEWAY_LISTEN") + "]"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("Prometheus does not ask %s", want)
+		}
+	}
+	alerts, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/alerts.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`job="([^"]*)"`).FindAllStringSubmatch(string(alerts), -1) {
+		if !strings.Contains(string(text), "job_name: "+found[1]+"\n") {
+			t.Errorf("the alerts are about the job %s, which there is not", found[1])
 		}
 	}
 	if envOf(core, "COFFER_CONSOLE_HOST") != "core" {
