@@ -260,7 +260,7 @@ func documents(t *testing.T) []string {
 var (
 	link       = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading    = regexp.MustCompile(`(?m)^#+ +(.*)$`)
-	notInNames = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	notInNames = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
 // Links between the documents lead somewhere.
