@@ -15,6 +15,8 @@ func (s *Server) note(a store.Activity) {
 	if a.At.IsZero() {
 		a.At = time.Now()
 	}
+	s.noting.Lock() // so that who listens hears of them in the order of their IDs
+	defer s.noting.Unlock()
 	s.feed.activity(s.cfg.Catalog.NoteActivity(a))
 }
 

@@ -59,6 +59,9 @@ func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
 	if !ok || s.cfg.BackupDir == "" {
 		return BackupInfo{}, ErrNoBackups
 	}
+	if s.cfg.Space.Low() {
+		return BackupInfo{}, store.ErrFull // what room there is, removing and restoring need
+	}
 	if err := os.MkdirAll(s.cfg.BackupDir, 0o700); err != nil {
 		return BackupInfo{}, fmt.Errorf("making the folder for backups: %w", err)
 	}

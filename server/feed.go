@@ -14,11 +14,16 @@ import (
 type Event struct {
 	Stats    *Stats          // each second
 	Activity *store.Activity // at once
-	Missed   int             // events that did not reach the subscriber before this one, since it was slow
+	Missed   int             // events that did not reach the subscriber before this one, since it was slow or they were too many
 }
 
-// feedRoom is how many events a subscriber may be behind.
-const feedRoom = 256
+const (
+	// feedRoom is how many events a subscriber may be behind.
+	feedRoom = 256
+	// feedFlood is how many activities a second are told. Nobody reads
+	// thousands as they happen, and telling them would take from what they are.
+	feedFlood = 100
+)
 
 // feed tells subscribers of events. Whoever has something to tell never waits,
 // and does nothing while nobody listens.
@@ -28,6 +33,8 @@ type feed struct {
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}
 	closed bool
+	second time.Time // when the activities of the latest second began
+	told   int       // in it
 }
 
 type subscriber struct {
@@ -38,8 +45,33 @@ type subscriber struct {
 func newFeed() *feed { return &feed{subs: make(map[*subscriber]struct{})} }
 
 func (f *feed) activity(a store.Activity) {
-	if f.listening.Load() > 0 {
-		f.tell(Event{Activity: &a})
+	if f.listening.Load() == 0 {
+		return
+	}
+	if f.flooded(time.Now()) {
+		f.miss()
+		return
+	}
+	f.tell(Event{Activity: &a})
+}
+
+// flooded reports whether there were enough activities in a second.
+func (f *feed) flooded(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.second) >= time.Second {
+		f.second, f.told = now, 0
+	}
+	f.told++
+	return f.told > feedFlood
+}
+
+// miss has every subscriber miss an event.
+func (f *feed) miss() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for sub := range f.subs {
+		sub.missed++
 	}
 }
 
@@ -93,7 +125,8 @@ func (f *feed) close() {
 
 // Subscribe returns a channel on which events come until ctx is done or the
 // server stops, which closes it. A subscriber that does not keep up misses
-// events, and is told how many.
+// events, and of a flood of activities everyone misses what is beyond 100 a
+// second; the next event says how many.
 func (s *Server) Subscribe(ctx context.Context) <-chan Event {
 	sub, leave := s.feed.subscribe()
 	context.AfterFunc(ctx, leave)

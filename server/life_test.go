@@ -143,6 +143,7 @@ func TestSpaceLow(t *testing.T) {
 	defer cancel()
 	c := startCore(t, func(cfg *server.Config) {
 		dir := t.TempDir()
+		cfg.BackupDir = t.TempDir()
 		cfg.Space = server.NewSpace(1<<30, func() (uint64, uint64, error) { return free.Load(), 1 << 40, nil }, filepath.Join(dir, "reserve"), cfg.Log)
 		watching.Go(func() { cfg.Space.Watch(ctx, time.Millisecond) })
 	})
@@ -154,6 +155,9 @@ func TestSpaceLow(t *testing.T) {
 	w.write(w.frames("h", nil, 100)[0])
 	w.expectEmpty(1607)
 	w.fails(&protocol.BeginUpload{Name: "h"}, nil, protocol.StatusNoSpace)
+	if _, err := c.srv.Backup(t.Context()); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a backup of the catalog: %v", err)
+	}
 	w.expectStored("f", []byte("content"))
 	w.done(&protocol.DeleteFile{Name: "g"})
 	free.Store(1 << 40)

@@ -300,6 +300,9 @@ func TestScrubInTheServer(t *testing.T) {
 	for i, name := range []string{"whole", "flipped", "cut", "deleted"} {
 		w.store(name, content(uint64(i), 200_000+1000*i), 500_000)
 	}
+	w.store("small", content(9, 1000), 2000)
+	w.store("small whole", content(10, 1000), 2000)
+	small := w.read("small", 0, 0, 0)
 	if c.srv.LastScrub() != nil || c.srv.ScrubState().Running || !errors.Is(c.srv.StopScrub(), server.ErrNotRunning) {
 		t.Error("a scrub before there was one")
 	}
@@ -312,16 +315,20 @@ func TestScrubInTheServer(t *testing.T) {
 		eventually(t, "the scrub ends", func() bool { return c.srv.LastScrub() != before && !c.srv.ScrubState().Running })
 		return c.srv.LastScrub()
 	}
-	if r := scrub(false); !r.Counts.Sound() || r.Counts.Versions != 4 || len(r.Findings) != 0 || r.Error != "" || r.Stopped {
+	if r := scrub(false); !r.Counts.Sound() || r.Counts.Versions != 6 || len(r.Findings) != 0 || r.Error != "" || r.Stopped {
 		t.Errorf("before: %+v", r)
 	}
-	flip := c.blobFile(w, "flipped")
-	text, err := os.ReadFile(flip)
+	c.flip(c.blobFile(w, "flipped"), 100_000)
+	packs, err := filepath.Glob(filepath.Join(c.dir, "received_files", "packs", "*"))
+	if err != nil || len(packs) != 1 {
+		t.Fatalf("packs: %v, error %v", packs, err)
+	}
+	text, err := os.ReadFile(packs[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	text[100_000] ^= 4
-	err = errors.Join(os.WriteFile(flip, text, 0o600), os.Truncate(c.blobFile(w, "cut"), 150_000), os.Remove(c.blobFile(w, "deleted")))
+	c.flip(packs[0], bytes.Index(text, small)+500)
+	err = errors.Join(os.Truncate(c.blobFile(w, "cut"), 150_000), os.Remove(c.blobFile(w, "deleted")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +340,7 @@ func TestScrubInTheServer(t *testing.T) {
 			t.Errorf("finding: %+v", f)
 		}
 	}
-	if fmt.Sprint(got) != "map[cut:damaged deleted:missing flipped:damaged]" || r.Counts.Damaged != 2 || r.Counts.Missing != 1 {
+	if fmt.Sprint(got) != "map[cut:damaged deleted:missing flipped:damaged small:damaged]" || r.Counts.Damaged != 3 || r.Counts.Missing != 1 {
 		t.Errorf("found %v, %+v", got, r.Counts)
 	}
 	found := 0
@@ -342,7 +349,7 @@ func TestScrubInTheServer(t *testing.T) {
 			found++
 		}
 	}
-	if found != 3 {
+	if found != 4 {
 		t.Errorf("%d findings are noted", found)
 	}
 	c.restart()
@@ -367,8 +374,26 @@ func TestScrubInTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the scrub ends", func() bool { return c.srv.LastScrub() != before })
-	if r := c.srv.LastScrub(); !r.Stopped || r.Error != "" || r.Counts.Versions >= 4 {
+	if r := c.srv.LastScrub(); !r.Stopped || r.Error != "" || r.Counts.Versions >= 6 {
 		t.Errorf("stopped: %+v", r)
+	}
+}
+
+// flip flips a bit of a file.
+func (c *core) flip(path string, at int) {
+	c.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	text[at] ^= 4
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(text[at:at+1], int64(at)); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -98,6 +98,7 @@ type Server struct {
 	settings   atomic.Pointer[Settings] // in force
 	changing   sync.Mutex               // guards kept, and changes of settings
 	kept       SettingsChange           // what was changed at run time
+	noting     sync.Mutex               // held while an activity gets its ID and is told
 
 	backingUp atomic.Bool // a copy of the catalog is being made
 
@@ -154,9 +155,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range ids {
-		s.suspended.set(id, true)
-	}
+	s.suspended.load(ids)
 	if s.revoked, err = loadRevokedTokens(ctx, cfg.Catalog); err != nil {
 		return nil, fmt.Errorf("reading revoked tokens: %w", err)
 	}

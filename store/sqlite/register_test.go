@@ -66,6 +66,19 @@ func BenchmarkListClients(b *testing.B) {
 		run(fmt.Sprintf("sort=%s/search=all", by), store.ClientQuery{Sort: by, Search: "CLIENT", Offset: 50_000})
 	}
 	run("search=fingerprint", store.ClientQuery{Search: store.ClientID{1, 0, 0, 1}.Fingerprint()})
+	b.Run("open", func(b *testing.B) {
+		for range b.N {
+			again, err := Open(b.Context(), c.path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			if err := again.Close(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	})
 	b.Run("totals", func(b *testing.B) {
 		for range b.N {
 			if totals, err := c.Totals(b.Context()); err != nil || totals.Versions != 10*clients {
