@@ -254,7 +254,7 @@ func documents(t *testing.T) []string {
 		t.Fatalf("the documents are %q, %v", files, err)
 	}
 	files = append([]string{"../../README.md"}, files...)
-	return append(files, "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md")
+	return append(files, "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md", "../../clients/cpp/README.md")
 }
 
 var (
@@ -312,7 +312,7 @@ func anchors(text string) (names []string) {
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	for _, file := range documents(t) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+		t.Run(strings.TrimPrefix(file, "../../"), func(t *testing.T) {
 			t.Parallel()
 			all := blocks(t, file)
 			var r *reader
