@@ -178,13 +178,23 @@ func newCaddy(t *testing.T, gateway string) *front {
 	f := new(front)
 	f.start(t, addr, folder, path, "run", "--adapter", "caddyfile", "--config", conf)
 	f.url = "https://localhost:" + port
+	f.expect(t, 0, "certificate obtained successfully")
 	root, err := os.ReadFile(filepath.Join(folder, "caddy/pki/authorities/local/root.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.http = trust(t, root)
-	f.expect(t, 0, "certificate obtained successfully")
-	return f
+	for deadline := time.Now().Add(patience); ; { // it is not in use as soon as it is there
+		answer, err := f.http.Get(f.url + "/readyz")
+		if err == nil {
+			answer.Body.Close()
+			return f
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // A body is so many bytes of ciphertext, made as they are read.
