@@ -40,6 +40,7 @@ export function Layout() {
   const uploads = useLive((live) => live.stats?.uploads ?? 0)
   const away = useLive((live) => live.state === "away")
   const live = useLive((live) => live.state === "live")
+  const old = useLive((live) => live.state !== "live" && live.stats !== undefined)
   const router = useRouter()
   useEffect(() => {
     if (live) loadPages(router)
@@ -58,7 +59,7 @@ export function Layout() {
       }
     >
       {away && <Away />}
-      <div className={classes.content} data-away={away || undefined}>
+      <div className={classes.content} data-old={away || old || undefined}>
         <Outlet />
       </div>
     </Shell>

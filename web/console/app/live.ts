@@ -5,7 +5,8 @@ import type { Activity, ScrubState, Stats, Transfer } from "../api/client"
 export type Live = {
   /**
    * Live: figures come each second. Away: they do not, so what is shown is of
-   * the past. Connecting: nothing has come yet.
+   * the past. Connecting: nothing has come yet, or not since the page was
+   * looked at again.
    */
   state: "connecting" | "live" | "away"
   stats?: Stats
@@ -46,20 +47,35 @@ export class LiveFeed extends Watched<Live> {
   }
 
   start() {
-    if (this.source || this.retry) return
-    this.heard = Date.now()
-    this.watch ??= setInterval(() => this.check(), 1_000)
-    this.connect()
+    document.addEventListener("visibilitychange", this.look)
+    this.look()
   }
 
   stop() {
+    document.removeEventListener("visibilitychange", this.look)
+    this.disconnect()
+    this.replace({ state: "connecting", activities: [] })
+  }
+
+  /** A browser has few connections to a server for all its tabs: one that nobody looks at keeps none. */
+  private look = () => {
+    if (document.visibilityState === "hidden") {
+      this.disconnect()
+      this.change({ state: "connecting", transfers: undefined })
+    } else if (!this.watch) {
+      this.heard = Date.now()
+      this.watch = setInterval(() => this.check(), 1_000)
+      this.connect()
+    }
+  }
+
+  private disconnect() {
     clearInterval(this.watch)
     clearTimeout(this.retry)
     clearTimeout(this.flush)
     this.source?.close()
     this.source = this.watch = this.retry = this.flush = undefined
     this.fresh = []
-    this.replace({ state: "connecting", activities: [] })
   }
 
   private connect() {
@@ -80,7 +96,8 @@ export class LiveFeed extends Watched<Live> {
   }
 
   private arrived(stats: Stats) {
-    const back = this.getSnapshot().state === "away"
+    const before = this.getSnapshot()
+    const back = before.stats !== undefined && before.state !== "live"
     this.change({ state: "live", stats, scrub: stats.scrub })
     if (back) this.on.missed()
   }

@@ -89,7 +89,7 @@ function Row(props: { failure: Failure; value: string }) {
         </dl>
         {failure.fields.length > 0 && (
           <Table.ScrollContainer
-            minWidth={480}
+            minWidth={300}
             mt="md"
             scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}
           >

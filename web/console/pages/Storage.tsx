@@ -108,7 +108,7 @@ function Space(props: { storage: StorageState | undefined }) {
           />
           <Progress.Section
             value={percent(others)}
-            color="gray.5"
+            color="var(--console-others)"
             aria-label="Share of the disk that others take"
           />
         </Progress.Root>
@@ -122,7 +122,7 @@ function Space(props: { storage: StorageState | undefined }) {
         {total > 0 && (
           <>
             <Entry
-              swatch="var(--mantine-color-gray-5)"
+              swatch="var(--console-others)"
               label="Others on this disk"
               value={format.bytes(others)}
             />

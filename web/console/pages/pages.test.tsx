@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { App } from "../app/App"
 import { startConsole } from "../app/console"
 import {
+  FakeEventSource,
   FakeServer,
   Refusal,
   someActivity,
@@ -132,6 +133,30 @@ describe("live", () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  test("a tab that nobody looks at keeps no connection, and is live again when looked at", async () => {
+    open("/")
+    await live()
+    const source = server.events
+    const visibility = vi.spyOn(document, "visibilityState", "get")
+    const turn = (state: DocumentVisibilityState) =>
+      act(() => {
+        visibility.mockReturnValue(state)
+        document.dispatchEvent(new Event("visibilitychange"))
+      })
+    turn("hidden")
+    expect(source.readyState).toBe(FakeEventSource.CLOSED)
+    expect(screen.queryByText("Live")).not.toBeInTheDocument()
+    server.on("GET /api/activities", () => ({
+      activities: [someActivity(7, { file: "meanwhile.txt" })],
+    }))
+    turn("visible")
+    expect(server.events).not.toBe(source)
+    await live()
+    expect(screen.getByText("Live")).toBeInTheDocument()
+    expect(await screen.findByText("meanwhile.txt")).toBeInTheDocument()
+    visibility.mockRestore()
   })
 
   test("activity is put before what was fetched, each once", async () => {
