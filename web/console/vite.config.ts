@@ -9,8 +9,8 @@ export default defineConfig({
   plugins: [react(), firstPage({ most: 300_000 })],
   build: { outDir: "../dist-console", emptyOutDir: true },
   server: {
-    // `npm run dev:console` beside a core on this machine, started with --console-host localhost:5174.
+    // `npm run dev:console` beside a core on this machine. It is asked by the page's own name, or it would refuse.
     port: 5174,
-    proxy: { "/api": "http://127.0.0.1:8090" },
+    proxy: { "/api": { target: "http://127.0.0.1:8090", changeOrigin: false } },
   },
 })
