@@ -28,12 +28,13 @@ func newSeldom() seldom {
 	return seldom{&rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: time.Second}}
 }
 
-// noteError notes that a request failed through no fault of its client's.
-func (s *Server) noteError(ctx context.Context, id store.ClientID, detail string) {
+// noteError notes that a request failed through no fault of its client's. It
+// may be the catalog that failed, so that is not asked who it is.
+func (s *Server) noteError(id store.ClientID, detail string) {
 	s.seldom.errors.Do(func() {
 		a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail}
-		if name := s.nameOf(ctx, id); name != "" {
-			a.Client, a.Name = id, name
+		if sess, live := s.sessions.peek(id); live {
+			a.Client, a.Name = id, sess.name
 		}
 		s.note(a)
 	})

@@ -162,17 +162,17 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		if h.Size > c.s.cfg.MaxPacket {
 			err = failure(protocol.StatusTooLarge, "the payload is too large")
 			c.failed(err)
-			return c.refuse(ctx, h, err, errHangUp)
+			return c.refuse(h, err, errHangUp)
 		}
 		err = failure(protocol.StatusInvalid, "unknown request code")
 	case h.Size > limit.Max:
 		err = failure(protocol.StatusTooLarge, "the payload is too large")
 		c.failed(err)
-		return c.refuse(ctx, h, err, errHangUp)
+		return c.refuse(h, err, errHangUp)
 	case h.Size < limit.Min:
 		err = failure(protocol.StatusInvalid, "the payload is too short")
 		c.failed(err)
-		return c.refuse(ctx, h, err, errHangUp)
+		return c.refuse(h, err, errHangUp)
 	default:
 		answer, err = c.dispatch(ctx, h, limit, p)
 	}
@@ -186,13 +186,13 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		return err
 	}
 	if p.left > maxSkipSuspended && errors.Is(err, errSuspended) {
-		return c.refuse(ctx, h, err, errHangUp) // at once, and not once gigabytes have come
+		return c.refuse(h, err, errHangUp) // at once, and not once gigabytes have come
 	}
 	if skipErr := p.skip(); skipErr != nil {
 		return skipErr
 	}
 	if err != nil {
-		return c.refuse(ctx, h, err, nil)
+		return c.refuse(h, err, nil)
 	}
 	if answer == nil {
 		return nil
@@ -203,7 +203,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 // refuse answers a request that failed: base requests with 1607, extensions
 // with the failure. Errors that are no Failure are the server's own fault;
 // they are logged in full and nothing of them leaves.
-func (c *conn) refuse(ctx context.Context, h protocol.RequestHeader, err, then error) error {
+func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	c.s.stats.failures.Add(1)
 	c.outcome = outcomeOf(err)
 	if errors.Is(err, errSilent) {
@@ -216,13 +216,13 @@ func (c *conn) refuse(ctx context.Context, h protocol.RequestHeader, err, then e
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
-		c.s.noteError(ctx, store.ClientID(h.Client), "the storage is full")
+		c.s.noteError(store.ClientID(h.Client), "the storage is full")
 		f = failure(protocol.StatusNoSpace, "the server's storage is full")
 	case errors.Is(err, context.Canceled):
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:
 		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", host(c.nc.RemoteAddr()), "error", err)
-		c.s.noteError(ctx, store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
+		c.s.noteError(store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}
 	var m protocol.Message = f

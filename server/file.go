@@ -96,7 +96,7 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 		n := min(left, int64(pieceSize-len(out)))
 		if _, err := io.ReadFull(content, b.out[len(out):][:n]); err != nil {
 			c.s.log.Error("a blob ends early or cannot be read", "client", id, "error", err)
-			c.s.noteError(ctx, id, "the blob of a file ends early or cannot be read; a scrub tells more")
+			c.s.noteError(id, "the blob of a file ends early or cannot be read; a scrub tells more")
 			return nil, lostError{err}
 		}
 		if err := c.write(b.out[:int64(len(out))+n]); err != nil {

@@ -179,7 +179,7 @@ func (sc *scrubs) scrub(ctx context.Context) {
 
 	s := sc.s
 	s.log.Info("scrub begins", "scheduled", began.Scheduled, "collect", began.Collect)
-	report := &ScrubReport{Started: began.Started, Scheduled: began.Scheduled, Collect: began.Collect}
+	report := &ScrubReport{Started: began.Started, Scheduled: began.Scheduled, Collect: began.Collect, Findings: []ScrubbedBlob{}}
 	opts := ScrubOptions{Collect: began.Collect, Progress: sc.progress, limit: sc.limit,
 		Unfinished: max(unfinishedBlobs, 2*s.Settings().UploadTTL)} // an upload that may still be confirmed is no orphan
 	var err error
