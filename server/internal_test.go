@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -207,5 +209,83 @@ func TestPace(t *testing.T) {
 	}
 	if rate := p.look(now, 0); rate != 0 || p.done != 0 {
 		t.Errorf("begun anew: %g from %d", rate, p.done)
+	}
+}
+
+// Every setting that a change can have is one that is checked, shown, kept and
+// put in force.
+func TestSettingsAreComplete(t *testing.T) {
+	var fields []string
+	for i := range reflect.TypeFor[SettingsChange]().NumField() {
+		if name, _, _ := strings.Cut(reflect.TypeFor[SettingsChange]().Field(i).Tag.Get("json"), ","); name != "-" {
+			fields = append(fields, name)
+		}
+	}
+	var known []string
+	touched := reflect.ValueOf(&Settings{}).Elem()
+	for _, one := range changeable() {
+		known = append(known, one.name)
+		// A change of this one alone changes one field.
+		change := reflect.ValueOf(&SettingsChange{}).Elem()
+		field := change.Field(slices.Index(fields, one.name))
+		field.Set(reflect.New(field.Type().Elem()))
+		switch value := field.Elem(); value.Kind() {
+		case reflect.Bool:
+			value.SetBool(true)
+		default:
+			value.SetInt(1)
+		}
+		one.apply(change.Addr().Interface().(*SettingsChange), touched.Addr().Interface().(*Settings))
+	}
+	if !slices.Equal(fields, known) {
+		t.Errorf("a change has %v, known are %v", fields, known)
+	}
+	for i := range touched.NumField() {
+		if touched.Field(i).IsZero() {
+			t.Errorf("no change reaches %s", touched.Type().Field(i).Name)
+		}
+	}
+}
+
+// Of a flood of activities so many a second are told; of the rest everyone
+// learns how many there were, with what comes next.
+func TestFeedFlood(t *testing.T) {
+	now := time.Unix(1000, 0)
+	f := newFeed()
+	for second := range 3 {
+		told := 0
+		for range 2 * feedFlood {
+			if !f.flooded(now.Add(time.Duration(second) * time.Second)) {
+				told++
+			}
+		}
+		if told != feedFlood {
+			t.Errorf("%d told in second %d", told, second)
+		}
+	}
+	sub, leave := f.subscribe()
+	defer leave()
+	f.miss()
+	f.miss()
+	f.tell(Event{Stats: new(Stats)})
+	f.tell(Event{Stats: new(Stats)})
+	if first, second := <-sub.events, <-sub.events; first.Missed != 2 || second.Missed != 0 {
+		t.Errorf("missed %d, then %d", first.Missed, second.Missed)
+	}
+	for range feedRoom + 5 {
+		f.tell(Event{Stats: new(Stats)})
+	}
+	for range feedRoom {
+		if e := <-sub.events; e.Missed != 0 {
+			t.Errorf("missed %d before any was", e.Missed)
+		}
+	}
+	f.tell(Event{Stats: new(Stats)})
+	if e := <-sub.events; e.Missed != 5 {
+		t.Errorf("missed %d of 5", e.Missed)
+	}
+	f.close()
+	if _, open := <-sub.events; open || f.listening.Load() != 0 {
+		t.Error("open after the end")
 	}
 }
