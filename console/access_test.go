@@ -190,3 +190,54 @@ func TestHead(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the contract has, but for what it opens to all, is for those signed
+// in, on the console's own pages, under a name of the console's.
+func TestEveryCallIsGuarded(t *testing.T) {
+	s := startSite(t, nil)
+	spec, err := console.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := 0
+	for pattern, item := range spec.Paths.Map() {
+		path := strings.NewReplacer("{name}", "alice", "{id}", strings.Repeat("0", 32)).Replace(pattern)
+		for method, operation := range item.Operations() {
+			var body any
+			headers := []string{"X-Coffer-Console", "1"}
+			if operation.RequestBody != nil {
+				body = map[string]any{"token": "x"}
+			}
+			query := ""
+			if operation.Parameters.GetByInAndName("query", "confirm") != nil {
+				query = "?confirm=alice"
+			}
+			call := func(more ...string) int {
+				return s.do(s.request(method, path+query, body, append(headers, more...)...)).status
+			}
+			if got := call("Host", "evil.example", "Authorization", s.bearer()); got != 421 {
+				t.Errorf("%s %s under a foreign name: %d", method, pattern, got)
+			}
+			if got := call("Origin", "https://evil.example", "Authorization", s.bearer()); got != 403 {
+				t.Errorf("%s %s from a foreign origin: %d", method, pattern, got)
+			}
+			if operation.Security != nil && len(*operation.Security) == 0 {
+				open++
+				continue
+			}
+			if got := call(); got != 401 {
+				t.Errorf("%s %s of nobody: %d", method, pattern, got)
+			}
+			if method == "GET" || operation.RequestBody != nil {
+				continue
+			}
+			headers = nil
+			if got := call("Authorization", s.bearer()); got != 400 {
+				t.Errorf("%s %s without the guard: %d", method, pattern, got)
+			}
+		}
+	}
+	if open != 4 { // signing in, metrics and health
+		t.Errorf("%d calls are open to all", open)
+	}
+}
