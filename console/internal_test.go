@@ -97,6 +97,12 @@ func TestTellingWhatWasMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if w.Body.Len() > 0 {
+		t.Errorf("before it is flushed: %s", w.Body)
+	}
+	if err := live.stream.flush(); err != nil {
+		t.Fatal(err)
+	}
 	if err := live.stream.comment(); err != nil {
 		t.Fatal(err)
 	}

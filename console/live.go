@@ -98,7 +98,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEv
 		return
 	}
 	defer s.close()
-	live := &liveEvents{c: c, stream: s}
+	live := &liveEvents{c: c, stream: s, transfers: true} // who comes back may still show some
 	if err := live.begin(r.Context(), lastEvent(params.LastEventID)); err != nil {
 		c.log.Debug("a stream of the console ended", "error", err)
 		return
@@ -116,7 +116,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEv
 			if !open {
 				return
 			}
-			err = live.tell(event)
+			err = live.tellAll(event, events)
 		}
 		if err != nil {
 			c.log.Debug("a stream of the console ended", "error", err)
@@ -139,13 +139,18 @@ type liveEvents struct {
 // reader saw last.
 func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	stats := l.c.core.Stats(ctx)
-	if err := l.tell(server.Event{Stats: &stats}); err != nil || last == 0 {
+	if err := l.tell(server.Event{Stats: &stats}); err != nil {
 		return err
+	}
+	if last == 0 {
+		return l.stream.flush()
 	}
 	list, err := l.c.core.Activities(ctx, store.ActivityFilter{After: last, Limit: caughtUp + 1})
 	if err != nil {
 		l.c.log.Warn("a stream of the console cannot make up for what was missed", "error", err)
-		return l.stream.send("missed", 0, MissedEvent{})
+		if err := l.stream.send("missed", 0, MissedEvent{}); err != nil {
+			return err
+		}
 	}
 	if len(list) > caughtUp {
 		list = list[:caughtUp]
@@ -159,7 +164,22 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 			return err
 		}
 	}
-	return nil
+	return l.stream.flush()
+}
+
+// tellAll tells an event and those that wait behind it.
+func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) error {
+	for open := true; open; {
+		if err := l.tell(event); err != nil {
+			return err
+		}
+		select {
+		case event, open = <-events:
+		default:
+			open = false
+		}
+	}
+	return l.stream.flush()
 }
 
 func (l *liveEvents) tell(event server.Event) error {

@@ -142,5 +142,5 @@ func (c *Console) tellLogs(s *stream, at int64, f LogFilter) (int64, error) {
 			return upTo, err
 		}
 	}
-	return upTo, nil
+	return upTo, s.flush()
 }

@@ -16,6 +16,8 @@ const (
 	heartbeat = 15 * time.Second
 	// retry is what browsers wait before they connect anew, in milliseconds.
 	retry = 1000
+	// gathered is how many bytes of events go out at once at most, or about.
+	gathered = 64 << 10
 )
 
 // A stream is an answer of Server-Sent Events. Its owner is the handler: it is
@@ -49,7 +51,8 @@ func (c *Console) newStream(w http.ResponseWriter, r *http.Request) (*stream, er
 	return s, s.flush()
 }
 
-// send sends an event. An id of 0 is none.
+// send gathers an event, which goes out with the next flush: in a flood, many
+// go out at once. An id of 0 is none.
 func (s *stream) send(event string, id int64, data any) error {
 	s.buf.WriteString("event: " + event + "\n")
 	if id > 0 {
@@ -60,7 +63,9 @@ func (s *stream) send(event string, id int64, data any) error {
 		return fmt.Errorf("encode an event: %w", err)
 	}
 	s.buf.WriteByte('\n')
-	s.beat.Reset(heartbeat)
+	if s.buf.Len() < gathered {
+		return nil
+	}
 	return s.flush()
 }
 
@@ -70,8 +75,13 @@ func (s *stream) comment() error {
 	return s.flush()
 }
 
+// flush sends what was gathered.
 func (s *stream) flush() error {
+	if s.buf.Len() == 0 {
+		return nil
+	}
 	defer s.buf.Reset()
+	s.beat.Reset(heartbeat)
 	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return err
 	}
