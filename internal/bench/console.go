@@ -157,10 +157,10 @@ func (b *bench) consoleOpen(ctx context.Context) error {
 		return err
 	}
 
-	var rates [2][]float64
+	var rates, cpus [2][]float64
 	for range 5 {
 		for i := range 2 {
-			rate, _, err := b.commitSmallIn(ctx, func(c *core, commit func() error) error {
+			rate, cpu, err := b.commitSmallIn(ctx, func(c *core, commit func() error) error {
 				if i == 0 {
 					return commit()
 				}
@@ -173,10 +173,11 @@ func (b *bench) consoleOpen(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			rates[i] = append(rates[i], rate)
+			rates[i], cpus[i] = append(rates[i], rate), append(cpus[i], cpu.Seconds())
 		}
 	}
 	b.report("4 KiB files committed with the console open / closed", median(rates[1])/median(rates[0]), "ratio")
+	b.report("the core's processor time a file with the console open / closed", median(cpus[1])/median(cpus[0]), "ratio")
 	return nil
 }
 

@@ -69,7 +69,7 @@ export interface paths {
          * @description Server-Sent Events, whose data is JSON:
          *     `stats` (Stats) at once and then each second;
          *     `activity` (Activity) at once, with the activity's id as the event's;
-         *     `transfers` (TransferEvent) each second while there are any, and once when there are none any more;
+         *     `transfers` (TransferEvent) at once, each second while there are any, and once when there are none any more;
          *     `scrub` (ScrubState) when it changes, each second while one runs;
          *     `missed` (MissedEvent) when this reader was too slow for all of them: it should ask for lists anew.
          *     With Last-Event-ID, the activities since then come first, 1000 at most; if there were more, a `missed` comes before them.
