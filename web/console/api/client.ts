@@ -78,10 +78,6 @@ export class Api {
     await this.answer(this.client.DELETE("/api/session", { params: { header: guard } }))
   }
 
-  stats() {
-    return this.answer(this.client.GET("/api/stats"))
-  }
-
   history(window: Window) {
     return this.answer(this.client.GET("/api/history", { params: { query: { window } } }))
   }

@@ -61,21 +61,33 @@ export function startConsole(): Console {
   const session = new SessionState("unknown")
 
   let stale = new Set<string>()
+  let allStale = false
   let waiting = false
   function note(activities: readonly Activity[]) {
     for (const { kind } of activities) for (const list of changed[kind] ?? []) stale.add(list)
-    if (waiting || stale.size === 0) return
+    if (stale.size > 0) fetchLater()
+  }
+
+  // In a flood the server leaves events out each second.
+  function missed() {
+    allStale = true
+    fetchLater()
+  }
+
+  function fetchLater() {
+    if (waiting) return
     waiting = true
     setTimeout(() => {
-      for (const list of stale) queries.invalidateQueries({ queryKey: [list] })
+      if (allStale) queries.invalidateQueries()
+      else for (const list of stale) queries.invalidateQueries({ queryKey: [list] })
       stale = new Set()
-      waiting = false
+      allStale = waiting = false
     }, settle)
   }
 
   const api = new Api(signedOut)
   const live = new LiveFeed({
-    missed: () => queries.invalidateQueries(),
+    missed,
     activities: note,
     // A server that is away answers nothing: the feed says so, and goes on trying.
     refused: () => check().catch(() => {}),

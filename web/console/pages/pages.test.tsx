@@ -185,6 +185,46 @@ describe("live", () => {
   })
 })
 
+describe("activity", () => {
+  const ada = { name: "ada", fingerprint: "9f86d081" }
+  const bob = { name: "bob", fingerprint: "60303ae2" }
+  beforeEach(() => {
+    server.on("GET /api/activities", ({ query }) => ({
+      activities: [
+        someActivity(6, { client: ada, file: "plan.txt" }),
+        someActivity(5, { client: ada, kind: "sign_in" }),
+        someActivity(4, { client: bob, kind: "sign_in" }),
+        someActivity(3, { client: ada, kind: "sign_in", outcome: "failed" }),
+      ].filter(({ outcome }) => outcome === (query.get("outcome") ?? outcome)),
+    }))
+  })
+
+  test("the dashboard leaves out a sign-in that only preceded work, and no other", async () => {
+    open("/")
+    await screen.findByText("plan.txt")
+    const rows = within(screen.getByRole("region", { name: "Recent activity" }))
+      .getAllByRole("listitem")
+      .map((row) => row.textContent)
+    expect(rows).toEqual([
+      expect.stringContaining("plan.txt"),
+      expect.stringContaining("Sign-inbob"),
+      expect.stringContaining("Sign-inadaFailed"),
+    ])
+  })
+
+  test("its own page has all of it, and finds what failed", async () => {
+    const person = userEvent.setup()
+    open("/activity")
+    await screen.findByText("plan.txt")
+    const list = () => within(screen.getByRole("main")).getAllByRole("listitem")
+    expect(list()).toHaveLength(4)
+    await person.selectOptions(screen.getByLabelText("Outcome"), "Failed")
+    await waitFor(() => expect(list()).toHaveLength(1))
+    expect(list()[0]).toHaveTextContent("Failed")
+    expect(window.location.search).toBe("?outcome=failed")
+  })
+})
+
 describe("clients", () => {
   test("are searched, sorted and paged by the server", async () => {
     const person = userEvent.setup()
