@@ -86,7 +86,11 @@ export const theme = createTheme({
       },
     }),
     Progress: Progress.extend({ styles: { root: { background: "var(--coffer-track)" } } }),
-    ProgressRoot: Progress.Root.extend({ styles: { root: { background: "var(--coffer-track)" } } }),
+    // Bars move several times a second: to glide between, too, would have the browser paint all the time.
+    ProgressRoot: Progress.Root.extend({
+      defaultProps: { transitionDuration: 0 },
+      styles: { root: { background: "var(--coffer-track)" } },
+    }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: true } }),
   },
 })

@@ -6,12 +6,18 @@ import type { Remote } from "./remote"
 import type { Download, FileEntry, Restore, Session } from "./types"
 import { Watched } from "./watched"
 
+/** What is shown changes no more often than this, in milliseconds: each change costs a layout and a paint. */
+const pace = 120
+
 /** Hands a file that was restored to the browser. */
 export type HandOut = (content: Blob, entry: FileEntry) => void
 
 export class LiveRestores extends Watched<readonly Download[]> implements Restore {
   private readonly rates = new Map<string, Rate>()
   private readonly cancelled = new Set<string>()
+  /** How far restores are, until it is time to show it. */
+  private readonly progressed = new Map<string, RestoreProgress>()
+  private timer: ReturnType<typeof setTimeout> | undefined
 
   constructor(
     private readonly remote: Remote,
@@ -45,9 +51,10 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
   }
 
   cancel = (id: string) => {
+    if (!this.rates.has(id)) return
     this.cancelled.add(id)
-    void this.remote.ask("stopRestore", id)
-    this.change(id, { state: "cancelled", rate: 0, secondsLeft: undefined })
+    void this.remote.ask("stopRestore", id).catch(() => {})
+    this.finish(id, { state: "cancelled" })
   }
 
   dismiss = (id: string) => {
@@ -59,26 +66,44 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
       const { cksum, content } = await this.remote.ask("restore", { id, file, sink })
       if (this.cancelled.has(id)) return
       if (content) this.handOut(content, file)
-      this.change(id, { state: "done", cksum, received: file.original_size, rate: 0 })
+      this.finish(id, { state: "done", cksum, received: file.original_size })
     } catch (error) {
       if (this.cancelled.has(id)) return
-      this.change(id, { state: "failed", problem: problemOf(error), rate: 0 })
+      this.finish(id, { state: "failed", problem: problemOf(error) })
     } finally {
-      this.rates.delete(id)
+      this.cancelled.delete(id)
     }
   }
 
   private progress(id: string, progress: RestoreProgress) {
-    const rate = this.rates.get(id)
-    const download = this.getSnapshot().find((d) => d.id === id)
-    if (!rate || !download || this.cancelled.has(id)) return
-    if (progress.received !== undefined) rate.count(progress.received)
-    const perSecond = rate.perSecond()
-    this.change(id, {
-      ...progress,
-      rate: perSecond,
-      secondsLeft: secondsLeft(download.size - (progress.received ?? download.received), perSecond),
-    })
+    if (!this.rates.has(id)) return
+    this.progressed.set(id, { ...this.progressed.get(id), ...progress })
+    this.timer ??= setTimeout(() => this.show(), pace)
+  }
+
+  private show() {
+    this.timer = undefined
+    for (const [id, progress] of this.progressed) {
+      const rate = this.rates.get(id)
+      const download = this.getSnapshot().find((d) => d.id === id)
+      if (!rate || !download) continue
+      const { received = download.received } = progress
+      rate.count(received)
+      const perSecond = rate.perSecond()
+      this.change(id, {
+        ...progress,
+        rate: perSecond,
+        secondsLeft: secondsLeft(download.size - received, perSecond),
+      })
+    }
+    this.progressed.clear()
+  }
+
+  /** Whatever is heard of it after this comes late, and changes nothing. */
+  private finish(id: string, change: Partial<Download>) {
+    this.rates.delete(id)
+    this.progressed.delete(id)
+    this.change(id, { ...change, rate: 0, secondsLeft: undefined })
   }
 
   private change(id: string, change: Partial<Download>) {
