@@ -13,17 +13,19 @@ import { chunkSize, sealedChunkSize } from "../crypto/sizes"
 import { ProblemError, tampered } from "../engine/problems"
 import { backOff, type PersistOptions, persist } from "./persist"
 import type { RestoreJob, RestoreProgress, RestoreResult } from "./protocol"
-
-const cipherBlock = 16
+import { Source } from "./source"
 
 /** So many times in a row the connection may be cut before anything came. */
 const maxFruitless = 6
 
-/** Decrypted and unsealed at a time. */
+/**
+ * Received, decrypted and unsealed at a time. For larger pieces the browser asks
+ * the system for fresh memory each time.
+ */
 const pieceSize = 8 * sealedChunkSize
 
-/** Written at a time. */
-const writeSize = 16 * chunkSize
+/** Written at a time. Each write is a journey through several processes of the browser. */
+const writeSize = 64 * chunkSize
 
 /** Parts of a download that are gathered before they go to a blob, which the browser may keep on disk. */
 const blobPart = 8 * 1024 * 1024
@@ -67,16 +69,13 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
     const cipherText = new Gathered(2 * pieceSize)
     let decrypted = 0
     for await (const bytes of receive(api, job, file.version, file.size, persistence)) {
-      for (let at = 0; at < bytes.length; at += pieceSize) {
-        cipherText.add(bytes.subarray(at, at + pieceSize))
-        if (cipherText.length <= pieceSize) continue
-        signal.throwIfAborted()
-        // The last block carries the padding, so it is kept until the end is known.
-        const whole = cipherText.length - 1 - ((cipherText.length - 1) % cipherBlock)
-        await pass(await cipher.update(cipherText.take(whole)))
-        decrypted += whole
-        context.report({ received: Math.floor((file.original_size * decrypted) / file.size) })
-      }
+      cipherText.add(bytes)
+      // The last block carries the padding, so a byte is kept until the end is known.
+      if (cipherText.length <= pieceSize) continue
+      signal.throwIfAborted()
+      await pass(await cipher.update(cipherText.take(pieceSize)))
+      decrypted += pieceSize
+      context.report({ received: Math.floor((file.original_size * decrypted) / file.size) })
     }
     context.report({ state: "checking" })
     await pass(
@@ -96,7 +95,10 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
   }
 }
 
-/** The ciphertext as it comes. After a cut it goes on from where it was. */
+/**
+ * The ciphertext as it comes, each piece to be used before the next is asked for.
+ * After a cut it goes on from where it was.
+ */
 async function* receive(
   api: Api,
   job: RestoreJob,
@@ -113,21 +115,24 @@ async function* receive(
       () => api.content(job.file.filename, version, from, signal),
       persistence,
     )
-    const reader = stream.getReader()
+    const source = Source.of(stream)
+    // Fresh each time: what a connection was cut with is lost.
+    let memory = new ArrayBuffer(pieceSize)
     try {
       for (;;) {
-        const { done, value } = await reader.read()
+        const { bytes, done } = await source.read(new Uint8Array(memory, 0, pieceSize))
+        memory = bytes.buffer
         if (done) break
-        received += value.length
+        received += bytes.length
         if (received > size) throw new ProblemError(tampered)
-        yield value
+        yield bytes
       }
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof ProblemError) throw error
       // Else the connection was cut, and the next try asks from here.
     } finally {
-      await reader.cancel().catch(() => {})
+      await source.close()
     }
     if (received === size) return
     fruitless = received > from ? 0 : fruitless + 1

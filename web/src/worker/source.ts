@@ -1,55 +1,59 @@
 /**
- * A file that is read once, from its beginning, into memory that is used again:
- * for the browser it costs more to get fresh memory than to read into it.
+ * A stream that is read into memory that is used again: for the browser it costs
+ * more to get fresh memory than to read into it.
  */
+
+type Bytes = Uint8Array<ArrayBuffer>
+
 export class Source {
-  private rest: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  /** What a browser that chooses the memory itself gave beyond what was wanted. */
+  private rest: Bytes = new Uint8Array(0)
 
   private constructor(
-    private readonly reader:
-      | ReadableStreamBYOBReader
-      | ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>,
+    private readonly reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Bytes>,
   ) {}
 
-  static of(file: Blob): Source {
-    const stream = file.stream()
+  static of(stream: ReadableStream<Bytes>): Source {
     try {
       return new Source(stream.getReader({ mode: "byob" }))
     } catch {
-      // Not every browser's blobs read into memory that is given.
+      // Not every browser's streams read into memory that is given.
       return new Source(stream.getReader())
     }
   }
 
-  /** Fills the memory, unless the file ends before. The answer is the same memory, but another array. */
-  async fill(memory: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-    // What is read into is handed over, and comes back as another array.
+  /**
+   * Reads what is there, but no more than fits into the memory. What is read into is
+   * handed over: the answer has the same memory, or other, and is what to use from then on.
+   */
+  async read(memory: Bytes): Promise<{ bytes: Bytes; done: boolean }> {
+    if (this.reader instanceof ReadableStreamBYOBReader) {
+      const { value, done } = await this.reader.read(memory)
+      return { bytes: value ?? new Uint8Array(0), done }
+    }
+    if (this.rest.length === 0) {
+      const { value, done } = await this.reader.read()
+      if (done) return { bytes: memory.subarray(0, 0), done }
+      this.rest = value
+    }
+    const piece = this.rest.subarray(0, memory.length)
+    this.rest = this.rest.subarray(piece.length)
+    memory.set(piece)
+    return { bytes: memory.subarray(0, piece.length), done: false }
+  }
+
+  /** Fills the memory, unless the stream ends before. */
+  async fill(memory: Bytes): Promise<Bytes> {
     let { buffer } = memory
-    const size = memory.length
+    const { byteOffset: from, length: size } = memory
     let filled = 0
     while (filled < size) {
-      if (this.reader instanceof ReadableStreamBYOBReader) {
-        const { value, done } = await this.reader.read(
-          new Uint8Array(buffer, filled, size - filled),
-        )
-        if (value) {
-          buffer = value.buffer
-          filled += value.length
-        }
-        if (done) break
-      } else {
-        if (this.rest.length === 0) {
-          const { value, done } = await this.reader.read()
-          if (done) break
-          this.rest = value
-        }
-        const piece = this.rest.subarray(0, size - filled)
-        memory.set(piece, filled)
-        filled += piece.length
-        this.rest = this.rest.subarray(piece.length)
-      }
+      const { bytes, done } = await this.read(new Uint8Array(buffer, from + filled, size - filled))
+      buffer = bytes.buffer
+      if (done) break
+      filled += bytes.length
     }
-    return new Uint8Array(buffer, 0, filled)
+    return new Uint8Array(buffer, from, filled)
   }
 
   async close(): Promise<void> {

@@ -1,29 +1,19 @@
 /**
  * Sends one file: read in segments, sealed, summed, encrypted and cut into
- * packets, as one stream. Never more of it is in memory than a segment and the
- * packets that are on their way.
+ * packets, as one stream. Never more of it is in memory than a few segments and
+ * the packets that are on their way.
  */
 import { type Api, ApiError } from "../api/client"
 import { CbcEncrypter, importSessionKey } from "../crypto/cbc"
-import { Cksum } from "../crypto/cksum"
-import { Gathered } from "../crypto/gathered"
 import type { Keys } from "../crypto/keys"
-import { concat, newSealSeed, Sealer, type SealSeed } from "../crypto/seal"
-import { chunkSize, sealedSize } from "../crypto/sizes"
+import { newSealSeed, type SealSeed } from "../crypto/seal"
+import { sealedSize } from "../crypto/sizes"
 import { ProblemError } from "../engine/problems"
+import { openContent } from "./ahead"
+import { type Content, pieceSize, type Segment } from "./content"
 import { isPassing, type PersistOptions, persist } from "./persist"
 import type { UploadJob, UploadProgress, UploadResult } from "./protocol"
 import { lockSeed, type Records, type UploadRecord, unlockSeed } from "./records"
-import { Source } from "./source"
-
-/** Remembered by its digest, and ready before anything of it is sent. */
-const segmentSize = 64 * chunkSize
-
-/**
- * Read, sealed and encrypted at a time. For larger pieces the browser asks the
- * system for fresh memory each time, which costs more than all the ciphers.
- */
-const pieceSize = 8 * chunkSize
 
 const cipherBlock = 16
 
@@ -31,6 +21,9 @@ const cipherBlock = 16
 const maxAttempts = 4
 
 const maxStartOvers = 5
+
+/** How far an upload is, is written down no more often than this, in milliseconds. */
+const keepEvery = 1_000
 
 export type UploadContext = Omit<PersistOptions, "waiting"> & {
   api: Api
@@ -119,6 +112,8 @@ class Sending {
   private packets = 0
   /** Bytes of ciphertext that the server has. */
   private acknowledged = 0
+  /** When that was last written down. */
+  private kept = Number.NEGATIVE_INFINITY
   /** Packets that the server lacks; undefined means all. */
   private missing: Set<number> | undefined
 
@@ -164,6 +159,7 @@ class Sending {
       // What is still on its way is called back.
       this.abort.abort(new DOMException("stopped", "AbortError"))
       await Promise.allSettled([...this.inFlight, this.preparing])
+      await this.context.records.put(this.record).catch(() => {})
     }
   }
 
@@ -228,90 +224,54 @@ class Sending {
 
   /** Sends the packets that are missing, and returns the checksum of everything. */
   private async send(seed: SealSeed | undefined, sessionKey: CryptoKey): Promise<number> {
-    const { size } = this.job.file
-    const cksum = new Cksum()
     const cipher = new CbcEncrypter(sessionKey)
     const cutter = new Cutter(this.record.packetSize)
-    const sealer = seed && (await Sealer.start(seed))
-    // What of the content was not encrypted yet, because it was no whole block.
-    const open = new Gathered(sealedSize(0, pieceSize) + cipherBlock)
-
-    const pass = async (parts: Uint8Array[], last: boolean) => {
-      for (const part of parts) open.add(part)
-      const whole = open.length - (open.length % cipherBlock)
-      const encrypting = last ? cipher.end(open.take()) : cipher.update(open.take(whole))
-      // WebCrypto works beside this thread, which has the sum to do meanwhile.
-      for (const part of parts) cksum.update(part)
-      for (const packet of cutter.push(await encrypting, last)) await this.hand(packet, cutter)
-    }
-
-    if (sealer) await pass([sealer.prologue()], false)
-    const segments = Math.max(1, Math.ceil(size / segmentSize))
-    const source = Source.of(this.job.file)
-    // A segment is read and sealed while the one before it is encrypted and sent.
-    const memory = [new Uint8Array(segmentSize), new Uint8Array(segmentSize)]
-    const prepare = (segment: number) => {
-      const content = this.prepare(segment, source, memory, sealer)
-      this.preparing = content
+    const content = await openContent(this.job.file, seed)
+    // What guards a segment is written while the one before it is sent.
+    const prepare = () => {
+      const segment = this.prepare(content)
+      this.preparing = segment
       // It is asked for later, or never if something else fails before.
-      content.catch(() => {})
-      return content
+      segment.catch(() => {})
+      return segment
     }
     try {
-      let next = prepare(0)
-      for (let segment = 0; segment < segments; segment++) {
-        const pieces = await next
-        if (segment < segments - 1) next = prepare(segment + 1)
-        for (const [i, piece] of pieces.entries()) {
-          await pass(piece, segment === segments - 1 && i === pieces.length - 1)
-        }
+      for (let next = prepare(); ; ) {
+        const { bytes, cksum, last } = await next
+        if (!last) next = prepare()
+        let at = 0
+        do {
+          const piece = bytes.subarray(at, at + pieceSize)
+          at += piece.length
+          const end = last && at === bytes.length
+          const encrypted = await (end ? cipher.end(piece) : cipher.update(piece))
+          for (const packet of cutter.push(encrypted, end)) await this.hand(packet, cutter)
+        } while (at < bytes.length)
+        content.done(bytes.buffer)
+        if (!last) continue
+        await Promise.all(this.inFlight)
+        if (this.failure) throw this.failure
+        return cksum
       }
     } finally {
-      await source.close()
+      await content.close()
     }
-    await Promise.all(this.inFlight)
-    if (this.failure) throw this.failure
-    return cksum.digest()
   }
 
-  /** Reads the next segment of the file, seals it, and looks whether it may be sent. */
-  private async prepare(
-    segment: number,
-    source: Source,
-    memory: Uint8Array<ArrayBuffer>[],
-    sealer: Sealer | undefined,
-  ): Promise<Uint8Array[][]> {
-    const from = segment * segmentSize
-    const size = Math.min(segmentSize, this.job.file.size - from)
-    const which = segment % memory.length
-    const plain = await source.fill((memory[which] as Uint8Array<ArrayBuffer>).subarray(0, size))
-    if (plain.length !== size) throw new DOMException("the file became shorter", "NotReadableError")
-    memory[which] = new Uint8Array(plain.buffer)
-
-    const sealing: Promise<Uint8Array[]>[] = []
-    const digesting: Promise<ArrayBuffer>[] = []
-    let at = 0
-    do {
-      const piece = plain.subarray(at, at + pieceSize)
-      at += piece.length
-      digesting.push(crypto.subtle.digest("SHA-256", piece))
-      const last = from + at === this.job.file.size
-      sealing.push(sealer?.seal(piece, last) ?? Promise.resolve([piece]))
-    } while (at < size)
-    const [pieces] = await Promise.all([Promise.all(sealing), this.guard(segment, digesting)])
-    return pieces
+  /** The next segment, when it may be sent. */
+  private async prepare(content: Content): Promise<Segment> {
+    const segment = await content.next()
+    await this.guard(segment.number, segment.digest)
+    return segment
   }
 
   /**
    * The same key and nonce must never meet two plaintexts. Each segment's digest
-   * (of the digests of its pieces) is written down before anything made of it is
-   * sent; one that differs from what was written has everything start over under
-   * new keys.
+   * is written down before anything made of it is sent; one that differs from what
+   * was written has everything start over under new keys.
    */
-  private async guard(segment: number, pieces: Promise<ArrayBuffer>[]) {
+  private async guard(segment: number, digest: ArrayBuffer) {
     const { records } = this.context
-    const digests = (await Promise.all(pieces)).map((digest) => new Uint8Array(digest))
-    const digest = await crypto.subtle.digest("SHA-256", concat(digests))
     const before = await records.digest(this.record.id, segment)
     if (!before) await records.putDigest(this.record.id, segment, digest)
     else if (!same(before, digest)) throw new StartOver(changedNote)
@@ -368,6 +328,9 @@ class Sending {
     const sent = Math.min(size, Math.floor((size * this.acknowledged) / this.cipherSize))
     this.record.sent = sent
     this.context.report({ state: "sending", sent })
+    const now = performance.now()
+    if (now - this.kept < keepEvery) return
+    this.kept = now
     this.context.records.put(this.record).catch(() => {})
   }
 
