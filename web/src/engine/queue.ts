@@ -36,6 +36,8 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
   private readonly running = new Set<string>()
   /** What a person asked of one that runs, to be done when it has stopped. */
   private readonly stopping = new Map<string, "paused" | "cancelled">()
+  /** Cancelled ones that the worker still forgets. */
+  private readonly discarding = new Map<string, Promise<void>>()
   private readonly overallRate = new Rate()
   /** Bytes that were sent by what is finished, so that the overall rate does not fall with each. */
   private finishedBytes = 0
@@ -153,7 +155,7 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
     const transfer = this.transfers.get(id)
     if (!transfer) return
     if (this.running.has(id)) this.stopping.set(id, "cancelled")
-    void this.remote.ask("discard", id).catch(() => {})
+    this.discard(id)
     this.finish(id, {
       state: "cancelled",
       sent: 0,
@@ -161,6 +163,16 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
       note: undefined,
       needsFile: undefined,
     })
+  }
+
+  private discard(id: string) {
+    const discarding: Promise<void> = this.remote
+      .ask("discard", id)
+      .catch(() => {})
+      .finally(() => {
+        if (this.discarding.get(id) === discarding) this.discarding.delete(id)
+      })
+    this.discarding.set(id, discarding)
   }
 
   pauseAll = () => {
@@ -210,6 +222,9 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
     this.rates.set(id, new Rate())
     this.change(id, { state: "sealing", startedAt: transfer.startedAt ?? new Date() })
     try {
+      // Tried again at once, it must not go on with what is being forgotten.
+      await this.discarding.get(id)
+      if (this.stopping.has(id)) return
       const { cksum, version } = await this.remote.ask("upload", {
         id,
         owner: this.tab,

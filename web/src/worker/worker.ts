@@ -103,10 +103,11 @@ class Worker implements Tasks {
 
   async upload(job: Parameters<Tasks["upload"]>[0]) {
     const keys = this.open()
-    const records = await this.records
-    // Another tab may have the same upload in hand.
-    return this.alone(`coffer-upload-${job.id}`, () =>
-      this.run(job.id, (signal) =>
+    // Stopping it has an effect from here on, also while it waits for what it needs.
+    return this.run(job.id, async (signal) => {
+      const records = await this.records
+      // Another tab may have the same upload in hand.
+      return this.alone(`coffer-upload-${job.id}`, () =>
         upload(job, {
           api: this.api,
           keys,
@@ -115,8 +116,8 @@ class Worker implements Tasks {
           renewed: this.renewed,
           report: (progress) => emit({ event: "upload", id: job.id, progress }),
         }),
-      ),
-    )
+      )
+    })
   }
 
   async pause(id: string): Promise<void> {
