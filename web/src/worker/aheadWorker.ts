@@ -5,11 +5,12 @@ import { type Content, ContentHere } from "./content"
 /** Segments that are made and not yet given back. */
 const mostAhead = 2
 
+const thread = self
 let content: Content | undefined
 let ahead = 0
 let making = false
 
-self.addEventListener("message", async ({ data }: MessageEvent<Order>) => {
+thread.addEventListener("message", async ({ data }: MessageEvent<Order>) => {
   try {
     if ("file" in data) {
       content = await ContentHere.open(data.file, data.seed)
@@ -41,5 +42,5 @@ async function make() {
 }
 
 function give(product: Product, transfer: Transferable[] = []) {
-  self.postMessage(product, { transfer })
+  thread.postMessage(product, { transfer })
 }
