@@ -1,5 +1,8 @@
+import "fake-indexeddb/auto"
 import { createDecipheriv, randomBytes } from "node:crypto"
+import { serialize } from "node:v8"
 import { generateHybridIdentity } from "age-encryption"
+import { openDB } from "idb"
 import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest"
 import { type Api, ApiError } from "../api/client"
 import { Cksum } from "../crypto/cksum"
@@ -7,7 +10,7 @@ import type { Keys } from "../crypto/keys"
 import { concat, Opener } from "../crypto/seal"
 import { content, sha256 } from "../testing/vectors"
 import type { UploadJob, UploadProgress } from "./protocol"
-import type { Records, UploadRecord } from "./records"
+import { Records, type UploadRecord, unlockSeed } from "./records"
 import { type UploadContext, upload } from "./upload"
 
 const MiB = 1024 * 1024
@@ -90,6 +93,41 @@ describe.each([true, false])("sealed: %s", (seal) => {
   })
 })
 
+test.each([true, false])(
+  "what the browser keeps of an unfinished one opens nothing, sealed: %s",
+  async (seal) => {
+    const kept = await Records.open()
+    await stopAfter(2, content(2 * segment), seal, kept)
+
+    const db = await openDB("coffer-uploads")
+    const all = serialize(await Promise.all([db.getAll("uploads"), db.getAll("digests")]))
+    db.close()
+    const record = await kept.get("upload")
+    expect(record?.upload?.wrappedKey).toBe(wrap(server.only().key))
+    expect(await kept.digest("upload", 0)).toBeDefined()
+    const secrets: Uint8Array[] = [server.only().key, content(64).slice(0, 32)]
+    expect(record?.seed !== undefined).toBe(seal)
+    if (record?.seed) {
+      const { fileKey, nonce } = await unlockSeed(record.seed, storageKey)
+      secrets.push(fileKey, nonce, new TextEncoder().encode(identity))
+    }
+    for (const secret of secrets) {
+      for (const form of ["latin1", "base64", "hex"] as const) {
+        expect(all.includes(Buffer.from(secret).toString(form), 0, "latin1")).toBe(false)
+      }
+    }
+
+    // After a reload it goes on from there.
+    const before = [...server.only().packets.keys()]
+    server.puts = []
+    await send(content(2 * segment), { seal, kept: await Records.open() })
+    expect(server.puts.filter((n) => before.includes(n))).toEqual([])
+    expect(sha256(await opened(server.only(), seal))).toBe(sha256(content(2 * segment)))
+    expect(await kept.get("upload")).toBeUndefined()
+    expect(await kept.digest("upload", 0)).toBeUndefined()
+  },
+)
+
 test("an upload that the server dropped starts over, under other keys, and says so", async () => {
   await stopAfter(2, content(segment), true)
   const dropped = server.only()
@@ -112,15 +150,23 @@ test("what goes wrong for good is not tried for ever", async () => {
   await expect(send(content(segment))).rejects.toBe(server.refusal)
 })
 
-type Options = { seal?: boolean; signal?: AbortSignal; report?: (p: UploadProgress) => unknown }
+type Options = {
+  seal?: boolean
+  signal?: AbortSignal
+  report?: (p: UploadProgress) => unknown
+  /** In place of the records in memory. */
+  kept?: Records
+}
 
-function send(bytes: Uint8Array<ArrayBuffer>, { seal = true, signal, report }: Options = {}) {
+function send(bytes: Uint8Array<ArrayBuffer>, options: Options = {}) {
+  const { seal = true, signal, report, kept } = options
   const lastSegment = Math.max(0, Math.ceil(bytes.length / segment) - 1)
-  server.beforePacket = (n) => {
+  server.beforePacket = async (n) => {
     // What a packet is made of was written down before. (The seal's header and
     // tags only delay it; behind the last segment there is padding alone.)
     const from = Math.min(lastSegment, Math.floor(((n - 1) * packetSize) / segment))
-    if (!records.digests.has(from)) throw new Error(`packet ${n} before its segment's digest`)
+    const digest = await (kept ?? records).digest("upload", from)
+    if (!digest) throw new Error(`packet ${n} before its segment's digest`)
   }
   const job: UploadJob = {
     id: "upload",
@@ -133,12 +179,12 @@ function send(bytes: Uint8Array<ArrayBuffer>, { seal = true, signal, report }: O
   }
   const context: UploadContext = {
     api: server as unknown as Api,
-    records: records as unknown as Records,
+    records: kept ?? (records as unknown as Records),
     keys: {
       profile: { username: "ada", client_id: "" },
       identity,
       storageKey,
-      unwrap: async (wrapped: string) => new Uint8Array(Buffer.from(wrapped, "base64")),
+      unwrap: async (wrapped: string) => unwrap(wrapped),
     } as unknown as Keys,
     signal: signal ?? new AbortController().signal,
     renewed: () => Promise.reject(new Error("the session ended")),
@@ -148,12 +194,17 @@ function send(bytes: Uint8Array<ArrayBuffer>, { seal = true, signal, report }: O
 }
 
 /** Sends until so many packets have arrived. */
-async function stopAfter(packets: number, bytes: Uint8Array<ArrayBuffer>, seal: boolean) {
+async function stopAfter(
+  packets: number,
+  bytes: Uint8Array<ArrayBuffer>,
+  seal: boolean,
+  kept?: Records,
+) {
   const controller = new AbortController()
   server.afterPacket = () => {
     if (server.puts.length === packets) controller.abort()
   }
-  await expect(send(bytes, { seal, signal: controller.signal })).rejects.toThrow()
+  await expect(send(bytes, { seal, signal: controller.signal, kept })).rejects.toThrow()
   server.afterPacket = () => {}
 }
 
@@ -161,6 +212,15 @@ async function opened(arrived: FakeUpload, sealed: boolean): Promise<Uint8Array>
   if (!sealed) return arrived.plain()
   const opener = new Opener(identity)
   return concat([...(await opener.update(arrived.plain())), await opener.end()])
+}
+
+/** Stands for RSA: what is wrapped does not look like what is in it. */
+function wrap(key: Uint8Array): string {
+  return Buffer.from(key.map((byte) => byte ^ 0xa5)).toString("base64")
+}
+
+function unwrap(wrapped: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(wrapped, "base64")).map((byte) => byte ^ 0xa5)
 }
 
 /** An upload as the server has it. */
@@ -203,7 +263,7 @@ class FakeServer {
   damage = 0
   loseAnswer = 0
   refusal: Error | undefined
-  beforePacket: (n: number) => void = () => {}
+  beforePacket: (n: number) => Promise<void> = async () => {}
   afterPacket: () => void = () => {}
 
   only(): FakeUpload {
@@ -217,7 +277,7 @@ class FakeServer {
     const begun = new FakeUpload(randomBytes(32), total_packets)
     const upload_id = randomBytes(16).toString("hex")
     this.uploads.set(upload_id, begun)
-    return { upload_id, aes_key_encrypted: begun.key.toString("base64"), oaep_hash: "sha256" }
+    return { upload_id, aes_key_encrypted: wrap(begun.key), oaep_hash: "sha256" }
   }
 
   upload = async (id: string) => {
@@ -236,9 +296,9 @@ class FakeServer {
   ) => {
     if (this.refusal) throw this.refusal
     const found = this.find(id)
-    this.beforePacket(n)
-    expect(last).toBe(n === found.total)
     const copy = bytes.slice()
+    await this.beforePacket(n)
+    expect(last).toBe(n === found.total)
     // The others go on meanwhile, and the memory of packets is used again.
     await new Promise((done) => setTimeout(done, 1))
     signal.throwIfAborted()
