@@ -26,20 +26,31 @@ func smallDisk(t *testing.T, size string) (folder string, ok bool) {
 	return folder, true
 }
 
-// fill writes a file of size bytes, or of as many as there is room for.
-func fill(t *testing.T, name string, size int) {
+// fill has a file take size bytes, or as many as there is room for. It takes
+// them in one step: what a server gives up when it sees the disk full is left
+// to the server.
+func fill(t *testing.T, name string, size int64) {
 	t.Helper()
 	f, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	block := make([]byte, 64<<10)
-	for n := 0; n < size; n += len(block) {
-		if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
+	for {
+		var disk syscall.Statfs_t
+		if err := syscall.Fstatfs(int(f.Fd()), &disk); err != nil {
+			t.Fatal("reading the free space:", err)
+		}
+		room := min(size, int64(disk.Bavail)*int64(disk.Bsize))
+		if room == 0 {
 			return
-		} else if err != nil {
-			t.Fatal(err)
+		}
+		err := syscall.Fallocate(int(f.Fd()), 0, 0, room)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, syscall.ENOSPC) { // the server wrote something in between
+			t.Fatal("filling the disk:", err)
 		}
 	}
 }
