@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/hex"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,10 +18,8 @@ import (
 
 // topCmd shows a running server's figures in the terminal.
 type topCmd struct {
-	consoleFlags
+	consoleAccess
 
-	Data    string        `help:"Folder of the server's data, where the console's token is." default:"./data" type:"path"`
-	TLS     bool          `name:"tls" help:"The console speaks TLS. Its certificate is not checked where the connection stays on the machine."`
 	Once    bool          `help:"Print the figures once, and end."`
 	JSON    bool          `name:"json" help:"Print them once, as JSON."`
 	Timeout time.Duration `help:"How long to wait for figures that are printed once." default:"5s"`
@@ -31,14 +27,11 @@ type topCmd struct {
 
 // Run shows the figures live on a terminal, and once on anything else.
 func (cmd *topCmd) Run(ctx context.Context, std program.Streams) error {
-	if cmd.ConsoleListen == "" {
-		return fmt.Errorf("%w: --console-listen: the console is off", program.ErrUsage)
-	}
-	token, err := cmd.token(cmd.Data).Read()
+	address, token, err := cmd.find()
 	if err != nil {
 		return err
 	}
-	source := &top.Source{URL: consoleURL(cmd.ConsoleListen, cmd.TLS), Token: hex.EncodeToString(token[:]),
+	source := &top.Source{URL: address, Token: token,
 		HTTP: &http.Client{Transport: &http.Transport{TLSClientConfig: cmd.clientTLS(), ResponseHeaderTimeout: cmd.Timeout}}}
 	defer source.HTTP.CloseIdleConnections()
 	if screen, ok := std.Out.(*os.File); ok && !cmd.Once && !cmd.JSON && term.IsTerminal(int(screen.Fd())) {
