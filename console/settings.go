@@ -52,12 +52,12 @@ func knobs() []knob {
 				c.KeepVersions, err = parsed(strconv.Atoi(text))
 				return err
 			}},
-		{"session-ttl", func(s server.Settings) string { return FormatDuration(s.SessionTTL) },
+		{"session-ttl", func(s server.Settings) string { return server.FormatDuration(s.SessionTTL) },
 			func(c *server.SettingsChange, text string) (err error) {
 				c.SessionTTL, err = parsed(time.ParseDuration(text))
 				return err
 			}},
-		{"upload-ttl", func(s server.Settings) string { return FormatDuration(s.UploadTTL) },
+		{"upload-ttl", func(s server.Settings) string { return server.FormatDuration(s.UploadTTL) },
 			func(c *server.SettingsChange, text string) (err error) {
 				c.UploadTTL, err = parsed(time.ParseDuration(text))
 				return err
@@ -72,7 +72,7 @@ func knobs() []knob {
 				c.MaxConnections, err = parsed(strconv.Atoi(text))
 				return err
 			}},
-		{"scrub-interval", func(s server.Settings) string { return FormatDuration(s.ScrubInterval) },
+		{"scrub-interval", func(s server.Settings) string { return server.FormatDuration(s.ScrubInterval) },
 			func(c *server.SettingsChange, text string) (err error) {
 				c.ScrubInterval, err = parsed(time.ParseDuration(text))
 				return err
@@ -111,18 +111,6 @@ func parseRate(text string) (int, error) {
 		err = fmt.Errorf("%d bytes a second is more than 1TiB", n)
 	}
 	return int(n), err
-}
-
-// FormatDuration writes a duration without parts that are zero at its end.
-func FormatDuration(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // FormatBytes writes a size in the largest unit of which it is a multiple.

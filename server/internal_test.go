@@ -289,3 +289,11 @@ func TestFeedFlood(t *testing.T) {
 		t.Error("open after the end")
 	}
 }
+
+func TestFormatDuration(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0s", time.Second: "1s", 10 * time.Minute: "10m", 90 * time.Minute: "1h30m", 168 * time.Hour: "168h", time.Hour + time.Second: "1h0m1s", 1500 * time.Millisecond: "1.5s"} {
+		if got := FormatDuration(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}

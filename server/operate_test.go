@@ -218,7 +218,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("settings: %+v", got)
 	}
 	if c.srv.ConfiguredSettings().KeepVersions != 2 || fmt.Sprint(c.srv.ChangedSettings()) !=
-		"map[keep_versions:1 log_level:debug max_connections:10 registration:closed session_ttl:1h0m0s]" {
+		"map[keep_versions:1 log_level:debug max_connections:10 registration:closed session_ttl:1h]" {
 		t.Errorf("changed: %v of %+v", c.srv.ChangedSettings(), c.srv.ConfiguredSettings())
 	}
 	for i := range 3 {

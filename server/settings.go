@@ -115,9 +115,9 @@ func changeable() []setting {
 		settingOf("keep_versions", func(c *SettingsChange) **int { return &c.KeepVersions }, func(s *Settings) *int { return &s.KeepVersions },
 			number, atLeast(0, "not negative")),
 		settingOf("session_ttl", func(c *SettingsChange) **time.Duration { return &c.SessionTTL }, func(s *Settings) *time.Duration { return &s.SessionTTL },
-			time.Duration.String, positive),
+			FormatDuration, positive),
 		settingOf("upload_ttl", func(c *SettingsChange) **time.Duration { return &c.UploadTTL }, func(s *Settings) *time.Duration { return &s.UploadTTL },
-			time.Duration.String, positive),
+			FormatDuration, positive),
 		settingOf("registration", func(c *SettingsChange) **bool { return &c.RegistrationOpen }, func(s *Settings) *bool { return &s.RegistrationOpen },
 			func(open bool) string {
 				if open {
@@ -128,7 +128,7 @@ func changeable() []setting {
 		settingOf("max_connections", func(c *SettingsChange) **int { return &c.MaxConnections }, func(s *Settings) *int { return &s.MaxConnections },
 			number, atLeast(1, "at least 1")),
 		settingOf("scrub_interval", func(c *SettingsChange) **time.Duration { return &c.ScrubInterval }, func(s *Settings) *time.Duration { return &s.ScrubInterval },
-			time.Duration.String,
+			FormatDuration,
 			func(d time.Duration) string {
 				if d != 0 && d < time.Minute {
 					return "at least a minute, or 0 for never"
@@ -261,7 +261,7 @@ func (s *Server) ChangeSettings(ctx context.Context, change SettingsChange) (Set
 	var told []string
 	for _, one := range all {
 		if was, is := one.show(&before), one.show(&inForce); was != is {
-			told = append(told, fmt.Sprintf("%s from %s to %s", one.name, was, is))
+			told = append(told, fmt.Sprintf("%s from %s to %s", strings.ReplaceAll(one.name, "_", "-"), was, is))
 		}
 	}
 	if len(told) > 0 {
@@ -270,4 +270,16 @@ func (s *Server) ChangeSettings(ctx context.Context, change SettingsChange) (Set
 		s.note(store.Activity{Kind: store.ActivitySettings, Outcome: store.OutcomeOK, Detail: detail})
 	}
 	return inForce, nil
+}
+
+// FormatDuration writes a duration without parts that are zero at its end.
+func FormatDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -152,7 +152,7 @@ func flagsOf(given *kong.Context) []console.Flag {
 		}
 		switch v := f.Target.Interface().(type) {
 		case time.Duration:
-			one.Kind, one.Value = console.SettingKindDuration, console.FormatDuration(v)
+			one.Kind, one.Value = console.SettingKindDuration, server.FormatDuration(v)
 		case program.ByteSize:
 			one.Kind, one.Value = console.SettingKindBytes, console.FormatBytes(uint64(v))
 		case int:

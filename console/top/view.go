@@ -75,7 +75,7 @@ func (m model) header() string {
 	switch {
 	case !m.away.IsZero() && m.seen:
 		return title + "  " + m.paint(fmt.Sprintf("no answer since %s (%s): %s", m.away.Local().Format(time.TimeOnly),
-			console.FormatDuration(m.now.Sub(m.away).Truncate(time.Second)), program.Printable(m.trouble)), bad)
+			m.now.Sub(m.away).Truncate(time.Second), program.Printable(m.trouble)), bad)
 	case !m.away.IsZero():
 		return title + "  " + m.paint("no answer from "+m.url+": "+program.Printable(m.trouble), bad)
 	case !m.seen:
