@@ -108,7 +108,7 @@ function Space(props: { storage: StorageState | undefined }) {
           />
           <Progress.Section
             value={percent(others)}
-            color="var(--console-others)"
+            color="var(--coffer-others)"
             aria-label="Share of the disk that others take"
           />
         </Progress.Root>
@@ -122,7 +122,7 @@ function Space(props: { storage: StorageState | undefined }) {
         {total > 0 && (
           <>
             <Entry
-              swatch="var(--console-others)"
+              swatch="var(--coffer-others)"
               label="Others on this disk"
               value={format.bytes(others)}
             />
