@@ -1,8 +1,9 @@
-import { ActionIcon, Group, NativeSelect, Paper, TextInput } from "@mantine/core"
+import { Group, NativeSelect, Paper } from "@mantine/core"
 import { useDebouncedValue } from "@mantine/hooks"
-import { IconActivity, IconUser, IconX } from "@tabler/icons-react"
+import { IconActivity, IconUser } from "@tabler/icons-react"
 import { useNavigate, useSearch } from "@tanstack/react-router"
 import { useState } from "react"
+import { ClearableInput } from "../../src/components/ClearableInput"
 import { Page } from "../../src/components/Page"
 import type { ActivityKind, Outcome } from "../api/client"
 import { CallError } from "../api/client"
@@ -45,25 +46,14 @@ export function Activity() {
         {!nobody && <QueryProblem query={query} />}
         <Paper className={classes.card}>
           <Group className={classes.tools} gap="sm">
-            <TextInput
+            <ClearableInput
               className={classes.words}
               aria-label="Client"
               placeholder="Name of a client"
               leftSection={<IconUser size={17} aria-hidden />}
-              rightSection={
-                typed && (
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    aria-label="Any client"
-                    onClick={() => type("")}
-                  >
-                    <IconX size={16} aria-hidden />
-                  </ActionIcon>
-                )
-              }
+              clearLabel="Any client"
               value={typed}
-              onChange={(e) => type(e.currentTarget.value)}
+              onChange={type}
             />
             <NativeSelect
               aria-label="Kind"

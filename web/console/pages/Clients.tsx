@@ -1,18 +1,10 @@
-import {
-  ActionIcon,
-  Group,
-  NativeSelect,
-  Pagination,
-  Paper,
-  Table,
-  Text,
-  TextInput,
-} from "@mantine/core"
+import { Group, NativeSelect, Pagination, Paper, Table, Text } from "@mantine/core"
 import { useDebouncedValue } from "@mantine/hooks"
-import { IconSearch, IconSearchOff, IconUsers, IconX } from "@tabler/icons-react"
+import { IconSearch, IconSearchOff, IconUsers } from "@tabler/icons-react"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
 import { useState } from "react"
 import { useFormat } from "../../src/app/preferences"
+import { ClearableInput } from "../../src/components/ClearableInput"
 import { Page } from "../../src/components/Page"
 import { SortHeading } from "../../src/components/SortHeading"
 import tables from "../../src/components/Table.module.css"
@@ -67,25 +59,14 @@ export function Clients() {
         <QueryProblem query={clients} />
         <Paper className={classes.card}>
           <Group className={classes.tools} justify="space-between">
-            <TextInput
+            <ClearableInput
               className={classes.search}
               aria-label="Search by name or fingerprint"
               placeholder="Search by name or fingerprint"
               leftSection={<IconSearch size={17} aria-hidden />}
-              rightSection={
-                typed && (
-                  <ActionIcon
-                    variant="subtle"
-                    color="gray"
-                    aria-label="Clear the search"
-                    onClick={() => type("")}
-                  >
-                    <IconX size={16} aria-hidden />
-                  </ActionIcon>
-                )
-              }
+              clearLabel="Clear the search"
               value={typed}
-              onChange={(e) => type(e.currentTarget.value)}
+              onChange={type}
             />
             <NativeSelect
               className={classes.sort}

@@ -1,5 +1,4 @@
 import {
-  ActionIcon,
   Button,
   EmptyState,
   Group,
@@ -9,7 +8,6 @@ import {
   Skeleton,
   Table,
   Text,
-  TextInput,
   UnstyledButton,
   VisuallyHidden,
 } from "@mantine/core"
@@ -23,13 +21,13 @@ import {
   IconSearch,
   IconSearchOff,
   IconTrash,
-  IconX,
 } from "@tabler/icons-react"
 import { Link, useNavigate, useSearch } from "@tanstack/react-router"
 import { useDeferredValue, useMemo, useState } from "react"
 import { useFormat } from "../app/preferences"
 import { useFiles } from "../app/queries"
 import { isFolder, isSealed, useStartRestore } from "../app/useStartRestore"
+import { ClearableInput } from "../components/ClearableInput"
 import { FileName } from "../components/FileName"
 import { Page } from "../components/Page"
 import { ProblemAlert } from "../components/ProblemAlert"
@@ -119,26 +117,15 @@ export function Files() {
         {!empty && !(files.problem && !files.data) && (
           <Paper className={classes.card}>
             <Group className={classes.tools} justify="space-between">
-              <TextInput
+              <ClearableInput
                 className={classes.search}
                 aria-label="Search by name"
                 placeholder="Search by name"
                 leftSection={<IconSearch size={17} aria-hidden />}
-                rightSection={
-                  typed && (
-                    <ActionIcon
-                      variant="subtle"
-                      color="gray"
-                      aria-label="Clear the search"
-                      onClick={() => setTyped("")}
-                    >
-                      <IconX size={16} aria-hidden />
-                    </ActionIcon>
-                  )
-                }
+                clearLabel="Clear the search"
                 value={typed}
-                onChange={(e) => {
-                  setTyped(e.currentTarget.value)
+                onChange={(words) => {
+                  setTyped(words)
                   setPage(1)
                 }}
               />
