@@ -1,0 +1,65 @@
+// Package stack runs the real programs for tests: it builds them, starts them
+// on free loopback ports with folders of their own, waits until they serve,
+// kills and restarts them, and plays the person who types commands. It knows
+// the programs by their flags and logs alone.
+package stack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what must happen.
+const Patience = 60 * time.Second
+
+// secret is what core and gateway share in tests, as COFFER_CORE_SECRET takes
+// it: 64 hexadecimal digits.
+const secret = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+
+// Main builds the programs, with the given build flags, puts them first in
+// PATH, and runs the tests. It returns the exit code for TestMain.
+func Main(m *testing.M, flags ...string) int {
+	folder, err := os.MkdirTemp("", "coffer-stack-*")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stack:", err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	args := append([]string{"build", "-o", folder}, flags...)
+	build := exec.Command("go", append(args, "coffer/cmd/coffer-server", "coffer/cmd/coffer-gateway", "coffer/cmd/coffer")...)
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "stack: build the programs:", err)
+		return 1
+	}
+	if err := os.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		fmt.Fprintln(os.Stderr, "stack:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// FreeAddr returns a loopback address that nobody listens on, outside of the
+// range that outgoing connections get their ports from: it stays free over a
+// restart.
+func FreeAddr(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(10000))
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
+	}
+	t.Fatal("no free port")
+	return ""
+}
