@@ -22,8 +22,13 @@ const Patience = 60 * time.Second
 const secret = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
 
 // Main builds the programs, with the given build flags, puts them first in
-// PATH, and runs the tests. It returns the exit code for TestMain.
+// PATH, and runs the tests. It returns the exit code for TestMain. If the
+// environment names a folder of programs as COFFER_PROGRAMS, those are used:
+// to hold an earlier build against today's tests.
 func Main(m *testing.M, flags ...string) int {
+	if folder := os.Getenv("COFFER_PROGRAMS"); folder != "" {
+		return runWith(m, folder)
+	}
 	folder, err := os.MkdirTemp("", "coffer-stack-*")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "stack:", err)
@@ -37,6 +42,11 @@ func Main(m *testing.M, flags ...string) int {
 		fmt.Fprintln(os.Stderr, "stack: build the programs:", err)
 		return 1
 	}
+	return runWith(m, folder)
+}
+
+// runWith runs the tests with the programs in folder.
+func runWith(m *testing.M, folder string) int {
 	if err := os.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
 		fmt.Fprintln(os.Stderr, "stack:", err)
 		return 1
