@@ -16,6 +16,7 @@ import (
 
 	"coffer/internal/program"
 	"coffer/protocol"
+	"coffer/seal"
 )
 
 // gatewayFlags say where the gateway is, which serves HTTP.
@@ -43,9 +44,9 @@ type signedIn struct {
 }
 
 func (f *gatewayFlags) open() (*gateway, error) {
-	base, err := url.Parse(f.Gateway)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("%w: --gateway is a URL like https://backup.example.org", program.ErrUsage)
+	base, err := parseGateway(f.Gateway)
+	if err != nil {
+		return nil, err
 	}
 	if base.Scheme == "http" && !f.InsecureHTTP && !isLoopback(base.Hostname()) {
 		return nil, fmt.Errorf("%w: --gateway is on another machine and without TLS; use https, or --insecure-http if the network is yours", program.ErrUsage)
@@ -66,6 +67,23 @@ func (f *gatewayFlags) open() (*gateway, error) {
 		// A redirect could carry the password to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+func parseGateway(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("%w: --gateway is a URL like https://backup.example.org", program.ErrUsage)
+	}
+	return base, nil
+}
+
+// password derives what this gateway is told from a passphrase.
+func (g *gateway) password(name, passphrase string) (string, error) {
+	server, err := seal.SignInServer(g.base.Hostname())
+	if err != nil {
+		return "", err
+	}
+	return seal.SignInPassword(server, name, passphrase)
 }
 
 func isLoopback(host string) bool {
@@ -131,7 +149,7 @@ func hasStatus(err error, status int) bool {
 func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, error) {
 	out, err := g.call(ctx, http.MethodPost, "/auth/login", "", map[string]string{"username": name, "password": password})
 	if hasStatus(err, http.StatusUnauthorized) {
-		return signedIn{}, fmt.Errorf("sign in as %q: there is no such account, the passphrase is wrong, or the account has none (coffer passphrase, where it was made)", name)
+		return signedIn{}, fmt.Errorf("sign in as %q: there is no such account, it has no passphrase (coffer passphrase sets one), or the passphrase is wrong: set for another address of this server, perhaps, or before passwords were bound to a server (--earlier-password)", name)
 	}
 	if err != nil {
 		return signedIn{}, fmt.Errorf("sign in: %w", err)

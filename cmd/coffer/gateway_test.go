@@ -165,7 +165,7 @@ func TestSignInTellsNoPassphrase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	password, err := seal.SignInPassword(p.Username, v.Passphrase)
+	password, err := seal.SignInPassword("localhost", p.Username, v.Passphrase)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (c *keyExport) Run(a *app) error {
 	if _, err := os.Lstat(c.File); err == nil && !c.Force {
 		return fmt.Errorf("%s already exists (--force replaces it)", c.File)
 	}
-	passphrase, err := c.passphrase(a, true)
+	passphrase, err := c.newPassphrase(a, p.Username)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,18 @@ func (c *keyImport) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "imported the keys of %s at %s\n", p.Username, p.Server)
 	return err
+}
+
+// newPassphrase gets one that nobody guesses.
+func (c passphraseFlags) newPassphrase(a *app, username string) (string, error) {
+	p, err := c.passphrase(a, true)
+	if err != nil {
+		return "", err
+	}
+	if err := checkStrength(p, username); err != nil {
+		return "", fmt.Errorf("%w: %w", program.ErrUsage, err)
+	}
+	return p, nil
 }
 
 // passphrase gets one that is not empty; one typed for a new file is asked for

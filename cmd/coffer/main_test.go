@@ -108,7 +108,7 @@ func TestKeyExportImport(t *testing.T) {
 	home, other := t.TempDir(), filepath.Join(t.TempDir(), "other")
 	p := testProfile(t, home)
 	file := filepath.Join(t.TempDir(), "keys.age")
-	env := map[string]string{"COFFER_PASSPHRASE": "a good one"}
+	env := map[string]string{"COFFER_PASSPHRASE": "glacier pewter mongoose"}
 	for _, step := range []struct {
 		home string
 		env  map[string]string
@@ -117,6 +117,7 @@ func TestKeyExportImport(t *testing.T) {
 		want string
 	}{
 		{home, nil, []string{"key", "export", file}, 1, "--passphrase-file"},
+		{home, map[string]string{"COFFER_PASSPHRASE": "a"}, []string{"key", "export", file}, 2, "too easy to guess"},
 		{home, env, []string{"key", "export", file}, 0, "exported"},
 		{home, env, []string{"key", "export", file}, 1, "already exists"},
 		{other, map[string]string{"COFFER_PASSPHRASE": "a bad one"}, []string{"key", "import", file}, 1, "wrong passphrase"},

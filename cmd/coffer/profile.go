@@ -34,6 +34,7 @@ const profileVersion = 1
 //	identity   an age identity, "AGE-SECRET-KEY-..."
 //	tls        whether the server is reached by TLS
 //	tls_ca     certificates in PEM that vouch for it, in place of the system's
+//	gateway    the URL of its web page, where the account signs in
 type profile struct {
 	Version  int    `json:"version"`
 	Server   string `json:"server"`
@@ -43,6 +44,7 @@ type profile struct {
 	Identity string `json:"identity"`
 	TLS      bool   `json:"tls,omitempty"`
 	TLSCA    string `json:"tls_ca,omitempty"`
+	Gateway  string `json:"gateway,omitempty"`
 }
 
 // home is the folder of the profile.

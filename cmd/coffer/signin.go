@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	"coffer/client"
-	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
 )
@@ -22,6 +21,8 @@ type signInCommand struct {
 	Name   string `required:"" env:"COFFER_NAME" help:"The account's name."`
 	Server string `env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is. Default: what the account's keys say, or else the gateway's host with port 1256."`
 	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
+
+	EarlierPassword bool `name:"earlier-password" help:"The passphrase was set when passwords were not yet bound to a server: sign in with it once as it was, and bind it to this one. Every server where it was used this way can do the same."`
 }
 
 func (c *signInCommand) Run(a *app) error {
@@ -36,11 +37,17 @@ func (c *signInCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	password, err := seal.SignInPassword(c.Name, passphrase)
+	password, err := g.password(c.Name, passphrase)
 	if err != nil {
 		return err
 	}
-	in, err := g.signIn(a.ctx, c.Name, password)
+	told := password
+	if c.EarlierPassword {
+		if told, err = seal.EarlierSignInPassword(c.Name, passphrase); err != nil {
+			return err
+		}
+	}
+	in, err := g.signIn(a.ctx, c.Name, told)
 	if err != nil {
 		return err
 	}
@@ -62,8 +69,14 @@ func (c *signInCommand) Run(a *app) error {
 	if err := c.locate(p, g.base); err != nil {
 		return err
 	}
+	p.Gateway = c.Gateway
 	if err := a.tryOut(p); err != nil {
 		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another, --tls speaks TLS): %w", p.Server, err)
+	}
+	if c.EarlierPassword {
+		if err := a.setPassword(p, protocol.SetPassword{Password: password, Bundle: bundle}); err != nil {
+			return fmt.Errorf("bind the password to this server: %w", err)
+		}
 	}
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
@@ -103,32 +116,27 @@ func (a *app) tryOut(p *profile) error {
 	})
 }
 
-// minPassphrase is the shortest passphrase that is taken, in characters: who
-// runs the server has all the time in the world to try others.
-const minPassphrase = 8
-
 // passphraseCommand gives an account that was made on the command line a
 // passphrase, or another one.
-type passphraseCommand struct{ passphraseFlags }
+type passphraseCommand struct {
+	passphraseFlags
+	Gateway string `env:"COFFER_GATEWAY_URL" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org: the passphrase is good for sign-ins there. Default: where this machine signed in, or else the server's host."`
+}
 
 func (c *passphraseCommand) Run(a *app) error {
 	p, err := a.loadProfile()
 	if err != nil {
 		return err
 	}
-	session, _, err := p.open()
+	server, err := c.signInServer(p)
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	passphrase, err := c.passphrase(a, true)
+	passphrase, err := c.newPassphrase(a, p.Username)
 	if err != nil {
 		return err
 	}
-	if len([]rune(passphrase)) < minPassphrase {
-		return fmt.Errorf("%w: the passphrase is shorter than %d characters; several words are best", program.ErrUsage, minPassphrase)
-	}
-	password, err := seal.SignInPassword(p.Username, passphrase)
+	password, err := seal.SignInPassword(server, p.Username, passphrase)
 	if err != nil {
 		return err
 	}
@@ -136,16 +144,45 @@ func (c *passphraseCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	m := protocol.SetPassword{Password: password, Bundle: bundle}
-	if err := session.Do(a.ctx, func(conn *client.Conn) error {
-		_, err := conn.SetPassword(a.ctx, session.Client(), m)
-		return err
-	}); err != nil {
+	if err := a.setPassword(p, protocol.SetPassword{Password: password, Bundle: bundle}); err != nil {
 		return fmt.Errorf("set the passphrase: %w", err)
 	}
 	if a.json {
-		return a.printJSON(map[string]string{"name": p.Username})
+		return a.printJSON(map[string]string{"name": p.Username, "sign_in_server": server})
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s now signs in with this passphrase, in a browser or by coffer sign-in; without it, and without these keys, no backup can be opened\n", p.Username)
+	_, err = fmt.Fprintf(a.stdout, "%s now signs in at %s with this passphrase, in a browser or by coffer sign-in; without it, and without these keys, no backup can be opened\n", p.Username, server)
 	return err
+}
+
+// signInServer is what the password will be bound to.
+func (c *passphraseCommand) signInServer(p *profile) (string, error) {
+	where := c.Gateway
+	if where == "" {
+		where = p.Gateway
+	}
+	if where == "" {
+		host, _, err := net.SplitHostPort(p.Server)
+		if err != nil {
+			host = p.Server
+		}
+		return seal.SignInServer(host)
+	}
+	base, err := parseGateway(where)
+	if err != nil {
+		return "", err
+	}
+	return seal.SignInServer(base.Hostname())
+}
+
+// setPassword sets the account's password and bundle over a proven connection.
+func (a *app) setPassword(p *profile, m protocol.SetPassword) error {
+	session, _, err := p.open()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return session.Do(a.ctx, func(conn *client.Conn) error {
+		_, err := conn.SetPassword(a.ctx, session.Client(), m)
+		return err
+	})
 }

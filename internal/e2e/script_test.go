@@ -33,6 +33,8 @@ import (
 //	                  the log has none of the secrets of these profiles
 //	earlier FOLDER    make the folder of an earlier server, and FOLDER-me.info
 //	sums FOLDER FILE  write the state of everything in a folder to a file
+//	unbound HOME FILE give the account of a profile the passphrase in a file,
+//	                  with a password that is not bound to a server
 //	cert              make cert.pem and key.pem for 127.0.0.1
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"holds":      holds,
 			"secretless": secretless,
 			"cert":       cert,
+			"unbound":    unbound,
 			"earlier":    earlier,
 			"sums":       sums,
 		},
