@@ -52,6 +52,11 @@ func knobs() []knob {
 				c.KeepVersions, err = parsed(strconv.Atoi(text))
 				return err
 			}},
+		{"min-version-age", func(s server.Settings) string { return server.FormatDuration(s.MinVersionAge) },
+			func(c *server.SettingsChange, text string) (err error) {
+				c.MinVersionAge, err = parsed(time.ParseDuration(text))
+				return err
+			}},
 		{"session-ttl", func(s server.Settings) string { return server.FormatDuration(s.SessionTTL) },
 			func(c *server.SettingsChange, text string) (err error) {
 				c.SessionTTL, err = parsed(time.ParseDuration(text))

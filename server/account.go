@@ -19,10 +19,10 @@ func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.
 	if err != nil {
 		return nil, err
 	}
-	if err := c.s.cfg.Blobs.PutCard(ctx, client, m.Bundle); err != nil {
+	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, id, m.Bundle); err != nil {
 		return nil, err
 	}
-	return &protocol.Done{}, c.s.cfg.Catalog.SetKeyBundle(ctx, id, m.Bundle)
+	return &protocol.Done{}, c.s.putCard(ctx, client)
 }
 
 func (c *conn) getKeyBundle(ctx context.Context, id store.ClientID, _ *protocol.GetKeyBundle) (protocol.Message, error) {
@@ -189,7 +189,7 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.TokensRevoked{Until: until}, c.s.cfg.Blobs.PutCard(ctx, changed, m.Bundle)
+	return &protocol.TokensRevoked{Until: until}, c.s.putCard(ctx, changed)
 }
 
 // checkPassword fails if the password is not the client's. An account without

@@ -249,9 +249,9 @@ func (c *core) onlyKept(t *testing.T, other *wire) {
 		if err != nil || blobs != 1 {
 			t.Errorf("%d blobs: %v", blobs, err)
 		}
-		err = c.blobs.Cards(t.Context(), func(client store.Client, _ []byte) error {
-			if client.ID != store.ClientID(other.id) {
-				t.Errorf("the card of %q is left", client.Name)
+		err = c.blobs.Cards(t.Context(), func(card store.Card) error {
+			if card.Client.ID != store.ClientID(other.id) {
+				t.Errorf("the card of %q is left", card.Client.Name)
 			}
 			return nil
 		})

@@ -151,7 +151,7 @@ func TestNamedPackets(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	w := startCore(t, func(cfg *server.Config) { cfg.KeepVersions = 3 }).proven("client")
+	w := startCore(t, func(cfg *server.Config) { cfg.KeepVersions, cfg.MinVersionAge = 3, 0 }).proven("client")
 	for i := range 5 {
 		w.store("many", content(uint64(i), 100+i), 1000)
 	}

@@ -249,5 +249,9 @@ func (s *Server) putCard(ctx context.Context, client store.Client) error {
 	if err != nil {
 		return err
 	}
-	return s.cfg.Blobs.PutCard(ctx, client, bundle)
+	former, err := s.cfg.Catalog.FormerKeys(ctx, client.ID)
+	if err != nil {
+		return err
+	}
+	return s.cfg.Blobs.PutCard(ctx, store.Card{Client: client, Bundle: bundle, Former: former})
 }

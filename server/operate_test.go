@@ -200,7 +200,7 @@ func TestTransfers(t *testing.T) {
 func TestSettings(t *testing.T) {
 	level := new(slog.LevelVar)
 	keep := 2
-	c := startCore(t, func(cfg *server.Config) { cfg.LogLevel, cfg.KeepVersions = level, keep })
+	c := startCore(t, func(cfg *server.Config) { cfg.LogLevel, cfg.KeepVersions, cfg.MinVersionAge = level, keep, 0 })
 	w := c.proven("ada")
 	p := func(n int) *int { return &n }
 	d := func(d time.Duration) *time.Duration { return &d }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"coffer/protocol"
 	"coffer/store"
 )
 
@@ -23,7 +24,9 @@ type Rebuilt struct {
 // reconnect. What is damaged is passed over and told.
 func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Rebuilt, error) {
 	var r Rebuilt
-	err := blobs.Cards(ctx, func(client store.Client, bundle []byte) error {
+	early := make(map[store.ClientID]bool) // whose card says nothing of base requests
+	err := blobs.Cards(ctx, func(card store.Card) error {
+		client, bundle := card.Client, card.Bundle
 		if err := catalog.AddClient(ctx, client); err != nil && !errors.Is(err, store.ErrNameTaken) {
 			return fmt.Errorf("adding %v: %w", client.ID, err)
 		}
@@ -31,6 +34,14 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 			if err := catalog.SetKeyBundle(ctx, client.ID, bundle); err != nil {
 				return fmt.Errorf("adding the key bundle of %v: %w", client.ID, err)
 			}
+		}
+		for _, k := range card.Former {
+			if err := catalog.AddFormerKey(ctx, client.ID, k); err != nil {
+				return fmt.Errorf("adding a former key of %v: %w", client.ID, err)
+			}
+		}
+		if card.Early {
+			early[client.ID] = true
 		}
 		r.Clients++
 		return nil
@@ -53,6 +64,12 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 		if err != nil {
 			return fmt.Errorf("adding a version: %w", err)
 		}
+		if early[b.Label.Client] && protocol.Format(b.Label.Format).Sealed() {
+			delete(early, b.Label.Client)
+			if err := closeBase(ctx, catalog, b.Label.Client); err != nil {
+				return err
+			}
+		}
 		r.Versions++
 		r.Bytes += b.Label.Size
 		return nil
@@ -62,4 +79,14 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 	}
 	r.Damaged = errors.Join(r.Damaged, err)
 	return r, nil
+}
+
+// closeBase has base requests refused for a client that seals: no base client
+// does.
+func closeBase(ctx context.Context, catalog store.Catalog, id store.ClientID) error {
+	_, err := catalog.UpdateClient(ctx, id, func(c *store.Client) error { c.BaseClosed = true; return nil })
+	if err != nil {
+		return fmt.Errorf("closing %v to base requests: %w", id, err)
+	}
+	return nil
 }

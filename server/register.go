@@ -52,7 +52,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	if err != nil {
 		return client.ID, err
 	}
-	if err := s.cfg.Blobs.PutCard(ctx, client, nil); err != nil {
+	if err := s.cfg.Blobs.PutCard(ctx, store.Card{Client: client}); err != nil {
 		return client.ID, err
 	}
 	s.log.Info("registered", "client", client.ID)

@@ -42,6 +42,7 @@ type Config struct {
 	MaxUploads       int               // unfinished uploads of one client
 	MinRate          int               // bytes per second a payload must keep up
 	KeepVersions     int               // versions kept of each file; 0 keeps all
+	MinVersionAge    time.Duration     // a version is not dropped for newer ones before they, and it, are so old
 	OAEPHash         string            // "auto", "sha256" or "sha1"
 	RegistrationOpen bool              // whether 1025 is served
 	LegacyCharset    encoding.Encoding // for names that are not UTF-8
@@ -66,6 +67,7 @@ func DefaultConfig() Config {
 		MaxUploads:       256,
 		MinRate:          1 << 10,
 		KeepVersions:     5,
+		MinVersionAge:    7 * 24 * time.Hour,
 		OAEPHash:         "auto",
 		RegistrationOpen: true,
 		ScrubInterval:    7 * 24 * time.Hour,

@@ -21,6 +21,7 @@ const settingsSetting = "settings"
 type Settings struct {
 	LogLevel         slog.Level
 	KeepVersions     int // 0 keeps all
+	MinVersionAge    time.Duration
 	SessionTTL       time.Duration
 	UploadTTL        time.Duration
 	RegistrationOpen bool
@@ -29,11 +30,17 @@ type Settings struct {
 	ScrubRate        int           // bytes per second; 0: as fast as it goes
 }
 
+// retention is which versions of a file stay when one is added.
+func (s Settings) retention() store.Retention {
+	return store.Retention{Versions: s.KeepVersions, MinAge: s.MinVersionAge}
+}
+
 // A SettingsChange changes the settings that are not nil. Those that Reset
 // names go back to what the server was started with.
 type SettingsChange struct {
 	LogLevel         *slog.Level    `json:"log_level,omitempty"`
 	KeepVersions     *int           `json:"keep_versions,omitempty"`
+	MinVersionAge    *time.Duration `json:"min_version_age,omitempty"`
 	SessionTTL       *time.Duration `json:"session_ttl,omitempty"`
 	UploadTTL        *time.Duration `json:"upload_ttl,omitempty"`
 	RegistrationOpen *bool          `json:"registration,omitempty"`
@@ -114,6 +121,14 @@ func changeable() []setting {
 			}),
 		settingOf("keep_versions", func(c *SettingsChange) **int { return &c.KeepVersions }, func(s *Settings) *int { return &s.KeepVersions },
 			number, atLeast(0, "not negative")),
+		settingOf("min_version_age", func(c *SettingsChange) **time.Duration { return &c.MinVersionAge }, func(s *Settings) *time.Duration { return &s.MinVersionAge },
+			FormatDuration,
+			func(d time.Duration) string {
+				if d < 0 {
+					return "not negative"
+				}
+				return ""
+			}),
 		settingOf("session_ttl", func(c *SettingsChange) **time.Duration { return &c.SessionTTL }, func(s *Settings) *time.Duration { return &s.SessionTTL },
 			FormatDuration, positive),
 		settingOf("upload_ttl", func(c *SettingsChange) **time.Duration { return &c.UploadTTL }, func(s *Settings) *time.Duration { return &s.UploadTTL },
@@ -147,7 +162,7 @@ func changeable() []setting {
 
 // configured are the settings as the configuration has them.
 func configured(cfg *Config) Settings {
-	s := Settings{KeepVersions: cfg.KeepVersions, SessionTTL: cfg.SessionTTL, UploadTTL: cfg.UploadTTL,
+	s := Settings{KeepVersions: cfg.KeepVersions, MinVersionAge: cfg.MinVersionAge, SessionTTL: cfg.SessionTTL, UploadTTL: cfg.UploadTTL,
 		RegistrationOpen: cfg.RegistrationOpen, MaxConnections: cfg.MaxConnections,
 		ScrubInterval: cfg.ScrubInterval, ScrubRate: cfg.ScrubRate}
 	if cfg.LogLevel != nil {

@@ -48,6 +48,18 @@ type StoredBlob struct {
 	Confirmed *Confirmation
 }
 
+// A Card is what lies beside the blobs of a client, so that a lost catalog can
+// be rebuilt.
+type Card struct {
+	Client Client // without session key and LastSeen
+	Bundle []byte // nil if it has none
+	Former []FormerKey
+
+	// Early is true for a card of a version that knew neither BaseClosed nor
+	// APIID: what stands there is then what follows from the rest of the card.
+	Early bool
+}
+
 // A Blob is an open blob: exactly the ciphertext as the client sent it.
 type Blob interface {
 	io.ReaderAt
@@ -86,12 +98,11 @@ type Blobs interface {
 	// visited before, are passed over.
 	Parts(ctx context.Context, visit func(p Part, header []byte, records [][]byte) error) error
 
-	// PutCard keeps a client's record (without session key and LastSeen) and
-	// its key bundle beside the blobs; RemoveCard removes it.
-	PutCard(ctx context.Context, c Client, bundle []byte) error
+	// PutCard keeps a client's card; RemoveCard removes it.
+	PutCard(ctx context.Context, c Card) error
 	RemoveCard(ctx context.Context, id ClientID) error
 	// Cards visits every card.
-	Cards(ctx context.Context, visit func(c Client, bundle []byte) error) error
+	Cards(ctx context.Context, visit func(Card) error) error
 
 	// Space returns the bytes that are free for blobs and in all.
 	Space() (free, total uint64, err error)

@@ -15,6 +15,8 @@ type Client struct {
 	PasswordHash string // argon2id, PHC string format; empty if the account has no password
 	SessionKey   []byte // the live session key, sealed with the master key; nil when no session lives
 	Suspended    bool   // the operator refuses its requests
+	BaseClosed   bool   // base requests, which the id alone authorizes, are refused
+	APIID        APIID  // names it over HTTP; zero until it may be used there
 	Created      time.Time
 	LastSeen     time.Time
 }
@@ -70,6 +72,15 @@ type Version struct {
 	Blob     BlobRef
 }
 
+// A Retention says which versions of a file are kept when one is added: all
+// that are younger than MinAge, and of those that are not the newest Versions.
+// So no number of new versions, however fast they come, pushes out one that was
+// there: that takes as many that have stood for MinAge themselves.
+type Retention struct {
+	Versions int           // 0 keeps all
+	MinAge   time.Duration // by Created of the version that is added
+}
+
 // A Cursor is a place in a listing: the file version that was seen last. The
 // zero Cursor stands before the first.
 type Cursor struct {
@@ -80,20 +91,24 @@ type Cursor struct {
 // Clients is the part of the catalog that knows accounts. Every method that
 // changes something returns once the change is on stable storage.
 type Clients interface {
-	// AddClient adds a new client; ErrNameTaken if its name or id is in use.
+	// AddClient adds a new client; ErrNameTaken if its name or one of its ids
+	// is in use.
 	AddClient(ctx context.Context, c Client) error
 	// Client finds a client by its id, or returns ErrNoClient.
 	Client(ctx context.Context, id ClientID) (Client, error)
 	// ClientByName finds a client by its name, or returns ErrNoClient.
 	ClientByName(ctx context.Context, name string) (Client, error)
+	// ClientByAPIID finds a client by its id over HTTP, or returns ErrNoClient.
+	ClientByAPIID(ctx context.Context, id APIID) (Client, error)
 	// UpdateClient reads a client, lets change alter it, and writes it back,
 	// all in one transaction. ID, Name and Created cannot change. An error of
 	// change is returned as it is and nothing is written. change runs again if
-	// the transaction has to, and must not use the catalog.
+	// the transaction has to, and must not use the catalog. A public key that is
+	// replaced becomes a former one.
 	UpdateClient(ctx context.Context, id ClientID, change func(*Client) error) (Client, error)
 	// UpdateSignIn is UpdateClient, and replaces the client's key bundle in the
 	// same transaction: what a person signs in with, and what that opens,
-	// never differ.
+	// never differ. The bundle that is replaced becomes a former one.
 	UpdateSignIn(ctx context.Context, id ClientID, bundle []byte, change func(*Client) error) (Client, error)
 	// RemoveClient removes a client with all its file versions and returns the
 	// blobs that nothing refers to any more, or ErrNoClient.
@@ -103,7 +118,7 @@ type Clients interface {
 	EachClient(ctx context.Context, visit func(Client) error) error
 
 	// ListClients returns a page of the clients that a query finds, without
-	// their session keys and password hashes, and how many it finds in all.
+	// their secrets (session keys, password hashes, API ids), and how many it finds in all.
 	ListClients(ctx context.Context, q ClientQuery) (page []ClientUsage, total int64, err error)
 	// Suspended returns the clients whose requests the operator refuses.
 	Suspended(ctx context.Context) ([]ClientID, error)
@@ -117,9 +132,63 @@ type Clients interface {
 	// KeyBundle returns the client's key bundle, nil if it has none, or
 	// ErrNoClient.
 	KeyBundle(ctx context.Context, id ClientID) ([]byte, error)
-	// SetKeyBundle replaces the client's key bundle; ErrNoClient if the client
-	// is gone.
+	// SetKeyBundle replaces the client's key bundle, which becomes a former
+	// one; ErrNoClient if the client is gone.
 	SetKeyBundle(ctx context.Context, id ClientID, bundle []byte) error
+
+	// FormerKeys returns the keys and bundles of a client that others have
+	// replaced, the newest first: at most MaxFormerKeys of each kind. Beyond
+	// that, the one that was in force for the shortest time goes, but never the
+	// newest, so that no number of replacements pushes out what had lasted.
+	FormerKeys(ctx context.Context, id ClientID) ([]FormerKey, error)
+	// AddFormerKey adds one: for rebuilding a catalog. One that is there
+	// already is replaced. ErrNoClient if the client is gone.
+	AddFormerKey(ctx context.Context, id ClientID, k FormerKey) error
+	// ForgetFormerKeys forgets those that were replaced before a moment, and
+	// returns whose they were.
+	ForgetFormerKeys(ctx context.Context, before time.Time) ([]ClientID, error)
+}
+
+// MaxFormerKeys is how many former keys of a kind are kept for a client.
+const MaxFormerKeys = 5
+
+// A FormerKeyKind says what a former key was.
+type FormerKeyKind string
+
+// The kinds that there are.
+const (
+	FormerPublicKey FormerKeyKind = "public_key"
+	FormerBundle    FormerKeyKind = "bundle"
+)
+
+// A FormerKey is a client's public key or key bundle that another replaced.
+type FormerKey struct {
+	Kind         FormerKeyKind
+	Since, Until time.Time // when it was in force
+	Value        []byte    // the key's DER, or the bundle
+	OAEPHash     string    // of a public key
+	PasswordHash string    // that signed in to a bundle; empty if none did
+}
+
+// A Revocation makes session tokens of the gateway's dead before they expire:
+// one, or all of an account's.
+type Revocation struct {
+	Token   [16]byte  // the token's id, if it is one
+	Account string    // or else the account's name
+	Until   time.Time // of an account: tokens issued later are good
+	Expires time.Time // when the tokens have expired by themselves
+}
+
+// Tokens is the part of the catalog that knows which session tokens died
+// early. What it costs to add one does not depend on how many there are.
+type Tokens interface {
+	// Revoke keeps revocations. Of an account's, the one with the latest Until
+	// counts.
+	Revoke(ctx context.Context, all ...Revocation) error
+	// Revocations visits all that are kept.
+	Revocations(ctx context.Context, visit func(Revocation) error) error
+	// ForgetRevocations forgets those that expired before a moment.
+	ForgetRevocations(ctx context.Context, before time.Time) error
 }
 
 // Seen says when a client made its last request and whether its session ended.
@@ -133,11 +202,11 @@ type Seen struct {
 // changes something returns once the change is on stable storage.
 type Files interface {
 	// Commit adds v as the newest version of its file, numbered one above the
-	// highest that exists, in one transaction with dropping the oldest
-	// versions beyond the newest keep (0 keeps all). v.Number is ignored. It
-	// returns the new number and the blobs that nothing refers to any more.
-	// ErrNoClient if the client is gone. No two versions share a blob.
-	Commit(ctx context.Context, v Version, keep int) (number uint32, dropped []BlobRef, err error)
+	// highest that exists, in one transaction with dropping old versions beyond
+	// those to keep. v.Number is ignored. It returns the new number and the
+	// blobs that nothing refers to any more. ErrNoClient if the client is gone.
+	// No two versions share a blob.
+	Commit(ctx context.Context, v Version, keep Retention) (number uint32, dropped []BlobRef, err error)
 	// AddVersion adds v under the number it bears: for rebuilding a catalog.
 	// A version that is there already is replaced.
 	AddVersion(ctx context.Context, v Version) error
@@ -166,6 +235,7 @@ type Catalog interface {
 	Clients
 	Files
 	Activities
+	Tokens
 	// Setting returns the value kept under a key, nil if there is none.
 	Setting(ctx context.Context, key string) ([]byte, error)
 	// SetSetting keeps a value under a key.

@@ -28,8 +28,9 @@ var (
 	ErrFull = errors.New("no space left in storage")
 )
 
-// A ClientID names a client. It is a secret of the client's: knowing it is
-// part of what proves an identity, so it prints as a fingerprint.
+// A ClientID names a client on the wire, where it stands in the clear. It
+// prints as a fingerprint nevertheless: whoever knows it can ask for a session
+// key, and base clients are told from each other by it alone.
 type ClientID [16]byte
 
 // Fingerprint is a short, stable name for the id that does not reveal it.
@@ -43,6 +44,22 @@ func (id ClientID) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "client:%s", id.
 
 // LogValue logs the fingerprint.
 func (id ClientID) LogValue() slog.Value { return slog.StringValue("client:" + id.Fingerprint()) }
+
+// An APIID names a client over HTTP, where knowing it can be all that proves an
+// identity: it never travels on the wire that a ClientID stands on in the
+// clear. The zero APIID is none. It prints as a fingerprint.
+type APIID [16]byte
+
+// IsZero reports whether there is none.
+func (id APIID) IsZero() bool { return id == APIID{} }
+
+// Format prints the fingerprint, whatever the verb.
+func (id APIID) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "api:%s", ClientID(id).Fingerprint())
+}
+
+// LogValue logs the fingerprint.
+func (id APIID) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(id)) }
 
 // An UploadID names an upload.
 type UploadID [16]byte

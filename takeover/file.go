@@ -158,7 +158,7 @@ func (r *run) storeFile(ctx context.Context, c store.Client, f fileRecord) (leng
 		return 0, err
 	}
 	v := store.Version{Label: label, Verified: f.verified, Created: label.Received, Blob: ref}
-	number, dropped, err := r.Catalog.Commit(ctx, v, 0)
+	number, dropped, err := r.Catalog.Commit(ctx, v, store.Retention{})
 	if err != nil {
 		return 0, errors.Join(err, r.Blobs.Remove(ctx, ref))
 	}

@@ -203,7 +203,7 @@ func (r *run) add(ctx context.Context, c store.Client) error {
 	if r.DryRun {
 		return nil
 	}
-	if err := r.Blobs.PutCard(ctx, c, nil); err != nil {
+	if err := r.Blobs.PutCard(ctx, store.Card{Client: c}); err != nil {
 		return err
 	}
 	return r.Catalog.AddClient(ctx, c)
@@ -226,7 +226,11 @@ func (r *run) setKey(ctx context.Context, c *store.Client) error {
 	if err != nil {
 		return err
 	}
-	return r.Blobs.PutCard(ctx, changed, bundle)
+	former, err := r.Catalog.FormerKeys(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return r.Blobs.PutCard(ctx, store.Card{Client: changed, Bundle: bundle, Former: former})
 }
 
 func (r *run) client(ctx context.Context, id store.ClientID) (store.Client, error) {

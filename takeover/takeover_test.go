@@ -282,7 +282,7 @@ func TestTakeOver(t *testing.T) {
 	}
 	// Cards and labels are enough to make the catalog anew.
 	var cards, confirmed int
-	err = h.blobs.Cards(t.Context(), func(store.Client, []byte) error { cards++; return nil })
+	err = h.blobs.Cards(t.Context(), func(store.Card) error { cards++; return nil })
 	if walk := h.blobs.Walk(t.Context(), func(b store.StoredBlob) error {
 		if b.Confirmed != nil {
 			confirmed++
@@ -443,7 +443,7 @@ func TestNewerHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.Upload, v.Cksum, v.Blob = store.UploadID{1}, 77, "another"
-	if _, _, err := h.catalog.Commit(t.Context(), v, 1); err != nil {
+	if _, _, err := h.catalog.Commit(t.Context(), v, store.Retention{Versions: 1}); err != nil {
 		t.Fatal(err)
 	}
 	r := h.takeOver(e)

@@ -41,6 +41,7 @@ type serveCmd struct {
 	MaxPacket      program.ByteSize `help:"Largest payload of a packet, at most 4GiB." default:"4GiB"`
 	MinRate        program.ByteSize `help:"Bytes per second that a payload must keep up, once the idle timeout has passed." default:"1KiB"`
 	KeepVersions   int              `help:"Versions kept of each file; 0 keeps all." default:"5"`
+	MinVersionAge  time.Duration    `help:"Whatever --keep-versions says, a version stays until it, and as many newer ones, have stood for so long; 0 is no time." default:"168h"`
 	OAEPHash       string           `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto"`
 	Registration   string           `help:"Whether new clients may register." enum:"open,closed" default:"open"`
 	LegacyCharset  string           `help:"Charset of names that are not UTF-8." default:"windows-1252"`
@@ -63,6 +64,8 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--min-rate: at least 1")
 	case cmd.KeepVersions < 0:
 		return errors.New("--keep-versions: not negative")
+	case cmd.MinVersionAge < 0:
+		return errors.New("--min-version-age: not negative")
 	case cmd.MaxConnections < 1:
 		return errors.New("--max-connections: at least 1")
 	case cmd.SessionTTL <= 0 || cmd.UploadTTL <= 0 || cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
@@ -109,6 +112,7 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	cfg.SessionTTL, cfg.UploadTTL = cmd.SessionTTL, cmd.UploadTTL
 	cfg.IdleTimeout, cfg.RetryAckAfter = cmd.IdleTimeout, cmd.RetryAckAfter
 	cfg.MaxConnections, cfg.KeepVersions = cmd.MaxConnections, cmd.KeepVersions
+	cfg.MinVersionAge = cmd.MinVersionAge
 	cfg.MaxPacket = uint32(min(cmd.MaxPacket, protocol.MaxPayload))
 	cfg.MinRate = int(cmd.MinRate)
 	cfg.OAEPHash, cfg.RegistrationOpen = cmd.OAEPHash, cmd.Registration == "open"

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,6 +27,20 @@ type card struct {
 	Suspended    bool      `json:"suspended"`
 	Created      time.Time `json:"created"`
 	KeyBundle    []byte    `json:"key_bundle_base64"`
+	BaseClosed   *bool     `json:"base_closed"` // nil in cards of earlier versions
+	APIID        hexBytes  `json:"api_id"`
+
+	FormerKeys []formerKey `json:"former_keys,omitempty"`
+}
+
+// A formerKey is a key or bundle that another has replaced.
+type formerKey struct {
+	Kind         store.FormerKeyKind `json:"kind"`
+	Since        time.Time           `json:"since"`
+	Until        time.Time           `json:"until"`
+	Value        []byte              `json:"value_base64"`
+	OAEPHash     string              `json:"oaep_hash,omitempty"`
+	PasswordHash string              `json:"password_hash,omitempty"`
 }
 
 // cardName names a card so that a listing of the folder reveals no id.
@@ -34,12 +49,13 @@ func cardName(id store.ClientID) string {
 	return path.Join(clientsDir, hex.EncodeToString(hash[:16])+sidecarSuffix)
 }
 
-// PutCard keeps a client's record and its key bundle.
-func (s *Store) PutCard(ctx context.Context, c store.Client, bundle []byte) error {
+// PutCard keeps a client's card.
+func (s *Store) PutCard(ctx context.Context, kept store.Card) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(card{
+	c := &kept.Client
+	d := card{
 		ID:           c.ID[:],
 		Name:         c.Name,
 		Kind:         c.Kind,
@@ -48,8 +64,17 @@ func (s *Store) PutCard(ctx context.Context, c store.Client, bundle []byte) erro
 		PasswordHash: c.PasswordHash,
 		Suspended:    c.Suspended,
 		Created:      c.Created.UTC(),
-		KeyBundle:    bundle,
-	}, "", "  ")
+		KeyBundle:    kept.Bundle,
+		BaseClosed:   &c.BaseClosed,
+	}
+	if !c.APIID.IsZero() {
+		d.APIID = c.APIID[:]
+	}
+	for _, k := range kept.Former {
+		d.FormerKeys = append(d.FormerKeys, formerKey{Kind: k.Kind, Since: k.Since.UTC(), Until: k.Until.UTC(),
+			Value: k.Value, OAEPHash: k.OAEPHash, PasswordHash: k.PasswordHash})
+	}
+	b, err := json.MarshalIndent(d, "", "  ")
 	if err == nil {
 		err = s.replaceCard(cardName(c.ID), append(b, '\n'))
 	}
@@ -88,7 +113,7 @@ func (s *Store) RemoveCard(ctx context.Context, id store.ClientID) error {
 
 // Cards visits every card. It goes on past damaged ones and reports them at
 // its end.
-func (s *Store) Cards(ctx context.Context, visit func(store.Client, []byte) error) error {
+func (s *Store) Cards(ctx context.Context, visit func(store.Card) error) error {
 	files, err := names(s.root, clientsDir)
 	if err != nil {
 		return fmt.Errorf("read the clients' cards: %w", err)
@@ -108,24 +133,25 @@ func (s *Store) Cards(ctx context.Context, visit func(store.Client, []byte) erro
 			}
 			return fmt.Errorf("read the clients' cards: %w", err)
 		}
-		c, bundle, ok := decodeCard(b)
+		c, ok := decodeCard(b)
 		if !ok {
 			harm.add(path.Join(clientsDir, name))
 			continue
 		}
-		if err := visit(c, bundle); err != nil {
+		if err := visit(c); err != nil {
 			return err
 		}
 	}
 	return harm.err()
 }
 
-func decodeCard(b []byte) (c store.Client, bundle []byte, ok bool) {
+func decodeCard(b []byte) (store.Card, bool) {
 	var d card
+	var c store.Client
 	if err := json.Unmarshal(b, &d); err != nil || len(d.ID) != len(c.ID) {
-		return store.Client{}, nil, false
+		return store.Card{}, false
 	}
-	return store.Client{
+	c = store.Client{
 		ID:           store.ClientID(d.ID),
 		Name:         d.Name,
 		Kind:         d.Kind,
@@ -134,7 +160,34 @@ func decodeCard(b []byte) (c store.Client, bundle []byte, ok bool) {
 		PasswordHash: d.PasswordHash,
 		Suspended:    d.Suspended,
 		Created:      d.Created.UTC(),
-	}, clone(d.KeyBundle), true
+	}
+	copy(c.APIID[:], d.APIID)
+	kept := store.Card{Bundle: clone(d.KeyBundle), Early: d.BaseClosed == nil}
+	if kept.Early {
+		earlyAccess(&c, kept.Bundle != nil)
+	} else {
+		c.BaseClosed = *d.BaseClosed
+	}
+	kept.Client = c
+	for _, k := range d.FormerKeys {
+		kept.Former = append(kept.Former, store.FormerKey{Kind: k.Kind, Since: k.Since.UTC(), Until: k.Until.UTC(),
+			Value: clone(k.Value), OAEPHash: k.OAEPHash, PasswordHash: k.PasswordHash})
+	}
+	return kept, true
+}
+
+// earlyAccess sets what the card of an earlier version does not say. Who
+// registered over HTTP has no other id than the one there is, and is no base
+// client; a cpp_client may be one of an earlier server's.
+func earlyAccess(c *store.Client, hasBundle bool) {
+	overHTTP := c.Kind == "web_client" || c.Kind == "api_client" || c.Kind == "cpp_client" && c.PasswordHash != ""
+	switch {
+	case overHTTP:
+		c.APIID = store.APIID(c.ID)
+	case c.PasswordHash != "":
+		rand.Read(c.APIID[:])
+	}
+	c.BaseClosed = overHTTP || c.PasswordHash != "" || hasBundle
 }
 
 // sweepCards removes cards that a crash left half written.

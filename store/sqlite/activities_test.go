@@ -100,7 +100,7 @@ func TestActivitiesFailAlone(t *testing.T) {
 	id := addTestClient(t, c, 1)
 	for i := range 5 {
 		c.noteMany(manyNotes)
-		if _, _, err := c.Commit(t.Context(), testVersion(id, "f", i), 0); err != nil {
+		if _, _, err := c.Commit(t.Context(), testVersion(id, "f", i), store.Retention{}); err != nil {
 			t.Fatalf("commit %d: %v", i, err)
 		}
 	}
@@ -128,14 +128,14 @@ func TestActivitiesOnAFullDisk(t *testing.T) {
 	}
 	limitPages(t, c, pages+5)
 	c.noteMany(manyNotes)
-	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 1), 0); err != nil {
+	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 1), store.Retention{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := history(t, c); n != 0 {
 		t.Errorf("%d activities found room", n)
 	}
 	limitPages(t, c, 100_000)
-	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 2), 0); err != nil {
+	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 2), store.Retention{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := history(t, c); n != manyNotes {

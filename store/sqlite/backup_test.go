@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"coffer/store"
 )
 
 // A backup taken while others commit is whole, and has everything that was
@@ -19,7 +21,7 @@ func TestBackup(t *testing.T) {
 	defer c.Close()
 	id := addClient(t, c, 1)
 	commit := func(name string) {
-		if _, _, err := c.Commit(t.Context(), version(id, name, 4096), 0); err != nil {
+		if _, _, err := c.Commit(t.Context(), version(id, name, 4096), store.Retention{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -72,7 +74,7 @@ func TestBackupFails(t *testing.T) {
 	defer c.Close()
 	id := addClient(t, c, 1)
 	for i := range 500 { // several steps
-		if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprintf("%01000d", i), 4096), 0); err != nil {
+		if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprintf("%01000d", i), 4096), store.Retention{}); err != nil {
 			t.Fatal(err)
 		}
 	}

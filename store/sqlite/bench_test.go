@@ -29,7 +29,7 @@ func benchmarkCommits(b *testing.B, note bool) {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
 				name := fmt.Sprintf("folder/file %07d", n)
-				if _, _, err := c.Commit(b.Context(), testVersion(ids[i], name, name), 5); err != nil {
+				if _, _, err := c.Commit(b.Context(), testVersion(ids[i], name, name), store.Retention{Versions: 5}); err != nil {
 					b.Error(err)
 					return
 				}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -10,11 +11,11 @@ import (
 )
 
 const (
-	clientColumns = `ID, Name, Kind, PublicKey, OAEPHash, PasswordHash, AESKey, Suspended, Created, LastSeen`
+	clientColumns = `ID, Name, Kind, PublicKey, OAEPHash, PasswordHash, AESKey, Suspended, Created, LastSeen, BaseClosed, APIID`
 	selectClient  = `SELECT ` + clientColumns + ` FROM clients WHERE ID = ?`
-	insertClient  = `INSERT INTO clients (` + clientColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertClient  = `INSERT INTO clients (` + clientColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	updateClient  = `UPDATE clients SET Kind = ?, PublicKey = ?, OAEPHash = ?, PasswordHash = ?,
-		AESKey = ?, Suspended = ?, LastSeen = ? WHERE ID = ?`
+		AESKey = ?, Suspended = ?, LastSeen = ?, BaseClosed = ?, APIID = ? WHERE ID = ?`
 )
 
 // clientPage is how many clients EachClient has in memory.
@@ -23,12 +24,14 @@ const clientPage = 256
 func scanClient(row scanner) (store.Client, error) {
 	var c store.Client
 	var created, seen int64
+	var apiID []byte
 	err := row.Scan(fixed(c.ID[:]), &c.Name, &c.Kind, &c.PublicKey, &c.OAEPHash, &c.PasswordHash,
-		&c.SessionKey, &c.Suspended, &created, &seen)
+		&c.SessionKey, &c.Suspended, &created, &seen, &c.BaseClosed, &apiID)
 	if err != nil {
 		return store.Client{}, err
 	}
 	c.Created, c.LastSeen = unstamp(created), unstamp(seen)
+	copy(c.APIID[:], apiID)
 	return c, nil
 }
 
@@ -42,7 +45,8 @@ func (c *Catalog) AddClient(ctx context.Context, client store.Client) error {
 
 func (t *tx) addClient(c store.Client) error {
 	_, err := t.exec(t.stmts.addClient, c.ID[:], c.Name, c.Kind, orNull(c.PublicKey), c.OAEPHash,
-		c.PasswordHash, orNull(c.SessionKey), c.Suspended, stamp(c.Created), stamp(c.LastSeen))
+		c.PasswordHash, orNull(c.SessionKey), c.Suspended, stamp(c.Created), stamp(c.LastSeen),
+		c.BaseClosed, idOrNull(c.APIID))
 	if isTaken(err) {
 		return store.ErrNameTaken
 	}
@@ -64,6 +68,18 @@ func (c *Catalog) ClientByName(ctx context.Context, name string) (store.Client, 
 	return c.findClient(ctx, c.query.clientByName, name)
 }
 
+// ClientByAPIID finds a client by its id over HTTP.
+func (c *Catalog) ClientByAPIID(ctx context.Context, id store.APIID) (store.Client, error) {
+	return c.findClient(ctx, c.query.clientByAPIID, id[:])
+}
+
+func idOrNull(id store.APIID) any {
+	if id.IsZero() {
+		return nil
+	}
+	return id[:]
+}
+
 func (c *Catalog) findClient(ctx context.Context, by *sql.Stmt, key any) (store.Client, error) {
 	client, err := scanClient(by.QueryRowContext(ctx, key))
 	if errors.Is(err, sql.ErrNoRows) {
@@ -77,7 +93,7 @@ func (c *Catalog) findClient(ctx context.Context, by *sql.Stmt, key any) (store.
 
 // UpdateClient lets change alter a client in a transaction.
 func (c *Catalog) UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error) {
-	return c.update(ctx, id, change, func(*tx) error { return nil })
+	return c.update(ctx, id, change, func(*tx, string) error { return nil })
 }
 
 // UpdateSignIn is UpdateClient, and replaces the client's key bundle.
@@ -85,23 +101,26 @@ func (c *Catalog) UpdateSignIn(ctx context.Context, id store.ClientID, bundle []
 	if bundle == nil {
 		bundle = []byte{}
 	}
-	return c.update(ctx, id, change, func(t *tx) error {
-		_, err := t.exec(t.stmts.setKeyBundle, id[:], bundle)
-		return err
+	return c.update(ctx, id, change, func(t *tx, passwordHash string) error {
+		return t.setKeyBundle(id, bundle, passwordHash)
 	})
 }
 
 // update lets change alter a client, and does what goes with it in the same
-// transaction.
-func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*store.Client) error, then func(*tx) error) (store.Client, error) {
+// transaction, knowing the password hash until then.
+func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*store.Client) error, then func(*tx, string) error) (store.Client, error) {
 	var client store.Client
 	var refused error // by change, and returned as it is
 	err := c.write(ctx, func(t *tx) (err error) {
-		client, refused, err = t.updateClient(id, change)
+		var hash string
+		client, refused, err = t.updateClient(id, func(client *store.Client) error {
+			hash = client.PasswordHash
+			return change(client)
+		})
 		if err = errors.Join(refused, err); err != nil {
 			return err
 		}
-		return then(t)
+		return then(t, hash)
 	})
 	switch {
 	case refused != nil:
@@ -112,21 +131,34 @@ func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*st
 	return client, nil
 }
 
-func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (c store.Client, refused, err error) {
+func (t *tx) client(id store.ClientID) (c store.Client, err error) {
 	err = t.each(t.stmts.client, func(row scanner) (err error) { c, err = scanClient(row); return err }, id[:])
-	if err != nil {
+	if err == nil && c.ID != id {
+		err = store.ErrNoClient
+	}
+	return c, err
+}
+
+func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (c store.Client, refused, err error) {
+	if c, err = t.client(id); err != nil {
 		return c, nil, err
 	}
-	if c.ID != id {
-		return c, nil, store.ErrNoClient
-	}
-	name, created := c.Name, c.Created
+	before := c
 	if err := change(&c); err != nil {
 		return c, err, nil
 	}
-	c.ID, c.Name, c.Created = id, name, created
+	c.ID, c.Name, c.Created = id, before.Name, before.Created
+	if before.PublicKey != nil && !bytes.Equal(before.PublicKey, c.PublicKey) {
+		former := store.FormerKey{Kind: store.FormerPublicKey, Value: before.PublicKey, OAEPHash: before.OAEPHash}
+		if err := t.retireKey(id, former); err != nil {
+			return c, nil, err
+		}
+	}
 	_, err = t.exec(t.stmts.updateClient, c.Kind, orNull(c.PublicKey), c.OAEPHash, c.PasswordHash,
-		orNull(c.SessionKey), c.Suspended, stamp(c.LastSeen), id[:])
+		orNull(c.SessionKey), c.Suspended, stamp(c.LastSeen), c.BaseClosed, idOrNull(c.APIID), id[:])
+	if isTaken(err) {
+		err = store.ErrNameTaken // somebody else's API id
+	}
 	t.changes = append(t.changes, clientChange{id: id, seen: stamp(c.LastSeen)})
 	return c, nil, err
 }
@@ -248,14 +280,29 @@ func (c *Catalog) SetKeyBundle(ctx context.Context, id store.ClientID, bundle []
 		bundle = []byte{}
 	}
 	err := c.write(ctx, func(t *tx) error {
-		_, err := t.exec(t.stmts.setKeyBundle, id[:], bundle)
-		if isOrphan(err) {
-			return store.ErrNoClient
+		client, err := t.client(id)
+		if err != nil {
+			return err
 		}
-		return err
+		return t.setKeyBundle(id, bundle, client.PasswordHash)
 	})
 	if err != nil {
 		return fmt.Errorf("keep key bundle: %w", err)
 	}
 	return nil
+}
+
+// setKeyBundle replaces the key bundle of a client that is there. The one until
+// now opens for who signed in by passwordHash.
+func (t *tx) setKeyBundle(id store.ClientID, bundle []byte, passwordHash string) error {
+	var before []byte
+	err := t.each(t.stmts.keyBundle, func(row scanner) error { return row.Scan(&before) }, id[:])
+	if err == nil && before != nil && !bytes.Equal(before, bundle) {
+		err = t.retireKey(id, store.FormerKey{Kind: store.FormerBundle, Value: before, PasswordHash: passwordHash})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(t.stmts.setKeyBundle, id[:], bundle)
+	return err
 }

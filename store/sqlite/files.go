@@ -21,14 +21,19 @@ const (
 			(SELECT Version FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version DESC LIMIT 1), 0))
 		RETURNING Version`
 
-	// deleteOldest removes what lies beyond the newest so many versions.
-	deleteOldest = `DELETE FROM files WHERE ID = ?1 AND FileName = ?2 AND Version <= (
-			SELECT Version FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version DESC LIMIT 1 OFFSET ?3)
+	// deleteOldest removes the oldest versions that have so many newer ones
+	// which, like themselves, are from before a moment. It looks at the oldest
+	// few alone, however many there are, and may have to be run again.
+	deleteOldest = `DELETE FROM files WHERE ID = ?1 AND FileName = ?2 AND Version IN (
+			SELECT Version FROM (
+				SELECT Version, Created, lead(Created, ?3) OVER (ORDER BY Version) AS Newer FROM (
+					SELECT Version, Created FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version LIMIT ?3 + ?5))
+			WHERE Created <= ?4 AND Newer <= ?4)
 		RETURNING PathName, Size, Verified`
 )
 
 // Commit adds v as the newest version of its file.
-func (c *Catalog) Commit(ctx context.Context, v store.Version, keep int) (uint32, []store.BlobRef, error) {
+func (c *Catalog) Commit(ctx context.Context, v store.Version, keep store.Retention) (uint32, []store.BlobRef, error) {
 	var number int64
 	var dropped []store.BlobRef
 	err := c.write(ctx, func(t *tx) (err error) {
@@ -41,7 +46,7 @@ func (c *Catalog) Commit(ctx context.Context, v store.Version, keep int) (uint32
 	return uint32(number), dropped, nil
 }
 
-func (t *tx) commit(v *store.Version, keep int) (number int64, dropped []store.BlobRef, err error) {
+func (t *tx) commit(v *store.Version, keep store.Retention) (number int64, dropped []store.BlobRef, err error) {
 	args := versionArgs(v)
 	err = t.eachWrite(t.stmts.addNewest, func(row scanner) error { return row.Scan(&number) }, args[:len(args)-1]...)
 	if isOrphan(err) {
@@ -55,10 +60,25 @@ func (t *tx) commit(v *store.Version, keep int) (number int64, dropped []store.B
 		files = 1
 	}
 	t.use(v.Client, store.Usage{Files: files, Versions: 1, Verified: verified(v), Bytes: v.Size})
-	if keep > 0 && number > int64(keep) {
-		dropped, err = t.drop(t.stmts.dropOldest, v.Client, v.Name, keep)
+	if keep.Versions > 0 && number > int64(keep.Versions) {
+		dropped, err = t.prune(v, keep)
 	}
 	return number, dropped, err
+}
+
+// pruned is how many versions one statement drops at most.
+const pruned = 32
+
+// prune drops the versions of v's file that need not be kept beside it.
+func (t *tx) prune(v *store.Version, keep store.Retention) (dropped []store.BlobRef, err error) {
+	moment := stamp(v.Created.Add(-keep.MinAge))
+	for {
+		some, err := t.drop(t.stmts.dropOldest, v.Client, v.Name, keep.Versions, moment, pruned)
+		dropped = append(dropped, some...)
+		if err != nil || len(some) < pruned {
+			return dropped, err
+		}
+	}
 }
 
 // drop runs a statement that deletes versions of a file and returns their

@@ -130,7 +130,7 @@ func TestReopen(t *testing.T) {
 		c := open(t, path)
 		id := addClient(t, c, 1)
 		for i := range 50 {
-			if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprint(i), 7), 1); err != nil {
+			if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprint(i), 7), store.Retention{Versions: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -164,7 +164,7 @@ func TestIntegrity(t *testing.T) {
 	c := open(t, path)
 	id := addClient(t, c, 1)
 	for i := range 200 {
-		if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprint(i), 7), 1); err != nil {
+		if _, _, err := c.Commit(t.Context(), version(id, fmt.Sprint(i), 7), store.Retention{Versions: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -217,7 +217,7 @@ func (c *Catalog) ListClients(ctx context.Context, q store.ClientQuery) ([]store
 		if err != nil {
 			return nil, 0, fmt.Errorf("list clients: %w", err)
 		}
-		client.SessionKey, client.PasswordHash = nil, ""
+		client.SessionKey, client.PasswordHash, client.APIID = nil, "", store.APIID{}
 		page = append(page, store.ClientUsage{Client: client, Usage: e.usage})
 	}
 	return page, int64(total), nil

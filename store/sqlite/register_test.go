@@ -100,7 +100,7 @@ func TestRegisterFollows(t *testing.T) {
 		wg.Go(func() {
 			for range 150 {
 				ctx, who := t.Context(), id()
-				file := fmt.Sprint(random.IntN(3))
+				file := fmt.Sprint(store.Retention{Versions: random.IntN(3)})
 				switch random.IntN(8) { // whose errors are part of it
 				case 0, 1:
 					c.AddClient(ctx, store.Client{ID: who, Name: fmt.Sprint("name ", random.IntN(30)), LastSeen: time.Unix(1, 0)})
@@ -121,7 +121,7 @@ func TestRegisterFollows(t *testing.T) {
 				default:
 					v := testVersion(who, file, random.Uint64())
 					v.Verified = random.IntN(2) == 0
-					c.Commit(ctx, v, random.IntN(3))
+					c.Commit(ctx, v, store.Retention{Versions: random.IntN(3)})
 				}
 			}
 		})

@@ -66,6 +66,8 @@ type queries struct {
 	client, clientByName, clientsAfter, sessions, keyBundle *sql.Stmt
 	version, newest, versions, versionsAfter, rest          *sql.Stmt
 	newestAfter, refers, usage, setting, suspended          *sql.Stmt
+	clientByAPIID, formerKeys                               *sql.Stmt
+	revokedTokens, revokedAccounts                          *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -87,7 +89,13 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 		&q.refers:        "SELECT count(*) FROM files WHERE PathName = ?",
 		&q.usage:         "SELECT Files, Versions, Verified, Bytes FROM usage WHERE ID = ?",
 		&q.suspended:     "SELECT ID FROM clients WHERE Suspended",
-		&q.setting:       "SELECT Value FROM settings WHERE Key = ?",
+		&q.clientByAPIID: "SELECT " + clientColumns + " FROM clients WHERE APIID = ?",
+		&q.formerKeys:    selectFormerKeys,
+
+		&q.revokedTokens:   "SELECT Token, Expires FROM revoked_tokens",
+		&q.revokedAccounts: "SELECT Account, Until, Expires FROM revoked_accounts",
+
+		&q.setting: "SELECT Value FROM settings WHERE Key = ?",
 	})
 	return err
 }

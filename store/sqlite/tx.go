@@ -86,7 +86,11 @@ type statements struct {
 
 	client, addClient, updateClient, removeClient *sql.Stmt
 	startUsage, addUsage                          *sql.Stmt
-	sawClient, setKeyBundle                       *sql.Stmt
+	sawClient, keyBundle, setKeyBundle            *sql.Stmt
+
+	formerKeys, addFormerKey, dropFormerKey, forgetFormerKeys *sql.Stmt
+
+	revokeToken, revokeAccount, forgetTokens, forgetAccounts *sql.Stmt
 
 	addNewest, addVersion           *sql.Stmt
 	dropOldest, dropOne, dropFile   *sql.Stmt
@@ -102,17 +106,29 @@ type statements struct {
 func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	var err error
 	s.all, err = prepareAll(ctx, conn, map[**sql.Stmt]string{
-		&s.begin:          "BEGIN IMMEDIATE",
-		&s.commit:         "COMMIT",
-		&s.rollback:       "ROLLBACK",
-		&s.client:         selectClient,
-		&s.addClient:      insertClient,
-		&s.updateClient:   updateClient,
-		&s.removeClient:   "DELETE FROM clients WHERE ID = ?",
-		&s.startUsage:     "INSERT INTO usage (ID, Files, Versions, Verified, Bytes) VALUES (?, 0, 0, 0, 0)",
-		&s.addUsage:       "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Verified = Verified + ?, Bytes = Bytes + ? WHERE ID = ?",
-		&s.sawClient:      "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
-		&s.setKeyBundle:   "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
+		&s.begin:        "BEGIN IMMEDIATE",
+		&s.commit:       "COMMIT",
+		&s.rollback:     "ROLLBACK",
+		&s.client:       selectClient,
+		&s.addClient:    insertClient,
+		&s.updateClient: updateClient,
+		&s.removeClient: "DELETE FROM clients WHERE ID = ?",
+		&s.startUsage:   "INSERT INTO usage (ID, Files, Versions, Verified, Bytes) VALUES (?, 0, 0, 0, 0)",
+		&s.addUsage:     "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Verified = Verified + ?, Bytes = Bytes + ? WHERE ID = ?",
+		&s.sawClient:    "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
+		&s.keyBundle:    "SELECT Bundle FROM key_bundles WHERE ID = ?",
+		&s.setKeyBundle: "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
+
+		&s.formerKeys:       selectFormerKeys,
+		&s.addFormerKey:     insertFormerKey,
+		&s.dropFormerKey:    "DELETE FROM former_keys WHERE ID = ? AND Kind = ? AND Until = ?",
+		&s.forgetFormerKeys: "DELETE FROM former_keys WHERE Until < ? RETURNING ID",
+
+		&s.revokeToken:    "INSERT INTO revoked_tokens (Token, Expires) VALUES (?, ?) ON CONFLICT DO UPDATE SET Expires = max(Expires, excluded.Expires)",
+		&s.revokeAccount:  insertRevokedAccount,
+		&s.forgetTokens:   "DELETE FROM revoked_tokens WHERE Expires < ?",
+		&s.forgetAccounts: "DELETE FROM revoked_accounts WHERE Expires < ?",
+
 		&s.addNewest:      insertNewest,
 		&s.addVersion:     insertVersion,
 		&s.dropOldest:     deleteOldest,

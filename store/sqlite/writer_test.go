@@ -116,7 +116,7 @@ func TestHalfDoneOperation(t *testing.T) {
 	commit := func(name string) func(*tx) error {
 		return func(tx *tx) error {
 			v := testVersion(id, name, name)
-			_, _, err := tx.commit(&v, 0)
+			_, _, err := tx.commit(&v, store.Retention{})
 			return err
 		}
 	}
@@ -166,7 +166,7 @@ func TestDiskFull(t *testing.T) {
 	done := 0
 	var err error
 	for err == nil {
-		if _, _, err = c.Commit(t.Context(), testVersion(id, fmt.Sprint(done), done), 0); err == nil {
+		if _, _, err = c.Commit(t.Context(), testVersion(id, fmt.Sprint(done), done), store.Retention{}); err == nil {
 			done++
 		}
 	}
@@ -184,7 +184,7 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("remove on a full disk: %v", err)
 	}
 	limitPages(t, c, 100_000)
-	if _, _, err := c.Commit(t.Context(), testVersion(id, "later", "later"), 0); err != nil {
+	if _, _, err := c.Commit(t.Context(), testVersion(id, "later", "later"), store.Retention{}); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 	if err := c.Integrity(t.Context()); err != nil {

@@ -22,6 +22,8 @@ func testClients(t *testing.T, c store.Catalog) {
 		PasswordHash: "$argon2id$v=19$",
 		SessionKey:   []byte{9, 8, 7},
 		Suspended:    true,
+		BaseClosed:   true,
+		APIID:        store.APIID{4, 5},
 		Created:      noon,
 		LastSeen:     noon.Add(time.Second),
 	}
@@ -35,7 +37,16 @@ func testClients(t *testing.T, c store.Catalog) {
 		must(t, "by name", err)
 		wantEqual(t, "by name", got, want)
 	}
-	_, err := c.Client(ctx, clientID(3))
+	got, err := c.ClientByAPIID(ctx, full.APIID)
+	must(t, "by API id", err)
+	wantEqual(t, "by API id", got, full)
+	for _, id := range []store.APIID{{}, {5, 4}, store.APIID(full.ID)} {
+		_, err := c.ClientByAPIID(ctx, id)
+		wantErr(t, "unknown API id", err, store.ErrNoClient)
+	}
+	_, err = c.Client(ctx, store.ClientID(full.APIID))
+	wantErr(t, "an API id as a client's", err, store.ErrNoClient)
+	_, err = c.Client(ctx, clientID(3))
 	wantErr(t, "unknown id", err, store.ErrNoClient)
 	for _, name := range []string{"", "Bare", "bare ", "bar"} {
 		_, err = c.ClientByName(ctx, name)
@@ -46,10 +57,12 @@ func testClients(t *testing.T, c store.Catalog) {
 func testNameTaken(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
 	first := newClient(1)
-	must(t, "add", c.AddClient(ctx, first))
-	sameName, sameID := newClient(2), newClient(1)
+	sameName, sameID, sameAPIID := newClient(2), newClient(1), newClient(3)
 	sameName.Name = first.Name
+	first.APIID, sameAPIID.APIID = store.APIID{1}, store.APIID{1}
 	sameID.Name = "another"
+	must(t, "add", c.AddClient(ctx, first))
+	wantErr(t, "same API id", c.AddClient(ctx, sameAPIID), store.ErrNameTaken)
 	wantErr(t, "same name", c.AddClient(ctx, sameName), store.ErrNameTaken)
 	wantErr(t, "same id", c.AddClient(ctx, sameID), store.ErrNameTaken)
 	got, err := c.Client(ctx, first.ID)
@@ -120,13 +133,14 @@ func testUpdateClient(t *testing.T, c store.Catalog) {
 		client.PublicKey, client.Kind, client.OAEPHash = []byte{1, 2}, "web_client", "sha1"
 		client.PasswordHash, client.SessionKey, client.Suspended = "phc", nil, true
 		client.LastSeen = noon.Add(2 * time.Hour)
+		client.BaseClosed, client.APIID = true, store.APIID{7}
 		return nil
 	})
 	must(t, "update", err)
 	want := store.Client{
 		ID: old.ID, Name: old.Name, Created: old.Created,
 		PublicKey: []byte{1, 2}, Kind: "web_client", OAEPHash: "sha1", PasswordHash: "phc",
-		Suspended: true, LastSeen: noon.Add(2 * time.Hour),
+		Suspended: true, LastSeen: noon.Add(2 * time.Hour), BaseClosed: true, APIID: store.APIID{7},
 	}
 	wantEqual(t, "returned", got, want)
 	got, err = c.Client(ctx, old.ID)
@@ -158,7 +172,7 @@ func testRemoveClient(t *testing.T, c store.Catalog) {
 		must(t, "add", c.AddClient(ctx, newClient(n)))
 		must(t, "bundle", c.SetKeyBundle(ctx, clientID(n), []byte("bundle")))
 		for i := range 3 {
-			_, _, err := c.Commit(ctx, newVersion(n, fmt.Sprint("file ", i/2), 10, fmt.Sprint(n, "-", i)), 0)
+			_, _, err := c.Commit(ctx, newVersion(n, fmt.Sprint("file ", i/2), 10, fmt.Sprint(n, "-", i)), keepNewest(0))
 			must(t, "commit", err)
 		}
 	}

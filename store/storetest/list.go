@@ -47,7 +47,7 @@ func testList(t *testing.T, c store.Catalog) {
 		versions := 1 + f*f%7
 		for i := range versions {
 			for n := range 2 {
-				_, _, err := c.Commit(ctx, newVersion(n, name, 1, fmt.Sprint(n, f, "-", i)), 0)
+				_, _, err := c.Commit(ctx, newVersion(n, name, 1, fmt.Sprint(n, f, "-", i)), keepNewest(0))
 				must(t, "commit", err)
 			}
 			all = append(all, listed{Name: name, Number: uint32(versions - i)})
@@ -98,7 +98,7 @@ func testListOrder(t *testing.T, c store.Catalog) {
 	must(t, "add", c.AddClient(ctx, newClient(1)))
 	for i := range names {
 		i = i * 17 % len(names) // not in their order
-		_, _, err := c.Commit(ctx, newVersion(1, names[i], 1, i), 0)
+		_, _, err := c.Commit(ctx, newVersion(1, names[i], 1, i), keepNewest(0))
 		must(t, "commit", err)
 	}
 	for _, all := range []bool{false, true} {
@@ -123,13 +123,13 @@ func testListChanging(t *testing.T, c store.Catalog) {
 	must(t, "add", c.AddClient(ctx, newClient(1)))
 	for _, name := range []string{"a", "c", "e"} {
 		for i := range 3 {
-			_, _, err := c.Commit(ctx, newVersion(1, name, 1, fmt.Sprint(name, i)), 0)
+			_, _, err := c.Commit(ctx, newVersion(1, name, 1, fmt.Sprint(name, i)), keepNewest(0))
 			must(t, "commit", err)
 		}
 	}
 	_, err := c.Remove(ctx, clientID(1), "c", 2)
 	must(t, "remove", err)
-	_, _, err = c.Commit(ctx, newVersion(1, "c", 1, "c3"), 0)
+	_, _, err = c.Commit(ctx, newVersion(1, "c", 1, "c3"), keepNewest(0))
 	must(t, "commit", err)
 	tests := []struct {
 		after store.Cursor

@@ -24,15 +24,15 @@ func testListClients(t *testing.T, c store.Catalog) {
 		client.Name, client.LastSeen = name, noon.Add(time.Duration(n*7%12)*time.Hour)
 		client.Created = noon.Add(time.Duration(n*5%12) * time.Minute)
 		client.PublicKey, client.Suspended = []byte{byte(n)}, n%3 == 0
-		client.SessionKey, client.PasswordHash = []byte{1}, "hash"
+		client.SessionKey, client.PasswordHash, client.APIID = []byte{1}, "hash", store.APIID{byte(n + 1)}
 		must(t, "add", c.AddClient(ctx, client))
 		for i := range n * 11 % 12 { // as many as nobody else has
-			_, _, err := c.Commit(ctx, newVersion(n, fmt.Sprint(i), int64(1+n*7%12*100), fmt.Sprint(n, "-", i)), 0)
+			_, _, err := c.Commit(ctx, newVersion(n, fmt.Sprint(i), int64(1+n*7%12*100), fmt.Sprint(n, "-", i)), keepNewest(0))
 			must(t, "commit", err)
 		}
 		usage, err := c.Usage(ctx, client.ID)
 		must(t, "usage", err)
-		client.SessionKey, client.PasswordHash = nil, ""
+		client.SessionKey, client.PasswordHash, client.APIID = nil, "", store.APIID{}
 		all = append(all, store.ClientUsage{Client: client, Usage: usage})
 	}
 	orders := map[store.ClientSort]func(a, b store.ClientUsage) int{

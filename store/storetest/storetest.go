@@ -37,8 +37,13 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Catalog) {
 		{"every client", testEachClient},
 		{"sessions", testSessions},
 		{"key bundles", testKeyBundles},
+		{"former keys", testFormerKeys},
+		{"former keys that lasted", testFormerKeysThatLasted},
+		{"revoked tokens", testRevocations},
 		{"commit", testCommit},
 		{"keep versions", testKeepVersions},
+		{"keep young versions", testKeepYoung},
+		{"keep what lasted", testKeepWhatLasted},
 		{"commit for nobody", testCommitNoClient},
 		{"same name, two clients", testSameName},
 		{"find versions", testVersions},
@@ -204,3 +209,6 @@ func wantEqual[T any](t *testing.T, what string, got, want T) {
 		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
 	}
 }
+
+// keepNewest keeps so many versions of a file, whatever their age.
+func keepNewest(n int) store.Retention { return store.Retention{Versions: n} }

@@ -17,7 +17,7 @@ func testCommit(t *testing.T, c store.Catalog) {
 		v := newVersion(1, "dir/é file", int64(100+i), i)
 		v.Number = 77 // is ignored
 		v.Verified = i != 1
-		number, dropped, err := c.Commit(ctx, v, 0)
+		number, dropped, err := c.Commit(ctx, v, keepNewest(0))
 		must(t, "commit", err)
 		wantEqual(t, "number", number, uint32(i+1))
 		wantEqual(t, "dropped", len(dropped), 0)
@@ -36,7 +36,7 @@ func testCommit(t *testing.T, c store.Catalog) {
 	wantEqual(t, "refers to none", refers, false)
 
 	bare := store.Version{Label: store.Label{Client: clientID(1), Name: "bare"}, Blob: "b"}
-	bare.Number, _, err = c.Commit(ctx, bare, 1)
+	bare.Number, _, err = c.Commit(ctx, bare, keepNewest(1))
 	must(t, "commit bare", err)
 	got, err := c.Version(ctx, clientID(1), "bare", 0)
 	must(t, "find bare", err)
@@ -59,10 +59,10 @@ func testKeepVersions(t *testing.T, c store.Catalog) {
 		{1, []store.BlobRef{"blob/3", "blob/4", "blob/5"}},
 		{1, []store.BlobRef{"blob/6"}},
 	}
-	_, _, err := c.Commit(ctx, newVersion(1, "g", 5, "other"), 1)
+	_, _, err := c.Commit(ctx, newVersion(1, "g", 5, "other"), keepNewest(1))
 	must(t, "commit another file", err)
 	for i, step := range steps {
-		number, dropped, err := c.Commit(ctx, newVersion(1, "f", 10, i), step.keep)
+		number, dropped, err := c.Commit(ctx, newVersion(1, "f", 10, i), keepNewest(step.keep))
 		must(t, "commit", err)
 		wantEqual(t, "number", number, uint32(i+1))
 		wantSet(t, fmt.Sprintf("dropped by commit %d", i), dropped, step.dropped)
@@ -77,9 +77,66 @@ func testKeepVersions(t *testing.T, c store.Catalog) {
 	wantEqual(t, "usage", usage, store.Usage{Files: 2, Versions: 2, Verified: 2, Bytes: 15})
 }
 
+// Versions are kept beyond their number until they have stood for long enough.
+func testKeepYoung(t *testing.T, c store.Catalog) {
+	ctx := t.Context()
+	must(t, "add", c.AddClient(ctx, newClient(1)))
+	keep := store.Retention{Versions: 2, MinAge: 10 * time.Hour}
+	steps := []struct {
+		hour    int
+		dropped []store.BlobRef
+	}{
+		{0, nil},
+		{1, nil},
+		{2, nil},
+		{9, nil},
+		{10, nil}, // one has stood for ten hours
+		{11, nil}, // two
+		{12, []store.BlobRef{"blob/0"}},
+		{12, nil},
+		{40, []store.BlobRef{"blob/1", "blob/2", "blob/3", "blob/4", "blob/5"}},
+	}
+	for i, step := range steps {
+		v := newVersion(1, "f", 10, i)
+		v.Created = noon.Add(time.Duration(step.hour) * time.Hour)
+		_, dropped, err := c.Commit(ctx, v, keep)
+		must(t, "commit", err)
+		wantSet(t, fmt.Sprintf("dropped by commit %d", i), dropped, step.dropped)
+	}
+}
+
+// No number of new versions pushes out what was there, be it a minute old or a
+// year; and once they are old enough, all beyond the number go at once.
+func testKeepWhatLasted(t *testing.T, c store.Catalog) {
+	ctx := t.Context()
+	must(t, "add", c.AddClient(ctx, newClient(1)))
+	keep := store.Retention{Versions: 2, MinAge: 7 * 24 * time.Hour}
+	commit := func(blob any, at time.Time) []store.BlobRef {
+		t.Helper()
+		v := newVersion(1, "f", 10, blob)
+		v.Created = at
+		_, dropped, err := c.Commit(ctx, v, keep)
+		must(t, "commit", err)
+		return dropped
+	}
+	now := noon.AddDate(1, 0, 0)
+	var good []store.BlobRef
+	for i, at := range []time.Time{noon, noon.Add(time.Hour), now.Add(-time.Minute)} {
+		good = append(good, store.BlobRef(fmt.Sprintf("blob/good %d", i)))
+		wantSet(t, "dropped by a good one", commit(fmt.Sprintf("good %d", i), at), nil)
+	}
+	var garbage []store.BlobRef
+	for i := range 100 {
+		garbage = append(garbage, store.BlobRef(fmt.Sprintf("blob/%03d", i)))
+		wantSet(t, "dropped by garbage", commit(fmt.Sprintf("%03d", i), now), nil)
+	}
+	after := commit("after", now.Add(keep.MinAge))
+	wantSet(t, "dropped once that is old", after, append(garbage[:98:98], good...))
+}
+
 func testCommitNoClient(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
-	_, _, err := c.Commit(ctx, newVersion(1, "f", 1, 1), 1)
+	_, _, err := c.Commit(ctx, newVersion(1, "f", 1, 1), keepNewest(1))
 	wantErr(t, "commit", err, store.ErrNoClient)
 	numbered := newVersion(1, "f", 1, 1)
 	numbered.Number = 1
@@ -95,7 +152,7 @@ func testSameName(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
 	for n := range 2 {
 		must(t, "add", c.AddClient(ctx, newClient(n)))
-		number, dropped, err := c.Commit(ctx, newVersion(n, "same", int64(n), n), 1)
+		number, dropped, err := c.Commit(ctx, newVersion(n, "same", int64(n), n), keepNewest(1))
 		must(t, "commit", err)
 		wantEqual(t, "number", number, 1)
 		wantEqual(t, "dropped", len(dropped), 0)
@@ -114,7 +171,7 @@ func testVersions(t *testing.T, c store.Catalog) {
 	var want []store.Version
 	for i := range 12 {
 		v := newVersion(1, "f", 1, i)
-		number, _, err := c.Commit(ctx, v, 0)
+		number, _, err := c.Commit(ctx, v, keepNewest(0))
 		must(t, "commit", err)
 		v.Number = number
 		want = append([]store.Version{v}, want...)
@@ -149,7 +206,7 @@ func testAddVersion(t *testing.T, c store.Catalog) {
 	must(t, "find", err)
 	wantEqual(t, "replaced", got, again)
 
-	number, _, err := c.Commit(ctx, newVersion(1, "f", 1, "next"), 0)
+	number, _, err := c.Commit(ctx, newVersion(1, "f", 1, "next"), keepNewest(0))
 	must(t, "commit", err)
 	wantEqual(t, "next number", number, 8)
 	usage, err := c.Usage(ctx, clientID(1))
@@ -161,7 +218,7 @@ func testRemoveVersions(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
 	must(t, "add", c.AddClient(ctx, newClient(1)))
 	for i := range 4 {
-		_, _, err := c.Commit(ctx, newVersion(1, "f", 10, i+1), 0)
+		_, _, err := c.Commit(ctx, newVersion(1, "f", 10, i+1), keepNewest(0))
 		must(t, "commit", err)
 	}
 	blobs, err := c.Remove(ctx, clientID(1), "f", 2)
@@ -187,7 +244,7 @@ func testRemoveVersions(t *testing.T, c store.Catalog) {
 	_, err = c.Remove(ctx, clientID(2), "f", 0)
 	wantErr(t, "remove nobody's", err, store.ErrNoFile)
 
-	number, _, err := c.Commit(ctx, newVersion(1, "f", 10, "new"), 0)
+	number, _, err := c.Commit(ctx, newVersion(1, "f", 10, "new"), keepNewest(0))
 	must(t, "commit", err)
 	wantEqual(t, "a new file's number", number, 1)
 	usage, err := c.Usage(ctx, clientID(1))
@@ -207,7 +264,7 @@ func testUsage(t *testing.T, c store.Catalog) {
 		for i := range 5 * n {
 			v := newVersion(n, fmt.Sprint(i%4), 1<<33, fmt.Sprint(n, "-", i))
 			v.Verified = i%3 != 0
-			_, _, err := c.Commit(ctx, v, 0)
+			_, _, err := c.Commit(ctx, v, keepNewest(0))
 			must(t, "commit", err)
 			mine.Versions++
 			if v.Verified {
@@ -244,7 +301,7 @@ func testConcurrentCommits(t *testing.T, c store.Catalog) {
 		for part := range 4 {
 			wg.Go(func() {
 				for i := range commits / 4 {
-					number, _, err := c.Commit(ctx, newVersion(n, "shared", 1, fmt.Sprint(n, "-", part, "-", i)), 0)
+					number, _, err := c.Commit(ctx, newVersion(n, "shared", 1, fmt.Sprint(n, "-", part, "-", i)), keepNewest(0))
 					if err != nil {
 						t.Errorf("commit: %v", err)
 						return
@@ -281,12 +338,12 @@ func testConcurrentFailures(t *testing.T, c store.Catalog) {
 	var wg sync.WaitGroup
 	for i := range rounds {
 		wg.Go(func() {
-			if _, _, err := c.Commit(ctx, newVersion(1, fmt.Sprint(i), 3, i), 1); err != nil {
+			if _, _, err := c.Commit(ctx, newVersion(1, fmt.Sprint(i), 3, i), keepNewest(1)); err != nil {
 				t.Errorf("commit: %v", err)
 			}
 		})
 		wg.Go(func() {
-			_, _, err := c.Commit(ctx, newVersion(2, "f", 3, fmt.Sprint("nobody's ", i)), 1)
+			_, _, err := c.Commit(ctx, newVersion(2, "f", 3, fmt.Sprint("nobody's ", i)), keepNewest(1))
 			wantErr(t, "commit for nobody", err, store.ErrNoClient)
 		})
 		wg.Go(func() {
@@ -311,7 +368,7 @@ func testCancelled(t *testing.T, c store.Catalog) {
 	must(t, "add", c.AddClient(t.Context(), newClient(1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := c.Commit(ctx, newVersion(1, "f", 1, 1), 1)
+	_, _, err := c.Commit(ctx, newVersion(1, "f", 1, 1), keepNewest(1))
 	wantErr(t, "commit", err, context.Canceled)
 	_, err = c.Version(ctx, clientID(1), "f", 0)
 	wantErr(t, "find", err, context.Canceled)
@@ -328,7 +385,7 @@ func testCheckAndClose(t *testing.T, c store.Catalog) {
 			// Refused or done, but never stuck.
 			v := newVersion(1, fmt.Sprint(i), 1, i)
 			v.Created = v.Created.Add(time.Duration(i))
-			_, _, _ = c.Commit(t.Context(), v, 1)
+			_, _, _ = c.Commit(t.Context(), v, keepNewest(1))
 		})
 	}
 	must(t, "close", c.Close())
