@@ -132,7 +132,7 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 	if client.Suspended {
 		return nil, errSuspended
 	}
-	c.s.sessions.touch(client.ID)
+	c.s.sessions.touch(client.ID, gatewayOwner)
 	c.s.noteOf(&client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
 	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID), At: at}, nil
 }

@@ -33,8 +33,8 @@ func newSeldom() seldom {
 func (s *Server) noteError(id store.ClientID, detail string) {
 	s.seldom.errors.Do(func() {
 		a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail}
-		if sess, live := s.sessions.peek(id); live {
-			a.Client, a.Name = id, sess.name
+		if name, live := s.sessions.name(id); live {
+			a.Client, a.Name = id, name
 		}
 		s.note(a)
 	})
@@ -75,8 +75,8 @@ func (s *Server) LastActivity(ctx context.Context) (int64, error) {
 
 // nameOf is what a client is called, empty if that cannot be found out.
 func (s *Server) nameOf(ctx context.Context, id store.ClientID) string {
-	if sess, live := s.sessions.peek(id); live {
-		return sess.name
+	if name, live := s.sessions.name(id); live {
+		return name
 	}
 	client, err := s.cfg.Catalog.Client(ctx, id)
 	if err != nil {

@@ -131,7 +131,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	result := protocol.VerifyResult{Verified: true, Cksum: u.label.Cksum, Version: number}
 	us.mu.Lock()
 	us.forgetLocked(u)
-	file := fileName{u.client, u.name}
+	file := u.file()
 	us.committed[u.id] = commitment{file, result, time.Now()}
 	if !u.byID {
 		us.lastNamed[file] = u.id
@@ -150,12 +150,12 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 }
 
 // done finds what came of an upload that was lately committed.
-func (us *uploads) done(client store.ClientID, ref protocol.UploadRef) (protocol.VerifyResult, bool) {
+func (us *uploads) done(client store.ClientID, o owner, ref protocol.UploadRef) (protocol.VerifyResult, bool) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	id := store.UploadID(ref.Upload)
 	if !ref.ByID {
-		id = us.lastNamed[fileName{client, ref.Name}]
+		id = us.lastNamed[fileName{client, o, ref.Name}]
 	}
 	c, ok := us.committed[id]
 	return c.result, ok && c.file.client == client

@@ -31,17 +31,17 @@ type conn struct {
 	// Static after newConn.
 	s        *Server
 	nc       net.Conn
-	internal bool // the gateway's listener
+	internal bool  // the gateway's listener
+	number   owner // unlike any other connection's
 
 	idle atomic.Bool // waiting for a request
 
 	// Owned by serve.
 	r         *bufio.Reader
-	out       []byte            // the response being made
-	challenge []byte            // issued and not yet answered
-	key       *crypt.SessionKey // the last one taken on this connection
-	keyOf     store.ClientID    // whose key it is
-	proven    *store.ClientID   // who has proven to hold a session key
+	out       []byte          // the response being made
+	challenge []byte          // issued and not yet answered
+	holder    *store.ClientID // whose session key was taken on this connection
+	proven    *store.ClientID // who has proven to hold that key
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
@@ -61,7 +61,8 @@ type refusedPacket struct {
 }
 
 func newConn(s *Server, nc net.Conn, internal bool) *conn {
-	return &conn{s: s, nc: nc, internal: internal, r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
+	number := firstConn + owner(s.numbers.Add(1))
+	return &conn{s: s, nc: nc, internal: internal, number: number, r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
 }
 
 type countReads struct {
@@ -85,6 +86,7 @@ func (c *conn) wakeIfIdle() {
 
 func (c *conn) serve(ctx context.Context) {
 	defer c.nc.Close()
+	defer c.leave(ctx)
 	for {
 		h, err := c.readHeader()
 		if err == nil {
@@ -248,6 +250,11 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 	id := store.ClientID(h.Client)
 	if h.Code != protocol.CodeRegister && c.s.suspended.has(id) {
 		return nil, errSuspended
+	}
+	if h.Code.IsBase() {
+		if err := c.admitBase(ctx, h.Code, id); err != nil {
+			return nil, err
+		}
 	}
 	switch h.Code {
 	case protocol.CodeRegister:

@@ -129,12 +129,15 @@ func (p *player) step(s exchange.Step) {
 	}
 }
 
-// reader is the same client on a connection of its own, which may read back.
+// reader is the same client on another connection, which may read back.
 func (p *player) reader() *wire {
 	p.t.Helper()
-	v := p.w.another(p.core.public)
-	v.prove()
-	return v
+	client, err := p.core.catalog.Client(p.t.Context(), p.w.id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.w.name = client.Name
+	return p.w.beside(p.core.public)
 }
 
 // bytes are what an item stands for.

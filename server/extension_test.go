@@ -77,8 +77,7 @@ func TestUploadByID(t *testing.T) {
 	w.fails(&protocol.UploadPacket{Upload: id}, []byte{1}, protocol.StatusInvalid)
 
 	c.restart()
-	w = w.another(c.public)
-	w.prove() // the session lives on
+	w = w.beside(c.public)
 	var again protocol.UploadState
 	w.ask(&protocol.AskUpload{Ref: ref}, nil, &again)
 	if again.Received != 3 || int(again.Total) != n || fmt.Sprint(again.Missing) != fmt.Sprint(s.Missing) {

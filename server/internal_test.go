@@ -87,7 +87,7 @@ func TestSessionsFlush(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSessions(catalog, NewMasterKey(), func() time.Duration { return time.Minute }, slog.New(slog.DiscardHandler))
-	s.put(id, session{key: crypt.SessionKey{1}})
+	s.put(id, gatewayOwner, session{key: crypt.SessionKey{1}})
 	for _, tt := range []struct {
 		after time.Duration
 		live  int
@@ -100,7 +100,7 @@ func TestSessionsFlush(t *testing.T) {
 			t.Errorf("after %v: %d sessions, %d in the catalog, %v", tt.after, s.count(), len(live), err)
 		}
 	}
-	if _, ok := s.get(id); ok {
+	if _, ok := s.get(id, gatewayOwner); ok {
 		t.Error("an ended session is live")
 	}
 }
@@ -111,7 +111,7 @@ func TestNamedTwins(t *testing.T) {
 	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
 	s.settings.Store(&Settings{UploadTTL: time.Hour})
 	us := newUploads(s)
-	n := named{client: store.ClientID{1}, name: "f", original: 10, total: 2}
+	n := named{file: fileName{store.ClientID{1}, firstConn, "f"}, original: 10, total: 2}
 	find := func(number uint32) *upload {
 		u, err := us.named(t.Context(), n, number, session{})
 		if err != nil {

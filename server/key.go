@@ -29,11 +29,11 @@ func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol
 	if client.Name != name {
 		return nil, errWrongName
 	}
-	sess, err := c.s.setPublicKey(ctx, id, m.DER, false)
+	sess, err := c.s.setPublicKey(ctx, id, c.number, m.DER, false)
 	if err != nil {
 		return nil, err
 	}
-	c.tookKey(id, sess.key)
+	c.hold(id, sess)
 	return &protocol.KeyReceived{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
 }
 
@@ -63,24 +63,20 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 		}
 		return denied, nil
 	}
-	sess, err := c.s.newSession(ctx, id)
+	sess, err := c.s.newSession(ctx, id, c.number)
 	if err != nil {
 		return nil, err
 	}
-	c.tookKey(id, sess.key)
+	c.hold(id, sess)
 	c.s.noteOf(&client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
 	return &protocol.Reconnected{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
 }
-
-// tookKey remembers the key for a proof on this connection: another machine of
-// the same client may take a newer one in between.
-func (c *conn) tookKey(id store.ClientID, key crypt.SessionKey) { c.keyOf, c.key = id, &key }
 
 func (c *conn) setPublicKey(ctx context.Context, id store.ClientID, m *protocol.SetPublicKey) (protocol.Message, error) {
 	if _, err := c.s.client(ctx, id); err != nil {
 		return nil, err
 	}
-	sess, err := c.s.setPublicKey(ctx, id, m.DER, m.Replace)
+	sess, err := c.s.setPublicKey(ctx, id, gatewayOwner, m.DER, m.Replace)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +84,7 @@ func (c *conn) setPublicKey(ctx context.Context, id store.ClientID, m *protocol.
 }
 
 func (c *conn) newSession(ctx context.Context, id store.ClientID, _ *protocol.NewSession) (protocol.Message, error) {
-	sess, err := c.s.newSession(ctx, id)
+	sess, err := c.s.newSession(ctx, id, gatewayOwner)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +92,9 @@ func (c *conn) newSession(ctx context.Context, id store.ClientID, _ *protocol.Ne
 }
 
 // setPublicKey puts a key on record and begins a session. Another key than the
-// one on record is taken only if replace says that the account's owner asks.
-func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []byte, replace bool) (session, error) {
+// one on record is taken only if replace says that the account's owner asks;
+// sessions under the one before end.
+func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, field []byte, replace bool) (session, error) {
 	pub, der, err := crypt.ParsePublicKey(field)
 	if err != nil {
 		return session{}, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key: "+err.Error())
@@ -107,15 +104,20 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 	defer s.accounts.RUnlock()
 	var sess session
 	var card store.Client
+	var another bool
 	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
-		if client.PublicKey != nil && !replace {
+		another = false
+		if client.PublicKey != nil {
 			old, _, err := crypt.ParsePublicKey(client.PublicKey)
-			if err != nil || !old.Equal(pub) {
+			if another = err != nil || !old.Equal(pub); another && !replace {
 				return broken(protocol.RuleOtherKey, protocol.StatusForbidden, "another public key is on record; only the account's owner, signed in with the password, can replace it")
 			}
 		}
 		client.PublicKey, client.OAEPHash = der, hash.String()
-		if err := s.begin(client, &sess); err != nil {
+		if another {
+			client.SessionKey = nil
+		}
+		if err := s.begin(client, o, &sess); err != nil {
 			return err
 		}
 		card = *client
@@ -127,31 +129,40 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, field []by
 	if err := s.putCard(ctx, card); err != nil {
 		return session{}, err
 	}
-	s.sessions.put(id, sess)
+	if another {
+		s.sessions.end(id)
+	}
+	s.sessions.put(id, o, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
 	s.noteOf(&card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 
-// newSession gives the client a new session key.
-func (s *Server) newSession(ctx context.Context, id store.ClientID) (session, error) {
+// newSession gives an owner a new session key of the client's.
+func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (sess session, err error) {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
-	var sess session
-	_, err := s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, &sess) })
+	if o == gatewayOwner {
+		_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, o, &sess) })
+	} else {
+		var client store.Client
+		if client, err = s.cfg.Catalog.Client(ctx, id); err == nil {
+			err = s.begin(&client, o, &sess)
+		}
+	}
 	if errors.Is(err, store.ErrNoClient) {
 		return sess, failure(protocol.StatusUnauthenticated, "no such client")
 	}
 	if err != nil {
 		return sess, err
 	}
-	s.sessions.put(id, sess)
+	s.sessions.put(id, o, sess)
 	return sess, nil
 }
 
 // begin makes a session key for a client with a public key, and sets both
-// sess and the client's record.
-func (s *Server) begin(client *store.Client, sess *session) error {
+// sess and the client's record, which keeps the gateway's key alone.
+func (s *Server) begin(client *store.Client, o owner, sess *session) error {
 	if client.PublicKey == nil {
 		return errNoKey
 	}
@@ -160,7 +171,9 @@ func (s *Server) begin(client *store.Client, sess *session) error {
 		return err
 	}
 	*sess = made
-	client.SessionKey = s.cfg.MasterKey.seal(sess.key[:], client.ID[:])
+	if o == gatewayOwner {
+		client.SessionKey = s.cfg.MasterKey.seal(sess.key[:], client.ID[:])
+	}
 	client.LastSeen = time.Now()
 	return nil
 }
@@ -211,32 +224,30 @@ func (c *conn) prove(_ context.Context, id store.ClientID, m *protocol.Prove) (p
 	if challenge == nil {
 		return nil, failure(protocol.StatusConflict, "ask for a challenge first")
 	}
-	sess, ok := c.s.sessions.get(id)
-	proven := ok && (sess.key.VerifyProof(challenge, m.Proof[:]) ||
-		c.key != nil && c.keyOf == id && c.key.VerifyProof(challenge, m.Proof[:]))
-	if !proven {
-		return nil, failure(protocol.StatusUnauthenticated, "the proof is not of a session key of this client")
+	sess, live := c.s.sessions.get(id, c.number)
+	if !live || !sess.key.VerifyProof(challenge, m.Proof[:]) {
+		return nil, failure(protocol.StatusUnauthenticated, "the proof is not of the session key that this connection took for this client")
 	}
 	c.proven = &id
 	return &protocol.Done{}, nil
 }
 
 // authorize decides who is served extension requests: on the public listener
-// whoever has proven to hold a session key, on the internal one the gateway,
-// for any client.
+// whoever has proven to hold the session key that was taken on the same
+// connection, on the internal one the gateway, for any client.
 func (c *conn) authorize(ctx context.Context, h protocol.RequestHeader) error {
 	id := store.ClientID(h.Client)
 	if c.internal {
 		if _, err := c.s.client(ctx, id); err != nil {
 			return err
 		}
-		c.s.sessions.touch(id)
+		c.s.sessions.touch(id, gatewayOwner)
 		return nil
 	}
 	if c.proven == nil || *c.proven != id {
 		return failure(protocol.StatusUnauthenticated, "the connection has not proven to hold a session key of this client")
 	}
-	if _, live := c.s.sessions.get(id); !live {
+	if _, live := c.s.sessions.get(id, c.number); !live {
 		c.proven = nil
 		return failure(protocol.StatusNoSession, "the session has ended; reconnect")
 	}

@@ -41,15 +41,18 @@ func TestRestart(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.newClient("client")
 	small, large := content(60, 900), content(61, 300_000)
-	for name, plain := range map[string][]byte{"small": small, "large": large} {
-		w.write(bytes.Join(w.frames(name, plain, 70_000), nil))
-		w.expectFile(name, plain)
-	}
+	w.store("small", small, 70_000)
+	w.store("large", large, 70_000)
+	w.write(w.frames("unconfirmed", small, 1000)[0])
+	w.expectFile("unconfirmed", small)
 	c.restart()
 	w = w.another(c.public)
-	w.confirm("small")
-	w.confirm("large")
-	w.prove()
+	w.send(1029, field("unconfirmed")) // its connection has gone, and it with it
+	w.expectEmpty(1607)
+	w = w.beside(c.public)
+	if w.has("unconfirmed") != 0 {
+		t.Error("what nobody confirmed is there")
+	}
 	w.expectStored("small", small)
 	w.expectStored("large", large)
 	w.quiet()
@@ -74,8 +77,7 @@ func TestRebuild(t *testing.T) {
 	w.store("small", []byte("one"), 100)
 	w.store("small", []byte("two"), 100)
 	w.store("large", content(70, 200_000), 50_000)
-	w.write(w.frames("unconfirmed", nil, 100)[0])
-	w.expectFile("unconfirmed", nil)
+	w.leave("unconfirmed", nil)
 	m := &protocol.ListFiles{Limit: 100, AllVersions: true}
 	before := w.list(m)
 	c.stop()

@@ -3,15 +3,13 @@ package server
 import (
 	"coffer/protocol"
 	"coffer/protocol/crypt"
-	"coffer/store"
 	"context"
 	"errors"
 )
 
 // A named packet says which upload it belongs to by what it brings along.
 type named struct {
-	client   store.ClientID
-	name     string
+	file     fileName
 	wire     protocol.Field
 	original uint64
 	total    uint32
@@ -23,7 +21,7 @@ type named struct {
 func (s *Server) namedUpload(ctx context.Context, n named, number uint32, sess session) (*upload, error) {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
-	if _, live := s.sessions.get(n.client); !live {
+	if _, live := s.sessions.get(n.file.client, n.file.owner); !live {
 		return nil, failure(protocol.StatusNoSession, "the session has ended; reconnect")
 	}
 	return s.uploads.named(ctx, n, number, sess)
@@ -33,7 +31,7 @@ func (s *Server) namedUpload(ctx context.Context, n named, number uint32, sess s
 // beginning one where there is none, or where this is another file by the same
 // name: packet 1 a second time, another session key, other sizes.
 func (us *uploads) named(ctx context.Context, n named, number uint32, sess session) (*upload, error) {
-	key := fileName{n.client, n.name}
+	key := n.file
 	for {
 		us.mu.Lock()
 		old := us.byName[key]
@@ -41,7 +39,7 @@ func (us *uploads) named(ctx context.Context, n named, number uint32, sess sessi
 		if old != nil && old.takes(n, number, sess) {
 			return old, nil
 		}
-		u := us.newUpload(n.client, n.name, sess)
+		u := us.newUpload(n.file, sess)
 		u.wire, u.original, u.total, u.strict, u.first = n.wire, n.original, n.total, n.strict, number == 1
 		if old != nil {
 			u.attempts = old.wrongSoFar()

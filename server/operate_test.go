@@ -32,8 +32,7 @@ func TestSuspend(t *testing.T) {
 	id, up := w.begin(&protocol.BeginUpload{OriginalSize: uint64(len(plain)), Total: 2, Name: "half"})
 	packets := cut(encrypt(up.key, plain), 2_000_008)
 	w.packet(id, 1, false, packets[0])
-	idle, gateway, midway := w.another(c.public), w.another(c.internal), w.another(c.public)
-	midway.prove()
+	idle, gateway, midway := w.another(c.public), w.another(c.internal), w.beside(c.public)
 	// Half of a packet has come when the client is suspended.
 	frame := append(protocol.AppendRequest(nil, w.id, &protocol.UploadPacket{Upload: id, Number: 2}, uint32(len(packets[1]))), packets[1]...)
 	midway.write(frame[:1_000_000])
@@ -174,8 +173,7 @@ func TestTransfers(t *testing.T) {
 	if len(list) != 1 || list[0].Bytes != want.Bytes || list[0].Client != "ada" || list[0].Missing != 2 {
 		t.Errorf("after a restart: %+v", list)
 	}
-	w = w.another(c.public)
-	w.prove()
+	w = w.beside(c.public)
 	w.packet(id, 2, false, packets[1])
 	w.packet(id, 3, false, packets[2])
 	if list = c.srv.Transfers(); len(list) != 1 || list[0].State != "unconfirmed" || list[0].Bytes != list[0].Size {

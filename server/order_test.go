@@ -10,12 +10,17 @@ import (
 	"testing"
 
 	"coffer/protocol"
+	"coffer/server"
 )
 
-// Packets in any order, over any connections.
+// Packets in any order; and where a session belongs to the client and not to
+// its connection, over any of those.
+
+// anyConnection is the setting for that.
+func anyConnection(cfg *server.Config) { cfg.BaseSessions = server.PerClient }
 
 func TestOrder(t *testing.T) {
-	c := startCore(t, nil)
+	c := startCore(t, anyConnection)
 	shuffle := func(f [][]byte) {
 		rand.New(rand.NewPCG(1, 2)).Shuffle(len(f), func(i, j int) { f[i], f[j] = f[j], f[i] })
 	}
@@ -95,7 +100,7 @@ func TestOrderStartsOver(t *testing.T) {
 // A connection that hangs in the middle of a packet does not stop another that
 // brings the same packet.
 func TestOrderSteal(t *testing.T) {
-	c := startCore(t, nil)
+	c := startCore(t, anyConnection)
 	for _, size := range []int{3000, 500_000} {
 		for number := range 3 {
 			t.Run(fmt.Sprintf("%d bytes, packet %d", size, number+1), func(t *testing.T) {
@@ -122,7 +127,7 @@ func TestOrderSteal(t *testing.T) {
 
 // A cut connection costs the packet that it was in the middle of, no more.
 func TestOrderResume(t *testing.T) {
-	c := startCore(t, nil)
+	c := startCore(t, anyConnection)
 	for i, tt := range []struct{ size, packet int }{{3000, 700}, {450_000, 150_000}, {450_000, 40_000}} {
 		t.Run(fmt.Sprintf("%d in %d", tt.size, tt.packet), func(t *testing.T) {
 			w := c.proven(fmt.Sprint("client", i))
@@ -151,10 +156,10 @@ func TestOrderResume(t *testing.T) {
 // later one starts the file over: neither is refused, and one at least is told
 // that the file is there.
 func TestTwins(t *testing.T) {
-	c := startCore(t, nil)
+	c := startCore(t, anyConnection)
 	w := c.proven("client")
-	other := w.another(c.public)
-	other.prove()
+	other := w.beside(c.public)
+	w.key = other.key
 	for round := range 200 {
 		plain := content(uint64(round), 100_000)
 		frame := w.frames("f", plain, 1<<20)[0]

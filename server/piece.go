@@ -256,7 +256,7 @@ func (c *conn) openPacket(ctx context.Context, id store.ClientID, m *protocol.Op
 	if c.s.transfers.find(key) != nil {
 		return &protocol.Done{}, nil
 	}
-	u, err := c.s.uploads.find(id, protocol.UploadRef{ByID: true, Upload: m.Packet.Upload})
+	u, err := c.upload(id, protocol.UploadRef{ByID: true, Upload: m.Packet.Upload})
 	if err != nil {
 		return nil, err
 	}

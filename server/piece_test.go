@@ -39,8 +39,7 @@ func TestPieces(t *testing.T) {
 	plain := content(60, 1_500_000)
 	id, up := w.begin(&protocol.BeginUpload{OriginalSize: uint64(len(plain)), Total: 3, Name: "f"})
 	packets := cut(encrypt(up.key, plain), 500_010)
-	other := w.another(c.public)
-	other.prove()
+	other := w.beside(c.public)
 
 	// The third comes first, and the first two beside each other, piece by
 	// piece, over two connections.
@@ -205,8 +204,7 @@ func TestPiecesOverARestart(t *testing.T) {
 	second := w.open(id, 2, false, 120_000)
 	w.piece(second, packets[1], 0, 5000)
 	c.restart()
-	w = w.another(c.public)
-	w.prove()
+	w = w.beside(c.public)
 	w.fails(&protocol.PacketPiece{Transfer: second, Offset: 5000}, packets[1][5000:], protocol.StatusUnavailable)
 	if s := w.packet(id, 2, false, packets[1]); !s.Complete || s.Cksum != cksum.Sum(plain) {
 		t.Errorf("state: %+v", s)

@@ -192,7 +192,7 @@ func (us *uploads) fromPart(ctx context.Context, part store.Part, header []byte)
 	if err != nil {
 		return nil, err
 	}
-	u := us.newUpload(h.Client, h.Name, session{name: us.s.nameOf(ctx, h.Client), key: key, wrapped: h.WrappedKey, fingerprint: h.Fingerprint, oaep: hash})
+	u := us.newUpload(fileName{h.Client, gatewayOwner, h.Name}, session{name: us.s.nameOf(ctx, h.Client), key: key, wrapped: h.WrappedKey, fingerprint: h.Fingerprint, oaep: hash})
 	u.id, u.byID, u.format, u.original, u.total = id, h.ByID, h.Format, h.Original, h.Total
 	u.attempts, u.created, u.strict, u.part = h.Attempts, h.Created, h.Strict, part
 	copy(u.wire[:], h.Wire)
@@ -214,13 +214,14 @@ func (us *uploads) fromBlob(ctx context.Context, b store.StoredBlob) error {
 	if time.Since(b.Label.Received) > us.s.Settings().UploadTTL {
 		return us.s.cfg.Blobs.Remove(ctx, b.Ref)
 	}
+	// Connections have gone with the run, so that one by name is the gateway's.
 	// The key is not kept with the blob, so this one cannot be sent again.
-	u := us.newUpload(b.Label.Client, b.Label.Name, session{name: us.s.nameOf(ctx, b.Label.Client)})
+	u := us.newUpload(fileName{b.Label.Client, gatewayOwner, b.Label.Name}, session{name: us.s.nameOf(ctx, b.Label.Client)})
 	u.id, u.byID, u.strict, u.format = b.Label.Upload, b.Label.ByID, true, protocol.Format(b.Label.Format)
 	u.state, u.label, u.ref, u.created, u.changed = complete, b.Label, b.Ref, b.Label.Received, b.Label.Received
 	copy(u.wire[:], b.Label.WireName)
 	us.mu.Lock()
-	other := us.byName[fileName{u.client, u.name}]
+	other := us.byName[u.file()]
 	if !u.byID && other != nil && other.changed.After(u.changed) {
 		us.mu.Unlock()
 		return us.s.cfg.Blobs.Remove(ctx, b.Ref)

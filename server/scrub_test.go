@@ -71,8 +71,7 @@ func TestScrub(t *testing.T) {
 	w.store("small", []byte("in a pack"), 1000)
 	other.store("whole", content(130, 300_000), 50_000)
 	other.store("removed", content(131, 310_000), 50_000)
-	w.write(w.frames("unconfirmed", content(132, 100_000), 200_000)[0])
-	w.expect(1603)
+	w.leave("unconfirmed", content(132, 100_000))
 	c.stop()
 	if done, findings := c.scrub(server.ScrubOptions{}); !done.Sound() || done.Versions != 7 || len(findings) != 0 {
 		t.Errorf("before: %+v, %v", done, findings)

@@ -45,6 +45,7 @@ type Config struct {
 	MinVersionAge    time.Duration     // a version is not dropped for newer ones before they, and it, are so old
 	OAEPHash         string            // "auto", "sha256" or "sha1"
 	RegistrationOpen bool              // whether 1025 is served
+	BaseSessions     BaseSessions      // what a session key of the base protocol belongs to
 	LegacyCharset    encoding.Encoding // for names that are not UTF-8
 	Space            *Space            // nil: never full
 	Version          string            // of this build
@@ -70,6 +71,7 @@ func DefaultConfig() Config {
 		MinVersionAge:    7 * 24 * time.Hour,
 		OAEPHash:         "auto",
 		RegistrationOpen: true,
+		BaseSessions:     PerConnection,
 		ScrubInterval:    7 * 24 * time.Hour,
 		ScrubRate:        32 << 20,
 	}
@@ -110,6 +112,7 @@ type Server struct {
 	accounts sync.RWMutex
 
 	closing atomic.Bool
+	numbers atomic.Uint64 // of connections
 
 	mu    sync.Mutex // guards conns
 	conns map[*conn]struct{}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,8 +83,19 @@ func checkMasterKey(ctx context.Context, catalog store.Catalog, key MasterKey) e
 	return nil
 }
 
-// A session is a client's live session key and what lies with the files that
-// are encrypted under it.
+// An owner is who holds a session, and the uploads that are begun under it and
+// named by their file: one connection. A client id stands in every header, so
+// what one connection has must not be had by another that knows the id.
+type owner uint64
+
+const (
+	gatewayOwner owner = iota // the gateways, over whatever connection their calls come
+	clientOwner               // all connections of a client, if BaseSessions says so
+	firstConn                 // and from here on a connection each, by its number
+)
+
+// A session is a live session key of a client and what lies with the files
+// that are encrypted under it.
 type session struct {
 	name        string // the client's
 	key         crypt.SessionKey
@@ -91,7 +104,9 @@ type session struct {
 	oaep        crypt.OAEPHash
 }
 
-// sessions knows who has a live session key, and who was seen when.
+// sessions knows who holds a live session key, and which clients were seen
+// when. The gateway's sessions are in the catalog too, and live on with the
+// next run; a connection's end with it.
 type sessions struct {
 	catalog store.Catalog
 	master  MasterKey
@@ -99,8 +114,8 @@ type sessions struct {
 	log     *slog.Logger
 
 	mu   sync.Mutex
-	live map[store.ClientID]*liveSession
-	seen map[store.ClientID]time.Time // since the last flush, without a session
+	live map[store.ClientID]map[owner]*liveSession // no empty ones within
+	seen map[store.ClientID]time.Time              // since the last flush, without a session
 }
 
 type liveSession struct {
@@ -111,10 +126,10 @@ type liveSession struct {
 
 func newSessions(catalog store.Catalog, master MasterKey, ttl func() time.Duration, log *slog.Logger) *sessions {
 	return &sessions{catalog: catalog, master: master, ttl: ttl, log: log,
-		live: make(map[store.ClientID]*liveSession), seen: make(map[store.ClientID]time.Time)}
+		live: make(map[store.ClientID]map[owner]*liveSession), seen: make(map[store.ClientID]time.Time)}
 }
 
-// load takes up the sessions that were live when the server stopped.
+// load takes up the gateway's sessions that were live when the server stopped.
 func (s *sessions) load(ctx context.Context) error {
 	clients, err := s.catalog.Sessions(ctx)
 	if err != nil {
@@ -138,33 +153,55 @@ func (s *sessions) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%v: %w", c.ID, err)
 		}
-		s.live[c.ID] = &liveSession{used: c.LastSeen, written: true,
-			session: session{name: c.Name, key: key, wrapped: wrapped, fingerprint: crypt.Fingerprint(pub), oaep: hash}}
+		s.putLocked(c.ID, gatewayOwner, &liveSession{used: c.LastSeen, written: true,
+			session: session{name: c.Name, key: key, wrapped: wrapped, fingerprint: crypt.Fingerprint(pub), oaep: hash}})
 	}
 	return s.catalog.SawClients(ctx, ended)
 }
 
-// get returns the client's live session, and counts as its use.
-func (s *sessions) get(id store.ClientID) (session, bool) {
+// liveLocked is the owner's session with the client, nil if there is none or
+// it was not used for too long.
+func (s *sessions) liveLocked(id store.ClientID, o owner) *liveSession {
+	if l := s.live[id][o]; l != nil && time.Since(l.used) <= s.ttl() {
+		return l
+	}
+	return nil
+}
+
+func (s *sessions) putLocked(id store.ClientID, o owner, l *liveSession) {
+	if s.live[id] == nil {
+		s.live[id] = make(map[owner]*liveSession, 1)
+	}
+	s.live[id][o] = l
+}
+
+func (s *sessions) dropLocked(id store.ClientID, o owner) {
+	delete(s.live[id], o)
+	if len(s.live[id]) == 0 {
+		delete(s.live, id)
+	}
+}
+
+// get returns the session that an owner holds, and counts as its use.
+func (s *sessions) get(id store.ClientID, o owner) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, ok := s.live[id]
-	if !ok || time.Since(l.used) > s.ttl() {
+	l := s.liveLocked(id, o)
+	if l == nil {
 		return session{}, false
 	}
 	l.used, l.written = time.Now(), false
 	return l.session, true
 }
 
-// peek returns the client's live session, and does not count as its use.
-func (s *sessions) peek(id store.ClientID) (session, bool) {
+// name is what a client with a live session is called.
+func (s *sessions) name(id store.ClientID) (name string, live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, ok := s.live[id]
-	if !ok || time.Since(l.used) > s.ttl() {
-		return session{}, false
+	for _, l := range s.live[id] {
+		return l.name, true
 	}
-	return l.session, true
+	return "", false
 }
 
 // used is when a client was seen that the catalog may not know of yet, and
@@ -172,20 +209,45 @@ func (s *sessions) peek(id store.ClientID) (session, bool) {
 func (s *sessions) used(id store.ClientID) (at time.Time, live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl() {
-		return l.used, true
+	for o := range s.live[id] {
+		if l := s.liveLocked(id, o); l != nil {
+			at, live = later(at, l.used), true
+		}
 	}
-	return s.seen[id], false
+	if !live {
+		at = s.seen[id]
+	}
+	return at, live
 }
 
-// put makes sess the client's live session.
-func (s *sessions) put(id store.ClientID, sess session) {
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// put makes sess the session that an owner holds with the client. Those of
+// other owners stay as they are.
+func (s *sessions) put(id store.ClientID, o owner, sess session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live[id] = &liveSession{session: sess, used: time.Now()}
+	s.putLocked(id, o, &liveSession{session: sess, used: time.Now()})
 }
 
-// end forgets a client that is no more.
+// release ends the session of one owner.
+func (s *sessions) release(id store.ClientID, o owner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.live[id][o]; l != nil {
+		if !l.written {
+			s.seen[id] = later(s.seen[id], l.used)
+		}
+		s.dropLocked(id, o)
+	}
+}
+
+// end ends all sessions of a client, and forgets when it was seen.
 func (s *sessions) end(id store.ClientID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,18 +255,19 @@ func (s *sessions) end(id store.ClientID) {
 	delete(s.seen, id)
 }
 
-// touch notes that the client was seen.
-func (s *sessions) touch(id store.ClientID) {
+// touch notes that the client was seen, and counts as the use of the owner's
+// session if there is one.
+func (s *sessions) touch(id store.ClientID, o owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, ok := s.live[id]; ok && time.Since(l.used) <= s.ttl() {
+	if l := s.liveLocked(id, o); l != nil {
 		l.used, l.written = time.Now(), false
 	} else {
 		s.seen[id] = time.Now()
 	}
 }
 
-// count is the number of live sessions.
+// count is the number of clients with a live session.
 func (s *sessions) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,24 +278,31 @@ func (s *sessions) count() int {
 // used for too long.
 func (s *sessions) flush(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
-	var seen []store.Seen
-	for id, l := range s.live {
-		ended := now.Sub(l.used) > s.ttl()
-		if ended {
-			delete(s.live, id)
-		}
-		if ended || !l.written {
-			seen = append(seen, store.Seen{ID: id, At: l.used, Ended: ended})
-			l.written = true
+	due := make(map[store.ClientID]store.Seen, len(s.seen))
+	saw := func(id store.ClientID, at time.Time, ended bool) {
+		one := due[id]
+		due[id] = store.Seen{ID: id, At: later(one.At, at), Ended: one.Ended || ended}
+	}
+	for id, held := range s.live {
+		for o, l := range held {
+			over := now.Sub(l.used) > s.ttl()
+			if over {
+				s.dropLocked(id, o)
+			}
+			// Only the gateway's is in the catalog.
+			if ended := over && o == gatewayOwner; ended || !l.written {
+				saw(id, l.used, ended)
+				l.written = true
+			}
 		}
 	}
 	for id, at := range s.seen {
-		seen = append(seen, store.Seen{ID: id, At: at})
+		saw(id, at, false)
 	}
 	clear(s.seen)
 	s.mu.Unlock()
-	if len(seen) == 0 {
+	if len(due) == 0 {
 		return nil
 	}
-	return s.catalog.SawClients(ctx, seen)
+	return s.catalog.SawClients(ctx, slices.Collect(maps.Values(due)))
 }

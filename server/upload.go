@@ -25,7 +25,7 @@ func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.Send
 		// Replaced by a new beginning of the file, or refused before.
 		return nil, errSilent
 	case err != nil:
-		sess, _ := c.s.sessions.get(id)
+		sess, _ := c.s.sessions.get(id, c.baseOwner())
 		c.refused = refusedPacket{id, sess.key, m.Name, m.Number}
 		return nil, err
 	case !completed:
@@ -42,7 +42,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	if err != nil {
 		return nil, false, err
 	}
-	sess, live := c.s.sessions.get(id)
+	sess, live := c.s.sessions.get(id, c.baseOwner())
 	if c.refused.client == id && c.refused.key == sess.key && c.refused.name == m.Name && m.Number > c.refused.number && m.Number > 1 {
 		return nil, false, errSilent
 	}
@@ -51,11 +51,11 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	case !live:
 		return nil, false, broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 	case m.Number == 0:
-		return nil, false, errors.Join(errPacketZero, c.s.uploads.dropNamed(ctx, id, name))
+		return nil, false, errors.Join(errPacketZero, c.s.uploads.dropNamed(ctx, fileName{id, c.baseOwner(), name}))
 	case m.Total == 0:
-		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, id, name))
+		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, fileName{id, c.baseOwner(), name}))
 	}
-	u, err := c.s.namedUpload(ctx, named{client: id, name: name, wire: m.Name,
+	u, err := c.s.namedUpload(ctx, named{file: fileName{id, c.baseOwner(), name}, wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err
@@ -91,7 +91,7 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	if err != nil {
 		return nil, err
 	}
-	u := c.s.uploads.newUpload(id, m.Name, sess)
+	u := c.s.uploads.newUpload(fileName{id, c.namedOwner(), m.Name}, sess)
 	u.wire, u.byID, u.strict, u.format, u.original, u.total = field, true, true, m.Format, m.OriginalSize, m.Total
 	if err := c.s.uploads.add(u); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func tooMany(total uint32, original uint64) bool {
 func (s *Server) maxContent() uint32 { return s.cfg.MaxPacket - 1<<10 }
 
 func (c *conn) uploadPacket(ctx context.Context, id store.ClientID, m *protocol.UploadPacket, content *payload) (protocol.Message, error) {
-	u, err := c.s.uploads.find(id, protocol.UploadRef{ByID: true, Upload: m.Upload})
+	u, err := c.upload(id, protocol.UploadRef{ByID: true, Upload: m.Upload})
 	if err != nil {
 		return nil, err
 	}
@@ -149,16 +149,22 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 	case tooMany(m.Total, m.OriginalSize):
 		return nil, errTotal
 	}
-	sess, live := c.s.sessions.get(id)
+	sess, live := c.s.sessions.get(id, c.namedOwner())
 	if !live {
 		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	return c.s.namedUpload(ctx, named{client: id, name: name, wire: m.Name,
+	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 
+// upload finds the upload that a request means: by its id any of the client's,
+// by its file name one of those that are this connection's, or the gateway's.
+func (c *conn) upload(id store.ClientID, ref protocol.UploadRef) (*upload, error) {
+	return c.s.uploads.find(id, c.namedOwner(), ref)
+}
+
 func (c *conn) askUpload(ctx context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {
-	u, err := c.s.uploads.find(id, m.Ref)
+	u, err := c.upload(id, m.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +172,7 @@ func (c *conn) askUpload(ctx context.Context, id store.ClientID, m *protocol.Ask
 }
 
 func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.CancelUpload) (protocol.Message, error) {
-	u, err := c.s.uploads.find(id, m.Ref)
+	u, err := c.upload(id, m.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +184,9 @@ func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.
 func (c *conn) listUploads(_ context.Context, id store.ClientID, _ *protocol.ListUploads) (protocol.Message, error) {
 	list := &protocol.UploadList{}
 	for _, u := range c.s.uploads.of(id) {
+		if !u.byID && u.owner != c.namedOwner() {
+			continue
+		}
 		list.Uploads = append(list.Uploads, *u.status(false))
 	}
 	slices.SortFunc(list.Uploads, func(a, b protocol.UploadState) int { return time.Time.Compare(a.Created, b.Created) })

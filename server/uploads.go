@@ -21,16 +21,22 @@ type uploads struct {
 	// mu is taken after an upload's own, never before.
 	mu        sync.Mutex
 	byID      map[store.UploadID]*upload
-	byName    map[fileName]*upload // those named by client and file name
+	byName    map[fileName]*upload           // those named by their file
+	ofConn    map[owner]map[*upload]struct{} // of these, those of a connection
 	count     map[store.ClientID]int
 	committed map[store.UploadID]commitment // lately, to answer a repeated question
 	lastNamed map[fileName]store.UploadID   // which of them bore a name
 }
 
+// A fileName names an upload by its file. Owners are apart: what one has begun,
+// no other finds.
 type fileName struct {
 	client store.ClientID
+	owner  owner
 	name   string
 }
+
+func (u *upload) file() fileName { return fileName{u.client, u.owner, u.name} }
 
 // A commitment is what came of an upload.
 type commitment struct {
@@ -44,7 +50,8 @@ const rememberCommits = 10 * time.Minute
 
 func newUploads(s *Server) *uploads {
 	return &uploads{s: s, byID: make(map[store.UploadID]*upload), byName: make(map[fileName]*upload),
-		count: make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
+		ofConn: make(map[owner]map[*upload]struct{}),
+		count:  make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
 		lastNamed: make(map[fileName]store.UploadID)}
 }
 
@@ -62,8 +69,14 @@ func (us *uploads) addLocked(u *upload) error {
 	us.count[u.client]++
 	us.byID[u.id] = u
 	if !u.byID {
-		us.byName[fileName{u.client, u.name}] = u
-		delete(us.lastNamed, fileName{u.client, u.name})
+		us.byName[u.file()] = u
+		delete(us.lastNamed, u.file())
+		if u.owner >= firstConn {
+			if us.ofConn[u.owner] == nil {
+				us.ofConn[u.owner] = make(map[*upload]struct{}, 1)
+			}
+			us.ofConn[u.owner][u] = struct{}{}
+		}
 	}
 	return nil
 }
@@ -80,19 +93,24 @@ func (us *uploads) forgetLocked(u *upload) {
 		return
 	}
 	delete(us.byID, u.id)
-	if key := (fileName{u.client, u.name}); us.byName[key] == u {
-		delete(us.byName, key)
+	if us.byName[u.file()] == u {
+		delete(us.byName, u.file())
+	}
+	if mine := us.ofConn[u.owner]; mine != nil {
+		if delete(mine, u); len(mine) == 0 {
+			delete(us.ofConn, u.owner)
+		}
 	}
 	if us.count[u.client]--; us.count[u.client] == 0 {
 		delete(us.count, u.client)
 	}
 }
 
-// find finds a client's upload by its id or by its file name.
-func (us *uploads) find(client store.ClientID, ref protocol.UploadRef) (*upload, error) {
+// find finds a client's upload by its id, or an owner's by its file name.
+func (us *uploads) find(client store.ClientID, o owner, ref protocol.UploadRef) (*upload, error) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	u := us.byName[fileName{client, ref.Name}]
+	u := us.byName[fileName{client, o, ref.Name}]
 	if ref.ByID {
 		u = us.byID[store.UploadID(ref.Upload)]
 	}
@@ -102,14 +120,30 @@ func (us *uploads) find(client store.ClientID, ref protocol.UploadRef) (*upload,
 	return u, nil
 }
 
-// dropNamed drops the upload that a client named so, if there is one.
-func (us *uploads) dropNamed(ctx context.Context, client store.ClientID, name string) error {
-	u, err := us.find(client, protocol.UploadRef{Name: name})
+// dropNamed drops the upload that is named so, if there is one.
+func (us *uploads) dropNamed(ctx context.Context, file fileName) error {
+	u, err := us.find(file.client, file.owner, protocol.UploadRef{Name: file.name})
 	if err != nil {
 		return nil
 	}
 	us.forget(u)
 	return u.drop(ctx)
+}
+
+// dropOwned drops what a connection leaves behind as it closes.
+func (us *uploads) dropOwned(ctx context.Context, o owner) {
+	us.mu.Lock()
+	left := slices.Collect(maps.Keys(us.ofConn[o]))
+	for _, u := range left {
+		us.forgetLocked(u)
+	}
+	us.mu.Unlock()
+	for _, u := range left {
+		if err := u.drop(ctx); err != nil {
+			us.s.log.Error("cannot remove what a closed connection had sent", "upload", u.id, "error", err)
+		}
+		us.s.noteDropped(u, store.OutcomeWarning, "its connection closed before it was confirmed")
+	}
 }
 
 // of lists a client's uploads.
@@ -142,8 +176,8 @@ func (us *uploads) countOf(client store.ClientID) int {
 	return us.count[client]
 }
 
-func (us *uploads) newUpload(client store.ClientID, name string, sess session) *upload {
-	u := &upload{s: us.s, client: client, name: name, session: sess, created: time.Now(),
+func (us *uploads) newUpload(file fileName, sess session) *upload {
+	u := &upload{s: us.s, client: file.client, owner: file.owner, name: file.name, session: sess, created: time.Now(),
 		next: 1, stream: newStream(sess.key), waiting: make(map[uint32]region)}
 	u.changed = u.created
 	u.unplaceLocked()

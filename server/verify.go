@@ -14,9 +14,9 @@ func (c *conn) checksumOK(ctx context.Context, id store.ClientID, m *protocol.Ch
 		return nil, err
 	}
 	ack := &protocol.Acknowledged{Client: protocol.ClientID(id)}
-	u, err := c.s.uploads.find(id, ref)
+	u, err := c.s.uploads.find(id, c.baseOwner(), ref)
 	if err != nil {
-		if _, done := c.s.uploads.done(id, ref); done {
+		if _, done := c.s.uploads.done(id, c.baseOwner(), ref); done {
 			return ack, nil
 		}
 		return nil, err
@@ -34,7 +34,7 @@ func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol
 	if err != nil {
 		return nil, err
 	}
-	if u, err := c.s.uploads.find(id, ref); err == nil {
+	if u, err := c.s.uploads.find(id, c.baseOwner(), ref); err == nil {
 		left, err := u.again(ctx)
 		if err != nil && !errors.Is(err, errGone) {
 			return nil, err
@@ -54,7 +54,7 @@ func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protoco
 		return nil, err
 	}
 	c.failed(errClientChecksum)
-	if u, err := c.s.uploads.find(id, ref); err == nil {
+	if u, err := c.s.uploads.find(id, c.baseOwner(), ref); err == nil {
 		c.s.uploads.forget(u)
 		if err := u.drop(ctx); err != nil {
 			return nil, err
@@ -65,25 +65,25 @@ func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protoco
 	return &protocol.Acknowledged{Client: protocol.ClientID(id)}, nil
 }
 
-// baseUpload names the upload that a base client means.
+// baseUpload names the upload that a base client means. No session is needed
+// to have one: what is found is what was sent on the same connection.
 func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protocol.Field) (protocol.UploadRef, error) {
 	name, err := c.s.text(field)
 	if err != nil {
 		return protocol.UploadRef{}, err
 	}
-	if _, live := c.s.sessions.get(id); !live {
+	if _, live := c.s.sessions.get(id, c.baseOwner()); !live {
 		if _, err := c.s.client(ctx, id); err != nil {
 			return protocol.UploadRef{}, err
 		}
-		c.s.sessions.touch(id)
 	}
 	return protocol.UploadRef{Name: name}, nil
 }
 
 func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.VerifyUpload) (protocol.Message, error) {
-	u, err := c.s.uploads.find(id, m.Ref)
+	u, err := c.upload(id, m.Ref)
 	if err != nil {
-		if result, done := c.s.uploads.done(id, m.Ref); done && result.Cksum == m.Cksum {
+		if result, done := c.s.uploads.done(id, c.namedOwner(), m.Ref); done && result.Cksum == m.Cksum {
 			return &result, nil
 		}
 		return nil, err

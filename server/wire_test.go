@@ -55,6 +55,16 @@ func (w *wire) another(addr string) *wire {
 	return &v
 }
 
+// beside is the same client on one more connection, on which it has taken a
+// session key and proven it.
+func (w *wire) beside(addr string) *wire {
+	w.t.Helper()
+	v := w.another(addr)
+	v.reconnect()
+	v.prove()
+	return v
+}
+
 func privateKey(t testing.TB, name string) *rsa.PrivateKey {
 	t.Helper()
 	text, err := os.ReadFile("testdata/" + name + ".key.pem")
@@ -336,6 +346,15 @@ func (w *wire) store(name string, plain []byte, packetSize int) {
 	w.confirm(name)
 }
 
+// leave sends a file, all of it, and does not confirm it.
+func (w *wire) leave(name string, plain []byte) {
+	w.t.Helper()
+	id, up := w.begin(&protocol.BeginUpload{OriginalSize: uint64(len(plain)), Total: 1, Name: name})
+	if s := w.packet(id, 1, false, encrypt(up.key, plain)); !s.Complete {
+		w.t.Fatalf("%s: %+v", name, s)
+	}
+}
+
 func (w *wire) request(m protocol.Message, content []byte) {
 	w.t.Helper()
 	w.write(append(protocol.AppendRequest(nil, w.id, m, uint32(len(content))), content...))
@@ -382,8 +401,10 @@ func (w *wire) prove() {
 	w.t.Helper()
 	var issued protocol.ChallengeIssued
 	w.ask(&protocol.Challenge{}, nil, &issued)
-	w.done(&protocol.Prove{Proof: crypt.SessionKey(w.key).Proof(issued.Challenge[:])})
+	w.done(&protocol.Prove{Proof: proofOf(w.key, issued.Challenge[:])})
 }
+
+func proofOf(key [32]byte, challenge []byte) [32]byte { return crypt.SessionKey(key).Proof(challenge) }
 
 // fetch reads back a version through the wire; 0 is the newest.
 func (w *wire) fetch(name string, version uint32) []byte {

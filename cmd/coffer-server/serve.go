@@ -44,6 +44,7 @@ type serveCmd struct {
 	MinVersionAge  time.Duration    `help:"Whatever --keep-versions says, a version stays until it, and as many newer ones, have stood for so long; 0 is no time." default:"168h"`
 	OAEPHash       string           `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto"`
 	Registration   string           `help:"Whether new clients may register." enum:"open,closed" default:"open"`
+	BaseSessions   string           `help:"What a session key of the base protocol belongs to: the connection that it was given on, or the client, on whatever connection." enum:"connection,client" default:"connection"`
 	LegacyCharset  string           `help:"Charset of names that are not UTF-8." default:"windows-1252"`
 	MinFree        program.ByteSize `help:"Free space below which new uploads are refused." default:"1GiB"`
 	ConsoleHost    []string         `help:"Names that the console is asked by, apart from localhost and its address." placeholder:"NAME"`
@@ -116,6 +117,7 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	cfg.MaxPacket = uint32(min(cmd.MaxPacket, protocol.MaxPayload))
 	cfg.MinRate = int(cmd.MinRate)
 	cfg.OAEPHash, cfg.RegistrationOpen = cmd.OAEPHash, cmd.Registration == "open"
+	cfg.BaseSessions = server.BaseSessions(cmd.BaseSessions)
 	cfg.LegacyCharset, cfg.Version, cfg.LogLevel = charset, version, level
 	cfg.ScrubInterval, cfg.ScrubRate, cfg.BackupDir = cmd.ScrubInterval, int(cmd.ScrubRate), d.path(backupsName)
 	s, err := server.New(ctx, cfg)

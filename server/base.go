@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+// BaseSessions says what a session key of the base protocol belongs to.
+type BaseSessions string
+
+// What there is to choose from.
+const (
+	// PerConnection: to the connection that it was given on. Whoever knows a
+	// client's id, which stands in every header, can do nothing with it on
+	// another one.
+	PerConnection BaseSessions = "connection"
+	// PerClient: to the client, on whatever connection its id comes, for a
+	// client that does not take a key on each connection. Whoever knows the id
+	// can then send, confirm and disturb in its name.
+	PerClient BaseSessions = "client"
+)
+
+// admitBase decides whether a client's base request is served. It is the one
+// place that does: each request comes by here before it is read.
+func (c *conn) admitBase(_ context.Context, code protocol.Code, _ store.ClientID) error {
+	switch code {
+	case protocol.CodeRegister, protocol.CodeReconnect:
+		return nil // the one has no id yet, the other may lead to a proof
+	}
+	return nil
+}
+
+// baseOwner is whose the session and the uploads of base requests are.
+func (c *conn) baseOwner() owner {
+	if c.s.cfg.BaseSessions == PerClient {
+		return clientOwner
+	}
+	return c.number
+}
+
+// namedOwner is whose the uploads are that a request names by their file.
+func (c *conn) namedOwner() owner {
+	if c.internal {
+		return gatewayOwner
+	}
+	return c.baseOwner()
+}
+
+// hold notes the session key that was taken on this connection, which ends
+// what the connection held before for another client.
+func (c *conn) hold(id store.ClientID, sess session) {
+	if c.holder != nil && *c.holder != id {
+		c.s.sessions.release(*c.holder, c.number)
+	}
+	c.holder = &id
+	if o := c.baseOwner(); o != c.number {
+		c.s.sessions.put(id, o, sess)
+	}
+}
+
+// leave ends what belongs to the connection: its session, and the uploads that
+// nobody else can go on with.
+func (c *conn) leave(ctx context.Context) {
+	if c.holder != nil {
+		c.s.sessions.release(*c.holder, c.number)
+	}
+	c.s.uploads.dropOwned(context.WithoutCancel(ctx), c.number)
+}

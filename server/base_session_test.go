@@ -1,0 +1,231 @@
+package server_test
+
+import (
+	"bytes"
+	"testing"
+
+	"coffer/protocol"
+	"coffer/server"
+)
+
+// A client id stands in every header. What follows is what somebody who knows
+// it, the name and a file's name, has tried on a connection of his own.
+
+// stranger knows a client's id and name, and has a session with it whose key
+// he cannot unwrap.
+func (w *wire) stranger(addr string) *wire {
+	w.t.Helper()
+	v := w.another(addr)
+	v.priv, v.key = nil, [32]byte{}
+	v.send(1027, field(w.name))
+	v.expect(1605)
+	return v
+}
+
+// What one connection recorded of another is of no use to it: neither the
+// padding nor the checksum of anything is told.
+func TestStrangerLearnsNothing(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	plain := []byte("the PIN is 4711, and nobody else may know")
+	recorded := encrypt(w.key, plain)
+	w.store("diary", plain, 1000)
+	for _, v := range []*wire{w.another(c.public), w.stranger(c.public)} {
+		v.write(w.packetFrame("probe", len(recorded), len(plain), 1, 1, recorded))
+		v.expectEmpty(1607)
+	}
+	w.store("diary", plain, 1000)
+}
+
+// Nothing that a stranger sends is seen by the owner's upload.
+func TestStrangerDisturbsNothing(t *testing.T) {
+	plain := content(21, 3000)
+	for _, tt := range []struct {
+		name string
+		do   func(t *testing.T, c *core, w *wire, frames [][]byte)
+	}{
+		{"1027", func(t *testing.T, c *core, w *wire, _ [][]byte) { w.stranger(c.public) }},
+		{"1031", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			v := w.stranger(c.public)
+			v.send(1031, field("f"))
+			v.expectID(1604)
+		}},
+		{"1030", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			v := w.stranger(c.public)
+			v.send(1030, field("f"))
+			v.expectID(1604)
+		}},
+		{"1029", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			v := w.stranger(c.public)
+			v.send(1029, field("f"))
+			v.expectEmpty(1607)
+		}},
+		{"packet 1 without a session", func(t *testing.T, c *core, w *wire, frames [][]byte) {
+			v := w.another(c.public)
+			v.write(frames[0])
+			v.expectEmpty(1607)
+		}},
+		{"packet 1", func(t *testing.T, c *core, w *wire, frames [][]byte) {
+			v := w.stranger(c.public)
+			v.write(frames[0])
+			v.quiet()
+		}},
+		{"packet 3 with other content", func(t *testing.T, c *core, w *wire, frames [][]byte) {
+			v := w.stranger(c.public)
+			f := bytes.Clone(frames[2])
+			f[len(f)-1] ^= 1
+			v.write(f)
+			v.quiet()
+		}},
+		{"packet 0", func(t *testing.T, c *core, w *wire, frames [][]byte) {
+			v := w.stranger(c.public)
+			f := bytes.Clone(frames[2])
+			f[23+8] = 0
+			v.write(f)
+			v.expectEmpty(1607)
+		}},
+		{"another key", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			v := w.another(c.public)
+			v.send(1026, field(w.name), publicDER(t, key17))
+			v.expectEmpty(1607)
+		}},
+		{"the same key again", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			v := w.another(c.public)
+			v.send(1026, field(w.name), publicDER(t, key1024))
+			v.expect(1602)
+		}},
+		{"a session of the gateway's", func(t *testing.T, c *core, w *wire, _ [][]byte) {
+			w.another(c.internal).ask(&protocol.NewSession{}, nil, &protocol.SessionKeyIssued{})
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := startCore(t, nil)
+			w := c.proven("ada")
+			w.t = t
+			frames := w.frames("f", plain, 1000)
+			w.write(frames[0])
+			w.write(frames[2])
+			w.quiet()
+			tt.do(t, c, w, frames)
+			w.write(bytes.Join([][]byte{frames[1], frames[3]}, nil))
+			w.expectFile("f", plain)
+			tt.do(t, c, w, frames)
+			w.confirm("f")
+			if n := w.has("f"); n != 1 {
+				t.Errorf("%d versions", n)
+			}
+			w.expectStored("f", plain)
+		})
+	}
+}
+
+// Extensions are proven with the key of the same connection alone.
+func TestProofIsOfTheOwnKey(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("ada")
+	challenge := func(v *wire) []byte {
+		var issued protocol.ChallengeIssued
+		v.ask(&protocol.Challenge{}, nil, &issued)
+		return issued.Challenge[:]
+	}
+	for name, v := range map[string]*wire{"none": w.another(c.public), "one that cannot be unwrapped": w.stranger(c.public)} {
+		v.key = w.key
+		v.fails(&protocol.Prove{Proof: proofOf(w.key, challenge(v))}, nil, protocol.StatusUnauthenticated)
+		v.fails(listAll(), nil, protocol.StatusUnauthenticated)
+		if t.Failed() {
+			t.Fatalf("a connection with %s", name)
+		}
+	}
+	// Nor with the gateway's, which the owner of the key can unwrap.
+	var issued protocol.SessionKeyIssued
+	w.another(c.internal).ask(&protocol.NewSession{}, nil, &issued)
+	v := w.another(c.public)
+	v.setKey(issued.WrappedKey)
+	v.fails(&protocol.Prove{Proof: proofOf(v.key, challenge(v))}, nil, protocol.StatusUnauthenticated)
+	v.write(v.frames("f", []byte("x"), 100)[0])
+	v.expectEmpty(1607)
+	w.list(listAll())
+}
+
+// The gateway's named uploads, and those of a connection, never meet.
+func TestGatewayAndWireAreApart(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("ada")
+	plain := content(22, 2000)
+	w.write(w.frames("f", plain, 1000)[0])
+	w.quiet()
+	g := w.another(c.internal)
+	ref := protocol.UploadRef{Name: "f"}
+	g.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	g.fails(&protocol.CancelUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	var list protocol.UploadList
+	if g.ask(&protocol.ListUploads{}, nil, &list); len(list.Uploads) != 0 {
+		t.Errorf("the gateway sees %+v", list.Uploads)
+	}
+	v := w.beside(c.public)
+	v.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	w.ask(&protocol.AskUpload{Ref: ref}, nil, &protocol.UploadState{})
+	w.write(bytes.Join(w.frames("f", plain, 1000)[1:], nil))
+	w.expectFile("f", plain)
+	g.fails(&protocol.VerifyUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	w.confirm("f")
+}
+
+// What a connection has sent goes with it.
+func TestUploadsEndWithTheirConnection(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	plain := content(23, 300_000)
+	frames := w.frames("f", plain, 100_000)
+	w.write(bytes.Join([][]byte{frames[0], frames[2]}, nil))
+	w.write(bytes.Join(w.frames("g", plain, 100_000), nil))
+	w.expectFile("g", plain)
+	w.nc.Close()
+	eventually(t, "they are gone", func() bool { return c.srv.Status(t.Context()).Uploads == 0 })
+	if info, err := c.srv.Client(t.Context(), "ada"); err != nil || info.InSession {
+		t.Errorf("%+v, %v", info, err)
+	}
+	v := w.another(c.public)
+	v.reconnect()
+	v.send(1029, field("g"))
+	v.expectEmpty(1607)
+	v.store("f", plain, 100_000)
+}
+
+// Taking another key starts the file over, on this connection as on any.
+func TestAnotherClientOnTheConnection(t *testing.T) {
+	c := startCore(t, nil)
+	w, other := c.newClient("ada"), c.newClient("bob")
+	other.nc = w.nc
+	other.reconnect()
+	w.write(w.frames("f", []byte("x"), 100)[0])
+	w.expectEmpty(1607) // the connection is bob's now
+	other.store("f", []byte("x"), 100)
+	w.reconnect()
+	w.store("f", []byte("y"), 100)
+}
+
+// With --base-sessions=client, packets come over any connection of the client.
+func TestSessionsPerClient(t *testing.T) {
+	c := startCore(t, func(cfg *server.Config) { cfg.BaseSessions = server.PerClient })
+	w := c.newClient("ada")
+	plain := content(24, 3000)
+	frames := w.frames("f", plain, 1000)
+	for _, f := range frames[:len(frames)-1] {
+		v := w.another(c.public)
+		v.write(f)
+		v.quiet()
+		v.nc.Close()
+	}
+	v := w.another(c.public)
+	v.write(frames[len(frames)-1])
+	v.expectFile("f", plain)
+	w.another(c.public).confirm("f")
+	// A proof is of the connection's own key all the same.
+	x := w.another(c.public)
+	var issued protocol.ChallengeIssued
+	x.ask(&protocol.Challenge{}, nil, &issued)
+	x.fails(&protocol.Prove{Proof: proofOf(w.key, issued.Challenge[:])}, nil, protocol.StatusUnauthenticated)
+	r := w.beside(c.public)
+	r.expectStored("f", plain)
+}
