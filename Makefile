@@ -45,7 +45,7 @@ $(WEB): $(WEB_MODULES) $(WEB_SOURCES)
 run: build ## build, and run core and gateway until Ctrl-C
 	@exec scripts/run
 
-test: tools check build cpp-test ## all tests, with the race detector, and a little fuzzing
+test: tools lint build cpp-test ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 ifdef NPM
@@ -73,7 +73,7 @@ bench: build cpp ## ratios of the whole system, then benchmarks with allocations
 	$(GO) run ./internal/bench
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
-lint: check ## check, and staticcheck
+lint: check ## check, and staticcheck: part of make test
 	$(TOOL) staticcheck ./...
 
 soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 500,000 made-up calls, 5 GiB through each proxy, a release for every system, a minute of fuzzing each
