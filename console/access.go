@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -26,10 +27,8 @@ import (
 
 const (
 	cookieName = "coffer_console"
-	// A session ends after so long without a call, and its cookie is made anew
-	// once it is older than the other.
-	sessionTTL   = 24 * time.Hour
-	sessionFresh = time.Hour
+	// A session ends this long after its sign-in, however busy it was.
+	sessionTTL = 12 * time.Hour
 )
 
 // A Token is what the operator proves themselves with.
@@ -38,26 +37,38 @@ type Token [32]byte
 // text is the token as a person passes it on.
 func (t Token) text() string { return hex.EncodeToString(t[:]) }
 
+// ended knows the sessions that were signed out of. It outlives the process.
+type ended interface {
+	EndConsoleSession(ctx context.Context, id [16]byte, expires time.Time) error
+	ConsoleSessionEnded(id [16]byte) bool
+}
+
 // access decides who may come in. A cookie says until when it is good, under a
 // key that is derived from the token: sessions outlive the process, so that a
 // page goes on where it was after a restart, and end with the token.
 type access struct {
 	token string
 	key   []byte
+	ended ended
 	wrong *rate.Limiter // answers to wrong tokens
 
-	mu      sync.Mutex
-	revoked map[nonce]time.Time // sessions that were signed out of, until they would end; guarded by mu
+	mu   sync.Mutex
+	busy map[nonce]map[*call]struct{} // calls under way of each session; guarded by mu
 }
 
+// A nonce tells sessions apart.
 type nonce [16]byte
 
-func newAccess(t Token) (*access, error) {
-	key, err := hkdf.Key(sha256.New, t[:], nil, "coffer console session", sha256.Size)
+// A call is under way for a session, and is cut off with it.
+type call struct{ cancel context.CancelFunc }
+
+func newAccess(t Token, ended ended) (*access, error) {
+	// A cookie of the first version could be made anew for ever.
+	key, err := hkdf.Key(sha256.New, t[:], nil, "coffer console session v2", sha256.Size)
 	if err != nil {
 		return nil, err
 	}
-	return &access{token: t.text(), key: key, wrong: rate.NewLimiter(2, 5), revoked: make(map[nonce]time.Time)}, nil
+	return &access{token: t.text(), key: key, ended: ended, wrong: rate.NewLimiter(2, 5), busy: make(map[nonce]map[*call]struct{})}, nil
 }
 
 var errWrongToken = errors.New("the token is wrong")
@@ -119,41 +130,46 @@ func (a *access) open(value string, now time.Time) (s session, ok bool) {
 	}
 	s.nonce = nonce(said[:len(nonce{})])
 	s.ends = time.Unix(int64(binary.BigEndian.Uint64(said[len(nonce{}):])), 0)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, gone := a.revoked[s.nonce]
-	return s, !gone && now.Before(s.ends)
-}
-
-// revoke ends a session.
-func (a *access) revoke(s session, now time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for old, ends := range a.revoked {
-		if now.After(ends) {
-			delete(a.revoked, old)
-		}
-	}
-	// It may have been made anew meanwhile, with a later end.
-	a.revoked[s.nonce] = now.Add(sessionTTL)
+	return s, now.Before(s.ends) && !a.ended.ConsoleSessionEnded(s.nonce)
 }
 
 // admit reports whether a call is of somebody who is signed in, by cookie or by
-// the token itself, and makes the cookie of one who stays anew.
-func (a *access) admit(w http.ResponseWriter, r *http.Request) error {
+// the token itself. The context that it returns ends with the session, so that
+// a stream does, too; release gives it up.
+func (a *access) admit(r *http.Request) (ctx context.Context, release func(), err error) {
 	if token, given := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); given {
-		return a.check(r.Context(), token)
+		return r.Context(), func() {}, a.check(r.Context(), token)
 	}
-	now := time.Now()
-	s, ok := a.sessionOf(r, now)
+	s, ok := a.sessionOf(r, time.Now())
 	if !ok {
-		return &problem{status: http.StatusUnauthorized, detail: "you are not signed in; open the link that the server printed as it started, or sign in with the token"}
+		return nil, nil, &problem{status: http.StatusUnauthorized, detail: "you are not signed in; open the link that the server printed as it started, or sign in with the token"}
 	}
-	if s.ends.Sub(now) < sessionTTL-sessionFresh {
-		s.ends = now.Add(sessionTTL)
-		a.set(w, r, s)
+	ctx, release = a.during(r.Context(), s)
+	return ctx, release, nil
+}
+
+// during makes a context that ends with a session.
+func (a *access) during(ctx context.Context, s session) (context.Context, func()) {
+	ctx, cancel := context.WithDeadline(ctx, s.ends)
+	one := &call{cancel}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.busy[s.nonce] == nil {
+		a.busy[s.nonce] = make(map[*call]struct{})
 	}
-	return nil
+	a.busy[s.nonce][one] = struct{}{}
+	if a.ended.ConsoleSessionEnded(s.nonce) { // since it was looked at
+		cancel()
+	}
+	return ctx, func() {
+		cancel()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.busy[s.nonce], one)
+		if len(a.busy[s.nonce]) == 0 {
+			delete(a.busy, s.nonce)
+		}
+	}
 }
 
 func (a *access) sessionOf(r *http.Request, now time.Time) (session, bool) {
@@ -169,22 +185,28 @@ func (a *access) sessionOf(r *http.Request, now time.Time) (session, bool) {
 func (a *access) signIn(w http.ResponseWriter, r *http.Request) {
 	s := session{ends: time.Now().Add(sessionTTL)}
 	rand.Read(s.nonce[:]) // never fails
-	a.set(w, r, s)
-}
-
-func (a *access) set(w http.ResponseWriter, r *http.Request, s session) {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: a.seal(s), Path: "/", Expires: s.ends,
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
 }
 
-// signOut ends the caller's session, if there is one.
-func (a *access) signOut(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
-	if s, ok := a.sessionOf(r, now); ok {
-		a.revoke(s, now)
-	}
+// signOut ends the caller's sessions, for good, and what they have under way.
+func (a *access) signOut(w http.ResponseWriter, r *http.Request) error {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1,
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
+	for {
+		s, ok := a.sessionOf(r, time.Now())
+		if !ok {
+			return nil
+		}
+		if err := a.ended.EndConsoleSession(r.Context(), s.nonce, s.ends); err != nil {
+			return fmt.Errorf("keep that the session has ended: %w", err)
+		}
+		a.mu.Lock()
+		for one := range a.busy[s.nonce] {
+			one.cancel()
+		}
+		a.mu.Unlock()
+	}
 }
 
 // knownHost reports whether a request was meant for this console. A name of

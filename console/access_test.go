@@ -3,10 +3,12 @@ package console_test
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"coffer/console"
 	"coffer/server"
@@ -239,5 +241,77 @@ func TestEveryCallIsGuarded(t *testing.T) {
 	}
 	if open != 4 { // signing in, metrics and health
 		t.Errorf("%d calls are open to all", open)
+	}
+}
+
+// Who signs out has, in every window and after a restart of the server.
+func TestSignOutIsForGood(t *testing.T) {
+	var catalog *server.Config
+	s := startSite(t, func(core *server.Config, _ *console.Config) { catalog = core })
+	in := func() string {
+		got := s.do(s.request("POST", "/api/session", map[string]string{"token": hex.EncodeToString(s.token[:])}))
+		cookie, err := http.ParseSetCookie(got.header.Get("Set-Cookie"))
+		if err != nil || time.Until(cookie.Expires) > 12*time.Hour || time.Until(cookie.Expires) < 11*time.Hour {
+			t.Fatalf("%v, %v", cookie, err)
+		}
+		return cookie.Name + "=" + cookie.Value
+	}
+	gone, other := in(), in()
+	session := func(url, cookie string) int {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", url+"/api/session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Cookie", cookie)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.Header.Get("Set-Cookie") != "" {
+			t.Error("a session is made longer")
+		}
+		return answer.StatusCode
+	}
+	// A window that is open listens, until its session is signed out of.
+	r := s.request("GET", "/api/events", nil, "Cookie", gone)
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil || stream.StatusCode != 200 {
+		t.Fatal(stream, err)
+	}
+	defer stream.Body.Close()
+	if got := s.do(s.request("DELETE", "/api/session", nil, "Cookie", gone, "X-Coffer-Console", "1")); got.status != 204 {
+		t.Fatalf("signing out: %d %s", got.status, got.body)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		io.Copy(io.Discard, stream.Body)
+	}()
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Error("the stream goes on after signing out")
+	}
+	if got := session(s.url, gone); got != 401 {
+		t.Errorf("signed out: %d", got)
+	}
+
+	// Another console on the same catalog is what a restart makes.
+	again, err := server.New(t.Context(), *catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := console.New(console.Config{Core: again, Token: s.token, Log: s.log, Records: s.records})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restarted := httptest.NewServer(c)
+	defer restarted.Close()
+	if got := session(restarted.URL, gone); got != 401 {
+		t.Errorf("after a restart: %d", got)
+	}
+	if got := session(restarted.URL, other); got != 204 {
+		t.Errorf("another session, after a restart: %d", got)
 	}
 }

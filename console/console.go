@@ -3,7 +3,8 @@
 // they happen, metrics and health.
 //
 // It runs in the core's process and asks the core itself. It shows no client
-// id, no key and no token, and keeps nothing: a session is in its cookie.
+// id, no key and no token. A session is in its cookie; that one has ended early
+// is kept by the core.
 package console
 
 //go:generate go tool -modfile=../.ci/tools.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
@@ -84,7 +85,7 @@ func New(cfg Config) (*Console, error) {
 		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
 	c := &Console{cfg: cfg, core: cfg.Core, log: cfg.Log, contract: contract.New(spec), closing: make(chan struct{})}
-	if c.access, err = newAccess(cfg.Token); err != nil {
+	if c.access, err = newAccess(cfg.Token, cfg.Core); err != nil {
 		return nil, fmt.Errorf("derive the key of sessions: %w", err)
 	}
 	if c.pages, err = pages.Load(cfg.Pages, unbuilt, "api", "metrics", "healthz", "readyz"); err != nil {
@@ -243,10 +244,13 @@ func (c *Console) checkOrigin(next http.Handler) http.Handler {
 func (c *Console) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.contract.NeedsToken(r) {
-			if err := c.access.admit(w, r); err != nil {
+			ctx, release, err := c.access.admit(r)
+			if err != nil {
 				c.fail(w, r, err)
 				return
 			}
+			defer release()
+			r = r.WithContext(ctx)
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -346,8 +350,7 @@ func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
 
 // SignOut ends the session: DELETE /api/session.
 func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ SignOutParams) {
-	c.access.signOut(w, r)
-	w.WriteHeader(http.StatusNoContent)
+	c.reply(w, r, http.StatusNoContent, nil, c.access.signOut(w, r))
 }
 
 // GetSession tells who is signed in that they are: GET /api/session.

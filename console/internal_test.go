@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,7 +17,7 @@ import (
 
 // FuzzCookie: no value is a session but one that was sealed here.
 func FuzzCookie(f *testing.F) {
-	a, err := newAccess(Token{1})
+	a, err := newAccess(Token{1}, forgetful{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -32,55 +33,49 @@ func FuzzCookie(f *testing.F) {
 	})
 }
 
+// forgetful keeps no ended sessions.
+type forgetful struct{}
+
+func (forgetful) EndConsoleSession(context.Context, [16]byte, time.Time) error {
+	return errors.ErrUnsupported
+}
+func (forgetful) ConsoleSessionEnded([16]byte) bool { return false }
+
+// A session ends 12 hours after its sign-in: no call makes it longer.
 func TestSessionEnds(t *testing.T) {
-	a, err := newAccess(Token{1})
+	a, err := newAccess(Token{1}, forgetful{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
 	value := a.seal(session{ends: now.Add(sessionTTL)})
-	if _, ok := a.open(value, now.Add(sessionTTL-time.Minute)); !ok {
+	if _, ok := a.open(value, now.Add(12*time.Hour-time.Minute)); !ok {
 		t.Error("it ends too early")
 	}
-	if _, ok := a.open(value, now.Add(sessionTTL+time.Minute)); ok {
+	if _, ok := a.open(value, now.Add(12*time.Hour+time.Second)); ok {
 		t.Error("it does not end")
 	}
-	// What was signed out of is remembered until it would have ended.
-	s, _ := a.open(value, now)
-	a.revoke(s, now)
-	if _, ok := a.open(value, now); ok {
-		t.Error("it was signed out of")
-	}
-	a.revoke(session{nonce: nonce{9}}, now.Add(2*sessionTTL))
-	if len(a.revoked) != 1 {
-		t.Errorf("%d sessions are remembered", len(a.revoked))
-	}
-}
-
-// Who stays gets their cookie made anew, so that it does not end while they
-// are there.
-func TestSessionIsMadeAnew(t *testing.T) {
-	a, err := newAccess(Token{1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for age, anew := range map[time.Duration]bool{0: false, sessionFresh / 2: false, sessionFresh + time.Minute: true} {
+	for _, age := range []time.Duration{0, time.Hour, 11 * time.Hour} {
 		r := httptest.NewRequest("GET", "/api/stats", nil)
-		r.AddCookie(&http.Cookie{Name: cookieName, Value: a.seal(session{ends: time.Now().Add(sessionTTL - age)})})
-		w := httptest.NewRecorder()
-		if err := a.admit(w, r); err != nil {
+		ends := time.Now().Add(12*time.Hour - age).Truncate(time.Second)
+		r.AddCookie(&http.Cookie{Name: cookieName, Value: a.seal(session{ends: ends})})
+		ctx, release, err := a.admit(r)
+		if err != nil {
 			t.Fatal(err)
 		}
-		cookies := w.Result().Cookies()
-		if (len(cookies) == 1) != anew {
-			t.Errorf("after %v: %v", age, cookies)
+		if deadline, ok := ctx.Deadline(); !ok || !deadline.Equal(ends) {
+			t.Errorf("after %v a stream ends %v, want %v", age, deadline, ends)
 		}
-		if !anew {
-			continue
-		}
-		if s, ok := a.open(cookies[0].Value, time.Now().Add(sessionTTL-time.Minute)); !ok || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
-			t.Errorf("%+v, %+v", s, cookies[0])
-		}
+		release()
+	}
+	if len(a.busy) > 0 {
+		t.Errorf("calls that are over are remembered: %v", a.busy)
+	}
+	// Signing out that cannot be kept is said to have failed.
+	r := httptest.NewRequest("DELETE", "/api/session", nil)
+	r.AddCookie(&http.Cookie{Name: cookieName, Value: value})
+	if err := a.signOut(httptest.NewRecorder(), r); err == nil {
+		t.Error("a sign-out that was not kept passes for one")
 	}
 }
 
@@ -185,11 +180,11 @@ func TestFormatSizes(t *testing.T) {
 
 // The token is derived from nothing that a cookie shows.
 func TestTokensDiffer(t *testing.T) {
-	a, err := newAccess(Token{1})
+	a, err := newAccess(Token{1}, forgetful{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := newAccess(Token{2})
+	b, err := newAccess(Token{2}, forgetful{})
 	if err != nil {
 		t.Fatal(err)
 	}
