@@ -33,7 +33,7 @@ ENV PATH=/bin
 FROM program AS server
 COPY --from=build /out/bin/coffer-server /bin/
 COPY --from=build --chown=65532:65532 /out/core/ /data/
-ENV COFFER_DATA=/data/core COFFER_LISTEN=:1256
+ENV COFFER_SERVER_DATA=/data/core COFFER_SERVER_LISTEN=:1256
 USER 65532:65532
 VOLUME /data
 EXPOSE 1256
@@ -44,7 +44,7 @@ CMD ["serve"]
 FROM program AS gateway
 COPY --from=build /out/bin/coffer-gateway /bin/
 COPY --from=build --chown=65533:65533 /out/gateway/ /data/
-ENV COFFER_JWT_SECRET_FILE=/data/gateway/jwt.secret
+ENV COFFER_GATEWAY_JWT_SECRET_FILE=/data/gateway/jwt.secret
 USER 65533:65533
 VOLUME /data
 EXPOSE 5000

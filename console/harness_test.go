@@ -66,7 +66,7 @@ func startSite(t testing.TB, adjust func(*server.Config, *console.Config)) *site
 	core.Catalog, core.Blobs, core.MasterKey, core.Log, core.LogLevel = catalog, blobs, server.NewMasterKey(), s.log, level
 	core.BackupDir, core.Version = filepath.Join(s.folder, "backups"), "test"
 	cfg := console.Config{Token: s.token, Log: s.log, Records: s.records, Flags: []console.Flag{
-		{Name: "session-ttl", Variable: "COFFER_SESSION_TTL", Kind: console.SettingKindDuration, Value: "10m", Origin: console.SettingOriginDefault},
+		{Name: "session-ttl", Variable: "COFFER_SERVER_SESSION_TTL", Kind: console.SettingKindDuration, Value: "10m", Origin: console.SettingOriginDefault},
 		{Name: "log-level", Kind: console.SettingKindChoice, Value: "info", Origin: console.SettingOriginDefault},
 		{Name: "scrub-rate", Kind: console.SettingKindBytes, Value: "32MiB", Origin: console.SettingOriginDefault},
 		{Name: "master-key", Kind: console.SettingKindText, Value: "set", Origin: console.SettingOriginEnvironment, Secret: true},

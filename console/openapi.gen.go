@@ -730,7 +730,7 @@ type Setting struct {
 
 	// Variable Of the environment.
 	//
-	// Example: COFFER_SESSION_TTL
+	// Example: COFFER_SERVER_SESSION_TTL
 	Variable string `json:"variable"`
 }
 

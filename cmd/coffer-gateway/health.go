@@ -12,8 +12,9 @@ import (
 
 // healthCmd asks a running gateway whether it is ready.
 type healthCmd struct {
-	URL      string        `name:"url" help:"Where the gateway is." default:"http://127.0.0.1:5000" env:"COFFER_GATEWAY_URL"`
-	Insecure bool          `help:"Do not check its certificate: the connection stays on the machine." env:"COFFER_GATEWAY_INSECURE"`
+	URL      string        `name:"url" help:"Where the gateway is. Default: what --listen says, on this machine." placeholder:"URL"`
+	Listen   string        `help:"The address that the gateway listens on." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
+	Insecure bool          `help:"Do not check its certificate: the connection stays on the machine."`
 	Timeout  time.Duration `help:"How long to wait." default:"5s"`
 }
 
@@ -21,7 +22,11 @@ type healthCmd struct {
 func (cmd *healthCmd) Run(ctx context.Context, std program.Streams) error {
 	ctx, cancel := context.WithTimeout(ctx, cmd.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, cmd.URL+"/readyz", nil)
+	url := cmd.URL
+	if url == "" {
+		url = "http://" + program.Reachable(cmd.Listen)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("%w: --url: %w", program.ErrUsage, err)
 	}

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -29,12 +30,26 @@ func main() { os.Exit(program.Main(run)) }
 // run parses the command line, does what it says and returns the exit code.
 func run(ctx context.Context, args []string, std program.Streams) int {
 	p := program.Program{
-		Name: "coffer-gateway",
-		Description: "The REST API of Coffer, an encrypted backup system. Each flag has an environment variable, named in brackets; " +
-			"those that coffer-server has too begin with COFFER_GATEWAY_, so that both can run in one environment.",
-		Version: version,
-		Commit:  commit,
-		Section: 8,
+		Name:        "coffer-gateway",
+		Description: "The REST API of Coffer, an encrypted backup system. The variable that sets a flag is named in brackets.",
+		Version:     version,
+		Commit:      commit,
+		Section:     8,
+		Earlier:     earlier,
 	}
 	return p.Run(ctx, new(cli), args, std)
+}
+
+// earlier is what a variable was called before all of them had the gateway's
+// prefix. Those that had to be told from the core's always had it.
+func earlier(variable string) string {
+	name, cut := strings.CutPrefix(variable, "COFFER_GATEWAY_")
+	switch name {
+	case "LISTEN", "MAX_PACKET", "TLS_CERT", "TLS_KEY", "LOG_FORMAT", "LOG_LEVEL":
+		return ""
+	}
+	if !cut {
+		return ""
+	}
+	return "COFFER_" + name
 }

@@ -42,6 +42,30 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestNoVariableChangesACommand(t *testing.T) {
+	for _, name := range []string{"VERSION", "HELP", "URL", "INSECURE", "TIMEOUT", "JSON"} {
+		t.Setenv("COFFER_"+name, "1")
+		t.Setenv("COFFER_GATEWAY_"+name, "1")
+	}
+	t.Setenv("COFFER_LISTEN", "256.0.0.1:2") // the core's
+	t.Setenv("COFFER_GATEWAY_RATE", "")
+	t.Setenv("COFFER_GATEWAY_LISTEN", "256.0.0.1:1")
+	t.Setenv("COFFER_JWT_SECRET", strings.Repeat("01", 32)) // its earlier name
+	for _, test := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"health", program.ExitFail, "256.0.0.1"},
+		{"serve", program.ExitFail, "lookup 256.0.0.1"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), strings.Fields(test.args), program.Streams{Out: &out, Err: &out}); code != test.code || !strings.Contains(out.String(), test.says) {
+			t.Errorf("%s: exit code %d\n%s", test.args, code, &out)
+		}
+	}
+}
+
 func TestServeMakesItsSecret(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "jwt")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

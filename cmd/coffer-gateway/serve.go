@@ -25,21 +25,21 @@ type serveCmd struct {
 	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
 	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
-	Core        string        `help:"The core's internal address." default:"127.0.0.1:1257" env:"COFFER_CORE" placeholder:"HOST:PORT"`
-	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core." env:"COFFER_CORE_TLS"`
-	CoreCA      string        `name:"core-ca" help:"Certificates to trust the core by, PEM; default: the system's." env:"COFFER_CORE_CA" placeholder:"FILE"`
-	CoreConns   int           `help:"Most connections to the core." default:"32" env:"COFFER_CORE_CONNS"`
-	CoreWait    time.Duration `help:"How long a call waits for a free connection to the core." default:"5s" env:"COFFER_CORE_WAIT"`
-	CoreTimeout time.Duration `help:"How long the core may stand still." default:"30s" env:"COFFER_CORE_TIMEOUT"`
+	Core        string        `help:"The core's internal address." default:"127.0.0.1:1257" env:"COFFER_GATEWAY_CORE" placeholder:"HOST:PORT"`
+	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core." env:"COFFER_GATEWAY_CORE_TLS"`
+	CoreCA      string        `name:"core-ca" help:"Certificates to trust the core by, PEM; default: the system's." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
+	CoreConns   int           `help:"Most connections to the core." default:"32" env:"COFFER_GATEWAY_CORE_CONNS"`
+	CoreWait    time.Duration `help:"How long a call waits for a free connection to the core." default:"5s" env:"COFFER_GATEWAY_CORE_WAIT"`
+	CoreTimeout time.Duration `help:"How long the core may stand still." default:"30s" env:"COFFER_GATEWAY_CORE_TIMEOUT"`
 
-	TokenTTL       time.Duration  `name:"token-ttl" help:"How long a session token is good." default:"1h" env:"COFFER_TOKEN_TTL"`
-	CORSOrigins    []string       `name:"cors-origins" help:"Origins that may call from a browser." default:"*" env:"COFFER_CORS_ORIGINS"`
-	TrustedProxies []netip.Prefix `help:"Networks whose X-Forwarded-For counts." env:"COFFER_TRUSTED_PROXIES" placeholder:"CIDR"`
-	Rate           float64        `help:"Calls a second from one address." default:"200" env:"COFFER_RATE"`
-	RateBurst      int            `help:"Calls at once from one address." default:"400" env:"COFFER_RATE_BURST"`
-	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_AUTH_RATE"`
-	AuthBurst      int            `help:"The same, at once." default:"20" env:"COFFER_AUTH_BURST"`
-	BodyTimeout    time.Duration  `help:"How long a body may stand still." default:"30s" env:"COFFER_BODY_TIMEOUT"`
+	TokenTTL       time.Duration  `name:"token-ttl" help:"How long a session token is good." default:"1h" env:"COFFER_GATEWAY_TOKEN_TTL"`
+	CORSOrigins    []string       `name:"cors-origins" help:"Origins that may call from a browser." default:"*" env:"COFFER_GATEWAY_CORS_ORIGINS"`
+	TrustedProxies []netip.Prefix `help:"Networks whose X-Forwarded-For counts." env:"COFFER_GATEWAY_TRUSTED_PROXIES" placeholder:"CIDR"`
+	Rate           float64        `help:"Calls a second from one address." default:"200" env:"COFFER_GATEWAY_RATE"`
+	RateBurst      int            `help:"Calls at once from one address." default:"400" env:"COFFER_GATEWAY_RATE_BURST"`
+	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_GATEWAY_AUTH_RATE"`
+	AuthBurst      int            `help:"The same, at once." default:"20" env:"COFFER_GATEWAY_AUTH_BURST"`
+	BodyTimeout    time.Duration  `help:"How long a body may stand still." default:"30s" env:"COFFER_GATEWAY_BODY_TIMEOUT"`
 	DrainDelay     time.Duration  `help:"How long to serve on at the end, while /readyz says 503, so that balancers notice." default:"0s" env:"COFFER_GATEWAY_DRAIN_DELAY"`
 	DrainTimeout   time.Duration  `help:"How long calls in flight may take at the end." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
 }

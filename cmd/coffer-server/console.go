@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -23,9 +22,9 @@ import (
 
 // consoleFlags say where the operator's console is, and what opens it.
 type consoleFlags struct {
-	ConsoleListen    string `help:"Address of the operator's console; empty turns it off." default:"127.0.0.1:8090"`
-	ConsoleToken     string `help:"The console's token, 64 hex digits; only by the environment, so that no process list shows it." hidden:""`
-	ConsoleTokenFile string `help:"File with the console's token; made at the first start. Default: console.token in the data folder." type:"path" placeholder:"FILE"`
+	ConsoleListen    string `help:"Address of the operator's console; off turns it off." default:"127.0.0.1:8090" env:"COFFER_CONSOLE_LISTEN"`
+	ConsoleToken     string `help:"The console's token, 64 hex digits; only by the environment, so that no process list shows it." hidden:"" env:"COFFER_CONSOLE_TOKEN"`
+	ConsoleTokenFile string `help:"File with the console's token; made at the first start. Default: console.token in the data folder." type:"path" placeholder:"FILE" env:"COFFER_CONSOLE_TOKEN_FILE"`
 }
 
 // token is where the console's token is, for a data folder.
@@ -36,6 +35,10 @@ func (f consoleFlags) token(folder string) program.Secret {
 	}
 	return secret
 }
+
+// listens tells whether an address is one to listen on: a listener can be
+// turned off, by a word, since an empty variable is one that is not set.
+func listens(address string) bool { return address != "" && address != "off" }
 
 // An operator is whom the console is for: what they are shown, and how they
 // come in.
@@ -53,7 +56,7 @@ type operator struct {
 // address that was asked for must be free; the default one need not be: no
 // backup shall fail since another program has that port.
 func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *server.Server, public net.Listener) (*console.Console, error) {
-	if op.cmd.ConsoleListen == "" {
+	if !listens(op.cmd.ConsoleListen) {
 		return nil, nil
 	}
 	conf, err := op.cmd.ServerTLS()
@@ -122,19 +125,15 @@ func consoleURL(listen string, tls bool) string {
 	if tls {
 		scheme = "https"
 	}
-	host, port, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		listen = net.JoinHostPort("localhost", port)
-	}
-	return scheme + "://" + listen
+	return scheme + "://" + program.Reachable(listen)
 }
 
 // flagsOf tells what a command was started with, and where each value came
 // from, for the operator to see.
-func flagsOf(given *kong.Context) []console.Flag {
+func flagsOf(p program.Program, given *kong.Context) []console.Flag {
 	onLine := map[string]bool{}
 	for _, part := range given.Path {
-		if part.Flag != nil {
+		if part.Flag != nil && !part.Resolved {
 			onLine[part.Flag.Name] = true
 		}
 	}
@@ -143,8 +142,8 @@ func flagsOf(given *kong.Context) []console.Flag {
 		one := console.Flag{Name: f.Name, Help: f.Help, Origin: console.SettingOriginDefault, Secret: f.Hidden, Kind: console.SettingKindText}
 		if len(f.Envs) > 0 {
 			one.Variable = f.Envs[0]
-			if _, set := os.LookupEnv(one.Variable); set {
-				one.Origin = console.SettingOriginEnvironment
+			if name, _, set := p.Variable(f); set {
+				one.Variable, one.Origin = name, console.SettingOriginEnvironment
 			}
 		}
 		if onLine[f.Name] {

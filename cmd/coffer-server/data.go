@@ -30,9 +30,9 @@ const (
 
 // dataFlags say where the data is.
 type dataFlags struct {
-	Data          string `help:"Folder for catalog, blobs and master key." default:"./data" type:"path"`
-	MasterKey     string `help:"The master key, 64 hex digits; only by the environment, so that no process list shows it." hidden:""`
-	MasterKeyFile string `help:"File with the master key; made at the first start. Default: master.key in the data folder." type:"path" placeholder:"FILE"`
+	Data          string `help:"Folder for catalog, blobs and master key." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
+	MasterKey     string `help:"The master key, 64 hex digits; only by the environment, so that no process list shows it." hidden:"" env:"COFFER_SERVER_MASTER_KEY"`
+	MasterKeyFile string `help:"File with the master key; made at the first start. Default: master.key in the data folder." type:"path" placeholder:"FILE" env:"COFFER_SERVER_MASTER_KEY_FILE"`
 }
 
 // data is an open data folder, locked against a second server.
@@ -103,7 +103,7 @@ func (f dataFlags) masterKeyFile() string {
 
 // masterKey reads the key, or, for a fresh data folder, makes it.
 func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (server.MasterKey, error) {
-	secret := program.Secret{What: "the master key", Text: f.MasterKey, Variable: "COFFER_MASTER_KEY", File: f.masterKeyFile()}
+	secret := program.Secret{What: "the master key", Text: f.MasterKey, Variable: "COFFER_SERVER_MASTER_KEY", File: f.masterKeyFile()}
 	key, err := secret.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		if !fresh {

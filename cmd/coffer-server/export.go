@@ -14,7 +14,7 @@ import (
 // exportCmd writes everything of one client into a folder.
 type exportCmd struct {
 	dataFlags
-	program.LogFlags `envprefix:"COFFER_"`
+	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
 	Client string `required:"" help:"The client's name." placeholder:"NAME"`
 	To     string `required:"" help:"Folder for the export; made if it is missing. An earlier export of the same client is brought up to date." type:"path" placeholder:"FOLDER"`

@@ -15,7 +15,7 @@ type healthCmd struct{ coreFlags }
 
 // coreFlags say how a running server is reached by its internal listener.
 type coreFlags struct {
-	InternalListen string        `help:"The server's internal address." default:"127.0.0.1:1257"`
+	InternalListen string        `help:"The server's internal address." default:"127.0.0.1:1257" env:"COFFER_SERVER_INTERNAL_LISTEN"`
 	TLS            bool          `name:"tls" help:"The server speaks TLS. The certificate is not checked: the connection stays on the machine."`
 	Timeout        time.Duration `help:"How long to wait." default:"5s"`
 }

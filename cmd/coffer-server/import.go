@@ -17,7 +17,7 @@ import (
 // importCmd takes over what an earlier server kept.
 type importCmd struct {
 	dataFlags
-	program.LogFlags `envprefix:"COFFER_"`
+	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
 	From          string `required:"" help:"The earlier server's folder, with defensive.db and received_files. It is not changed." type:"existingdir" placeholder:"FOLDER"`
 	DryRun        bool   `help:"Find out and report everything; write nothing."`

@@ -11,13 +11,13 @@ import (
 type consoleAccess struct {
 	consoleFlags
 
-	Data string `help:"Folder of the server's data, where the console's token is." default:"./data" type:"path"`
+	Data string `help:"Folder of the server's data, where the console's token is." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
 	TLS  bool   `name:"tls" help:"The console speaks TLS. Its certificate is not checked where the connection stays on the machine."`
 }
 
 // find tells where the console is, and the token that opens it.
 func (a consoleAccess) find() (address, token string, err error) {
-	if a.ConsoleListen == "" {
+	if !listens(a.ConsoleListen) {
 		return "", "", fmt.Errorf("%w: --console-listen: the console is off", program.ErrUsage)
 	}
 	secret, err := a.token(a.Data).Read()

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -14,8 +15,10 @@ import (
 // version and commit are stamped by the linker.
 var version, commit = "dev", ""
 
-// cli is the command line. Every flag has an environment variable of its name,
-// COFFER_ and in capitals.
+// cli is the command line. What the service is set up with has variables of the
+// environment, each named by its flag; so have the other commands for where the
+// service and its data are, and for nothing else: a variable must not change
+// what a command does.
 type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve clients (the default)."`
 	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from what lies with the blobs."`
@@ -43,6 +46,17 @@ func run(ctx context.Context, args []string, std program.Streams) int {
 		Version:     version,
 		Commit:      commit,
 		Section:     8,
+		Earlier:     earlier,
 	}
-	return p.Run(ctx, new(cli), args, std, kong.DefaultEnvars("COFFER"))
+	return p.Run(ctx, new(cli), args, std)
+}
+
+// earlier is what a variable was called before services had prefixes of their
+// own.
+func earlier(variable string) string {
+	name, cut := strings.CutPrefix(variable, "COFFER_SERVER_")
+	if !cut {
+		return ""
+	}
+	return "COFFER_" + name
 }

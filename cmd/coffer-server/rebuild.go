@@ -16,7 +16,7 @@ import (
 // rebuildCmd makes a lost catalog anew.
 type rebuildCmd struct {
 	dataFlags
-	program.LogFlags `envprefix:"COFFER_"`
+	program.LogFlags `envprefix:"COFFER_SERVER_"`
 }
 
 // Run rebuilds the catalog. It refuses to touch one that is there.

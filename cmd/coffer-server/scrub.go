@@ -16,7 +16,7 @@ import (
 // scrubCmd reads back all that is stored and compares it with what came in.
 type scrubCmd struct {
 	dataFlags
-	program.LogFlags `envprefix:"COFFER_"`
+	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
 	Rate    program.ByteSize `help:"Most bytes to read in a second; 0 reads as fast as it goes." default:"0"`
 	Collect bool             `help:"Remove blobs that no file refers to."`

@@ -13,9 +13,9 @@ import (
 )
 
 type backupCommand struct {
-	Path   string `arg:"" help:"A file, a folder, or - for standard input."`
-	Name   string `env:"COFFER_BACKUP_NAME" help:"What it is called on the server (default: the name of the file)."`
-	NoSeal bool   `name:"no-seal" env:"COFFER_NO_SEAL" help:"Leave out the sealing: the server could read it."`
+	Path   string `arg:"" type:"filename" help:"A file, a folder, or - for standard input."`
+	Name   string `help:"What it is called on the server (default: the name of the file)."`
+	NoSeal bool   `name:"no-seal" help:"Leave out the sealing: the server could read it."`
 }
 
 func (c *backupCommand) Run(a *app) error {

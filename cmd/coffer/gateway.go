@@ -21,8 +21,8 @@ import (
 
 // gatewayFlags say where the gateway is, which serves HTTP.
 type gatewayFlags struct {
-	Gateway      string `required:"" env:"COFFER_GATEWAY_URL" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org."`
-	GatewayCA    string `name:"gateway-ca" type:"existingfile" env:"COFFER_GATEWAY_CA" placeholder:"FILE" help:"Certificates that vouch for it, PEM, in place of the system's."`
+	Gateway      string `required:"" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org."`
+	GatewayCA    string `name:"gateway-ca" type:"existingfile" placeholder:"FILE" help:"Certificates that vouch for it, PEM, in place of the system's."`
 	InsecureHTTP bool   `name:"insecure-http" help:"Sign in without TLS to another machine: whoever watches the network can sign in too."`
 }
 

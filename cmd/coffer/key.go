@@ -27,7 +27,7 @@ type passphraseFlags struct {
 
 type keyExport struct {
 	passphraseFlags
-	File  string `arg:"" help:"The file to be made."`
+	File  string `arg:"" type:"filename" help:"The file to be made."`
 	Force bool   `help:"Replace the file."`
 }
 
@@ -68,7 +68,7 @@ type keyImport struct {
 	passphraseFlags
 	connectFlags
 	File   string `arg:"" type:"existingfile" help:"What key export made, or an account's recovery file."`
-	Server string `env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is, in place of what the file says; one from the web page says nothing."`
+	Server string `placeholder:"HOST:PORT" help:"Where the server is, in place of what the file says; one from the web page says nothing."`
 	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
 }
 

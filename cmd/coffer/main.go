@@ -43,8 +43,8 @@ type cli struct {
 	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
 	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
 
-	JSON  bool `name:"json" env:"COFFER_JSON" help:"Print data as JSON."`
-	Quiet bool `short:"q" env:"COFFER_QUIET" help:"Show no progress."`
+	JSON  bool `name:"json" help:"Print data as JSON."`
+	Quiet bool `short:"q" help:"Show no progress."`
 }
 
 // app is what commands work with.
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, std program.Streams, env func(strin
 		args = []string{"version"}
 	}
 	a := &app{ctx: ctx, stdin: std.In, stdout: std.Out, stderr: std.Err, env: env}
-	return a.program().Run(ctx, new(cli), args, std, kong.Resolvers(environment(env)), kong.Bind(a))
+	return a.program().Run(ctx, new(cli), args, std, kong.Bind(a))
 }
 
 func (a *app) program() program.Program {
@@ -79,20 +79,9 @@ func (a *app) program() program.Program {
 		Version:     version,
 		Commit:      commit,
 		Section:     1,
+		Environment: a.env,
 		Explain:     a.explain,
 	}
-}
-
-// environment resolves flags from the given environment, not the process's.
-func environment(env func(string) (string, bool)) kong.Resolver {
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		for _, name := range flag.Envs {
-			if value, ok := env(name); ok {
-				return value, nil
-			}
-		}
-		return nil, nil
-	})
 }
 
 // explain is what a person is told about a command's error.

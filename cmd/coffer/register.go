@@ -15,8 +15,8 @@ import (
 )
 
 type registerCommand struct {
-	Server  string `required:"" env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is."`
-	Name    string `env:"COFFER_NAME" help:"A name that nobody has there yet; required without --from."`
+	Server  string `required:"" placeholder:"HOST:PORT" help:"Where the server is."`
+	Name    string `help:"A name that nobody has there yet; required without --from."`
 	From    string `type:"existingfile" placeholder:"ME.INFO" help:"Take over a C++ client's registration and key: its file me.info."`
 	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
 	connectFlags
@@ -25,8 +25,8 @@ type registerCommand struct {
 
 // connectFlags say how the server is reached.
 type connectFlags struct {
-	TLS   bool   `name:"tls" env:"COFFER_TLS" help:"Connect by TLS."`
-	TLSCA string `name:"tls-ca" type:"existingfile" env:"COFFER_TLS_CA" help:"Certificates that vouch for the server, PEM; implies --tls."`
+	TLS   bool   `name:"tls" help:"Connect by TLS."`
+	TLSCA string `name:"tls-ca" type:"existingfile" help:"Certificates that vouch for the server, PEM; implies --tls."`
 }
 
 // apply sets in the profile what the flags say, and leaves the rest.

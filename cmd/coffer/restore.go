@@ -17,7 +17,7 @@ import (
 
 type restoreCommand struct {
 	Name       string `arg:"" optional:"" help:"What it is called on the server."`
-	Output     string `short:"o" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
+	Output     string `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
 	Version    uint32 `help:"Which version (default: the newest)."`
 	Force      bool   `help:"Replace what is there."`
 	FromExport string `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`

@@ -18,8 +18,8 @@ type signInCommand struct {
 	passphraseFlags
 	connectFlags
 	gatewayFlags
-	Name   string `required:"" env:"COFFER_NAME" help:"The account's name."`
-	Server string `env:"COFFER_SERVER" placeholder:"HOST:PORT" help:"Where the server is. Default: what the account's keys say, or else the gateway's host with port 1256."`
+	Name   string `required:"" help:"The account's name."`
+	Server string `placeholder:"HOST:PORT" help:"Where the server is. Default: what the account's keys say, or else the gateway's host with port 1256."`
 	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
 
 	EarlierPassword bool `name:"earlier-password" help:"The passphrase was set when passwords were not yet bound to a server: sign in with it once as it was, and bind it to this one. Every server where it was used this way can do the same."`
@@ -120,7 +120,7 @@ func (a *app) tryOut(p *profile) error {
 // passphrase, or another one.
 type passphraseCommand struct {
 	passphraseFlags
-	Gateway string `env:"COFFER_GATEWAY_URL" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org: the passphrase is good for sign-ins there. Default: where this machine signed in, or else the server's host."`
+	Gateway string `placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org: the passphrase is good for sign-ins there. Default: where this machine signed in, or else the server's host."`
 }
 
 func (c *passphraseCommand) Run(a *app) error {

@@ -138,7 +138,7 @@ func TestConsoleOverRestarts(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		case "idle-timeout":
-			if s.Value != "1m" || s.Origin != console.SettingOriginDefault || s.Variable != "COFFER_IDLE_TIMEOUT" {
+			if s.Value != "1m" || s.Origin != console.SettingOriginDefault || s.Variable != "COFFER_SERVER_IDLE_TIMEOUT" {
 				t.Errorf("%+v", s)
 			}
 		}

@@ -138,7 +138,7 @@ func (r *reader) run(commands string) (string, error) {
 	cmd := exec.CommandContext(r.t.Context(), "bash", "-euo", "pipefail", "-c", shell+r.names.Replace(commands))
 	cmd.Dir = r.folder
 	cmd.Env = append(os.Environ(), "STATE="+filepath.Join(r.home, ".state"), "HOME="+r.home, "LC_ALL=C", "PATH="+filepath.Join(r.home, "bin")+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME=",
-		"COFFER_PASSPHRASE=seven unlikely words about nothing at all", "COFFER_INTERNAL_LISTEN="+r.args[1], "COFFER_URL="+r.gateway.url)
+		"COFFER_PASSPHRASE=seven unlikely words about nothing at all", "COFFER_SERVER_INTERNAL_LISTEN="+r.args[1], "COFFER_URL="+r.gateway.url)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()

@@ -31,8 +31,8 @@ func newPair(t *testing.T, command ...string) *pair {
 		t.Fatal(err)
 	}
 	p := &pair{process: process{log: newOutput()}, addr: map[string]string{}, folder: t.TempDir()}
-	env := append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_DATA="+p.folder+"/data", "COFFER_MIN_FREE=1MiB")
-	for _, listener := range []string{"COFFER_LISTEN", "COFFER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN", "COFFER_CONSOLE_LISTEN"} {
+	env := append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_SERVER_DATA="+p.folder+"/data", "COFFER_SERVER_MIN_FREE=1MiB")
+	for _, listener := range []string{"COFFER_SERVER_LISTEN", "COFFER_SERVER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN", "COFFER_CONSOLE_LISTEN"} {
 		if p.addr[listener], err = freeAddr(); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +127,7 @@ func TestRunTogether(t *testing.T) {
 			p := newPair(t, test.command...)
 			p.expect(t, 0, "Ctrl-C stops it.\n")
 			for _, want := range []string{
-				"Clients: " + p.addr["COFFER_LISTEN"] + "\n",
+				"Clients: " + p.addr["COFFER_SERVER_LISTEN"] + "\n",
 				fmt.Sprintf("API: http://%s (contract: http://%[1]s/docs)\n", p.addr["COFFER_GATEWAY_LISTEN"]),
 				"Data: " + p.folder + "/data.",
 			} {

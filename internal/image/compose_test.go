@@ -126,10 +126,10 @@ func TestComposeProgramsFit(t *testing.T) {
 	if core.Volumes[0].Source == gateway.Volumes[0].Source || images["core"].user == images["gateway"].user {
 		t.Error("the gateway has a way to the catalog and the master key")
 	}
-	if envOf(core, "COFFER_DATA") != "/data/core" || path.Dir(envOf(gateway, "COFFER_JWT_SECRET_FILE")) != "/data/gateway" {
+	if envOf(core, "COFFER_SERVER_DATA") != "/data/core" || path.Dir(envOf(gateway, "COFFER_GATEWAY_JWT_SECRET_FILE")) != "/data/gateway" {
 		t.Error("what must last is not in a volume")
 	}
-	if envOf(gateway, "COFFER_CORE") != "core"+envOf(core, "COFFER_INTERNAL_LISTEN") {
+	if envOf(gateway, "COFFER_GATEWAY_CORE") != "core"+envOf(core, "COFFER_SERVER_INTERNAL_LISTEN") {
 		t.Error("the gateway does not look where the core listens")
 	}
 	if !project.Networks["between"].Internal {
@@ -147,7 +147,7 @@ func TestComposeProgramsFit(t *testing.T) {
 func TestComposeProxyAndMetrics(t *testing.T) {
 	project := loadCompose(t, []string{"*"}, "docker-compose.yml")
 	address := project.Services["caddy"].Networks["web"].Ipv4Address
-	if address == "" || envOf(project.Services["gateway"], "COFFER_TRUSTED_PROXIES") != address+"/32" {
+	if address == "" || envOf(project.Services["gateway"], "COFFER_GATEWAY_TRUSTED_PROXIES") != address+"/32" {
 		t.Errorf("the gateway believes others than %s", address)
 	}
 	text, err := os.ReadFile(filepath.Join(root, "deploy/prometheus/prometheus.yml"))
@@ -178,8 +178,8 @@ func TestComposeProxyAndMetrics(t *testing.T) {
 func TestComposeSecrets(t *testing.T) {
 	project := loadCompose(t, nil, "docker-compose.yml", "deploy/compose/secrets.yml")
 	for service, variables := range map[string][]string{
-		"core":    {"COFFER_MASTER_KEY_FILE", "COFFER_CONSOLE_TOKEN_FILE"},
-		"gateway": {"COFFER_JWT_SECRET_FILE"},
+		"core":    {"COFFER_SERVER_MASTER_KEY_FILE", "COFFER_CONSOLE_TOKEN_FILE"},
+		"gateway": {"COFFER_GATEWAY_JWT_SECRET_FILE"},
 	} {
 		s := project.Services[service]
 		if len(s.Secrets) != len(variables) {

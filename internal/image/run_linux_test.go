@@ -156,10 +156,10 @@ func freeAddr(t *testing.T) string {
 func runImages(t *testing.T, built map[string]string) {
 	clients, internal, console, web := freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
 	core := newContainer(t, "server", built["server"], []string{"data"}, nil,
-		"COFFER_LISTEN="+clients, "COFFER_INTERNAL_LISTEN="+internal, "COFFER_CONSOLE_LISTEN="+console, "COFFER_MIN_FREE=1MiB")
+		"COFFER_SERVER_LISTEN="+clients, "COFFER_SERVER_INTERNAL_LISTEN="+internal, "COFFER_CONSOLE_LISTEN="+console, "COFFER_SERVER_MIN_FREE=1MiB")
 	core.start()
 	gateway := newContainer(t, "gateway", built["gateway"], []string{"data"}, []string{"tmp"},
-		"COFFER_CORE="+internal, "COFFER_GATEWAY_LISTEN="+web, "COFFER_GATEWAY_URL=http://"+web)
+		"COFFER_GATEWAY_CORE="+internal, "COFFER_GATEWAY_LISTEN="+web)
 	gateway.start()
 	cli := newContainer(t, "cli", built["cli"], []string{"keys"}, []string{"files"}, "COFFER_RSA_BITS=1024")
 	cli.must("coffer", "register", "--server", clients, "--name", "contained")

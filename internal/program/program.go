@@ -68,6 +68,11 @@ type Program struct {
 	Version     string // stamped by the linker
 	Commit      string // the same; what the build says if it is empty
 	Section     int    // of the manual: 1 if people use it, 8 if it serves; 0 is 1
+	// Environment, if there is one, is read in place of the process's own.
+	Environment Lookup
+	// Earlier, if there is one, is what a variable was called before; "" if it
+	// has no other name. The earlier one still counts, with a notice.
+	Earlier func(variable string) string
 	// Explain, if there is one, is what to tell a person about a command's
 	// error.
 	Explain func(error) error
@@ -78,7 +83,7 @@ type Program struct {
 // streams as arguments of their Run methods.
 func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, options ...kong.Option) int {
 	exited := -1
-	parser, err := kong.New(cli, append([]kong.Option{
+	parser, err := kong.New(cli, append(append(arguments(),
 		kong.Name(p.Name),
 		kong.Description(p.Description),
 		kong.Vars{"version": p.VersionLine()},
@@ -86,11 +91,14 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 		kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(std, p),
-	}, options...)...)
+		kong.Resolvers(p.environment(std)),
+		kong.ValueFormatter(helpText),
+	), options...)...)
 	if err != nil {
 		p.say(std, err)
 		return ExitFail
 	}
+	takeOver(parser.Model.Node)
 	if len(args) > 0 && args[0] == completeArg {
 		if err := complete(std.Out, parser.Model, args[1:]); err != nil {
 			return ExitFail // nobody reads on

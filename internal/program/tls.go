@@ -12,8 +12,8 @@ import (
 // TLSFlags say what a server proves itself with. Who embeds them gives their
 // variables a prefix.
 type TLSFlags struct {
-	TLSCert string `name:"tls-cert" help:"Certificate chain, PEM; with --tls-key, TLS is spoken." env:"TLS_CERT" placeholder:"FILE"`
-	TLSKey  string `name:"tls-key" help:"The certificate's private key, PEM." env:"TLS_KEY" placeholder:"FILE"`
+	TLSCert string `name:"tls-cert" help:"Certificate chain, PEM; with --tls-key, TLS is spoken." env:"TLS_CERT" type:"filename" placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"The certificate's private key, PEM." env:"TLS_KEY" type:"filename" placeholder:"FILE"`
 }
 
 // Check reports flags that make no sense together.
@@ -47,6 +47,15 @@ func ClientTLS(pem []byte) (*tls.Config, error) {
 		}
 	}
 	return conf, nil
+}
+
+// Reachable is where this machine reaches what listens on an address.
+func Reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return listen
 }
 
 // Listen opens a TCP listener for someone.

@@ -203,7 +203,6 @@ export class Stack {
       ...process.env,
       COFFER_HOME: join(this.folder, machine),
       COFFER_PASSPHRASE: passphrase,
-      COFFER_QUIET: "1",
     }
   }
 

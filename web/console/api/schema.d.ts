@@ -1036,7 +1036,7 @@ export interface components {
             name: string;
             /**
              * @description Of the environment.
-             * @example COFFER_SESSION_TTL
+             * @example COFFER_SERVER_SESSION_TTL
              */
             variable: string;
             help: string;
