@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -19,17 +19,23 @@ const copySize = 128 << 10
 // archive takes on both sides, in bytes.
 const windowSize = 4 << 20
 
-// ArchiveOptions are what a caller may want to hear while a folder is read.
-// Both functions are called by the goroutine that called [Archive]; nil is
-// allowed.
+// ArchiveOptions are what a caller may want to hear while a folder is read. Its
+// functions are called by the goroutine that called [Archive]; nil is allowed.
+// Paths are relative to the folder, with slashes; "." is the folder itself.
 type ArchiveOptions struct {
 	// Progress is told how many bytes of file content were read so far; it ends
 	// at what [Measure] said, unless the folder changes.
 	Progress func(read int64)
-	// Skipped is told what is left out and why: sockets, devices and named
-	// pipes, and what vanished before it could be read. The path is relative to
-	// the folder, with slashes.
+	// Skipped is told what is left out and why: what cannot be read, sockets,
+	// devices and named pipes, file systems that are the kernel's own, and what
+	// vanished before it could be read.
 	Skipped func(path, reason string)
+	// Changed is told what is kept although it was not at rest while it was
+	// read, and how: it may be of no single moment.
+	Changed func(path, how string)
+	// NotKept is told, once a kind, that something was seen which no archive
+	// keeps: extended attributes, access lists and the like.
+	NotKept func(kind, path string)
 }
 
 // Archive writes the folder root to w as one tar archive (PAX) compressed with
@@ -39,8 +45,10 @@ type ArchiveOptions struct {
 // (on Unix), empty folders and the folder's own mode and time. Access lists and
 // extended attributes are not.
 //
-// A file that grows while it is read is cut at the size it had when it was
-// opened; one that shrinks, or that cannot be read, is an error that names it.
+// Nothing in the folder but the folder itself can make it fail: what cannot be
+// read is left out. A file that grows while it is read is cut at the size it
+// had when it was opened; one that shrinks, or breaks off, is filled up with
+// zeros, for its size was written by then; in both cases Changed is told.
 // After an error w holds no complete archive. Memory does not grow with the
 // size of files; a record is kept for each file that has more than one name.
 func Archive(ctx context.Context, root string, w io.Writer, opts ArchiveOptions) error {
@@ -61,10 +69,10 @@ func archive(ctx context.Context, root string, w io.Writer, opts ArchiveOptions)
 		ctx:      ctx,
 		opts:     opts,
 		tar:      tar.NewWriter(compressed),
-		linked:   map[inode]string{},
 		accounts: newAccounts(),
 		buf:      make([]byte, copySize),
 	}
+	defer a.links.close()
 	walker := walker{visit: a.add, skipped: a.skipped}
 	if err := walker.walk(ctx, root); err != nil {
 		return err
@@ -84,8 +92,9 @@ type archiver struct {
 	opts ArchiveOptions
 	tar  *tar.Writer
 
-	linked   map[inode]string // where a file with several names was written first
+	links    links
 	accounts *accounts
+	notKept  map[string]bool // kinds that were told
 	read     int64
 	buf      []byte
 }
@@ -96,13 +105,32 @@ func (a *archiver) skipped(path, reason string) {
 	}
 }
 
-// add writes one entry.
+func (a *archiver) changed(path, how string) {
+	if a.opts.Changed != nil {
+		a.opts.Changed(path, how)
+	}
+}
+
+// lose tells of something that no archive keeps.
+func (a *archiver) lose(kind, path string) {
+	if a.notKept[kind] {
+		return
+	}
+	if a.notKept == nil {
+		a.notKept = map[string]bool{}
+	}
+	a.notKept[kind] = true
+	if a.opts.NotKept != nil {
+		a.opts.NotKept(kind, path)
+	}
+}
+
+// add writes one entry. Its error is one of writing, or errReplaced before
+// anything was written.
 func (a *archiver) add(e entry) error {
 	switch kind := e.info.Mode().Type(); kind {
 	case fs.ModeDir:
-		header := a.header(e.path+"/", e.info)
-		header.Typeflag = tar.TypeDir
-		return a.writeHeader(header)
+		return a.folder(e)
 	case fs.ModeSymlink:
 		return a.symlink(e)
 	case 0:
@@ -126,88 +154,30 @@ func describe(kind fs.FileMode) string {
 	}
 }
 
-func (a *archiver) symlink(e entry) error {
-	target, err := e.dir.Readlink(e.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		a.skipped(e.path, vanished)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the link %q: %w", e.path, err)
-	}
-	header := a.header(e.path, e.info)
-	if !a.hardLinked(header, e.info) {
-		header.Typeflag = tar.TypeSymlink
-		header.Linkname = target
-	}
+func (a *archiver) folder(e entry) error {
+	a.attributes(e.open, e.path)
+	header := a.header(e.path+"/", e.info)
+	header.Typeflag = tar.TypeDir
 	return a.writeHeader(header)
 }
 
-func (a *archiver) file(e entry) error {
-	f, info, err := openRegular(e)
-	if errors.Is(err, fs.ErrNotExist) {
-		a.skipped(e.path, vanished)
-		return nil
+func (a *archiver) symlink(e entry) error {
+	target, err := e.dir.Readlink(e.name)
+	if errors.Is(err, syscall.EINVAL) { // it is no link any more
+		return errReplaced
 	}
 	if err != nil {
-		return fmt.Errorf("open %q: %w", e.path, err)
+		a.skipped(e.path, reason(err))
+		return nil
 	}
-	defer f.Close()
-
-	header := a.header(e.path, info)
-	if a.hardLinked(header, info) {
+	header := a.header(e.path, e.info)
+	if first, ok := a.links.find(e.info, target); ok {
+		header.Typeflag, header.Linkname = tar.TypeLink, first
 		return a.writeHeader(header)
 	}
-	header.Typeflag = tar.TypeReg
-	header.Size = info.Size()
-	if err := a.writeHeader(header); err != nil {
-		return err
-	}
-	return a.content(f, e.path, info.Size())
-}
-
-// hardLinked makes the header that of a hard link if what it describes was
-// written under another name, and else remembers it for its next name.
-func (a *archiver) hardLinked(header *tar.Header, info fs.FileInfo) bool {
-	id, shared := sharedInode(info)
-	if !shared {
-		return false
-	}
-	first, written := a.linked[id]
-	if !written {
-		a.linked[id] = header.Name
-		return false
-	}
-	header.Typeflag = tar.TypeLink
-	header.Linkname = first
-	return true
-}
-
-// content writes exactly size bytes of f.
-func (a *archiver) content(f *os.File, path string, size int64) error {
-	for left := size; left > 0; {
-		if err := a.ctx.Err(); err != nil {
-			return err
-		}
-		n, err := f.Read(a.buf[:min(left, copySize)])
-		if n > 0 {
-			if _, err := a.tar.Write(a.buf[:n]); err != nil {
-				return fmt.Errorf("write %q: %w", path, err)
-			}
-			left -= int64(n)
-			a.read += int64(n)
-			if a.opts.Progress != nil {
-				a.opts.Progress(a.read)
-			}
-		}
-		if err == io.EOF && left > 0 {
-			return fmt.Errorf("read %q: it shrank from %d bytes to %d while it was read", path, size, size-left)
-		}
-		if err != nil && err != io.EOF {
-			return fmt.Errorf("read %q: %w", path, err)
-		}
-	}
-	return nil
+	header.Typeflag, header.Linkname = tar.TypeSymlink, target
+	a.links.addLink(e.info, e.path, target)
+	return a.writeHeader(header)
 }
 
 // header describes what all kinds of entries have.

@@ -136,7 +136,7 @@ func (f *folders) settle(folder *folder, chown bool) error {
 			return err
 		}
 	}
-	if err := f.root.Chtimes(folder.name, time.Time{}, folder.time); err != nil {
+	if err := changeTimes(f.root, folder.name, folder.time); err != nil {
 		return err
 	}
 	return f.root.Chmod(folder.name, folder.mode)

@@ -5,6 +5,7 @@ package seal
 import (
 	"archive/tar"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -28,6 +29,36 @@ func sharedInode(info fs.FileInfo) (id inode, shared bool) {
 		return inode{}, false
 	}
 	return inode{device: uint64(stat.Dev), number: stat.Ino}, true
+}
+
+// deviceOf is what a file lies on.
+func deviceOf(info fs.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Dev)
+	}
+	return 0
+}
+
+// isGone reports a file without any name.
+func isGone(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink == 0
+}
+
+// sparse tells of a file with holes.
+func (a *archiver) sparse(f *os.File, path string, info fs.FileInfo) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || stat.Blocks*512 >= info.Size() || a.notKept[lostHoles] {
+		return
+	}
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return
+	}
+	hole, err := f.Seek(0, unix.SEEK_HOLE)
+	if _, back := f.Seek(at, io.SeekStart); err == nil && back == nil && hole < info.Size() {
+		a.lose(lostHoles, path)
+	}
 }
 
 // accounts names owners, asking the system for each but once.
@@ -72,6 +103,15 @@ func known(names map[int]string, id int, lookup func(string) (string, error)) st
 		names[id] = name
 	}
 	return name
+}
+
+// ownerOf is whom a file belongs to, if that is known.
+func ownerOf(info fs.FileInfo) (uid, gid int, ok bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(stat.Uid), int(stat.Gid), true
 }
 
 // canChown says whether files may be given to other owners.

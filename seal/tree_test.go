@@ -85,42 +85,15 @@ func makeRemovable(t *testing.T, path string) {
 		if err := os.Chmod(path, 0o700); err != nil {
 			return // it was never made
 		}
-		dir, err := os.OpenRoot(path)
+		dir, err := os.OpenRoot(filepath.Dir(path))
 		if err == nil {
 			defer dir.Close()
-			err = unlock(dir)
+			err = unlock(dir, filepath.Base(path))
 		}
 		if err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-// unlock opens all folders in dir to their owner.
-func unlock(dir *os.Root) error {
-	names, err := namesIn(dir)
-	for _, name := range names {
-		info, err := dir.Lstat(name)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() {
-			continue
-		}
-		if err := dir.Chmod(name, 0o700); err != nil {
-			return err
-		}
-		inner, err := dir.OpenRoot(name)
-		if err != nil {
-			return err
-		}
-		err = unlock(inner)
-		inner.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return err
 }
 
 func archiveBytes(t *testing.T, root string, opts ArchiveOptions) []byte {
@@ -137,7 +110,7 @@ func roundTrip(t *testing.T, root string, opts ArchiveOptions) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "restored")
 	makeRemovable(t, dir)
-	if err := Unpack(t.Context(), bytes.NewReader(archiveBytes(t, root, opts)), dir, UnpackOptions{}); err != nil {
+	if err := Unpack(t.Context(), bytes.NewReader(archiveBytes(t, root, opts)), dir, UnpackOptions{KeepSetID: true}); err != nil {
 		t.Fatal(err)
 	}
 	return dir

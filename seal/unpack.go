@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 )
@@ -18,48 +19,82 @@ const maxWindow = 32 << 20
 // ErrDamagedArchive: the bytes are no complete archive.
 var ErrDamagedArchive = errors.New("the archive is damaged or incomplete")
 
-// UnpackOptions say how an archive is unpacked.
+// UnpackOptions say how an archive is unpacked. Functions are called by the
+// goroutine that called [Unpack]; nil is allowed.
 type UnpackOptions struct {
-	// Progress, if not nil, is told how many bytes of the archive were read so
-	// far, by the goroutine that called [Unpack].
+	// Progress is told how many bytes of the archive were read so far.
 	Progress func(read int64)
 	// IgnoreOwner gives everything to whoever unpacks. Without it the numeric
 	// owners in the archive are restored by root, and by nobody else.
 	IgnoreOwner bool
+	// KeepSetID restores setuid and setgid bits: for archives that were made by
+	// whom they serve. Without it Changed is told of each that was left out.
+	KeepSetID bool
+	// Changed is told what is restored otherwise than it was, and how.
+	Changed func(path, how string)
+	// MaxSize bounds what is unpacked, in bytes; 0 leaves it to the disk and to
+	// Confirm.
+	MaxSize int64
+	// Confirm is asked, once, whether to go on with an archive that becomes
+	// absurdly large, beyond [AbsurdRatio]. Without it, and without a MaxSize,
+	// such an archive is refused with [ErrAbsurdSize].
+	Confirm func(unpacked, archived int64) bool
+
+	free func() (int64, error) // what the disk has room for; nil asks the system
 }
 
 // Unpack restores the archive that r reads, up to io.EOF, into dir, which is
 // made or has to be empty. Modes are exact whatever the umask is, and those of
 // folders are set last, so that a read-only folder can be filled; until then
-// nobody else can look into a folder.
+// nobody else can look into a folder. Zeros become holes where the file system
+// has them.
 //
 // Nothing is made outside dir, nothing is replaced, and nothing is written
 // through a symbolic link, though links may point anywhere: an archive that
 // asks for it is refused with [ErrUnsafeArchive]. One that is cut short or
-// broken is [ErrDamagedArchive]; errors of r are passed on, wrapped. After an
-// error what was unpacked so far is left for the caller to remove.
+// broken is [ErrDamagedArchive]; one that outgrows its bounds is [ErrTooMuch],
+// [ErrAbsurdSize] or, before the disk is full, [ErrNoRoom]; errors of r are
+// passed on, wrapped. After an error what was unpacked so far is left for the
+// caller to remove.
 //
 // Memory is bounded by zstd's window and a record for each folder.
 func Unpack(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) error {
-	if err := unpack(ctx, r, dir, opts); err != nil {
+	root, err := makeFolder(dir)
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
+	}
+	defer root.Close()
+	return UnpackInto(ctx, r, root, opts)
+}
+
+// UnpackInto is [Unpack] for a folder that is there, and has to be empty.
+func UnpackInto(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) error {
+	if err := unpack(ctx, r, root, opts); err != nil {
 		return fmt.Errorf("unpack: %w", err)
 	}
 	return nil
 }
 
-func unpack(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) error {
+func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) error {
+	names, err := namesIn(root)
+	if err != nil {
+		return fmt.Errorf("open the folder: %w", err)
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("the folder %q is not empty", root.Name())
+	}
 	in, err := newTarSource(ctx, r, opts.Progress)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	root, err := emptyFolder(dir)
-	if err != nil {
-		return err
+	if opts.free == nil {
+		opts.free = func() (int64, error) { return freeSpace(root) }
 	}
-	defer root.Close()
 	u := &unpacker{
 		in:      in,
+		opts:    opts,
+		bounds:  bounds{opts: opts, archived: func() int64 { return in.raw.read }},
 		chown:   canChown() && !opts.IgnoreOwner,
 		folders: newFolders(root),
 		buf:     make([]byte, copySize),
@@ -80,8 +115,8 @@ func unpack(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) er
 	return u.folders.finish(u.chown)
 }
 
-// emptyFolder opens dir, which it makes if it is not there.
-func emptyFolder(dir string) (*os.Root, error) {
+// makeFolder opens dir, which it makes if it is not there.
+func makeFolder(dir string) (*os.Root, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the folder: %w", err)
 	}
@@ -89,20 +124,14 @@ func emptyFolder(dir string) (*os.Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder: %w", err)
 	}
-	names, err := namesIn(root)
-	if err == nil && len(names) > 0 {
-		err = fmt.Errorf("the folder %q is not empty", dir)
-	}
-	if err != nil {
-		root.Close()
-		return nil, err
-	}
 	return root, nil
 }
 
 // unpacker makes the entries of one archive.
 type unpacker struct {
 	in      *tarSource
+	opts    UnpackOptions
+	bounds  bounds
 	chown   bool
 	folders *folders
 	buf     []byte
@@ -114,6 +143,10 @@ func (u *unpacker) entry(header *tar.Header) error {
 	if err != nil {
 		return err
 	}
+	if err := u.bounds.entry(); err != nil {
+		return fmt.Errorf("at %q: %w", header.Name, err)
+	}
+	u.stripSetID(header)
 	if header.Typeflag == tar.TypeDir {
 		return u.folders.add(name, header)
 	}
@@ -157,20 +190,43 @@ func (u *unpacker) file(dir *os.Root, base string, header *tar.Header) error {
 	return setTime(dir, base, header)
 }
 
+// stripSetID takes the bits away that lend a file's owner to who runs it.
+func (u *unpacker) stripSetID(header *tar.Header) {
+	const setID = 0o6000
+	if u.opts.KeepSetID || header.Mode&setID == 0 || header.Typeflag != tar.TypeReg && header.Typeflag != tar.TypeDir {
+		return
+	}
+	header.Mode &^= setID
+	if u.opts.Changed != nil {
+		u.opts.Changed(header.Name, "without its setuid and setgid bits")
+	}
+}
+
 // fill gives a new file its content, owner and mode, in this order: both
 // writing and a change of owner may take the setuid bit away.
 func (u *unpacker) fill(f *os.File, header *tar.Header) error {
+	out := holes{f: f}
 	for {
-		n, readErr := u.in.Read(u.buf)
-		if _, err := f.Write(u.buf[:n]); err != nil {
+		n, readErr := io.ReadFull(u.in, u.buf)
+		if err := u.bounds.content(n); err != nil {
+			return fmt.Errorf("at %q: %w", header.Name, err)
+		}
+		written, err := out.write(u.buf[:n])
+		if err != nil {
 			return fmt.Errorf("write %q: %w", header.Name, err)
 		}
-		if readErr == io.EOF {
+		if err := u.bounds.disk(written); err != nil {
+			return fmt.Errorf("at %q: %w", header.Name, err)
+		}
+		if readErr == io.EOF || readErr == io.ErrUnexpectedEOF {
 			break
 		}
 		if readErr != nil {
 			return fmt.Errorf("read %q: %w", header.Name, readErr)
 		}
+	}
+	if err := out.finish(); err != nil {
+		return fmt.Errorf("write %q: %w", header.Name, err)
 	}
 	if u.chown {
 		if err := f.Chown(header.Uid, header.Gid); err != nil {
@@ -223,10 +279,25 @@ func (u *unpacker) hardLink(name string, header *tar.Header) error {
 
 // setTime sets when something other than a link was last changed.
 func setTime(dir *os.Root, name string, header *tar.Header) error {
-	if err := dir.Chtimes(name, time.Time{}, header.ModTime); err != nil {
+	if err := changeTimes(dir, name, header.ModTime); err != nil {
 		return fmt.Errorf("set the time of %q: %w", header.Name, err)
 	}
 	return nil
+}
+
+// Before and after these, os.Root.Chtimes sets other times than it is given: it
+// counts nanoseconds since 1970.
+var (
+	firstChtimes = time.Unix(0, math.MinInt64)
+	lastChtimes  = time.Unix(0, math.MaxInt64)
+)
+
+// changeTimes sets when something other than a link was last changed.
+func changeTimes(dir *os.Root, name string, t time.Time) error {
+	if t.Before(firstChtimes) || t.After(lastChtimes) {
+		return setLinkTime(dir, name, t)
+	}
+	return dir.Chtimes(name, time.Time{}, t)
 }
 
 // fileMode is the permissions and the setuid, setgid and sticky bits of an

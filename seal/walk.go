@@ -18,18 +18,27 @@ const vanished = "it vanished while the folder was read"
 // errReplaced: a name stands for something else at every look.
 var errReplaced = errors.New("it was replaced while it was read")
 
+// looks is how often a name is looked at that stands for something else each
+// time. Programs save a file by renaming a new one over it.
+const looks = 3
+
 // An entry is something found in a tree.
 type entry struct {
-	dir  *os.Root // the folder it lies in
-	name string   // in dir
-	path string   // from the tree's root, with slashes; "." is the root
-	info fs.FileInfo
+	dir    *os.Root // the folder it lies in
+	name   string   // in dir
+	path   string   // from the tree's root, with slashes; "." is the root
+	info   fs.FileInfo
+	open   *os.File // of a folder alone; closed after the visit
+	kernel bool     // what it holds is made by the kernel as it is read
 }
 
 // walker goes through a tree: each folder before what it holds, sorted by name.
 // A folder is opened relative to the one it lies in, so that a link which
-// somebody puts in its place leads nowhere.
+// somebody puts in its place leads nowhere. What cannot be read is skipped; the
+// errors of a walk are those of visit and of its root.
 type walker struct {
+	// visit gives errReplaced for an entry that is not what it was, before it
+	// did anything with it.
 	visit   func(entry) error
 	skipped func(path, reason string)
 }
@@ -40,72 +49,119 @@ func (w *walker) walk(ctx context.Context, root string) error {
 		return fmt.Errorf("open the folder: %w", err)
 	}
 	defer dir.Close()
-	info, err := dir.Lstat(".")
+	e := entry{dir: dir, name: ".", path: "."}
+	names, err := w.enter(dir, &e, entry{})
 	if err != nil {
-		return fmt.Errorf("open the folder %q: %w", root, err)
+		return fmt.Errorf("read the folder %q: %w", root, err)
 	}
-	if err := w.visit(entry{dir: dir, name: ".", path: ".", info: info}); err != nil {
-		return err
-	}
-	return w.inside(ctx, dir, ".", 1)
+	return w.inside(ctx, dir, e, names, 1)
 }
 
-// inside visits what the folder dir at path holds.
-func (w *walker) inside(ctx context.Context, dir *os.Root, path string, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%q: more than %d folders inside one another", path, maxDepth)
-	}
-	names, err := namesIn(dir)
+// errKernel: a folder is left out because it shows what no disk holds.
+type errKernel string
+
+func (e errKernel) Error() string {
+	return fmt.Sprintf("it is a file system of the kernel's own (%s)", string(e))
+}
+
+// enter visits the folder that dir is and gives the names in it.
+func (w *walker) enter(dir *os.Root, e *entry, outer entry) ([]string, error) {
+	f, err := dir.Open(".")
 	if err != nil {
-		return fmt.Errorf("read the folder %q: %w", path, err)
+		return nil, err
 	}
+	defer f.Close()
+	opened, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if e.info != nil && !os.SameFile(e.info, opened) {
+		return nil, errReplaced
+	}
+	e.kernel = outer.kernel
+	if outer.info == nil || deviceOf(outer.info) != deviceOf(opened) {
+		name := kernelFileSystem(f)
+		e.kernel = name != ""
+		if e.kernel && outer.info != nil && !outer.kernel {
+			return nil, errKernel(name)
+		}
+	}
+	e.info, e.open = opened, f
+	names, err := f.Readdirnames(-1)
+	if err != nil && len(names) == 0 {
+		return nil, err
+	}
+	if err := w.visit(*e); err != nil {
+		return nil, &visitError{err}
+	}
+	if err != nil {
+		w.skipped(e.path, "some of it cannot be read: "+reason(err))
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// A visitError ends a walk.
+type visitError struct{ error }
+
+func (e *visitError) Unwrap() error { return e.error }
+
+// inside visits what the folder dir holds.
+func (w *walker) inside(ctx context.Context, dir *os.Root, outer entry, names []string, depth int) error {
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e := entry{dir: dir, name: name, path: join(path, name)}
-		e.info, err = dir.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			w.skipped(e.path, vanished)
-			continue
+		path := join(outer.path, name)
+		var err error
+		for range looks {
+			if err = w.one(ctx, entry{dir: dir, name: name, path: path}, outer, depth); !errors.Is(err, errReplaced) {
+				break
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("look at %q: %w", e.path, err)
-		}
-		if e.info.IsDir() {
-			err = w.folder(ctx, e, depth)
-		} else {
-			err = w.visit(e)
-		}
-		if err != nil {
-			return err
+		var visit *visitError
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &visit):
+			return visit.error
+		default:
+			w.skipped(path, reason(err))
 		}
 	}
 	return nil
 }
 
-// folder visits a folder and what it holds.
-func (w *walker) folder(ctx context.Context, e entry, depth int) error {
-	dir, err := e.dir.OpenRoot(e.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		w.skipped(e.path, vanished)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("open the folder %q: %w", e.path, err)
-	}
-	defer dir.Close()
-	opened, err := dir.Lstat(".")
-	if err != nil {
-		return fmt.Errorf("open the folder %q: %w", e.path, err)
-	}
-	if !os.SameFile(e.info, opened) {
-		return fmt.Errorf("read the folder %q: %w", e.path, errReplaced)
-	}
-	if err := w.visit(e); err != nil {
+// one visits what a name stands for, and all that lies in it.
+func (w *walker) one(ctx context.Context, e, outer entry, depth int) (err error) {
+	if e.info, err = e.dir.Lstat(e.name); err != nil {
 		return err
 	}
-	return w.inside(ctx, dir, e.path, depth+1)
+	if !e.info.IsDir() {
+		e.kernel = outer.kernel
+		err = w.visit(e)
+		if err != nil && !errors.Is(err, errReplaced) {
+			err = &visitError{err}
+		}
+		return err
+	}
+	if depth == maxDepth {
+		return fmt.Errorf("it lies in more than %d folders", maxDepth)
+	}
+	dir, err := e.dir.OpenRoot(e.name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := w.enter(dir, &e, outer)
+	if err != nil {
+		return err
+	}
+	if err := w.inside(ctx, dir, e, names, depth+1); err != nil {
+		return &visitError{err}
+	}
+	return nil
 }
 
 func namesIn(dir *os.Root) ([]string, error) {
@@ -127,32 +183,22 @@ func join(path, name string) string {
 	return path + "/" + name
 }
 
-// openRegular opens a regular file and gives its state as of then. Programs
-// save a file by renaming a new one over it, so a name that changed hands is
-// looked at again, twice.
+// openRegular opens a regular file and gives its state as of then, or
+// errReplaced if it is not the one that was seen.
 func openRegular(e entry) (*os.File, fs.FileInfo, error) {
-	info := e.info
-	for range 3 {
-		f, err := e.dir.OpenFile(e.name, os.O_RDONLY|openNonblock, 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		opened, err := f.Stat()
-		if err == nil && os.SameFile(info, opened) {
-			return f, opened, nil
-		}
-		f.Close()
-		if err != nil {
-			return nil, nil, err
-		}
-		if info, err = e.dir.Lstat(e.name); err != nil {
-			return nil, nil, err
-		}
-		if !info.Mode().IsRegular() {
-			break
-		}
+	f, err := e.dir.OpenFile(e.name, os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, errReplaced
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(e.info, opened) {
+		err = errReplaced
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, opened, nil
 }
 
 // Measure says how many regular files [Archive] would read from a folder and
