@@ -22,10 +22,10 @@ func (s *Server) note(a store.Activity) {
 
 // seldom keeps what can come in floods from washing the rest of the history
 // away: of each kind, one a second is noted. All of it is in the log.
-type seldom struct{ errors, denials *rate.Sometimes }
+type seldom struct{ errors, denials, connections *rate.Sometimes }
 
 func newSeldom() seldom {
-	return seldom{&rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: time.Second}}
+	return seldom{&rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: 10 * time.Second}}
 }
 
 // noteError notes that a request failed through no fault of its client's. It

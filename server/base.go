@@ -55,6 +55,7 @@ func (c *conn) hold(id store.ClientID, sess session) {
 		c.s.sessions.release(*c.holder, c.number)
 	}
 	c.holder = &id
+	c.s.connections.keyed(c)
 	if o := c.baseOwner(); o != c.number {
 		c.s.sessions.put(id, o, sess)
 	}

@@ -26,6 +26,9 @@ const maxSkipSuspended = 64 << 10
 // errHangUp ends a connection after the response that said why.
 var errHangUp = errors.New("the connection cannot go on")
 
+// errTooLong ends a connection that proved nothing for too long.
+var errTooLong = errors.New("the connection proved nothing for too long")
+
 // A conn serves one connection, one request after another.
 type conn struct {
 	// Static after newConn.
@@ -33,6 +36,12 @@ type conn struct {
 	nc       net.Conn
 	internal bool  // the gateway's listener
 	number   owner // unlike any other connection's
+	began    time.Time
+	peer     peer // set by serve, before anything else
+
+	// Guarded by the mutex of the server's connections.
+	standing standing
+	account  store.ClientID // whose, once it has proven that
 
 	idle atomic.Bool // waiting for a request
 
@@ -45,6 +54,7 @@ type conn struct {
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
+	stored    int64  // bytes of content that it had stored since it began, or confirmed a file
 	current   exchange
 	outcome   outcome // of the current request
 	restoring restoring
@@ -62,7 +72,7 @@ type refusedPacket struct {
 
 func newConn(s *Server, nc net.Conn, internal bool) *conn {
 	number := firstConn + owner(s.numbers.Add(1))
-	return &conn{s: s, nc: nc, internal: internal, number: number, r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
+	return &conn{s: s, nc: nc, internal: internal, number: number, began: time.Now(), r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
 }
 
 type countReads struct {
@@ -87,6 +97,16 @@ func (c *conn) wakeIfIdle() {
 func (c *conn) serve(ctx context.Context) {
 	defer c.nc.Close()
 	defer c.leave(ctx)
+	c.idle.Store(true) // a proxy may take a moment to say who it is
+	c.peer = peerOf(c.nc.RemoteAddr())
+	c.idle.Store(false)
+	if !c.internal {
+		if !c.s.connections.admit(c) {
+			return
+		}
+		defer c.s.connections.remove(c)
+	}
+	ctx = from(ctx, c.peer)
 	for {
 		h, err := c.readHeader()
 		if err == nil {
@@ -129,9 +149,22 @@ func (c *conn) readHeader() (protocol.RequestHeader, error) {
 			}
 		}
 	}
-	c.nc.SetReadDeadline(time.Now().Add(c.s.cfg.IdleTimeout))
+	now := time.Now()
+	patience := c.patience(now)
+	if patience <= 0 {
+		return protocol.RequestHeader{}, errTooLong
+	}
+	c.nc.SetReadDeadline(now.Add(patience))
 	if c.s.closing.Load() {
 		return protocol.RequestHeader{}, net.ErrClosed
+	}
+	if _, err := c.r.Peek(1); err != nil {
+		return protocol.RequestHeader{}, err
+	}
+	// What has begun to come is there in no time, or somebody is playing.
+	c.nc.SetReadDeadline(time.Now().Add(min(c.s.cfg.IdleTimeout, c.s.cfg.HeaderTimeout)))
+	if c.s.closing.Load() {
+		c.wakeIfIdle()
 	}
 	return protocol.ReadRequestHeader(c.r)
 }
@@ -182,6 +215,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	if err != nil && !errors.Is(err, errSilent) {
 		c.failed(err)
 	}
+	if err == nil {
+		c.worked(h.Code, p.received)
+	}
 	c.served++
 	var lost lostError
 	if errors.As(err, &lost) {
@@ -214,7 +250,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	var f *protocol.Failure
 	switch {
 	case errors.As(err, &f):
-		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client, "peer", host(c.nc.RemoteAddr()))
+		c.s.log.Debug("request refused", "request", h.Code.String(), "reason", f.Message, "client", h.Client, "peer", c.peer.address)
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
@@ -223,7 +259,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	case errors.Is(err, context.Canceled):
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:
-		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", host(c.nc.RemoteAddr()), "error", err)
+		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", c.peer.address, "error", err)
 		c.s.noteError(store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}

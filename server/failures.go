@@ -68,7 +68,7 @@ func (c *conn) failed(err error) {
 	if c.internal || h.Code.IsRequest() && !h.Code.IsBase() && h.Version == protocol.Version {
 		return
 	}
-	e := protocol.FailedExchange{At: time.Now(), Peer: host(c.nc.RemoteAddr()), Earlier: c.served,
+	e := protocol.FailedExchange{At: time.Now(), Peer: c.peer.address, Earlier: c.served,
 		Version: h.Version, Code: h.Code, Size: h.Size, Rule: protocol.HeaderRule(h, c.served > 0)}
 	if h.Version == protocol.Version && h.Client != (protocol.ClientID{}) {
 		e.Client = h.Client.LogValue().String()

@@ -181,8 +181,8 @@ func (s *Server) begin(client *store.Client, o owner, sess *session) error {
 // newSessionFor makes a session key and wraps it for the client.
 func newSessionFor(client store.Client) (sess session, err error) {
 	pub, _, err := crypt.ParsePublicKey(client.PublicKey)
-	if err != nil {
-		return sess, err
+	if err != nil { // such as one that is larger than those that are taken today
+		return sess, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key on record: "+err.Error())
 	}
 	if sess.oaep, err = crypt.ParseOAEPHash(client.OAEPHash); err != nil {
 		return sess, err
@@ -227,6 +227,9 @@ func (c *conn) prove(_ context.Context, id store.ClientID, m *protocol.Prove) (p
 	sess, live := c.s.sessions.get(id, c.number)
 	if !live || !sess.key.VerifyProof(challenge, m.Proof[:]) {
 		return nil, failure(protocol.StatusUnauthenticated, "the proof is not of the session key that this connection took for this client")
+	}
+	if err := c.s.connections.prove(c, id); err != nil {
+		return nil, err
 	}
 	c.proven = &id
 	return &protocol.Done{}, nil

@@ -37,7 +37,11 @@ type Config struct {
 	IdleTimeout      time.Duration     // a connection is closed after so long without a complete header
 	RetryAckAfter    time.Duration     // silence after a 1030 that earns it a 1604
 	DrainTimeout     time.Duration     // how long requests in flight may take at shutdown
+	HeaderTimeout    time.Duration     // a header that has begun to come has to be whole within it
+	UnprovenTimeout  time.Duration     // a connection that proves nothing, and stores nothing, is closed after it; 0: never
 	MaxConnections   int               // on the public listener
+	MaxPerAddress    int               // of them from one IPv4 address or IPv6 /64; 0: no limit
+	MaxPerAccount    int               // of them that have proven to be one client's; 0: no limit
 	MaxPacket        uint32            // payload bytes of one packet
 	MaxUploads       int               // unfinished uploads of one client
 	MinRate          int               // bytes per second a payload must keep up
@@ -63,7 +67,11 @@ func DefaultConfig() Config {
 		IdleTimeout:      time.Minute,
 		RetryAckAfter:    2 * time.Second,
 		DrainTimeout:     10 * time.Second,
+		HeaderTimeout:    10 * time.Second,
+		UnprovenTimeout:  5 * time.Minute,
 		MaxConnections:   4096,
+		MaxPerAddress:    256,
+		MaxPerAccount:    64,
 		MaxPacket:        protocol.MaxPayload,
 		MaxUploads:       256,
 		MinRate:          1 << 10,
@@ -80,23 +88,24 @@ func DefaultConfig() Config {
 // A Server serves the protocol on a public and an internal listener.
 type Server struct {
 	// Static after New.
-	cfg       Config
-	log       *slog.Logger
-	started   time.Time
-	sessions  *sessions
-	uploads   *uploads
-	transfers *transfers
-	passwords *passwords
-	revoked   *revokedTokens
-	buffers   *bufferPool
-	stats     stats
-	failed    failures
-	suspended *suspended
-	feed      *feed
-	meters    *meters
-	seldom    seldom
-	history   *history
-	scrubs    *scrubs
+	cfg         Config
+	log         *slog.Logger
+	started     time.Time
+	sessions    *sessions
+	uploads     *uploads
+	transfers   *transfers
+	passwords   *passwords
+	revoked     *revokedTokens
+	buffers     *bufferPool
+	stats       stats
+	failed      failures
+	suspended   *suspended
+	feed        *feed
+	meters      *meters
+	seldom      seldom
+	connections *connections
+	history     *history
+	scrubs      *scrubs
 
 	configured Settings
 	settings   atomic.Pointer[Settings] // in force
@@ -146,6 +155,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.settings.Store(&s.configured)
 	s.history = newHistory(s.started)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
+	s.connections = newConnections(s)
 	s.uploads, s.transfers, s.scrubs = newUploads(s), newTransfers(s), newScrubs(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
@@ -246,15 +256,6 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 			continue
 		}
 		delay = 5 * time.Millisecond
-		if !internal {
-			if s.stats.connections.Add(1) > int64(s.Settings().MaxConnections) {
-				s.stats.connections.Add(-1)
-				s.meters.tooMany.Add(1)
-				s.log.Warn("connection refused: too many", "limit", s.Settings().MaxConnections)
-				nc.Close()
-				continue
-			}
-		}
 		c := newConn(s, nc, internal)
 		s.mu.Lock()
 		s.conns[c] = struct{}{}
@@ -264,9 +265,6 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 				s.mu.Lock()
 				delete(s.conns, c)
 				s.mu.Unlock()
-				if !internal {
-					s.stats.connections.Add(-1)
-				}
 			}()
 			c.serve(ctx)
 		})

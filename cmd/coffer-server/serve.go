@@ -29,6 +29,7 @@ type serveCmd struct {
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 	program.TLSFlags `envprefix:"COFFER_SERVER_"`
 	consoleFlags
+	limitFlags
 
 	Listen         string           `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256" env:"COFFER_SERVER_LISTEN"`
 	InternalListen string           `help:"Address for the gateway; off turns it off." default:"127.0.0.1:1257" env:"COFFER_SERVER_INTERNAL_LISTEN"`
@@ -37,7 +38,6 @@ type serveCmd struct {
 	UploadTTL      time.Duration    `name:"upload-ttl" help:"An unfinished upload is dropped after so long." default:"24h" env:"COFFER_SERVER_UPLOAD_TTL"`
 	IdleTimeout    time.Duration    `help:"A connection is closed after so long without a complete header." default:"60s" env:"COFFER_SERVER_IDLE_TIMEOUT"`
 	RetryAckAfter  time.Duration    `help:"Silence after a 1030 that earns it a 1604." default:"2s" env:"COFFER_SERVER_RETRY_ACK_AFTER"`
-	MaxConnections int              `help:"Most connections of clients at once." default:"4096" env:"COFFER_SERVER_MAX_CONNECTIONS"`
 	MaxPacket      program.ByteSize `help:"Largest payload of a packet, at most 4GiB." default:"4GiB" env:"COFFER_SERVER_MAX_PACKET"`
 	MinRate        program.ByteSize `help:"Bytes per second that a payload must keep up, once the idle timeout has passed." default:"1KiB" env:"COFFER_SERVER_MIN_RATE"`
 	KeepVersions   int              `help:"Versions kept of each file; 0 keeps all." default:"5" env:"COFFER_SERVER_KEEP_VERSIONS"`
@@ -58,6 +58,9 @@ func (cmd *serveCmd) Validate() error {
 	if err := cmd.TLSFlags.Check(); err != nil {
 		return err
 	}
+	if err := cmd.limitFlags.check(); err != nil {
+		return err
+	}
 	switch {
 	case cmd.MaxPacket < 64<<10 || cmd.MaxPacket > 4<<30:
 		return errors.New("--max-packet: from 64KiB to 4GiB")
@@ -67,8 +70,6 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--keep-versions: not negative")
 	case cmd.MinVersionAge < 0:
 		return errors.New("--min-version-age: not negative")
-	case cmd.MaxConnections < 1:
-		return errors.New("--max-connections: at least 1")
 	case cmd.SessionTTL <= 0 || cmd.UploadTTL <= 0 || cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
 		return errors.New("times must be positive")
 	case cmd.ScrubInterval < 0:
@@ -112,7 +113,8 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey, cfg.Log, cfg.Space = d.catalog, d.blobs, d.masterKey, log, space
 	cfg.SessionTTL, cfg.UploadTTL = cmd.SessionTTL, cmd.UploadTTL
 	cfg.IdleTimeout, cfg.RetryAckAfter = cmd.IdleTimeout, cmd.RetryAckAfter
-	cfg.MaxConnections, cfg.KeepVersions = cmd.MaxConnections, cmd.KeepVersions
+	cmd.limitFlags.apply(&cfg)
+	cfg.KeepVersions = cmd.KeepVersions
 	cfg.MinVersionAge = cmd.MinVersionAge
 	cfg.MaxPacket = uint32(min(cmd.MaxPacket, protocol.MaxPayload))
 	cfg.MinRate = int(cmd.MinRate)

@@ -11,6 +11,7 @@ import (
 
 	"coffer/client"
 	"coffer/protocol"
+	"coffer/protocol/crypt"
 	"coffer/seal"
 )
 
@@ -45,6 +46,9 @@ func parseMeInfo(text string) (meInfo, error) {
 	}
 	if m.key, err = parseRSAKey(der); err != nil {
 		return meInfo{}, fmt.Errorf("%w: line 3 is not an RSA private key", errMeInfo)
+	}
+	if bits := m.key.N.BitLen(); bits > crypt.MaxRSABits {
+		return meInfo{}, fmt.Errorf("%w: its RSA key has %d bits, and servers take %d at most", errMeInfo, bits, crypt.MaxRSABits)
 	}
 	return m, nil
 }

@@ -16,6 +16,7 @@ import (
 	"coffer/client"
 	"coffer/internal/program"
 	"coffer/protocol"
+	"coffer/protocol/crypt"
 	"coffer/seal"
 )
 
@@ -151,6 +152,9 @@ func (p *profile) credentials() (client.Credentials, error) {
 	key, ok := parsed.(*rsa.PrivateKey)
 	if err != nil || !ok {
 		return client.Credentials{}, errProfile
+	}
+	if bits := key.N.BitLen(); bits > crypt.MaxRSABits {
+		return client.Credentials{}, fmt.Errorf("%w: its RSA key has %d bits, and servers take %d at most", errProfile, bits, crypt.MaxRSABits)
 	}
 	return client.Credentials{Addr: p.Server, Name: p.Username, Client: protocol.ClientID(id), Key: key}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"coffer/client"
 	"coffer/internal/program"
+	"coffer/protocol/crypt"
 	"coffer/seal"
 )
 
@@ -92,8 +93,8 @@ func (c *registerCommand) report(a *app, name, verb string) error {
 }
 
 func (c *registerCommand) Run(a *app) error {
-	if c.RSABits < 1024 || c.RSABits > 8192 {
-		return fmt.Errorf("%w: --rsa-bits is 1024 to 8192", program.ErrUsage)
+	if c.RSABits < crypt.MinRSABits || c.RSABits > crypt.MaxRSABits {
+		return fmt.Errorf("%w: --rsa-bits is %d to %d", program.ErrUsage, crypt.MinRSABits, crypt.MaxRSABits)
 	}
 	if err := a.refuseProfile(c.Force); err != nil {
 		return err

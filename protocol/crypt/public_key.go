@@ -14,7 +14,7 @@ import (
 // clients have 1024; the upper bound keeps wrapping a session key cheap.
 const (
 	MinRSABits = 1024
-	MaxRSABits = 8192
+	MaxRSABits = 4096
 )
 
 // ErrPublicKey is wrapped by every error of [ParsePublicKey].

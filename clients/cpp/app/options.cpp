@@ -65,7 +65,7 @@ server, encrypted, and checks that they arrived.
   port.info       one line: the port, in place of the one in transfer.info
 
   --rsa-bits N         size of the key that is made when the client registers,
-                       from 1024 (the default) to 8192
+                       from 1024 (the default) to 4096
   --patience SECONDS   how long to go on when the server cannot be reached,
                        60 by default
   --version            shows the version

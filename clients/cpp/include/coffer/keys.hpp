@@ -36,7 +36,7 @@ public:
     /// The size that the protocol's key field was made for.
     static constexpr unsigned defaultBits = 1024;
     static constexpr unsigned minBits = 1024;
-    static constexpr unsigned maxBits = 8192;
+    static constexpr unsigned maxBits = 4096;
 
     /// Makes a new pair, with e = 65537: to a client with e = 17 the server
     /// answers as to those that were built with SHA-1 (docs/protocol.md,

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"coffer/server"
+)
+
+// limitFlags bound what a stranger can make the server hold. docs/security.md
+// has them in a table.
+type limitFlags struct {
+	MaxConnections  int           `help:"Most connections of clients at once." default:"4096" env:"COFFER_SERVER_MAX_CONNECTIONS"`
+	MaxPerAddress   int           `name:"max-connections-per-address" help:"Most of them from one IPv4 address or IPv6 /64; 0 is no limit." default:"256" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ADDRESS"`
+	MaxPerAccount   int           `name:"max-connections-per-account" help:"Most of them that one account has proven; 0 is no limit." default:"64" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ACCOUNT"`
+	HeaderTimeout   time.Duration `help:"A request header that has begun to come has to be whole within it." default:"10s" env:"COFFER_SERVER_HEADER_TIMEOUT"`
+	UnprovenTimeout time.Duration `help:"A connection that proves nothing and stores nothing is closed after it; 0 is never." default:"5m" env:"COFFER_SERVER_UNPROVEN_TIMEOUT"`
+}
+
+func (f *limitFlags) check() error {
+	switch {
+	case f.MaxConnections < 1:
+		return errors.New("--max-connections: at least 1")
+	case f.MaxPerAddress < 0:
+		return errors.New("--max-connections-per-address: not negative")
+	case f.MaxPerAccount < 0:
+		return errors.New("--max-connections-per-account: not negative")
+	case f.HeaderTimeout <= 0:
+		return errors.New("--header-timeout: must be positive")
+	case f.UnprovenTimeout < 0:
+		return errors.New("--unproven-timeout: not negative")
+	}
+	return nil
+}
+
+func (f *limitFlags) apply(cfg *server.Config) {
+	cfg.MaxConnections, cfg.MaxPerAddress, cfg.MaxPerAccount = f.MaxConnections, f.MaxPerAddress, f.MaxPerAccount
+	cfg.HeaderTimeout, cfg.UnprovenTimeout = f.HeaderTimeout, f.UnprovenTimeout
+}
