@@ -25,6 +25,7 @@ var (
 	ErrOtherKey   = errors.New("encrypted for another key than this profile's")
 	ErrExists     = errors.New("already exists")
 	ErrNoIdentity = errors.New("sealed, and there is no identity to open it")
+	ErrIsFolder   = errors.New("a folder, which a terminal cannot show")
 )
 
 // Phases of a transfer, as Progress gets them.
@@ -57,16 +58,24 @@ type Options struct {
 	Progress   Progress
 	// Skipped is told what a folder's backup leaves out, and why.
 	Skipped func(path, reason string)
+
+	Memory Memory // if not nil: a name means one source
+	Origin string // what the source is, for Memory: its host and absolute path
+	Adopt  bool   // lets a name go on with another source than it had
 }
 
 // A Result is what was backed up.
 type Result struct {
 	Name    string
 	Version uint32
-	Size    uint64 // bytes read from the source
-	Stored  uint64 // bytes of ciphertext
-	Cksum   uint32 // of what the server was told is the plaintext
+	Size    uint64   // bytes read from the source
+	Stored  uint64   // bytes of ciphertext
+	Cksum   uint32   // of what the server was told is the plaintext
+	SHA256  [32]byte // of the ciphertext
 	Format  protocol.Format
+	Before  uint32 // the newest version that this machine had seen, 0 if none
+	// Unremembered is why it could not be noted what was backed up.
+	Unremembered error
 }
 
 // maxRestarts is how often a file is begun anew because the server has lost
@@ -87,6 +96,20 @@ func Backup(ctx context.Context, session *client.Session, name string, source So
 	if opts.InFlight == 0 {
 		opts.InFlight = defaultInFlight
 	}
+	c, err := claimName(ctx, session, name, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := send(ctx, session, name, source, opts)
+	if err != nil {
+		return Result{}, errors.Join(err, c.release())
+	}
+	result.Before, result.Unremembered = c.before, c.keep(result)
+	return result, nil
+}
+
+// send is Backup for a name that means this source.
+func send(ctx context.Context, session *client.Session, name string, source Source, opts Options) (Result, error) {
 	var err error
 	for range maxRestarts {
 		u := &upload{session: session, source: source, opts: opts, name: name}

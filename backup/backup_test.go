@@ -66,7 +66,7 @@ func TestRoundTrip(t *testing.T) {
 					t.Errorf("result %+v", result)
 				}
 				var got bytes.Buffer
-				if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Writer: &got}); err != nil {
+				if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Writer: &got, Trust: Trust{AcceptUnsealed: true}}); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(got.Bytes(), want) {
@@ -252,14 +252,14 @@ func TestDamagedContentIsNotRestored(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(t.TempDir(), "back")
-			_, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Path: path})
+			_, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Path: path, Trust: Trust{AcceptUnsealed: true}})
 			if !errors.Is(err, ErrChecksum) && !errors.Is(err, seal.ErrTampered) {
 				t.Errorf("%s: %v", name, err)
 			}
 			if left, _ := os.ReadDir(filepath.Dir(path)); len(left) > 0 {
 				t.Errorf("%s: something was left behind: %v", name, left)
 			}
-			if _, err := Verify(context.Background(), session, "x", 0, id, nil); err == nil {
+			if _, err := Verify(context.Background(), session, "x", 0, id, Trust{AcceptUnsealed: true}, nil); err == nil {
 				t.Errorf("%s: verified", name)
 			}
 		}
@@ -278,7 +278,7 @@ func TestOtherKeyAndUnknownFormat(t *testing.T) {
 		opened bool
 	}{{id, true}, {identity(t), false}, {nil, false}} {
 		var got strings.Builder
-		if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: test.id, Writer: &got}); err != nil {
+		if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: test.id, Writer: &got, Trust: Trust{AcceptUnsealed: true}}); err != nil {
 			t.Fatal(err)
 		}
 		if opened := got.String() == "hello"; opened != test.opened {
@@ -286,7 +286,7 @@ func TestOtherKeyAndUnknownFormat(t *testing.T) {
 		}
 	}
 	f.files["x"].info.KeyFingerprint[0] ^= 1
-	if _, err := Verify(context.Background(), session, "x", 0, id, nil); !errors.Is(err, ErrOtherKey) {
+	if _, err := Verify(context.Background(), session, "x", 0, id, Trust{}, nil); !errors.Is(err, ErrOtherKey) {
 		t.Error(err)
 	}
 }

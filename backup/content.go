@@ -3,8 +3,10 @@ package backup
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"coffer/client"
@@ -186,11 +188,21 @@ type stored struct {
 	io.Reader // of the content, as it was before it was sealed
 	content   ciphertext
 	plain     *checked
+	info      *protocol.FileInfo
+	sum       hash.Hash // of the ciphertext
+	size      uint64    // of the content that was read
+}
+
+// Read reads the content and counts it.
+func (s *stored) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.size += uint64(n)
+	return n, err
 }
 
 // openStored begins to read a version back. raw leaves content of unknown
 // format as it is.
-func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, raw bool, progress Progress) (*stored, error) {
+func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, take takes, progress Progress) (*stored, error) {
 	if info.KeyFingerprint != from.Fingerprint() {
 		return nil, ErrOtherKey
 	}
@@ -198,19 +210,25 @@ func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *s
 	if err != nil {
 		return nil, err
 	}
-	s := new(stored)
+	s := &stored{info: info, sum: sha256.New()}
 	if s.content, err = from.content(ctx, info, progress); err != nil {
 		return nil, err
 	}
-	s.plain = &checked{r: crypt.NewDecryptReader(s.content, key), info: info}
-	if err := s.unseal(info.Format, id, raw); err != nil {
+	s.plain = &checked{r: crypt.NewDecryptReader(io.TeeReader(s.content, s.sum), key), info: info}
+	if err := s.unseal(info.Format, id, take); err != nil {
 		s.content.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *stored) unseal(format protocol.Format, id *seal.Identity, raw bool) error {
+// takes says what content is handed out.
+type takes struct {
+	unsealed bool // what is not sealed, where there is an identity to seal to
+	raw      bool // what has no format, as it is
+}
+
+func (s *stored) unseal(format protocol.Format, id *seal.Identity, take takes) error {
 	buffered := bufio.NewReaderSize(s.plain, chunkSize)
 	s.Reader = buffered
 	switch format {
@@ -223,14 +241,20 @@ func (s *stored) unseal(format protocol.Format, id *seal.Identity, raw bool) err
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if raw || id == nil || !seal.IsSealed(prefix) {
+		if id == nil || take.raw {
 			return nil
 		}
+		if !seal.IsSealed(prefix) {
+			return take.refusal()
+		}
 	default:
-		return nil
+		if id == nil {
+			return nil
+		}
+		return take.refusal()
 	}
 	opened, err := seal.Open(buffered, *id)
-	if format == protocol.FormatUnknown && errors.Is(err, seal.ErrWrongIdentity) {
+	if format == protocol.FormatUnknown && take.unsealed && errors.Is(err, seal.ErrWrongIdentity) {
 		return errOpaque
 	}
 	if err != nil {
@@ -240,25 +264,39 @@ func (s *stored) unseal(format protocol.Format, id *seal.Identity, raw bool) err
 	return nil
 }
 
-// finish reads to the end of the plaintext, where its checksum is compared.
+// refusal is the error for content that is not sealed.
+func (t takes) refusal() error {
+	if t.unsealed {
+		return nil
+	}
+	return ErrUnsealed
+}
+
+// finish reads to the end of the plaintext, where its checksum is compared, and
+// then the SHA-256 of the ciphertext.
 func (s *stored) finish() error {
-	_, err := io.Copy(io.Discard, s.plain)
-	return err
+	if _, err := io.Copy(io.Discard, s.plain); err != nil {
+		return err
+	}
+	if [sha256.Size]byte(s.sum.Sum(nil)) != s.info.SHA256 {
+		return fmt.Errorf("%w: the ciphertext has another SHA-256", ErrChecksum)
+	}
+	return nil
 }
 
 // readStored passes the content of a version to use and reports an error if
-// not all of it is as it was backed up.
-func readStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, progress Progress, use func(io.Reader) error) error {
-	s, err := openStored(ctx, from, info, id, false, progress)
+// not all of it is as it was backed up. It returns how much content there was.
+func readStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, unsealed bool, progress Progress, use func(io.Reader) error) (uint64, error) {
+	s, err := openStored(ctx, from, info, id, takes{unsealed: unsealed}, progress)
 	if errors.Is(err, errOpaque) {
-		s, err = openStored(ctx, from, info, id, true, progress)
+		s, err = openStored(ctx, from, info, id, takes{unsealed: unsealed, raw: true}, progress)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer s.content.Close()
 	if err := use(s); err != nil {
-		return err
+		return 0, err
 	}
-	return s.finish()
+	return s.size, s.finish()
 }

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"hash"
 
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
@@ -25,7 +26,8 @@ type cutter struct {
 	free    <-chan []byte // buffers with a capacity of size and two blocks more
 	packets chan<- *packet
 
-	sum    cksum.Digest
+	sum    cksum.Digest // of the plaintext
+	sha    hash.Hash    // of the ciphertext
 	number uint32
 	buf    []byte
 	filled int // plaintext bytes in buf
@@ -76,6 +78,7 @@ func (c *cutter) buffer() error {
 
 func (c *cutter) flush(last bool) error {
 	c.number++
+	c.sha.Write(c.buf)
 	p := &packet{number: c.number, last: last, data: c.buf}
 	c.buf, c.filled = nil, 0
 	select {

@@ -12,7 +12,7 @@ import (
 )
 
 // RestoreExport is [Restore] from an export, without any server.
-func RestoreExport(ctx context.Context, keys Keys, folder *export.Folder, name string, version uint32, opts RestoreOptions) (*protocol.FileInfo, error) {
+func RestoreExport(ctx context.Context, keys Keys, folder *export.Folder, name string, version uint32, opts RestoreOptions) (*Restored, error) {
 	return restore(ctx, exported{keys, folder}, name, version, opts)
 }
 

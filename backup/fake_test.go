@@ -258,7 +258,7 @@ func (f *fake) verify(p []byte) protocol.Message {
 	}
 	f.files["x"] = &fakeFile{data: data, info: protocol.FileInfo{
 		FileEntry: protocol.FileEntry{Version: 1, Size: uint64(len(data)), OriginalSize: uint64(len(plain)),
-			Cksum: sum, Format: f.format, Verified: true, Name: "x"},
+			Cksum: sum, SHA256: sha256.Sum256(data), Format: f.format, Verified: true, Name: "x"},
 		KeyFingerprint: sha256.Sum256(der), WrappedKey: f.wrapped,
 	}}
 	return &protocol.VerifyResult{Verified: true, Cksum: sum, Version: 1}

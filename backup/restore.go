@@ -20,7 +20,21 @@ type RestoreOptions struct {
 	Path     string         // of the file or folder to be made
 	Writer   io.Writer      // if not nil: gets the content, a folder as its archive, instead
 	Force    bool           // replaces what is at Path
-	Progress Progress
+	Delete   bool           // with Force: also deletes what else is in a folder
+	// RefuseFolder fails for a folder: the Writer is a terminal, which an
+	// archive would only confuse.
+	RefuseFolder bool
+	Progress     Progress
+	Trust
+}
+
+// A Restored is a version that was read back, whole and as it was backed up.
+type Restored struct {
+	*protocol.FileInfo
+	Content uint64 // bytes of the person's own data, a folder's as its archive
+	Seen    bool   // this machine had sent it, or seen it before
+	// Unremembered is why it could not be noted that the version was seen.
+	Unremembered error
 }
 
 // Info describes a version of a file, 0 for the newest.
@@ -45,28 +59,50 @@ func IsSealed(f protocol.Format) bool {
 // Restore brings a version of a file back, 0 for the newest. At the place of a
 // file or folder nothing appears before all of it was checked; a Writer gets
 // content as it comes and is told by the error that it is not to be trusted.
-func Restore(ctx context.Context, session *client.Session, name string, version uint32, opts RestoreOptions) (*protocol.FileInfo, error) {
+// Where there is an Identity, only what is sealed is taken, or what this machine
+// sent unsealed.
+func Restore(ctx context.Context, session *client.Session, name string, version uint32, opts RestoreOptions) (*Restored, error) {
 	return restore(ctx, online{session}, name, version, opts)
 }
 
-func restore(ctx context.Context, from origin, name string, version uint32, opts RestoreOptions) (*protocol.FileInfo, error) {
+func restore(ctx context.Context, from origin, name string, version uint32, opts RestoreOptions) (*Restored, error) {
+	return inspect(ctx, from, name, version, opts.Trust, func(info *protocol.FileInfo, unsealed bool) (uint64, error) {
+		opts.AcceptUnsealed = unsealed
+		if opts.Writer != nil && opts.RefuseFolder && IsFolder(info.Format) {
+			return 0, ErrIsFolder
+		}
+		if opts.Writer != nil {
+			return pass(ctx, from, info, opts.Identity, unsealed, opts.Progress, opts.Writer)
+		}
+		if err := checkPlace(opts, IsFolder(info.Format)); err != nil {
+			return 0, err
+		}
+		if IsFolder(info.Format) {
+			return restoreFolder(ctx, from, info, opts)
+		}
+		return restoreFile(ctx, from, info, opts)
+	})
+}
+
+// inspect finds a version, holds it against what was seen, and lets read read
+// it. What was found right is remembered. The Restored is nil if not even the
+// server's answer was to be had.
+func inspect(ctx context.Context, from origin, name string, version uint32, trust Trust, read func(info *protocol.FileInfo, unsealed bool) (uint64, error)) (*Restored, error) {
 	info, err := from.info(ctx, name, version)
 	if err != nil {
-		return nil, err
+		return nil, trust.missing(name, version, err)
 	}
-	if opts.Writer != nil {
-		return info, readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
-			_, err := io.Copy(opts.Writer, r)
-			return err
-		})
+	result := &Restored{FileInfo: info}
+	seen, known, err := trust.check(name, version, info)
+	if err != nil {
+		return result, err
 	}
-	if err := refuseExisting(opts); err != nil {
-		return nil, err
+	result.Seen = known
+	if result.Content, err = read(info, trust.AcceptUnsealed || known && seen.Sent); err != nil {
+		return result, err
 	}
-	if IsFolder(info.Format) {
-		return info, restoreFolder(ctx, from, info, opts)
-	}
-	return info, restoreFile(ctx, from, info, opts)
+	result.Unremembered = trust.remember(version, info, result.Content)
+	return result, nil
 }
 
 func refuseExisting(opts RestoreOptions) error {
@@ -83,11 +119,11 @@ func refuseExisting(opts RestoreOptions) error {
 	}
 }
 
-func restoreFile(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (err error) {
+func restoreFile(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (size uint64, err error) {
 	dir, base := filepath.Split(opts.Path)
 	tmp, err := os.CreateTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() {
 		if err != nil {
@@ -95,30 +131,30 @@ func restoreFile(ctx context.Context, from origin, info *protocol.FileInfo, opts
 			os.Remove(tmp.Name())
 		}
 	}()
-	err = readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
+	size, err = readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
 		_, err := io.CopyBuffer(tmp, r, make([]byte, chunkSize))
 		return err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := tmp.Sync(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := tmp.Close(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := refuseExisting(opts); err != nil {
-		return err
+		return 0, err
 	}
-	return os.Rename(tmp.Name(), opts.Path)
+	return size, os.Rename(tmp.Name(), opts.Path)
 }
 
-func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (err error) {
+func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (size uint64, err error) {
 	dir, base := filepath.Split(filepath.Clean(opts.Path))
 	tmp, err := os.MkdirTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	keep := false
 	defer func() {
@@ -130,30 +166,39 @@ func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, op
 		}
 	}()
 	made := filepath.Join(tmp, "new")
-	err = readStored(ctx, from, info, opts.Identity, opts.Progress, func(r io.Reader) error {
+	size, err = readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
 		return seal.Unpack(ctx, r, made, seal.UnpackOptions{})
 	})
+	if err == nil {
+		size, err = measure(ctx, made)
+	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := refuseExisting(opts); err != nil {
-		return err
+		return 0, err
 	}
 	if !opts.Force {
-		return rename(made, opts.Path)
+		return size, rename(made, opts.Path)
 	}
 	old := filepath.Join(tmp, "old")
 	if err := rename(opts.Path, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return 0, err
 	}
 	if err := rename(made, opts.Path); err != nil {
 		if back := rename(old, opts.Path); back != nil {
 			keep = true
-			return fmt.Errorf("%w; what was there before is now %s", errors.Join(err, back), old)
+			return 0, fmt.Errorf("%w; what was there before is now %s", errors.Join(err, back), old)
 		}
-		return err
+		return 0, err
 	}
-	return nil
+	return size, nil
+}
+
+// measure is how much content a folder has.
+func measure(ctx context.Context, folder string) (uint64, error) {
+	_, size, err := seal.Measure(ctx, folder)
+	return uint64(max(size, 0)), err
 }
 
 // rename moves a file or folder. A folder that its owner may not write can be
@@ -195,16 +240,26 @@ func shorten(base string) string {
 }
 
 // Verify reads a version back, 0 for the newest, and checks everything that
-// Restore checks: length, padding, checksum, and its seal to the end.
-func Verify(ctx context.Context, session *client.Session, name string, version uint32, id *seal.Identity, progress Progress) (*protocol.FileInfo, error) {
-	info, err := Info(ctx, session, name, version)
-	if err != nil {
-		return nil, err
-	}
-	return info, readStored(ctx, online{session}, info, id, progress, func(r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
+// Restore checks: length, padding, checksums, its seal to the end, and that it is
+// what was seen. The Restored is nil if the server did not say what there is.
+func Verify(ctx context.Context, session *client.Session, name string, version uint32, id *seal.Identity, trust Trust, progress Progress) (*Restored, error) {
+	from := online{session}
+	return inspect(ctx, from, name, version, trust, func(info *protocol.FileInfo, unsealed bool) (uint64, error) {
+		return pass(ctx, from, info, id, unsealed, progress, io.Discard)
+	})
+}
+
+// pass writes the content as it comes. How much data there is in a folder its
+// archive does not tell: that is 0.
+func pass(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, unsealed bool, progress Progress, to io.Writer) (uint64, error) {
+	size, err := readStored(ctx, from, info, id, unsealed, progress, func(r io.Reader) error {
+		_, err := io.Copy(to, r)
 		return err
 	})
+	if IsFolder(info.Format) {
+		size = 0
+	}
+	return size, err
 }
 
 // Each calls f for each of the client's files, ordered by name and version:
@@ -221,6 +276,10 @@ func Each(ctx context.Context, session *client.Session, allVersions bool, f func
 			return err
 		}
 		for _, entry := range page.Files {
+			if !follows(m, entry) {
+				return fmt.Errorf("%w: a list that goes round in circles", client.ErrProtocol)
+			}
+			m.AfterName, m.AfterVersion = entry.Name, entry.Version
 			if err := f(entry); err != nil {
 				return err
 			}
@@ -231,7 +290,14 @@ func Each(ctx context.Context, session *client.Session, allVersions bool, f func
 		if len(page.Files) == 0 {
 			return fmt.Errorf("%w: an empty page that is not the last", client.ErrProtocol)
 		}
-		last := page.Files[len(page.Files)-1]
-		m.AfterName, m.AfterVersion = last.Name, last.Version
 	}
+}
+
+// follows reports whether an entry has its place behind the last one that was
+// listed, so that a list ends at some time.
+func follows(m protocol.ListFiles, entry protocol.FileEntry) bool {
+	if entry.Version == 0 {
+		return false
+	}
+	return entry.Name > m.AfterName || m.AllVersions && entry.Name == m.AfterName && entry.Version < m.AfterVersion
 }

@@ -3,6 +3,7 @@ package backup
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"time"
@@ -115,10 +116,11 @@ func (u *upload) send(ctx context.Context) (Result, error) {
 	result := Result{Name: u.name, Format: u.source.format(u.opts.Identity != nil)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		c := &cutter{ctx: ctx, enc: crypt.NewEncrypter(u.key), size: u.packet, free: free, packets: packets}
+		c := &cutter{ctx: ctx, enc: crypt.NewEncrypter(u.key), sha: sha256.New(), size: u.packet, free: free, packets: packets}
 		read, err := u.produce(ctx, c)
 		result.Size, result.Cksum = uint64(read), c.sum.Sum32()
 		result.Stored = crypt.CiphertextLen(c.sum.Len())
+		result.SHA256 = [32]byte(c.sha.Sum(nil))
 		return err
 	})
 	group.Go(func() error { return u.deliver(ctx, w, packets) })

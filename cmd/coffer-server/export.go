@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dustin/go-humanize"
-
 	"coffer/internal/program"
 	"coffer/server"
 )
@@ -41,6 +39,6 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 		return err
 	}
 	_, err = fmt.Fprintf(std.Out, "exported %s: %d file versions, %s, %d of them there already\n",
-		cmd.Client, done.Versions, humanize.IBytes(uint64(done.Bytes)), done.Present)
+		cmd.Client, done.Versions, program.Size(uint64(done.Bytes)), done.Present)
 	return err
 }

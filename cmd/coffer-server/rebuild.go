@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/dustin/go-humanize"
-
 	"coffer/internal/program"
 	"coffer/server"
 )
@@ -41,7 +39,7 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 	if err := errors.Join(err, d.close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, humanize.IBytes(uint64(r.Bytes)))
+	fmt.Fprintf(std.Out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, program.Size(uint64(r.Bytes)))
 	if r.Unconfirmed > 0 {
 		fmt.Fprintf(std.Out, "left out: %d uploads that their clients never confirmed\n", r.Unconfirmed)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/dustin/go-humanize"
-
 	"coffer/internal/program"
 	"coffer/server"
 )
@@ -63,7 +61,7 @@ func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
 	if f.Number > 0 {
 		what = fmt.Sprintf("%q, version %d,", f.Name, f.Number)
 	}
-	_, err := fmt.Fprintf(w, "%s: %s of %s, %s: %s (%s)\n", f.Fault, what, owner, humanize.IBytes(uint64(f.Size)), f.Detail, f.Blob)
+	_, err := fmt.Fprintf(w, "%s: %s of %s, %s: %s (%s)\n", f.Fault, what, owner, program.Size(uint64(f.Size)), f.Detail, f.Blob)
 	return err
 }
 
@@ -73,9 +71,9 @@ func (cmd *scrubCmd) printCounts(w io.Writer, done server.Scrubbed) error {
 			"damaged": done.Damaged, "orphans": done.Orphans, "freed": done.Freed})
 	}
 	_, err := fmt.Fprintf(w, "read back %d file versions, %s: %d damaged, %d missing; %d orphans\n", done.Versions,
-		humanize.IBytes(uint64(done.Bytes)), done.Damaged, done.Missing, done.Orphans)
+		program.Size(uint64(done.Bytes)), done.Damaged, done.Missing, done.Orphans)
 	if err == nil && done.Freed > 0 {
-		_, err = fmt.Fprintf(w, "removed the orphans: %s\n", humanize.IBytes(uint64(done.Freed)))
+		_, err = fmt.Fprintf(w, "removed the orphans: %s\n", program.Size(uint64(done.Freed)))
 	}
 	return err
 }

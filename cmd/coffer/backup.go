@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
-
-	"github.com/dustin/go-humanize"
+	"strconv"
+	"unicode/utf8"
 
 	"coffer/backup"
 	"coffer/internal/program"
@@ -16,6 +17,7 @@ type backupCommand struct {
 	Path   string `arg:"" type:"filename" help:"A file, a folder, or - for standard input."`
 	Name   string `help:"What it is called on the server (default: the name of the file)."`
 	NoSeal bool   `name:"no-seal" help:"Leave out the sealing: the server could read it."`
+	Adopt  bool   `help:"Let the name go on with this source, where it was another's until now, or another machine's."`
 }
 
 func (c *backupCommand) Run(a *app) error {
@@ -30,23 +32,32 @@ func (c *backupCommand) Run(a *app) error {
 		}
 		c.Name = filepath.Base(abs)
 	}
-	session, id, err := a.open()
+	origin, err := c.origin()
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	u, err := a.openUser()
+	if err != nil {
+		return err
+	}
+	defer u.session.Close()
 	bar := program.NewBar(a.stderr, a.quiet)
-	opts := backup.Options{Identity: id, Progress: bar.Show, Skipped: func(path, reason string) {
+	opts := backup.Options{Identity: u.identity, Progress: bar.Show, Memory: u.memory, Origin: origin, Adopt: c.Adopt, Skipped: func(path, reason string) {
 		bar.Clear()
 		fmt.Fprintf(a.stderr, "coffer: left out %q: %s\n", path, reason)
 	}}
 	if c.NoSeal {
 		opts.Identity = nil
 	}
-	result, err := backup.Backup(a.ctx, session, c.Name, source, opts)
+	result, err := backup.Backup(a.ctx, u.session, c.Name, source, opts)
 	bar.Clear()
 	if err != nil {
 		return err
+	}
+	a.remembers(result.Unremembered)
+	if result.Version <= result.Before && !c.Adopt {
+		fmt.Fprintf(a.stderr, "coffer: this is version %d, though this machine had seen version %d: what lies between was removed elsewhere, or the server has lost it\n",
+			result.Version, result.Before)
 	}
 	if a.json {
 		return a.printJSON(struct {
@@ -60,8 +71,8 @@ func (c *backupCommand) Run(a *app) error {
 			Kind     string `json:"kind"`
 		}{result.Name, result.Version, result.Size, result.Stored, result.Cksum, true, backup.IsSealed(result.Format), kind(result.Format)})
 	}
-	_, err = fmt.Fprintf(a.stdout, "backed up %s as %s, version %d: %s, cksum %d, verified\n",
-		c.Path, result.Name, result.Version, humanize.IBytes(result.Size), result.Cksum)
+	_, err = fmt.Fprintf(a.stdout, "backed up %s as %s, version %d: %s, %s stored, cksum %s, verified\n",
+		program.Printable(c.Path), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
 	return err
 }
 
@@ -73,6 +84,31 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 		return backup.Source{}, fmt.Errorf("%w: standard input needs a --name", program.ErrUsage)
 	}
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
+}
+
+// origin is what the name will mean: this machine, and where the source is on
+// it.
+func (c *backupCommand) origin() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("find the machine's name: %w", err)
+	}
+	if c.Path == "-" {
+		return "standard input on " + host, nil
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return "", err
+	}
+	// What a folder is reached by may be a link; the last part may be one that
+	// its owner lets lead elsewhere from time to time.
+	if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(folder, filepath.Base(path))
+	}
+	if !utf8.ValidString(path) {
+		path = strconv.Quote(path)
+	}
+	return host + ":" + path, nil
 }
 
 // interruptible reads r until ctx ends. A read that hangs in the system then

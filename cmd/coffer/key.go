@@ -109,7 +109,8 @@ func (c *keyImport) Run(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "imported the keys of %s at %s\n", p.Username, p.Server)
+	a.beginMemory(p)
+	_, err = fmt.Fprintf(a.stdout, "imported the keys of %s at %s\n", program.Printable(p.Username), program.Printable(p.Server))
 	return err
 }
 

@@ -2,27 +2,39 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
-
-	"github.com/dustin/go-humanize"
 
 	"coffer/backup"
 	"coffer/internal/program"
 	"coffer/protocol"
+	"coffer/seal"
 )
 
+// trustFlags say what is taken from a server, or an export, against the better
+// judgement of the client.
+type trustFlags struct {
+	AcceptUnsealed bool `name:"accept-unsealed" help:"Take what is not sealed, too: the server could have made it."`
+	AcceptOlder    bool `name:"accept-older" help:"Take a version that is older than, or not, the one that this machine has seen, and go on from there."`
+}
+
+func (f trustFlags) trust(m backup.Memory) backup.Trust {
+	return backup.Trust{Memory: m, AcceptUnsealed: f.AcceptUnsealed, AcceptOlder: f.AcceptOlder}
+}
+
 type listCommand struct {
-	Versions bool `help:"List all versions, not only the newest."`
+	Name        string `arg:"" optional:"" help:"List the versions of this one."`
+	Versions    bool   `help:"List all versions, not only the newest."`
+	AcceptOlder bool   `name:"accept-older" help:"Take the list as it is, where this machine has seen newer versions or names that it lacks."`
 }
 
 // listed is a version of a file as JSON.
 type listed struct {
 	Name     string    `json:"name"`
 	Version  uint32    `json:"version"`
-	Size     uint64    `json:"size"`
+	Size     *uint64   `json:"size,omitempty"` // of the person's own data; absent where only the server's is known
 	Stored   uint64    `json:"stored_size"`
 	Cksum    uint32    `json:"cksum"`
 	SHA256   string    `json:"sha256"`
@@ -30,14 +42,34 @@ type listed struct {
 	Verified bool      `json:"verified"`
 	Sealed   bool      `json:"sealed"`
 	Kind     string    `json:"kind"`
+	Seen     bool      `json:"seen"` // by this machine, and the same then
 }
 
 func describe(e protocol.FileEntry) listed {
 	return listed{
-		Name: e.Name, Version: e.Version, Size: e.OriginalSize, Stored: e.Size, Cksum: e.Cksum,
+		Name: e.Name, Version: e.Version, Stored: e.Size, Cksum: e.Cksum,
 		SHA256: hex.EncodeToString(e.SHA256[:]), Created: e.Created, Verified: e.Verified,
 		Sealed: backup.IsSealed(e.Format), Kind: kind(e.Format),
 	}
+}
+
+// listing is an entry with what this machine knows of it.
+func listing(e protocol.FileEntry, id *seal.Identity, seen backup.Seen, known bool) listed {
+	l := describe(e)
+	l.Seen = known
+	size, ok := e.OriginalSize, true
+	switch {
+	case known && seen.Size > 0:
+		size = seen.Size
+	case e.Format == protocol.FormatSealedFile:
+		size, ok = id.ContentSize(e.OriginalSize)
+	case backup.IsFolder(e.Format):
+		ok = false // an archive's size is not that of what is in it
+	}
+	if ok {
+		l.Size = &size
+	}
+	return l
 }
 
 func kind(f protocol.Format) string {
@@ -51,22 +83,55 @@ func kind(f protocol.Format) string {
 }
 
 func (c *listCommand) Run(a *app) error {
-	session, _, err := a.open()
+	u, err := a.openUser()
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	if a.json {
-		return a.printArray(func(print func(any) error) error {
-			return backup.Each(a.ctx, session, c.Versions, func(e protocol.FileEntry) error { return print(describe(e)) })
+	defer u.session.Close()
+	audit, err := backup.Trust{Memory: u.memory, AcceptOlder: c.AcceptOlder}.Audit()
+	if err != nil {
+		return err
+	}
+	found := false
+	each := func(print func(listed) error) error {
+		return backup.Each(a.ctx, u.session, c.Versions || c.Name != "", func(e protocol.FileEntry) error {
+			seen, known := audit.Entry(e)
+			if c.Name != "" && c.Name != e.Name {
+				return nil
+			}
+			found = true
+			return print(listing(e, u.identity, seen, known))
 		})
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tCREATED\tKIND\tSEALED\tCKSUM")
-	err = backup.Each(a.ctx, session, c.Versions, func(e protocol.FileEntry) error {
-		l := describe(e)
-		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\n", program.Printable(l.Name), l.Version, humanize.IBytes(l.Size),
-			l.Created.Local().Format(time.DateTime), l.Kind, yes(l.Sealed), l.Cksum)
+	if a.json {
+		err = a.printArray(func(print func(any) error) error {
+			return each(func(l listed) error { return print(l) })
+		})
+	} else {
+		err = printTable(a.stdout, each)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Name != "" && !found {
+		return fmt.Errorf("there is no backup called %q", c.Name)
+	}
+	if err := audit.Finish(); err != nil {
+		return fmt.Errorf("the list is not what this machine has seen: %w", err)
+	}
+	return nil
+}
+
+func printTable(out io.Writer, each func(print func(listed) error) error) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tSTORED\tCREATED\tKIND\tSEALED\tCKSUM")
+	err := each(func(l listed) error {
+		size := "unknown"
+		if l.Size != nil {
+			size = program.Size(*l.Size)
+		}
+		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", program.Printable(l.Name), l.Version, size, program.Size(l.Stored),
+			l.Created.Local().Format(time.DateTime), l.Kind, sealed(l.Sealed), program.Checksum(l.Cksum))
 		return err
 	})
 	if err != nil {
@@ -75,38 +140,10 @@ func (c *listCommand) Run(a *app) error {
 	return w.Flush()
 }
 
-func yes(b bool) string {
-	if b {
+// sealed marks what is not.
+func sealed(is bool) string {
+	if is {
 		return "yes"
 	}
-	return "no"
-}
-
-// printJSON prints a value for programs.
-func (a *app) printJSON(v any) error {
-	encoder := json.NewEncoder(a.stdout)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}
-
-// printArray prints an array whose elements come one by one.
-func (a *app) printArray(each func(print func(any) error) error) error {
-	separator := "[\n  "
-	if err := each(func(v any) error {
-		element, err := json.MarshalIndent(v, "  ", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(a.stdout, "%s%s", separator, element)
-		separator = ",\n  "
-		return err
-	}); err != nil {
-		return err
-	}
-	end := "\n]"
-	if separator[0] == '[' {
-		end = "[]"
-	}
-	_, err := fmt.Fprintln(a.stdout, end)
-	return err
+	return "NO"
 }

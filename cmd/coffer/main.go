@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kong"
 
@@ -32,7 +33,7 @@ type cli struct {
 	SignIn     signInCommand     `cmd:"" name:"sign-in" help:"Make this machine's profile from an account's name and passphrase."`
 	Passphrase passphraseCommand `cmd:"" help:"Give the account a passphrase, to sign in with elsewhere, or another one."`
 	Backup     backupCommand     `cmd:"" help:"Back up a file, a folder, or standard input."`
-	List       listCommand       `cmd:"" help:"List what is backed up."`
+	List       listCommand       `cmd:"" aliases:"ls" help:"List what is backed up."`
 	Restore    restoreCommand    `cmd:"" help:"Bring a file or folder back."`
 	Verify     verifyCommand     `cmd:"" help:"Read backups back and check them."`
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
@@ -64,8 +65,16 @@ func (c *cli) AfterApply(a *app) error {
 
 // run is the program; its answer is the exit code.
 func run(ctx context.Context, args []string, std program.Streams, env func(string) (string, bool)) int {
-	// No flag of all commands can be called so: restore --version is another.
-	if len(args) == 1 && args[0] == "--version" {
+	switch {
+	case len(args) == 0:
+		// What is missing is a command: help says which there are.
+		a := &app{ctx: ctx, env: env}
+		a.program().Run(ctx, new(cli), []string{"--help"}, program.Streams{In: std.In, Out: std.Err, Err: std.Err}, kong.Bind(a))
+		return program.ExitUsage
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		// No flag of all commands can be called so: restore --version is another.
 		args = []string{"version"}
 	}
 	a := &app{ctx: ctx, stdin: std.In, stdout: std.Out, stderr: std.Err, env: env}
@@ -84,6 +93,9 @@ func (a *app) program() program.Program {
 	}
 }
 
+// errNotConfirmed: a person was asked, and did not say yes.
+var errNotConfirmed = errors.New("nothing was done")
+
 // explain is what a person is told about a command's error.
 func (a *app) explain(err error) error {
 	if a.ctx.Err() != nil {
@@ -101,6 +113,14 @@ func withRemedy(err error) error {
 		return fmt.Errorf("%w (--force replaces it, -o names another place)", err)
 	case errors.Is(err, backup.ErrOtherKey):
 		return fmt.Errorf("%w (import the profile that made this backup: coffer key import)", err)
+	case errors.Is(err, backup.ErrUnsealed):
+		return fmt.Errorf("%w (--accept-unsealed takes it all the same)", err)
+	case errors.Is(err, backup.ErrOlder), errors.Is(err, backup.ErrReplaced), errors.Is(err, backup.ErrMissing):
+		return fmt.Errorf("%w (if that was done on another machine of yours, --accept-older goes on from what is there)", err)
+	case errors.Is(err, backup.ErrOtherSource):
+		return fmt.Errorf("%w (--name calls this one something else; --adopt lets the name go on with it)", err)
+	case errors.Is(err, backup.ErrIsFolder):
+		return fmt.Errorf("%w (-o names a place for it)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):
 		return fmt.Errorf("the server has no space left: %w", err)
 	}
@@ -111,7 +131,8 @@ type versionCommand struct{}
 
 func (versionCommand) Run(a *app) error {
 	if a.json {
-		return a.printJSON(map[string]string{"version": version})
+		build := a.program().Build()
+		return a.printJSON(map[string]string{"version": version, "commit": build.Commit, "go": build.Go, "platform": build.Platform})
 	}
 	_, err := fmt.Fprintln(a.stdout, a.program().VersionLine())
 	return err

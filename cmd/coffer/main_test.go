@@ -49,10 +49,16 @@ func TestUsage(t *testing.T) {
 		want string // in either output
 	}{
 		{"version", registered, 0, "coffer "},
-		{"version --json", registered, 0, `"version":`},
+		{"version --json", registered, 0, `"commit":`},
+		{"version --json", registered, 0, `"go": "go1`},
+		{"help", registered, 0, "backup"},
+		{"help restore", registered, 0, "--accept-unsealed"},
+		{"help bogus", registered, 2, "coffer: "},
+		{"ls", t.TempDir(), 1, "coffer register"},
+		{"restore a --delete", registered, 2, "--force"},
+		{"remove a", registered, 2, "--yes"},
 		{"--help", registered, 0, "backup"},
 		{"bogus", registered, 2, "coffer: "},
-		{"", registered, 2, "coffer: "},
 		{"verify", registered, 2, "--all"},
 		{"backup -", registered, 2, "--name"},
 		{"register --server x --name y --rsa-bits 100", registered, 2, "--rsa-bits"},
@@ -70,6 +76,14 @@ func TestUsage(t *testing.T) {
 				t.Errorf("an error is one line on standard error:\n%s%s", stdout, stderr)
 			}
 		})
+	}
+}
+
+// Who types nothing else is shown what there is, and a script that it failed.
+func TestAlone(t *testing.T) {
+	code, stdout, stderr := coffer(t, t.TempDir(), nil)
+	if code != 2 || stdout != "" || !strings.Contains(stderr, "Usage: coffer") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 

@@ -104,6 +104,9 @@ func (a *app) loadProfile() (*profile, error) {
 	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if p, err := a.loadBegun(); err == nil && p != nil {
+			return nil, fmt.Errorf("the registration was cut off: coffer register --server %s --name %q goes on with it", program.Printable(p.Server), p.Username)
+		}
 		return nil, errors.New("not registered yet: coffer register --server HOST:PORT --name NAME")
 	}
 	if err != nil {
@@ -177,6 +180,28 @@ func (p *profile) tlsConfig() (*tls.Config, error) {
 		return nil, fmt.Errorf("the CA file: %w", err)
 	}
 	return config, nil
+}
+
+// A user is who has the profile: what commands need to work with backups.
+type user struct {
+	profile  *profile
+	session  *client.Session // connects only when it is used
+	identity *seal.Identity
+	memory   *memory
+}
+
+// openUser loads the profile.
+func (a *app) openUser() (*user, error) {
+	p, err := a.loadProfile()
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.memory(p)
+	if err != nil {
+		return nil, err
+	}
+	session, id, err := p.open()
+	return &user{p, session, id, m}, err
 }
 
 // open loads the profile and makes a session of it.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -76,6 +78,7 @@ func (c *registerCommand) takeOver(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.beginMemory(p)
 	return c.report(a, p.Username, "took over")
 }
 
@@ -88,7 +91,7 @@ func (c *registerCommand) report(a *app, name, verb string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s %s with %s\nthe keys are in %s: without them no backup can be opened (coffer key export makes a copy)\n", verb, name, c.Server, path)
+	_, err = fmt.Fprintf(a.stdout, "%s %s with %s\nthe keys are in %s: without them no backup can be opened (coffer key export makes a copy)\n", verb, program.Printable(name), c.Server, path)
 	return err
 }
 
@@ -102,14 +105,54 @@ func (c *registerCommand) Run(a *app) error {
 	if c.From != "" {
 		return c.takeOver(a)
 	}
-	p := &profile{Version: profileVersion, Server: c.Server, Username: c.Name}
-	if err := c.connectFlags.apply(p); err != nil {
-		return err
-	}
-	der, err := p.makeKeys(c.RSABits)
+	p, err := c.begun(a)
 	if err != nil {
 		return err
 	}
+	if err := c.connectFlags.apply(p); err != nil {
+		return err
+	}
+	// Written down before the server is told anything: a name whose keys are
+	// lost is lost too. From here on, the same command goes on where this one
+	// was cut off.
+	if err := a.saveBegun(p); err != nil {
+		return fmt.Errorf("save the keys: %w", err)
+	}
+	if err := c.obtain(a, p); err != nil {
+		return err
+	}
+	if err := a.finishBegun(); err != nil {
+		return fmt.Errorf("save the profile: %w", err)
+	}
+	a.beginMemory(p)
+	return c.report(a, c.Name, "registered")
+}
+
+// begun returns the profile of a registration that was cut off, or a new one.
+func (c *registerCommand) begun(a *app) (*profile, error) {
+	p, err := a.loadBegun()
+	if err != nil {
+		return nil, err
+	}
+	if p != nil && p.Server == c.Server && p.Username == c.Name {
+		return p, nil
+	}
+	if p != nil && p.ClientID != "" && !c.Force {
+		path, err := a.begunPath()
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s holds the keys of %s at %s, whose registration was cut off: register that again to go on with it, or give it up with --force",
+			path, program.Printable(p.Username), program.Printable(p.Server))
+	}
+	p = &profile{Version: profileVersion, Server: c.Server, Username: c.Name}
+	_, err = p.makeKeys(c.RSABits)
+	return p, err
+}
+
+// obtain registers the profile's name and brings its key, as far as that was
+// not done.
+func (c *registerCommand) obtain(a *app, p *profile) error {
 	config, err := p.tlsConfig()
 	if err != nil {
 		return err
@@ -119,22 +162,59 @@ func (c *registerCommand) Run(a *app) error {
 		return err
 	}
 	defer conn.Close()
+	if p.ClientID != "" {
+		done, err := p.bringKey(a.ctx, conn)
+		if done || err != nil {
+			return err
+		}
+		// The server does not know the id any more, or takes no key for it: the
+		// name is free again, or somebody else's.
+	}
 	id, err := conn.Register(a.ctx, c.Name)
 	if errors.Is(err, client.ErrNameRefused) {
+		if p.ClientID == "" {
+			err = errors.Join(err, a.dropBegun()) // keys that nobody knows
+		}
 		return fmt.Errorf("register as %q: %w, or the server takes no registrations", c.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
 	p.ClientID = hex.EncodeToString(id[:])
-	// Saved before the key is sent: a name whose keys are lost is lost too.
-	if err := a.saveProfile(p); err != nil {
-		return fmt.Errorf("save the profile: %w", err)
+	if err := a.saveBegun(p); err != nil {
+		return fmt.Errorf("save the registration: %w", err)
 	}
-	if _, err := conn.SendPublicKey(a.ctx, id, c.Name, der); err != nil {
-		return fmt.Errorf("send the public key: %w", err)
+	if done, err := p.bringKey(a.ctx, conn); err != nil || !done {
+		return fmt.Errorf("send the public key: %w", cmp.Or(err, client.ErrRefused))
 	}
-	return c.report(a, c.Name, "registered")
+	return nil
+}
+
+// bringKey brings the profile's key to the server, or finds that it has it. It
+// reports false if the server takes it not.
+func (p *profile) bringKey(ctx context.Context, conn *client.Conn) (done bool, err error) {
+	credentials, err := p.credentials()
+	if err != nil {
+		return false, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&credentials.Key.PublicKey)
+	if err != nil {
+		return false, err
+	}
+	if answer, err := conn.Reconnect(ctx, credentials.Client, credentials.Name); err == nil {
+		// It has a key; that this is it shows in what it wrapped.
+		if _, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey); err != nil {
+			return false, nil
+		}
+		return true, nil
+	} else if !errors.Is(err, client.ErrReconnectDenied) && !errors.Is(err, client.ErrRefused) {
+		return false, err
+	}
+	_, err = conn.SendPublicKey(ctx, credentials.Client, credentials.Name, der)
+	if errors.Is(err, client.ErrRefused) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // makeKeys makes both keys and returns the public half of the RSA key.

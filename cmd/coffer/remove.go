@@ -1,35 +1,76 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"os"
+	"strings"
 
+	"golang.org/x/term"
+
+	"coffer/backup"
 	"coffer/client"
+	"coffer/internal/program"
 )
 
 type removeCommand struct {
 	Name    string `arg:"" help:"What it is called on the server."`
 	Version uint32 `help:"Which version (default: all)."`
+	Yes     bool   `help:"Do not ask; required where there is no terminal to ask on."`
 }
 
 func (c *removeCommand) Run(a *app) error {
-	session, _, err := a.open()
+	u, err := a.openUser()
 	if err != nil {
 		return err
 	}
-	defer session.Close()
-	err = session.Do(a.ctx, func(conn *client.Conn) error {
-		return conn.DeleteFile(a.ctx, session.Client(), c.Name, c.Version)
+	defer u.session.Close()
+	what := fmt.Sprintf("version %d of %s", c.Version, program.Printable(c.Name))
+	if c.Version == 0 {
+		what = fmt.Sprintf("%s, all versions", program.Printable(c.Name))
+	}
+	if !c.Yes {
+		if err := a.confirm("remove " + what + ", for good?"); err != nil {
+			return err
+		}
+	}
+	err = u.session.Do(a.ctx, func(conn *client.Conn) error {
+		return conn.DeleteFile(a.ctx, u.session.Client(), c.Name, c.Version)
 	})
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", c.Name, err)
 	}
+	a.remembers(backup.Trust{Memory: u.memory}.Forget(c.Name, c.Version))
 	if a.json {
 		return a.printJSON(map[string]any{"name": c.Name, "version": c.Version, "removed": true})
 	}
-	if c.Version == 0 {
-		_, err = fmt.Fprintf(a.stdout, "removed %s, all versions\n", c.Name)
-	} else {
-		_, err = fmt.Fprintf(a.stdout, "removed %s, version %d\n", c.Name, c.Version)
-	}
+	_, err = fmt.Fprintf(a.stdout, "removed %s\n", what)
 	return err
+}
+
+// confirm asks on the terminal whether to go on.
+func (a *app) confirm(question string) error {
+	terminal, ok := a.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+		return fmt.Errorf("%w: no terminal to ask on: %s (--yes goes on without asking)", program.ErrUsage, strings.TrimSuffix(question, "?"))
+	}
+	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(interruptible(a.ctx, terminal)).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(a.stderr)
+		return fmt.Errorf("ask: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errNotConfirmed
+}
+
+// remembers says that what was done could not be noted. It is no reason to fail:
+// the thing was done.
+func (a *app) remembers(err error) {
+	if err != nil {
+		fmt.Fprintf(a.stderr, "coffer: this was not remembered: %s\n", program.Printable(err.Error()))
+	}
 }

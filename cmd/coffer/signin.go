@@ -81,6 +81,7 @@ func (c *signInCommand) Run(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.beginMemory(p)
 	if a.json {
 		return a.printJSON(map[string]string{"name": p.Username, "server": p.Server})
 	}

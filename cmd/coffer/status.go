@@ -5,9 +5,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/protocol"
 )
 
@@ -47,9 +46,9 @@ func (statusCommand) Run(a *app) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"server", p.Server},
-		{"name", account.Name},
+		{"name", program.Printable(account.Name)},
 		{"registered", account.Created.Local().Format(time.DateTime)},
-		{"files", fmt.Sprintf("%d in %d versions, %s stored", account.Files, account.Versions, humanize.IBytes(account.Bytes))},
+		{"files", fmt.Sprintf("%d in %d versions, %s stored", account.Files, account.Versions, program.Size(account.Bytes))},
 		{"unfinished", fmt.Sprintf("%d uploads", account.Uploads)},
 		{"versions kept", keep},
 		{"keys", fmt.Sprintf("RSA with %d bits, age identity %s", account.KeyBits, id.Fingerprint())},

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"coffer/backup"
 	"coffer/client"
 	"coffer/internal/program"
 	"coffer/protocol"
-	"coffer/seal"
 )
 
 type verifyCommand struct {
 	Name    string `arg:"" optional:"" help:"What it is called on the server."`
 	All     bool   `help:"Check every version of every file."`
 	Version uint32 `help:"Which version (default: the newest)."`
+	trustFlags
 }
 
 // verified is the verdict on one version, as JSON.
@@ -21,6 +22,7 @@ type verified struct {
 	Name     string `json:"name"`
 	Version  uint32 `json:"version"`
 	Verified bool   `json:"verified"`
+	Seen     bool   `json:"seen"` // by this machine before, and the same then
 	Error    string `json:"error,omitempty"`
 }
 
@@ -28,15 +30,20 @@ func (c *verifyCommand) Run(a *app) error {
 	if c.All == (c.Name != "") {
 		return fmt.Errorf("%w: verify takes a NAME or --all", program.ErrUsage)
 	}
-	session, id, err := a.open()
+	u, err := a.openUser()
 	if err != nil {
 		return err
 	}
-	defer session.Close()
+	defer u.session.Close()
+	trust := c.trust(u.memory)
+	audit, err := trust.Audit()
+	if err != nil {
+		return err
+	}
 	checked, bad := 0, 0
 	all := func(print func(any) error) error {
 		one := func(name string, version uint32) error {
-			v, err := c.one(a, session, id, name, version)
+			v, err := c.one(a, u, trust, name, version)
 			if err != nil {
 				return err
 			}
@@ -49,27 +56,36 @@ func (c *verifyCommand) Run(a *app) error {
 		if !c.All {
 			return one(c.Name, c.Version)
 		}
-		return backup.Each(a.ctx, session, true, func(e protocol.FileEntry) error { return one(e.Name, e.Version) })
+		return backup.Each(a.ctx, u.session, true, func(e protocol.FileEntry) error {
+			audit.Entry(e)
+			return one(e.Name, e.Version)
+		})
 	}
 	if a.json {
 		err = a.printArray(all)
 	} else {
 		err = all(func(v any) error { return v.(verified).print(a) })
 	}
-	if err == nil && bad > 0 {
+	if err != nil {
+		return err
+	}
+	if bad > 0 {
 		err = fmt.Errorf("%d of %d versions cannot be restored", bad, checked)
+	}
+	if c.All {
+		err = errors.Join(err, audit.Finish())
 	}
 	return err
 }
 
 // one checks a version; its error is one that ends the whole command.
-func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, name string, version uint32) (verified, error) {
+func (c *verifyCommand) one(a *app, u *user, trust backup.Trust, name string, version uint32) (verified, error) {
 	bar := program.NewBar(a.stderr, a.quiet)
-	info, err := backup.Verify(a.ctx, session, name, version, id, bar.Show)
+	info, err := backup.Verify(a.ctx, u.session, name, version, u.identity, trust, bar.Show)
 	bar.Clear()
 	v := verified{Name: name, Version: version, Verified: err == nil}
 	if info != nil {
-		v.Version = info.Version
+		v.Version, v.Seen = info.Version, info.Seen
 	}
 	if err == nil {
 		return v, nil
@@ -83,9 +99,18 @@ func (c *verifyCommand) one(a *app, session *client.Session, id *seal.Identity, 
 
 func (v verified) print(a *app) error {
 	if v.Verified {
-		_, err := fmt.Fprintf(a.stdout, "%s, version %d: verified\n", program.Printable(v.Name), v.Version)
+		_, err := fmt.Fprintf(a.stdout, "%s, version %d: verified%s\n", program.Printable(v.Name), v.Version, newHere(v.Seen))
 		return err
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s, version %d: NOT RESTORABLE: %s\n", program.Printable(v.Name), v.Version, program.Printable(v.Error))
 	return err
+}
+
+// newHere marks what only the server says is what it is called: nothing in what
+// is sealed says its name and version.
+func newHere(seen bool) string {
+	if seen {
+		return ""
+	}
+	return ", new to this machine"
 }

@@ -219,7 +219,7 @@ func (m model) happened(a console.Activity) string {
 	return text + strings.Join(parts, ", ")
 }
 
-func size(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+func size(n int64) string { return program.Size(uint64(max(0, n))) }
 
 func count(n int64, one, many string) string {
 	if n == 1 {

@@ -67,7 +67,7 @@ func checkLowSpace(t *testing.T, p *person, kept []byte) {
 	p.must("verify", "--all")
 	p.must("list", "--json")
 	p.must("status")
-	p.must("remove", "two")
+	p.must("remove", "two", "--yes")
 	p.refused("no such file", "restore", "two")
 	p.must("key", "export", "--passphrase-file", passphraseFile(t), filepath.Join(t.TempDir(), "keys"))
 }

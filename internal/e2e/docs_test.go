@@ -204,8 +204,8 @@ func dialogue(text string) (list []answered) {
 
 var (
 	prompt  = regexp.MustCompile(`^(Passphrase|The same again): *$`)
-	bytesOf = regexp.MustCompile(`[0-9.]+ [KMGT]?i?B\b`)
-	longHex = regexp.MustCompile(`\b[0-9a-f]{12,}\b`)
+	bytesOf = regexp.MustCompile(`[0-9.]+ (?:[kKMGTPE]?i?B|bytes?)\b`)
+	longHex = regexp.MustCompile(`\b(?:0x[0-9a-f]{8}|[0-9a-f]{12,})\b`)
 	digits  = regexp.MustCompile(`[0-9]+`)
 )
 
@@ -340,7 +340,8 @@ func TestDocumentsAreReadClosely(t *testing.T) {
 		said, shown string
 		same        bool
 	}{
-		{"a 12 KiB, cksum 1\n", "a  3.5 MiB,  cksum 99\n", true},
+		{"a 12 kB, cksum 0x0000000a\n", "a  3.5 MB,  cksum 0xfedcba98\n", true},
+		{"a 1 byte\n", "a 900 bytes\n", true},
 		{"Passphrase: \nok\n", "ok\n", true},
 		{"ok\n", "ko\n", false},
 		{"ok\n", "", false},

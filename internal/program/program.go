@@ -138,21 +138,30 @@ func (p Program) say(std Streams, err error) {
 	fmt.Fprintf(std.Err, "%s: %s\n", p.Name, Printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 }
 
-// VersionLine says which build of the program this is.
-func (p Program) VersionLine() string {
-	commit := p.Commit
-	if info, ok := debug.ReadBuildInfo(); ok && commit == "" {
+// A Build says what a program was built from, and with what.
+type Build struct{ Commit, Go, Platform string }
+
+// Build says which build of the program this is.
+func (p Program) Build() Build {
+	b := Build{Commit: p.Commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok && b.Commit == "" {
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision":
-				commit = s.Value
+				b.Commit = s.Value
 			case s.Key == "vcs.modified" && s.Value == "true":
-				commit += " and changes"
+				b.Commit += " and changes"
 			}
 		}
 	}
-	if commit == "" {
-		commit = "unknown"
+	if b.Commit == "" {
+		b.Commit = "unknown"
 	}
-	return fmt.Sprintf("%s %s (commit %s, %s %s/%s)", p.Name, p.Version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return b
+}
+
+// VersionLine says the same as one line.
+func (p Program) VersionLine() string {
+	b := p.Build()
+	return fmt.Sprintf("%s %s (commit %s, %s %s)", p.Name, p.Version, b.Commit, b.Go, b.Platform)
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
 )
 
@@ -76,7 +75,7 @@ func progressLine(phase string, done, total int64, elapsed time.Duration) string
 	if elapsed > 0 {
 		rate = float64(done) / elapsed.Seconds()
 	}
-	amount := fmt.Sprintf("%s, %s/s", humanize.IBytes(uint64(done)), humanize.IBytes(uint64(rate)))
+	amount := fmt.Sprintf("%s, %s/s", Size(uint64(done)), Size(uint64(rate)))
 	if total <= 0 {
 		return phase + " " + amount
 	}

@@ -1,0 +1,102 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"coffer/client"
+	"coffer/export"
+	"coffer/protocol"
+)
+
+// A claim is a name that is being given to a source. It is written down before
+// anything is sent, so that of two runs at once only one gets the name.
+type claim struct {
+	memory Memory // nil: nothing is remembered
+	name   string
+	before uint32
+	was    string // the source before
+	origin string
+
+	unremembered error // why there is no memory
+}
+
+// claimName lets a name mean the source that the options name, if it has no
+// other one.
+func claimName(ctx context.Context, session *client.Session, name string, opts Options) (*claim, error) {
+	c := &claim{memory: opts.Memory, name: name, origin: opts.Origin}
+	if c.memory == nil {
+		return c, nil
+	}
+	known, err := c.memory.Load()
+	if err != nil {
+		return nil, err
+	}
+	if known[name].Source == "" && !opts.Adopt {
+		if err := c.refuseForeign(ctx, session); err != nil {
+			return nil, err
+		}
+	}
+	err = c.memory.Update(name, func(m *Memento) error {
+		if m.Source != "" && m.Source != c.origin && !opts.Adopt {
+			return fmt.Errorf("%w: %q is the backup of %s, and this is %s", ErrOtherSource, name, m.Source, c.origin)
+		}
+		c.before, c.was = m.Newest(), m.Source
+		m.Source = c.origin
+		return nil
+	})
+	if errors.Is(err, ErrOtherSource) {
+		return nil, err
+	}
+	if err != nil {
+		// A backup that is not remembered is better than none.
+		return &claim{unremembered: err}, nil
+	}
+	return c, nil
+}
+
+// refuseForeign fails if the server has the name although this machine has
+// never backed anything up under it.
+func (c *claim) refuseForeign(ctx context.Context, session *client.Session) error {
+	if complete, err := c.memory.Complete(); err != nil || !complete {
+		return err
+	}
+	info, err := Info(ctx, session, c.name, 0)
+	if client.IsStatus(err, protocol.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: the server has %q already, up to version %d, and not from here", ErrOtherSource, c.name, info.Version)
+}
+
+// release gives the name back after a backup that failed.
+func (c *claim) release() error {
+	if c.memory == nil || c.was == c.origin {
+		return nil
+	}
+	return c.memory.Update(c.name, func(m *Memento) error {
+		if m.Source == c.origin {
+			m.Source = c.was
+		}
+		return nil
+	})
+}
+
+// keep notes what was backed up. Versions above it are no longer there: the
+// server gives each the number above its newest.
+func (c *claim) keep(result Result) error {
+	if c.memory == nil {
+		return c.unremembered
+	}
+	return c.memory.Update(c.name, func(m *Memento) error {
+		m.Source = c.origin
+		if result.Version <= c.before {
+			m.goBack(result.Version)
+		}
+		m.see(result.Version, Seen{SHA256: export.Hash(result.SHA256), Format: result.Format, Size: result.Size, Sent: true})
+		return nil
+	})
+}

@@ -1,0 +1,56 @@
+package backup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrPlace: nothing can be restored to the place that was named. The error says
+// why, and what to name instead.
+var ErrPlace = errors.New("not a place to restore to")
+
+// checkPlace refuses what could only end in a system's error, or in the loss of
+// something that nobody thought of: a file in place of a folder, a folder in
+// place of a file, and what is named in a way that means something else.
+func checkPlace(opts RestoreOptions, folder bool) error {
+	info, err := os.Lstat(opts.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !folder && endsInSeparator(opts.Path) {
+			return placeError(opts.Path, "names a folder, and the backup is a file: leave the slash out, or name a file in it")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	isLink := info.Mode()&fs.ModeSymlink != 0
+	if clean := filepath.Clean(opts.Path); isLink || endsInSeparator(opts.Path) {
+		info, err = os.Lstat(clean)
+		if err != nil {
+			return err
+		}
+		isLink = info.Mode()&fs.ModeSymlink != 0
+	}
+	switch base := filepath.Base(opts.Path); {
+	case base == "." || base == ".." || base == string(filepath.Separator):
+		return placeError(opts.Path, "is a folder that cannot be replaced: name what is to be made in it")
+	case isLink && endsInSeparator(opts.Path):
+		return placeError(opts.Path, "is a link: name the folder that it leads to, or leave the slash out to replace the link")
+	case !opts.Force:
+		return fmt.Errorf("%s: %w", opts.Path, ErrExists)
+	case info.IsDir() && !folder:
+		return placeError(opts.Path, "is a folder, and the backup is a file: name a file in it, or remove it first")
+	case !info.IsDir() && folder && !isLink:
+		return placeError(opts.Path, "is no folder, and the backup is one: name another place, or remove it first")
+	}
+	return nil
+}
+
+func placeError(path, why string) error { return fmt.Errorf("%w: %s %s", ErrPlace, path, why) }
+
+func endsInSeparator(path string) bool {
+	return path != "" && os.IsPathSeparator(path[len(path)-1])
+}

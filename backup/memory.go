@@ -1,0 +1,249 @@
+package backup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"coffer/client"
+	"coffer/export"
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+)
+
+// What a server is caught at, and what a person may accept all the same.
+var (
+	// ErrUnsealed: content that anybody could have made, where only what was
+	// sealed is taken.
+	ErrUnsealed = errors.New("not sealed: the server, or whoever changed its traffic, could have made it")
+	// ErrOlder: the server's newest version is older than one that was seen.
+	ErrOlder = errors.New("older than what this machine has seen")
+	// ErrReplaced: a version is no longer what it was when it was seen.
+	ErrReplaced = errors.New("not the version that this machine has seen")
+	// ErrMissing: a file that was seen is no longer there.
+	ErrMissing = errors.New("no longer on the server, though this machine has seen it")
+	// ErrOtherFile: the server answered with another file than was asked for.
+	ErrOtherFile = errors.New("the server answered with another file than was asked for")
+	// ErrOtherSource: a name is already that of another file or folder.
+	ErrOtherSource = errors.New("the name is taken by another source")
+)
+
+// A Memory keeps what one machine knows of its account's backups from run to
+// run, so that a server that goes back, or mixes names up, is noticed.
+type Memory interface {
+	// Load returns what is remembered, by name.
+	Load() (map[string]Memento, error)
+	// Update changes what is remembered of a name, in one step, and lasts. A
+	// Memento without anything is forgotten.
+	Update(name string, change func(*Memento) error) error
+	// Complete reports whether every name that this machine made is remembered:
+	// it is not where an earlier version of the program made some.
+	Complete() (bool, error)
+}
+
+// A Memento is what is remembered of a name.
+type Memento struct {
+	Source   string          `json:"source,omitempty"` // what is backed up under it
+	Versions map[uint32]Seen `json:"versions,omitempty"`
+}
+
+// A Seen is a version that was sent, or read back and found right.
+type Seen struct {
+	SHA256 export.Hash     `json:"sha256"` // of the ciphertext
+	Format protocol.Format `json:"format"`
+	Size   uint64          `json:"size"`           // bytes of the person's own data
+	Sent   bool            `json:"sent,omitempty"` // by this machine
+}
+
+// mostSeen is how many versions of a name are remembered, the newest ones.
+const mostSeen = 100
+
+// Newest is the newest version that was seen, 0 if none was.
+func (m Memento) Newest() uint32 {
+	var newest uint32
+	for v := range m.Versions {
+		newest = max(newest, v)
+	}
+	return newest
+}
+
+// see notes a version.
+func (m *Memento) see(version uint32, s Seen) {
+	if m.Versions == nil {
+		m.Versions = make(map[uint32]Seen)
+	}
+	if old, ok := m.Versions[version]; ok && old.SHA256 == s.SHA256 {
+		s.Sent = s.Sent || old.Sent
+		s.Size = cmp.Or(s.Size, old.Size)
+	}
+	m.Versions[version] = s
+	for len(m.Versions) > mostSeen {
+		delete(m.Versions, slices.Min(slices.Collect(maps.Keys(m.Versions))))
+	}
+}
+
+// goBack forgets the versions above one.
+func (m *Memento) goBack(to uint32) {
+	maps.DeleteFunc(m.Versions, func(v uint32, _ Seen) bool { return v > to })
+}
+
+// Trust says what a server's answers are held against. The zero Trust
+// remembers nothing.
+type Trust struct {
+	Memory         Memory
+	AcceptUnsealed bool // takes content that is not sealed
+	AcceptOlder    bool // takes what is older, or another, than what was seen, and goes on from there
+}
+
+// recall returns what is remembered of a name.
+func (t Trust) recall(name string) (Memento, error) {
+	if t.Memory == nil {
+		return Memento{}, nil
+	}
+	all, err := t.Memory.Load()
+	return all[name], err
+}
+
+// check holds what a server says of a version against what was asked for and
+// what was seen, before anything of it is read. Version is what was asked for,
+// 0 for the newest.
+func (t Trust) check(name string, version uint32, info *protocol.FileInfo) (seen Seen, known bool, err error) {
+	if info.Name != name || version != 0 && info.Version != version {
+		return Seen{}, false, fmt.Errorf("%w: %q, version %d", ErrOtherFile, info.Name, info.Version)
+	}
+	if info.Size != crypt.CiphertextLen(info.OriginalSize) {
+		return Seen{}, false, fmt.Errorf("%w: the sizes of %q do not go together", client.ErrProtocol, name)
+	}
+	m, err := t.recall(name)
+	if err != nil {
+		return Seen{}, false, err
+	}
+	seen, known = m.Versions[info.Version]
+	same := known && seen.SHA256 == export.Hash(info.SHA256) && seen.Format == info.Format
+	switch newest := m.Newest(); {
+	case t.AcceptOlder:
+	case version == 0 && info.Version < newest:
+		return seen, false, olderError(info.Version, newest)
+	case known && !same:
+		return seen, false, fmt.Errorf("version %d: %w", info.Version, ErrReplaced)
+	}
+	return seen, same, nil
+}
+
+func olderError(version, newest uint32) error {
+	return fmt.Errorf("the server's newest is version %d, and this machine has seen version %d: %w", version, newest, ErrOlder)
+}
+
+// remember notes a version that was read back and found right. Version is what
+// was asked for.
+func (t Trust) remember(version uint32, info *protocol.FileInfo, size uint64) error {
+	if t.Memory == nil {
+		return nil
+	}
+	return t.Memory.Update(info.Name, func(m *Memento) error {
+		if t.AcceptOlder && version == 0 {
+			m.goBack(info.Version)
+		}
+		m.see(info.Version, Seen{SHA256: info.SHA256, Format: info.Format, Size: size})
+		return nil
+	})
+}
+
+// missing says more of a file that the server says it does not have, if it was
+// seen.
+func (t Trust) missing(name string, version uint32, err error) error {
+	if !client.IsStatus(err, protocol.StatusNotFound) {
+		return err
+	}
+	m, loadErr := t.recall(name)
+	if loadErr != nil {
+		return err
+	}
+	newest := m.Newest()
+	if newest == 0 || version != 0 && version != newest {
+		return err // an older version goes when there are too many
+	}
+	return fmt.Errorf("%w (version %d was the newest): %w", ErrMissing, newest, err)
+}
+
+// Forget drops what is remembered of a version that was removed, 0 for all of
+// the name.
+func (t Trust) Forget(name string, version uint32) error {
+	if t.Memory == nil {
+		return nil
+	}
+	return t.Memory.Update(name, func(m *Memento) error {
+		if version == 0 {
+			*m = Memento{}
+		}
+		delete(m.Versions, version)
+		return nil
+	})
+}
+
+// An Audit holds a list of everything against what was seen.
+type Audit struct {
+	trust  Trust
+	known  map[string]Memento
+	listed map[string]bool // of the known
+	last   string
+	found  []error
+}
+
+// Audit begins to compare a list.
+func (t Trust) Audit() (*Audit, error) {
+	a := &Audit{trust: t, listed: make(map[string]bool)}
+	if t.Memory == nil {
+		return a, nil
+	}
+	var err error
+	a.known, err = t.Memory.Load()
+	return a, err
+}
+
+// Entry is given the entries of the list, in its order: the newest version of
+// a name comes first. It returns what was seen of the version, if it is the
+// same.
+func (a *Audit) Entry(e protocol.FileEntry) (Seen, bool) {
+	m := a.known[e.Name]
+	seen, known := m.Versions[e.Version]
+	same := known && seen.SHA256 == export.Hash(e.SHA256) && seen.Format == e.Format
+	if e.Name != a.last {
+		if newest := m.Newest(); e.Version < newest {
+			a.add(e.Name, olderError(e.Version, newest), func(m *Memento) { m.goBack(e.Version) })
+		}
+	}
+	if known && !same {
+		a.add(e.Name, fmt.Errorf("version %d: %w", e.Version, ErrReplaced), func(m *Memento) { delete(m.Versions, e.Version) })
+	}
+	a.last = e.Name
+	if m.Versions != nil {
+		a.listed[e.Name] = true
+	}
+	return seen, same
+}
+
+func (a *Audit) add(name string, err error, accept func(*Memento)) {
+	if a.trust.AcceptOlder {
+		if err := a.trust.Memory.Update(name, func(m *Memento) error { accept(m); return nil }); err != nil {
+			a.found = append(a.found, err)
+		}
+		return
+	}
+	a.found = append(a.found, fmt.Errorf("%q: %w", name, err))
+}
+
+// Finish returns what is not as it was seen: what the list had, and what it
+// lacked.
+func (a *Audit) Finish() error {
+	for _, name := range slices.Sorted(maps.Keys(a.known)) {
+		m := a.known[name]
+		if a.listed[name] || m.Newest() == 0 {
+			continue
+		}
+		a.add(name, fmt.Errorf("version %d: %w", m.Newest(), ErrMissing), func(m *Memento) { *m = Memento{} })
+	}
+	return errors.Join(a.found...)
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+)
+
+// A registrar is a server for one name. It keeps the first key, gives a name
+// without a key away again, and cuts connections where a test wants it.
+type registrar struct {
+	addr string
+
+	mu    sync.Mutex
+	id    protocol.ClientID // of the name, zero if it is free
+	key   *rsa.PublicKey
+	taken bool // by somebody else
+	// cut is the request at which the connection ends, before it is served or
+	// with its answer. It is done once.
+	cut    protocol.Code
+	served bool
+}
+
+func startRegistrar(t *testing.T) *registrar {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &registrar{addr: ln.Addr().String()}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { defer nc.Close(); r.serve(nc) })
+		}
+	})
+	t.Cleanup(func() { ln.Close(); wg.Wait() })
+	return r
+}
+
+func (r *registrar) serve(nc net.Conn) {
+	for {
+		h, err := protocol.ReadRequestHeader(nc)
+		if err != nil {
+			return
+		}
+		payload := make([]byte, h.Size)
+		if _, err := io.ReadFull(nc, payload); err != nil {
+			return
+		}
+		answer := r.answer(h, payload)
+		if answer == nil {
+			return
+		}
+		if _, err := nc.Write(protocol.AppendResponse(nil, answer, 0)); err != nil {
+			return
+		}
+	}
+}
+
+// answer is nil where the connection is cut.
+func (r *registrar) answer(h protocol.RequestHeader, payload []byte) protocol.Message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cut := h.Code == r.cut
+	if cut {
+		r.cut = 0
+		if !r.served {
+			return nil
+		}
+	}
+	answer := r.does(h, payload)
+	if cut {
+		return nil
+	}
+	return answer
+}
+
+func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Message {
+	switch h.Code {
+	case protocol.CodeRegister:
+		if r.taken || r.key != nil {
+			return &protocol.RegisterRefused{}
+		}
+		r.id[0]++
+		return &protocol.Registered{Client: r.id}
+	case protocol.CodeSendPublicKey:
+		parsed, err := x509.ParsePKIXPublicKey(payload[protocol.FieldSize:])
+		if err != nil || h.Client != r.id || r.key != nil {
+			return &protocol.Error{}
+		}
+		r.key = parsed.(*rsa.PublicKey)
+		return &protocol.KeyReceived{Client: h.Client, WrappedKey: r.wrapped()}
+	case protocol.CodeReconnect:
+		if h.Client != r.id || r.key == nil {
+			return &protocol.ReconnectDenied{Client: h.Client}
+		}
+		return &protocol.Reconnected{Client: h.Client, WrappedKey: r.wrapped()}
+	}
+	return &protocol.Error{}
+}
+
+func (r *registrar) wrapped() []byte {
+	key, err := crypt.NewSessionKey()
+	if err != nil {
+		return nil
+	}
+	b, err := crypt.Wrap(r.key, crypt.SHA256, key)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// Wherever a registration is cut off, the same command goes on with the same
+// keys, and the name is not lost.
+func TestRegistrationGoesOn(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		cut    protocol.Code
+		served bool
+	}{
+		{"before the name", protocol.CodeRegister, false},
+		{"after the name", protocol.CodeRegister, true},
+		{"before asking whether the key is there", protocol.CodeReconnect, false},
+		{"before the key", protocol.CodeSendPublicKey, false},
+		{"after the key", protocol.CodeSendPublicKey, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := startRegistrar(t)
+			r.cut, r.served = test.cut, test.served
+			home := filepath.Join(t.TempDir(), "home")
+			register := []string{"register", "--server", r.addr, "--name", "ada", "--rsa-bits", "1024"}
+			if code, _, stderr := coffer(t, home, nil, register...); code != 1 {
+				t.Fatalf("exit code %d\n%s", code, stderr)
+			}
+			a := &app{ctx: t.Context(), env: func(string) (string, bool) { return home, true }}
+			begun, err := a.loadBegun()
+			if err != nil || begun == nil {
+				t.Fatalf("nothing was kept: %v", err)
+			}
+			if code, _, stderr := coffer(t, home, nil, "list"); code != 1 || !strings.Contains(stderr, "goes on with it") {
+				t.Errorf("list: exit code %d\n%s", code, stderr)
+			}
+			if code, _, stderr := coffer(t, home, nil, register...); code != 0 {
+				t.Fatalf("once more: exit code %d\n%s", code, stderr)
+			}
+			p, err := a.loadProfile()
+			if err != nil || p.Identity != begun.Identity || string(p.RSAKey) != string(begun.RSAKey) {
+				t.Errorf("other keys, or %v", err)
+			}
+			credentials, err := p.credentials()
+			if err != nil || credentials.Client != r.id || r.key == nil || !credentials.Key.PublicKey.Equal(r.key) {
+				t.Errorf("the profile is not the account's: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(home, "registering.json")); err == nil {
+				t.Error("registering.json stayed")
+			}
+		})
+	}
+}
+
+// A name that is somebody else's leaves nothing; keys of an account that was
+// begun are not thrown away for another.
+func TestRegistrationRefused(t *testing.T) {
+	r := startRegistrar(t)
+	r.taken = true
+	home := filepath.Join(t.TempDir(), "home")
+	register := func(name string, more ...string) (int, string) {
+		code, _, stderr := coffer(t, home, nil, append([]string{"register", "--server", r.addr, "--name", name, "--rsa-bits", "1024"}, more...)...)
+		return code, stderr
+	}
+	if code, stderr := register("ada"); code != 1 || !strings.Contains(stderr, "name is taken") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	if left, err := filepath.Glob(filepath.Join(home, "*.json")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	r.taken, r.cut = false, protocol.CodeSendPublicKey
+	if code, _ := register("ada"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if code, stderr := register("ben"); code != 1 || !strings.Contains(stderr, "cut off") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	if code, stderr := register("ben", "--force"); code != 0 {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// A folder that cannot be written fails before the server is told the name.
+func TestRegistrationNeedsAFolder(t *testing.T) {
+	r := startRegistrar(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	homes := []string{filepath.Join(file, "home")}
+	if os.Getuid() != 0 && runtime.GOOS != "windows" {
+		closed := filepath.Join(t.TempDir(), "closed")
+		if err := os.Mkdir(closed, 0o500); err != nil {
+			t.Fatal(err)
+		}
+		homes = append(homes, closed)
+	}
+	if runtime.GOOS == "linux" {
+		homes = append(homes, "/proc/self/task/home")
+	}
+	for _, home := range homes {
+		if code, _, stderr := coffer(t, home, nil, "register", "--server", r.addr, "--name", "ada", "--rsa-bits", "1024"); code != 1 {
+			t.Errorf("%s: exit code %d\n%s", home, code, stderr)
+		}
+	}
+	if r.id != (protocol.ClientID{}) {
+		t.Error("the name was registered")
+	}
+}
