@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -59,7 +58,7 @@ type upload struct {
 	ivDone  bool
 	small   []byte     // the content, while it is small enough for memory
 	part    store.Part // the content, otherwise
-	waiting map[uint32]region
+	waiting waiters
 	waitEnd int64 // end of the room taken in the part's waiting file
 
 	stride  int64              // most bytes of a packet so far; see place.go
@@ -121,21 +120,26 @@ func (u *upload) ciphertextLen() int64 {
 // receive takes in one packet of size bytes. completed is true for the packet
 // that made the upload complete. A packet that is there already is read and
 // dropped.
-func (u *upload) receive(ctx context.Context, number uint32, last bool, size int64, content io.Reader) (completed bool, err error) {
-	b := u.s.buffers.get()
-	defer u.s.buffers.put(b)
-
-	p, err := u.enter(&packet{number: number, last: last, size: size, exact: true}, b)
+func (u *upload) receive(ctx context.Context, number uint32, last bool, size int64, content source) (completed bool, err error) {
+	p, err := u.begin(&packet{number: number, last: last, size: size, exact: true})
 	if p == nil || err != nil {
 		return false, err
 	}
-	err = b.each(content, size, func(piece []byte) error { return u.take(p, piece, b.out[:]) })
+	err = u.s.buffers.each(content, size, func(b *lease, piece []byte) error { return u.take(p, piece, b.out[:]) })
+	b := u.s.buffers.get()
+	defer b.release()
 	return u.leave(ctx, p, err, b)
+}
+
+func (u *upload) begin(p *packet) (*packet, error) {
+	b := u.s.buffers.get()
+	defer b.release()
+	return u.enter(p, b)
 }
 
 // enter admits a packet: to the stream if it is its turn, else to a place to
 // wait. A nil packet is one that is not needed.
-func (u *upload) enter(p *packet, b *buffer) (_ *packet, err error) {
+func (u *upload) enter(p *packet, b *lease) (_ *packet, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer func() {
@@ -156,7 +160,7 @@ func (u *upload) enter(p *packet, b *buffer) (_ *packet, err error) {
 	if err := u.checkTotalLocked(p); err != nil {
 		return nil, err
 	}
-	if _, there := u.waiting[p.number]; there || p.number < u.next {
+	if u.waiting.has(p.number) || p.number < u.next {
 		u.setTotal(p.number, p.last)
 		return nil, nil
 	}
@@ -166,6 +170,8 @@ func (u *upload) enter(p *packet, b *buffer) (_ *packet, err error) {
 			return nil, err
 		}
 		u.laneLocked(p)
+	} else if err := u.waiting.full(); err != nil {
+		return nil, err
 	} else if err := u.makePartLocked(); err != nil {
 		return nil, err
 	}
@@ -190,11 +196,7 @@ func (u *upload) laneLocked(p *packet) {
 // checkTotalLocked refuses a packet that contradicts how many there are.
 func (u *upload) checkTotalLocked(p *packet) error {
 	if p.last && u.total == 0 {
-		later := u.next > p.number+1
-		for number := range u.waiting {
-			later = later || number > p.number
-		}
-		if later {
+		if u.next > p.number+1 || u.waiting.order.last() > p.number {
 			return failure(protocol.StatusInvalid, "last: a later packet was received")
 		}
 	}
@@ -300,7 +302,7 @@ func (u *upload) fitsMemory(p *packet) bool {
 
 // leave ends a packet that was received, or broke off with err, and whatever
 // follows from it.
-func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (completed bool, _ error) {
+func (u *upload) leave(ctx context.Context, p *packet, err error, b *lease) (completed bool, _ error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.active--
@@ -332,12 +334,13 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *buffer) (co
 	case err != nil:
 		u.leavePlaceLocked(p)
 	default:
-		if _, there := u.waiting[p.number]; there || p.number < u.next || p.revoked {
+		if u.waiting.has(p.number) || p.number < u.next || p.revoked {
 			u.leavePlaceLocked(p)
 			return false, nil
 		}
 		u.setTotal(p.number, p.last)
-		u.waiting[p.number] = *p.wait
+		u.waiting.put(p.number, *p.wait)
+		p.part = nil
 		u.logWaiting(p.number, *p.wait)
 		if u.lane != nil && u.lane.number == p.number {
 			u.rollBackLocked() // the same packet, stuck on another connection
@@ -367,9 +370,9 @@ func (u *upload) rollBackLocked() {
 }
 
 // drainLocked takes in the packets whose turn has come.
-func (u *upload) drainLocked(b *buffer) error {
+func (u *upload) drainLocked(b *lease) error {
 	for {
-		if _, ok := u.waiting[u.next]; !ok {
+		if !u.waiting.has(u.next) {
 			break
 		}
 		if clear, err := u.clearWayLocked(b); err != nil || !clear {
@@ -378,7 +381,7 @@ func (u *upload) drainLocked(b *buffer) error {
 		if err := u.replayLocked(b); err != nil {
 			return err
 		}
-		where, from := u.waiting[u.next], u.part.Waiting()
+		where, from := u.waiting.at[u.next], u.part.Waiting()
 		if where.ahead {
 			from = u.part.Content()
 		}
@@ -403,12 +406,12 @@ func (u *upload) drainLocked(b *buffer) error {
 			}
 		}
 		u.lane = nil
-		delete(u.waiting, u.next)
+		u.waiting.drop(u.next)
 		delete(u.placed, u.next)
 		u.log(recordInOrder, u.next, uint64(u.stream.size))
 		u.next++
 	}
-	if len(u.waiting) == 0 && u.active == 0 && u.waitEnd > 0 {
+	if len(u.waiting.at) == 0 && u.active == 0 && u.waitEnd > 0 {
 		u.waitEnd = 0
 		if err := u.part.Waiting().Truncate(0); err != nil {
 			return fmt.Errorf("freeing room for packets: %w", err)

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"io"
-	"maps"
-	"slices"
 	"sync"
 
 	"coffer/protocol/crypt"
@@ -27,42 +24,83 @@ func (b *buffer) piece(n int) []byte {
 	return b.in[:n]
 }
 
-// each reads size bytes of content and has them worked on, a piece at a time,
-// until work fails.
-func (b *buffer) each(content io.Reader, size int64, work func(piece []byte) error) error {
-	for size > 0 {
-		n, err := io.ReadFull(content, b.in[:min(int64(len(b.in)), size)])
-		size -= int64(n)
-		if n > 0 {
-			if workErr := work(b.piece(n)); workErr != nil {
-				return workErr
-			}
-		}
-		switch {
-		case err == io.EOF:
-			return io.ErrUnexpectedEOF
-		case err != nil:
-			return err
-		}
-	}
-	return nil
-}
+// maxBuffers is how many are lent at once. Nobody keeps one while waiting for
+// a peer, so that this bounds memory and not how many can send.
+const maxBuffers = 128
 
-// A bufferPool lends buffers to the requests that have content, so that idle
-// connections keep none.
-type bufferPool struct{ pool sync.Pool }
+// A bufferPool lends buffers to the requests that have content, for as long as
+// they work on some: connections that wait for it keep none.
+type bufferPool struct {
+	pool  sync.Pool
+	slots chan struct{}
+}
 
 func newBufferPool() *bufferPool {
-	return &bufferPool{pool: sync.Pool{New: func() any { return new(buffer) }}}
+	return &bufferPool{pool: sync.Pool{New: func() any { return new(buffer) }}, slots: make(chan struct{}, maxBuffers)}
 }
 
-func (p *bufferPool) get() *buffer { return p.pool.Get().(*buffer) }
+// A lease is a buffer that is lent. Who waits for one holds no lock.
+type lease struct {
+	*buffer
+	pool *bufferPool
+}
 
-// put takes a buffer back. Plaintext does not stay in it.
-func (p *bufferPool) put(b *buffer) {
+func (p *bufferPool) get() *lease {
+	p.slots <- struct{}{}
+	return &lease{p.pool.Get().(*buffer), p}
+}
+
+// release gives the buffer back, unless that has been done.
+func (l *lease) release() {
+	if l.buffer == nil {
+		return
+	}
+	l.pool.back(l.buffer)
+	l.buffer = nil
+	<-l.pool.slots
+}
+
+// extra is a buffer beyond those that are counted, for who has to keep it while
+// a peer takes its time.
+func (p *bufferPool) extra() *buffer { return p.pool.Get().(*buffer) }
+
+// back takes a buffer back. Plaintext does not stay in it.
+func (p *bufferPool) back(b *buffer) {
 	clear(b.out[:b.used])
 	b.used = 0
 	p.pool.Put(b)
 }
 
-func sortedKeys(m map[uint32]region) []uint32 { return slices.Sorted(maps.Keys(m)) }
+// A source is content as it comes.
+type source interface {
+	wait() error                      // until there is something to read
+	fill(b []byte) (n int, err error) // with what is there
+}
+
+// each reads size bytes of content and has them worked on, a piece at a time,
+// until work fails.
+func (p *bufferPool) each(content source, size int64, work func(b *lease, piece []byte) error) error {
+	for size > 0 {
+		n, err := p.piece(content, size, work)
+		if err != nil {
+			return err
+		}
+		size -= n
+	}
+	return nil
+}
+
+func (p *bufferPool) piece(content source, size int64, work func(b *lease, piece []byte) error) (int64, error) {
+	if err := content.wait(); err != nil {
+		return 0, err
+	}
+	b := p.get()
+	defer b.release()
+	n, err := content.fill(b.in[:min(int64(len(b.in)), size)])
+	if n > 0 {
+		if workErr := work(b, b.piece(n)); workErr != nil {
+			return int64(n), workErr
+		}
+	}
+	return int64(n), err
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // finishLocked seals the upload if everything is there.
-func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, err error) {
+func (u *upload) finishLocked(ctx context.Context, b *lease) (completed bool, err error) {
 	whole := u.ciphertextLen()
 	all := u.total != 0 && u.next > u.total
 	switch {
@@ -24,8 +24,9 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 	default:
 		return false, u.failLocked(errSizes)
 	}
-	b.piece(0)
-	rest, err := u.stream.dec.Finish(b.out[:0])
+	var last [2 * crypt.BlockSize]byte
+	defer clear(last[:])
+	rest, err := u.stream.dec.Finish(last[:0])
 	if err != nil || whole >= 0 && u.stream.dec.Len() != u.original {
 		return false, u.failLocked(errPadding)
 	}
@@ -38,10 +39,12 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 		Cksum: sum.Sum32(), SHA256: [32]byte(u.stream.sha.Sum(nil)), Received: time.Now(),
 	}
 	u.revokeAllLocked()
+	u.waiting.clear()
 	u.state, u.sealing, u.settled = sealing, true, make(chan struct{})
 	defer close(u.settled)
 	label, part, small := u.label, u.part, u.small
 	u.mu.Unlock()
+	b.release() // what follows waits for the medium
 	var ref store.BlobRef
 	if part == nil {
 		ref, err = u.s.cfg.Blobs.Put(ctx, label, small)
@@ -66,25 +69,17 @@ func (u *upload) finishLocked(ctx context.Context, b *buffer) (completed bool, e
 // that an earlier run left at a point from where no packet will: all of them
 // were received, and the crash came before it was sealed.
 func (u *upload) settle(ctx context.Context) error {
+	if rested, err := u.rest(ctx); rested || err != nil {
+		return err
+	}
+	b := u.s.buffers.get()
+	defer b.release()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.discardIfGoneLocked()
-	for u.state == sealing {
-		settled := u.settled
-		u.mu.Unlock()
-		select {
-		case <-settled:
-			u.mu.Lock()
-		case <-ctx.Done():
-			u.mu.Lock()
-			return ctx.Err()
-		}
-	}
 	if u.state != receiving || !u.stale || u.lane != nil || u.active > 0 {
 		return nil
 	}
-	b := u.s.buffers.get()
-	defer u.s.buffers.put(b)
 	err := u.drainLocked(b)
 	if err == nil && u.total != 0 && u.next > u.total {
 		if err = u.replayLocked(b); err == nil {
@@ -94,6 +89,25 @@ func (u *upload) settle(ctx context.Context) error {
 		err = u.failLocked(err)
 	}
 	return err
+}
+
+// rest waits until an upload that is being sealed is, and reports whether there
+// is nothing to go on with.
+func (u *upload) rest(ctx context.Context) (bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.state == sealing {
+		settled := u.settled
+		u.mu.Unlock()
+		select {
+		case <-settled:
+			u.mu.Lock()
+		case <-ctx.Done():
+			u.mu.Lock()
+			return false, ctx.Err()
+		}
+	}
+	return u.state != receiving || !u.stale || u.lane != nil || u.active > 0, nil
 }
 
 // settled is the upload's state as the wire tells it, once it is settled.

@@ -156,3 +156,41 @@ func TestUnprovenTimeout(t *testing.T) {
 	busy.store("f", nil, 100)
 	owner.store("f", nil, 100)
 }
+
+// What an answer costs does not grow with how many packets wait, nor with the
+// gaps between them; and there is an end to how many may.
+func TestManyGaps(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.proven("gaps")
+	var begun protocol.UploadBegun
+	w.ask(&protocol.BeginUpload{Name: "f", OriginalSize: protocol.UnknownSize}, nil, &begun)
+	const packets = 10_000
+	done := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		var all []byte
+		for n := range uint32(packets) {
+			all = protocol.AppendRequest(all, w.id, &protocol.UploadPacket{Upload: begun.Upload, Number: 2 + 2*n}, 1)
+			all = append(all, 'x')
+		}
+		_, err := w.nc.Write(all)
+		done <- err
+	}()
+	var state protocol.UploadState
+	for range packets {
+		code, payload, err := w.receive()
+		if err != nil || protocol.Code(code) != protocol.CodeUploadState {
+			t.Fatalf("answer %d, %v", code, err)
+		}
+		if err := state.DecodePayload(payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if state.Received != packets || state.MissingCount != packets || len(state.Missing) != protocol.MaxMissing {
+		t.Errorf("%d received, %d missing in %d ranges", state.Received, state.MissingCount, len(state.Missing))
+	}
+	t.Logf("%d packets out of order in %v", packets, time.Since(began))
+}

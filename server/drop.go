@@ -28,7 +28,8 @@ func (u *upload) failLocked(why error) error {
 // that is being received.
 func (u *upload) dropLocked() error {
 	u.state = gone
-	u.small, u.waiting, u.placed = nil, nil, nil
+	u.small, u.placed = nil, nil
+	u.waiting.clear()
 	return nil
 }
 
@@ -75,7 +76,8 @@ func (u *upload) again(ctx context.Context) (left int, err error) {
 		err = u.dropLocked()
 	} else {
 		u.state, u.ref, u.first, u.next, u.changed = receiving, "", false, 1, time.Now()
-		u.iv, u.ivDone, u.waiting, u.waitEnd = nil, false, make(map[uint32]region), 0
+		u.iv, u.ivDone, u.waitEnd = nil, false, 0
+		u.waiting.clear()
 		u.unplaceLocked()
 		u.stream = newStream(u.session.key)
 	}

@@ -84,8 +84,8 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	}
 	c.restoring.begin(v.Blob)
 	head := &protocol.FileContent{Version: v.Number, Size: uint64(v.Size), Offset: m.Offset}
-	b := c.s.buffers.get()
-	defer c.s.buffers.put(b)
+	b := c.s.buffers.extra() // the peer may take its time
+	defer c.s.buffers.back(b)
 	out := protocol.AppendResponse(b.out[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
 	for left := int64(length); ; {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -128,14 +129,14 @@ func TestNamedTwins(t *testing.T) {
 	if twin == first {
 		t.Fatal("both first packets are in one upload")
 	}
-	if _, err := first.receive(t.Context(), 1, false, 1, strings.NewReader("x")); !errors.Is(err, errGone) {
+	if _, err := first.receive(t.Context(), 1, false, 1, readerSource{strings.NewReader("x")}); !errors.Is(err, errGone) {
 		t.Errorf("the earlier one: %v", err)
 	}
 	if find(2) != twin {
 		t.Error("packet 2 did not join the later one")
 	}
 	cut := errors.New("cut")
-	if _, err := twin.receive(t.Context(), 1, false, 2, iotest.ErrReader(cut)); !errors.Is(err, cut) {
+	if _, err := twin.receive(t.Context(), 1, false, 2, readerSource{iotest.ErrReader(cut)}); !errors.Is(err, cut) {
 		t.Errorf("a packet that breaks off: %v", err)
 	}
 	if find(1) != twin {
@@ -297,3 +298,9 @@ func TestFormatDuration(t *testing.T) {
 		}
 	}
 }
+
+// A readerSource is content that is there at once.
+type readerSource struct{ io.Reader }
+
+func (readerSource) wait() error                  { return nil }
+func (s readerSource) fill(b []byte) (int, error) { return io.ReadFull(s, b) }

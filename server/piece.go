@@ -47,7 +47,7 @@ var (
 )
 
 // take takes in what is new of a piece that begins at an offset in the packet.
-func (t *transfer) take(ctx context.Context, offset int64, piece []byte, b *buffer) error {
+func (t *transfer) take(ctx context.Context, offset int64, piece []byte, b *lease) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := t.received - offset
@@ -76,7 +76,7 @@ func (t *transfer) take(ctx context.Context, offset int64, piece []byte, b *buff
 }
 
 // end ends the packet, which has size bytes. Ending it again is no error.
-func (t *transfer) end(ctx context.Context, size int64, b *buffer) error {
+func (t *transfer) end(ctx context.Context, size int64, b *lease) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -91,7 +91,7 @@ func (t *transfer) end(ctx context.Context, size int64, b *buffer) error {
 }
 
 // drop gives the packet up, unless it has ended.
-func (t *transfer) drop(ctx context.Context, b *buffer) {
+func (t *transfer) drop(ctx context.Context, b *lease) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.ended {
@@ -101,14 +101,14 @@ func (t *transfer) drop(ctx context.Context, b *buffer) {
 
 // giveUpLocked ends the packet as if it had never begun to come. Later pieces
 // are answered with why.
-func (t *transfer) giveUpLocked(ctx context.Context, why error, b *buffer) {
+func (t *transfer) giveUpLocked(ctx context.Context, why error, b *lease) {
 	if err := t.endLocked(ctx, errGivenUp, b); err != nil && err != errGivenUp {
 		t.u.s.log.Error("cannot go on with an upload after a packet was given up", "upload", t.u.id, "error", err)
 	}
 	t.err = why
 }
 
-func (t *transfer) endLocked(ctx context.Context, err error, b *buffer) error {
+func (t *transfer) endLocked(ctx context.Context, err error, b *lease) error {
 	t.ended, t.err = true, err
 	if t.p != nil {
 		_, t.err = t.u.leave(ctx, t.p, err, b)
@@ -159,7 +159,7 @@ func (ts *transfers) find(key transferKey) *transfer {
 // open admits a packet to the upload. Opening it again is no error.
 func (ts *transfers) open(ctx context.Context, key transferKey, u *upload, p *packet) error {
 	b := ts.s.buffers.get()
-	defer ts.s.buffers.put(b)
+	defer b.release()
 	room := p.size
 	p, err := u.enter(p, b)
 	if err != nil {
@@ -245,7 +245,7 @@ func (ts *transfers) expire(ctx context.Context, now time.Time) {
 		return
 	}
 	b := ts.s.buffers.get()
-	defer ts.s.buffers.put(b)
+	defer b.release()
 	for _, t := range silent {
 		t.drop(ctx, b)
 	}
@@ -294,10 +294,8 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 			c.s.transfers.finish(key)
 		}
 	}()
-	b := c.s.buffers.get()
-	defer c.s.buffers.put(b)
 	offset := int64(m.Offset)
-	err := b.each(content, int64(content.left), func(piece []byte) error {
+	err := c.s.buffers.each(content, int64(content.left), func(b *lease, piece []byte) error {
 		at := offset
 		offset += int64(len(piece))
 		return t.take(ctx, at, piece, b)
@@ -308,6 +306,8 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 	case !m.End:
 		return &protocol.Done{}, nil
 	}
+	b := c.s.buffers.get()
+	defer b.release()
 	if err := t.end(ctx, offset, b); err != nil {
 		return nil, err
 	}
@@ -318,7 +318,7 @@ func (c *conn) dropPacket(ctx context.Context, id store.ClientID, m *protocol.Dr
 	key := transferKey{id, m.Transfer}
 	if t := c.s.transfers.forget(key); t != nil {
 		b := c.s.buffers.get()
-		defer c.s.buffers.put(b)
+		defer b.release()
 		t.drop(ctx, b)
 	}
 	return &protocol.Done{}, nil

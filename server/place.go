@@ -102,8 +102,8 @@ func (u *upload) revokeAllLocked() {
 // clearWayLocked sees to it that the packet whose turn it is can be taken in
 // from where it waits. False means that it has to wait for others, which are
 // being written in its way.
-func (u *upload) clearWayLocked(b *buffer) (bool, error) {
-	where := u.waiting[u.next]
+func (u *upload) clearWayLocked(b *lease) (bool, error) {
+	where := u.waiting.at[u.next]
 	if where.ahead {
 		if where.offset == u.stream.size {
 			return true, nil
@@ -117,7 +117,7 @@ func (u *upload) clearWayLocked(b *buffer) (bool, error) {
 		return true, nil
 	}
 	for number, p := range u.placed {
-		switch other, there := u.waiting[number]; {
+		switch other, there := u.waiting.at[number]; {
 		case !there:
 			return false, nil
 		case !other.ahead:
@@ -134,8 +134,8 @@ func (u *upload) clearWayLocked(b *buffer) (bool, error) {
 
 // relocateLocked moves a packet that waits ahead in the content to where it is
 // in nobody's way.
-func (u *upload) relocateLocked(number uint32, b *buffer) error {
-	from := u.waiting[number]
+func (u *upload) relocateLocked(number uint32, b *lease) error {
+	from := u.waiting.at[number]
 	to := region{offset: u.waitEnd, size: from.size}
 	for done := int64(0); done < from.size; {
 		n, err := u.part.Content().ReadAt(b.in[:min(int64(len(b.in)), from.size-done)], from.offset+done)
@@ -149,7 +149,7 @@ func (u *upload) relocateLocked(number uint32, b *buffer) error {
 	}
 	u.uneven = true
 	u.waitEnd += to.size
-	u.waiting[number] = to
+	u.waiting.put(number, to)
 	u.logWaiting(number, to)
 	delete(u.placed, number)
 	return nil

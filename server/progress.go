@@ -20,34 +20,43 @@ func (u *upload) status(ranges bool) *protocol.UploadState {
 		}
 		return m
 	}
-	m.Received = u.next - 1 + uint32(len(u.waiting))
+	m.Received = u.next - 1 + u.waiting.order.count
 	u.missingLocked(m, ranges)
 	return m
 }
 
-// missingLocked finds the gaps between the packets that wait.
+// missingLocked finds the gaps between the packets that wait, as many of them
+// as are told.
 func (u *upload) missingLocked(m *protocol.UploadState, ranges bool) {
 	end := u.total
-	waiting := sortedKeys(u.waiting)
-	if end == 0 && len(waiting) > 0 {
-		end = waiting[len(waiting)-1]
+	waiting := &u.waiting.order
+	if end == 0 {
+		end = waiting.last()
+	}
+	if end < u.next {
+		return
+	}
+	m.MissingCount = end - u.next + 1 - waiting.count
+	if last := waiting.last(); last > end { // a surplus packet
+		m.MissingCount += last - end
+	}
+	if !ranges {
+		return
 	}
 	gap := func(from, to uint32) {
-		if from > to {
-			return
-		}
-		m.MissingCount += to - from + 1
-		if ranges && len(m.Missing) < protocol.MaxMissing {
+		if from <= to && len(m.Missing) < protocol.MaxMissing {
 			m.Missing = append(m.Missing, protocol.Range{From: from, To: to})
 		}
 	}
 	from := u.next
-	for _, n := range waiting {
-		if n > end {
+	for _, s := range waiting.list {
+		if s.from > end || len(m.Missing) == protocol.MaxMissing {
 			break
 		}
-		gap(from, n-1)
-		from = n + 1
+		gap(from, s.from-1)
+		from = s.to + 1
 	}
-	gap(from, end)
+	if from != 0 {
+		gap(from, end)
+	}
 }

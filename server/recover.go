@@ -108,11 +108,11 @@ func (u *upload) replay(records [][]byte) {
 			u.total = number
 		case r[0] == recordInOrder:
 			u.next, u.stream.size = number+1, int64(value)
-			delete(u.waiting, number)
+			u.waiting.drop(number)
 			delete(u.placed, number)
 		case (r[0] == recordWaiting || r[0] == recordAhead) && len(r) >= 21:
 			where := region{int64(value), int64(binary.LittleEndian.Uint64(r[13:])), r[0] == recordAhead}
-			u.waiting[number] = where
+			u.waiting.put(number, where)
 			u.foretold(number, where)
 			if !where.ahead {
 				u.waitEnd = max(u.waitEnd, where.offset+where.size)
@@ -120,13 +120,13 @@ func (u *upload) replay(records [][]byte) {
 		}
 	}
 	u.uneven = true // how large the packets were is not known any more
-	_, firstWaits := u.waiting[1]
+	firstWaits := u.waiting.has(1)
 	u.stale, u.first = true, firstWaits || u.next > 1
 }
 
 // replayLocked makes the stream anew from the content that an earlier run
 // stored: what the checksum is of is what is on disk.
-func (u *upload) replayLocked(b *buffer) error {
+func (u *upload) replayLocked(b *lease) error {
 	if !u.stale {
 		return nil
 	}
@@ -157,6 +157,7 @@ func (us *uploads) load(ctx context.Context) error {
 		}
 		u.replay(records)
 		if err := us.add(u); err != nil {
+			u.waiting.clear()
 			return part.Discard()
 		}
 		return part.Close()

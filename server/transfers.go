@@ -102,9 +102,7 @@ func (u *upload) transfer(now time.Time) Transfer {
 	case complete:
 		t.State = "unconfirmed"
 	case receiving:
-		for _, region := range u.waiting {
-			t.Bytes += region.size
-		}
+		t.Bytes += u.waiting.bytes
 		t.Rate = u.pace.look(now, t.Bytes)
 		if t.Size >= 0 && t.Rate > 0 {
 			t.Left = time.Duration(float64(t.Size-t.Bytes) / t.Rate * float64(time.Second))

@@ -26,6 +26,7 @@ type uploads struct {
 	count     map[store.ClientID]int
 	committed map[store.UploadID]commitment // lately, to answer a repeated question
 	lastNamed map[fileName]store.UploadID   // which of them bore a name
+	waiting   *waitingRooms
 }
 
 // A fileName names an upload by its file. Owners are apart: what one has begun,
@@ -52,7 +53,7 @@ func newUploads(s *Server) *uploads {
 	return &uploads{s: s, byID: make(map[store.UploadID]*upload), byName: make(map[fileName]*upload),
 		ofConn: make(map[owner]map[*upload]struct{}),
 		count:  make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
-		lastNamed: make(map[fileName]store.UploadID)}
+		lastNamed: make(map[fileName]store.UploadID), waiting: newWaitingRooms()}
 }
 
 // add registers an upload that is not there yet.
@@ -178,7 +179,7 @@ func (us *uploads) countOf(client store.ClientID) int {
 
 func (us *uploads) newUpload(file fileName, sess session) *upload {
 	u := &upload{s: us.s, client: file.client, owner: file.owner, name: file.name, session: sess, created: time.Now(),
-		next: 1, stream: newStream(sess.key), waiting: make(map[uint32]region)}
+		next: 1, stream: newStream(sess.key), waiting: waiters{rooms: us.waiting, client: file.client}}
 	u.changed = u.created
 	u.unplaceLocked()
 	rand.Read(u.id[:])
