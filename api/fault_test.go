@@ -49,7 +49,7 @@ func TestCoreRestarts(t *testing.T) {
 }
 
 // fakeCore is a core that answers requests by answer, which says whether it
-// goes on with the connection.
+// goes on with the connection. It knows the core secret, and proves it.
 func fakeCore(t *testing.T, answer func(w io.Writer, code protocol.Code) bool) string {
 	l := listen(t, "127.0.0.1:0")
 	var serving sync.WaitGroup
@@ -62,6 +62,20 @@ func fakeCore(t *testing.T, answer func(w io.Writer, code protocol.Code) bool) s
 			serving.Go(func() {
 				defer nc.Close()
 				in := bufio.NewReader(nc)
+				if _, err := protocol.ReadRequestHeader(in); err != nil {
+					return
+				}
+				var challenge [32]byte
+				nc.Write(protocol.AppendResponse(nil, &protocol.ChallengeIssued{Challenge: challenge}, 0))
+				h, err := protocol.ReadRequestHeader(in)
+				if err != nil {
+					return
+				}
+				var asked protocol.ProveGateway
+				if err := protocol.ReadPayload(in, h.Size, &asked); err != nil {
+					return
+				}
+				nc.Write(protocol.AppendResponse(nil, &protocol.CoreProven{Proof: coreSecret.CoreProof(challenge, asked.Nonce, nil)}, 0))
 				for {
 					h, err := protocol.ReadRequestHeader(in)
 					if err != nil {

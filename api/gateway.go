@@ -30,31 +30,33 @@ import (
 
 	"coffer/internal/contract"
 	"coffer/internal/pages"
+	"coffer/protocol/crypt"
 )
 
 // Config is what a Gateway runs with. Core, Secret and Log must be set;
 // DefaultConfig gives the rest.
 type Config struct {
-	Core   string      // the core's internal listener, host:port
+	Core   string      // the core's internal listener: host:port, or "unix:" and a path
 	Secret []byte      // what tokens are signed and sealed with, at least 32 bytes
 	TLS    *tls.Config // nil: plain HTTP
 	Log    *slog.Logger
 	Web    fs.FS // the built web client; nil: none
 
-	CoreTLS        *tls.Config    // nil: plain TCP to the core
-	CoreConns      int            // most connections to the core
-	CoreWait       time.Duration  // for a connection to become free
-	CoreTimeout    time.Duration  // of a connection that stands still
-	TokenTTL       time.Duration  // whole seconds
-	MaxPacket      int64          // bytes of content
-	BodyTimeout    time.Duration  // for the next bytes of a body, in either direction
-	DrainDelay     time.Duration  // how long to serve on at shutdown, but say to balancers that it ends
-	DrainTimeout   time.Duration  // how long requests in flight may take at shutdown
-	TempDir        string         // for packets under way; "": the system's
-	CORSOrigins    []string       // who may call from a browser; "*" for all
-	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
-	Rate           Rate           // of all calls from one address
-	AuthRate       Rate           // of registering and signing in, by address and by username
+	CoreSecret     crypt.CoreSecret // what the core asks for
+	CoreTLS        *tls.Config      // nil: plain TCP to the core
+	CoreConns      int              // most connections to the core
+	CoreWait       time.Duration    // for a connection to become free
+	CoreTimeout    time.Duration    // of a connection that stands still
+	TokenTTL       time.Duration    // whole seconds
+	MaxPacket      int64            // bytes of content
+	BodyTimeout    time.Duration    // for the next bytes of a body, in either direction
+	DrainDelay     time.Duration    // how long to serve on at shutdown, but say to balancers that it ends
+	DrainTimeout   time.Duration    // how long requests in flight may take at shutdown
+	TempDir        string           // for packets under way; "": the system's
+	CORSOrigins    []string         // who may call from a browser; "*" for all
+	TrustedProxies []netip.Prefix   // whose X-Forwarded-For counts
+	Rate           Rate             // of all calls from one address
+	AuthRate       Rate             // of registering and signing in, by address and by username
 }
 
 // A Rate is how many calls a second are served, and how many at once.

@@ -28,6 +28,9 @@ import (
 	"coffer/store/sqlite"
 )
 
+// coreSecret is between gateway and core.
+var coreSecret = crypt.CoreSecret{1, 2, 3}
+
 // A core is a running server whose internal listener keeps its address over
 // restarts.
 type core struct {
@@ -75,6 +78,7 @@ func (c *core) start() {
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey = c.catalog, c.blobs, c.master
 	cfg.Log = slog.New(slog.DiscardHandler)
 	cfg.DrainTimeout = 5 * time.Second
+	cfg.CoreSecret = coreSecret
 	if c.srv, err = server.New(ctx, cfg); err != nil {
 		c.t.Fatal(err)
 	}
@@ -122,6 +126,7 @@ type site struct {
 func config(core string) api.Config {
 	cfg := api.DefaultConfig()
 	cfg.Core, cfg.Secret = core, bytes.Repeat([]byte{7}, 32)
+	cfg.CoreSecret = coreSecret
 	cfg.AuthRate = api.Rate{PerSecond: 1e6, Burst: 1e6}
 	cfg.Rate = cfg.AuthRate
 	cfg.Log = slog.New(slog.DiscardHandler)

@@ -46,7 +46,7 @@ type pooled struct {
 }
 
 func newPool(cfg Config) (*pool, error) {
-	opts := client.Options{TLS: cfg.CoreTLS, Timeout: cfg.CoreTimeout}
+	opts := client.Options{TLS: cfg.CoreTLS, Timeout: cfg.CoreTimeout, Secret: &cfg.CoreSecret}
 	conns, err := puddle.NewPool(&puddle.Config[*pooled]{
 		Constructor: func(ctx context.Context) (*pooled, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)

@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"coffer/internal/socket"
 	"coffer/protocol"
+	"coffer/protocol/crypt"
 )
 
 // DefaultTimeout is how long a connection may stand still, in either
@@ -23,8 +25,9 @@ const readBuffer = 64 << 10
 
 // Options change how [Dial] connects.
 type Options struct {
-	TLS     *tls.Config   // nil: plain TCP
-	Timeout time.Duration // 0: DefaultTimeout
+	TLS     *tls.Config       // nil: plain TCP
+	Timeout time.Duration     // 0: DefaultTimeout
+	Secret  *crypt.CoreSecret // of the core, whose internal listener is dialed; nil: it is the public one
 }
 
 // A Conn is one connection to a core. It is safe for concurrent use, and
@@ -48,7 +51,7 @@ type Conn struct {
 	cause     error // set before closed is
 }
 
-// Dial connects to the core at addr ("host:port").
+// Dial connects to the core at addr ("host:port", or "unix:" and a path).
 func Dial(ctx context.Context, addr string, opts Options) (*Conn, error) {
 	timeout := opts.Timeout
 	if timeout == 0 {
@@ -56,19 +59,39 @@ func Dial(ctx context.Context, addr string, opts Options) (*Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var nc net.Conn
-	var err error
-	if opts.TLS != nil {
-		d := tls.Dialer{Config: opts.TLS}
-		nc, err = d.DialContext(ctx, "tcp", addr)
-	} else {
-		var d net.Dialer
-		nc, err = d.DialContext(ctx, "tcp", addr)
-	}
+	nc, err := dial(ctx, addr, opts.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server: %w", err)
 	}
-	return NewConn(nc, timeout), nil
+	conn := NewConn(nc, timeout)
+	if opts.Secret != nil {
+		if err := conn.proveGateway(ctx, *opts.Secret); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
+func dial(ctx context.Context, addr string, conf *tls.Config) (net.Conn, error) {
+	nc, err := socket.Dial(ctx, addr)
+	if err != nil || conf == nil {
+		return nc, err
+	}
+	if conf.ServerName == "" {
+		conf = conf.Clone()
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			host = "localhost" // a Unix socket
+		}
+		conf.ServerName = host
+	}
+	conn := tls.Client(nc, conf)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // NewConn makes a Conn of an established connection, which it then owns. A

@@ -46,8 +46,10 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 
 	case CodeChallenge, CodeListUploads, CodeGetKeyBundle, CodeAskAccount, CodeNewSession, CodeAskStatus, CodeAskFailures, CodeAskFigures:
 		return exactly(0), true
-	case CodeProve, CodeChallengeIssued:
+	case CodeProve, CodeChallengeIssued, CodeCoreProven:
 		return exactly(32), true
+	case CodeProveGateway:
+		return exactly(32 + 32), true
 	case CodeBeginUpload:
 		return between(8+4+1+2, 8+4+1+2+maxText), true
 	case CodeUploadPacket:

@@ -68,6 +68,8 @@ var samples = []sample{
 
 	{message: &Challenge{}},
 	{message: &Prove{Proof: sampleHash}},
+	{message: &ProveGateway{Nonce: sampleHash, Proof: [32]byte{1: 0x0F, 30: 0xF0}}},
+	{message: &CoreProven{Proof: sampleHash}},
 	{message: &BeginUpload{OriginalSize: 1 << 40, Total: 1 << 20, Format: FormatSealedFile, Name: "a/b.txt"}},
 	{message: &BeginUpload{OriginalSize: UnknownSize, Name: strings.Repeat("n", MaxName)}},
 	{message: &UploadPacket{Upload: sampleUpload, Number: 70_000, Last: true}},

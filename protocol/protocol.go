@@ -96,7 +96,9 @@ const (
 	CodeRemoveAccount Code = 1053 // password text                               → Done
 )
 
-// Extension requests of the gateway, refused on the public listener.
+// Extension requests of the gateway, refused on the public listener. On the
+// internal one they are served, like all others, only on a connection that has
+// proven by ProveGateway to know the core's secret.
 const (
 	CodeCreateAccount Code = 1064 // name text, kind text, password text         → AccountCreated
 	CodeSignIn        Code = 1065 // method u8, client id[16], name text, password text → SignedIn
@@ -108,6 +110,7 @@ const (
 	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
 	CodeAskFailures   Code = 1080 // empty                                       → Failures
 	CodeAskFigures    Code = 1081 // empty                                       → Figures
+	CodeProveGateway  Code = 1082 // nonce[32], proof[32]                        → CoreProven
 )
 
 // Extension responses.
@@ -131,6 +134,7 @@ const (
 	CodeTokensRevoked    Code = 1630 // until time
 	CodeFailures         Code = 1640 // count u16, then as many FailedExchanges
 	CodeFigures          Code = 1641 // verified u64, suspended u64
+	CodeCoreProven       Code = 1642 // proof[32]
 )
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to
@@ -158,7 +162,7 @@ func (c Code) IsRequest() bool {
 
 // Internal reports whether c is for the gateway's listener alone.
 func (c Code) Internal() bool {
-	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c == CodeAskFailures || c == CodeAskFigures
+	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c >= CodeAskFailures && c <= CodeProveGateway
 }
 
 // String is the code's name and number.
@@ -269,6 +273,10 @@ func (c Code) name() string {
 		return "ask figures"
 	case CodeFigures:
 		return "figures"
+	case CodeProveGateway:
+		return "prove gateway"
+	case CodeCoreProven:
+		return "core proven"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

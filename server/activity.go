@@ -20,12 +20,13 @@ func (s *Server) note(a store.Activity) {
 	s.feed.activity(s.cfg.Catalog.NoteActivity(a))
 }
 
-// seldom keeps what can come in floods from washing the rest of the history
-// away: of each kind, one a second is noted. All of it is in the log.
-type seldom struct{ errors, denials, connections *rate.Sometimes }
+// seldom keeps what can come in floods from washing the rest of the history,
+// or of the log, away: of each kind, one in a while is noted.
+type seldom struct{ errors, denials, strangers, connections *rate.Sometimes }
 
 func newSeldom() seldom {
-	return seldom{&rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: time.Second}, &rate.Sometimes{Interval: 10 * time.Second}}
+	one := func(interval time.Duration) *rate.Sometimes { return &rate.Sometimes{Interval: interval} }
+	return seldom{errors: one(time.Second), denials: one(time.Second), strangers: one(time.Second), connections: one(10 * time.Second)}
 }
 
 // noteError notes that a request failed through no fault of its client's. It

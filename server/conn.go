@@ -34,7 +34,7 @@ type conn struct {
 	// Static after newConn.
 	s        *Server
 	nc       net.Conn
-	internal bool  // the gateway's listener
+	internal bool  // it came by the gateway's listener
 	number   owner // unlike any other connection's
 	began    time.Time
 	peer     peer // set by serve, before anything else
@@ -51,6 +51,7 @@ type conn struct {
 	challenge []byte          // issued and not yet answered
 	holder    *store.ClientID // whose session key was taken on this connection
 	proven    *store.ClientID // who has proven to hold that key
+	gateway   bool            // it has proven to know the core's secret
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
@@ -193,6 +194,8 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	var answer protocol.Message
 	var err error
 	switch {
+	case !c.admits(h.Code):
+		return c.refuse(h, errUnproven, errHangUp)
 	case !known || !h.Code.IsRequest():
 		if h.Size > c.s.cfg.MaxPacket {
 			err = failure(protocol.StatusTooLarge, "the payload is too large")
@@ -228,6 +231,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	}
 	if skipErr := p.skip(); skipErr != nil {
 		return skipErr
+	}
+	if err != nil && c.unproven() {
+		return c.refuse(h, err, errHangUp) // one guess a connection
 	}
 	if err != nil {
 		return c.refuse(h, err, nil)
@@ -311,6 +317,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.issueChallenge)
 	case protocol.CodeProve:
 		return handle(ctx, p, h.Size, id, c.prove)
+	case protocol.CodeProveGateway:
+		return handle(ctx, p, h.Size, id, c.proveGateway)
 	case protocol.CodeBeginUpload:
 		return handle(ctx, p, h.Size, id, c.beginUpload)
 	case protocol.CodeUploadPacket:

@@ -207,6 +207,9 @@ func (cs *connections) prove(c *conn, id store.ClientID) error {
 // had stored took at the least rate. A file that its client confirmed counts
 // as a new beginning.
 func (c *conn) patience(now time.Time) time.Duration {
+	if c.unproven() {
+		return min(c.s.cfg.IdleTimeout, c.began.Add(proofTime).Sub(now))
+	}
 	if c.internal || c.proven != nil || c.s.cfg.UnprovenTimeout <= 0 {
 		return c.s.cfg.IdleTimeout
 	}

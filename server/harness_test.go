@@ -12,11 +12,16 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
+	"coffer/internal/socket"
+	"coffer/protocol/crypt"
 	"coffer/server"
 	"coffer/store"
 	"coffer/store/files"
 	"coffer/store/sqlite"
 )
+
+// coreSecret is what the internal listener asks for.
+var coreSecret = crypt.CoreSecret{3, 2, 1}
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
@@ -72,6 +77,7 @@ func (c *core) config() server.Config {
 	cfg.LegacyCharset = charmap.Windows1252
 	cfg.RetryAckAfter = 50 * time.Millisecond
 	cfg.DrainTimeout = 5 * time.Second
+	cfg.CoreSecret = coreSecret
 	if c.adjust != nil {
 		c.adjust(&cfg)
 	}
@@ -85,8 +91,12 @@ func (c *core) start() {
 	if c.srv, err = server.New(c.t.Context(), c.config()); err != nil {
 		c.t.Fatal(err)
 	}
-	public, internal := listen(c.t), listen(c.t)
-	c.public, c.internal = public.Addr().String(), internal.Addr().String()
+	public := listen(c.t)
+	c.public, c.internal = public.Addr().String(), "unix:"+filepath.Join(c.t.TempDir(), "core.sock")
+	internal, err := socket.Listen(c.t.Context(), c.internal)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	c.writes = new(atomic.Int64)
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel, c.done = cancel, make(chan error, 1)

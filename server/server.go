@@ -21,16 +21,19 @@ import (
 	"golang.org/x/text/encoding"
 
 	"coffer/protocol"
+	"coffer/protocol/crypt"
 	"coffer/store"
 )
 
 // Config is what a Server runs with. Catalog, Blobs, MasterKey and Log must be
-// set; DefaultConfig gives the rest.
+// set, and CoreSecret if there is an internal listener; DefaultConfig gives the
+// rest.
 type Config struct {
-	Catalog   store.Catalog
-	Blobs     store.Blobs
-	MasterKey MasterKey
-	Log       *slog.Logger
+	Catalog    store.Catalog
+	Blobs      store.Blobs
+	MasterKey  MasterKey
+	CoreSecret crypt.CoreSecret // what a connection to the internal listener must prove to know
+	Log        *slog.Logger
 
 	SessionTTL       time.Duration     // a session ends after so long without a request
 	UploadTTL        time.Duration     // an unfinished upload is dropped after so long
@@ -191,6 +194,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 // finish for up to DrainTimeout, and returns once every connection is closed
 // and what is known in memory alone is written. It closes the listeners.
 func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error {
+	if internal != nil && s.cfg.CoreSecret == (crypt.CoreSecret{}) {
+		return errNoSecret
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Connections outlive ctx while they drain.

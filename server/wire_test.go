@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/socket"
 	"coffer/protocol"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
@@ -39,7 +40,17 @@ type wire struct {
 
 func dial(t testing.TB, addr string) *wire {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
+	w := dialUnproven(t, addr)
+	if _, internal := socket.Path(addr); internal {
+		w.proveGateway([32]byte(coreSecret))
+	}
+	return w
+}
+
+// dialUnproven is dial without the proof that the internal listener asks for.
+func dialUnproven(t testing.TB, addr string) *wire {
+	t.Helper()
+	nc, err := socket.Dial(t.Context(), addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestCommandLine(t *testing.T) {
-	notSecret := filepath.Join(t.TempDir(), "jwt")
+	notSecret, jwt := filepath.Join(t.TempDir(), "short"), filepath.Join(t.TempDir(), "jwt")
 	if err := os.WriteFile(notSecret, []byte("short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +32,8 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--token-ttl", "1000h"}, program.ExitUsage, "--token-ttl"},
 		{[]string{"--core-conns", "0"}, program.ExitUsage, "--core-conns"},
 		{[]string{"--jwt-secret-file", notSecret}, program.ExitFail, "not 64 hex digits"},
+		{[]string{"--jwt-secret-file", jwt, "--core-secret-file", notSecret}, program.ExitFail, "the core secret in " + notSecret + " is not 64 hex digits"},
+		{[]string{"--jwt-secret-file", jwt, "--core-secret-file", notSecret + ".none"}, program.ExitFail, "the core makes it"},
 		{[]string{"health", "--url", "http://127.0.0.1:1"}, program.ExitFail, "refused"},
 	}
 	for _, test := range tests {
@@ -47,6 +49,7 @@ func TestNoVariableChangesACommand(t *testing.T) {
 		t.Setenv("COFFER_"+name, "1")
 		t.Setenv("COFFER_GATEWAY_"+name, "1")
 	}
+	t.Setenv("COFFER_CORE_SECRET", strings.Repeat("02", 32))
 	t.Setenv("COFFER_LISTEN", "256.0.0.1:2") // the core's
 	t.Setenv("COFFER_GATEWAY_RATE", "")
 	t.Setenv("COFFER_GATEWAY_LISTEN", "256.0.0.1:1")
@@ -67,6 +70,7 @@ func TestNoVariableChangesACommand(t *testing.T) {
 }
 
 func TestServeMakesItsSecret(t *testing.T) {
+	t.Setenv("COFFER_CORE_SECRET", strings.Repeat("02", 32))
 	secret := filepath.Join(t.TempDir(), "jwt")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"strconv"
 	"time"
 
 	"coffer/api"
@@ -21,13 +23,14 @@ type serveCmd struct {
 	program.LogFlags `envprefix:"COFFER_GATEWAY_"`
 	program.TLSFlags `envprefix:"COFFER_GATEWAY_"`
 	secretFlags
+	coreSecretFlags
 
 	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
 	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
-	Core        string        `help:"The core's internal address." default:"127.0.0.1:1257" env:"COFFER_GATEWAY_CORE" placeholder:"HOST:PORT"`
-	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core." env:"COFFER_GATEWAY_CORE_TLS"`
-	CoreCA      string        `name:"core-ca" help:"Certificates to trust the core by, PEM; default: the system's." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
+	Core        string        `help:"The core's internal address: host:port, or unix: and the path of its socket. The default, auto, is that of a core in the same folder: unix:./data/core.sock, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
+	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core. The core secret proves it, whoever made its certificate." env:"COFFER_GATEWAY_CORE_TLS"`
+	CoreCA      string        `name:"core-ca" help:"Certificates, PEM, one of which must vouch for the core's as well." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
 	CoreConns   int           `help:"Most connections to the core." default:"32" env:"COFFER_GATEWAY_CORE_CONNS"`
 	CoreWait    time.Duration `help:"How long a call waits for a free connection to the core." default:"5s" env:"COFFER_GATEWAY_CORE_WAIT"`
 	CoreTimeout time.Duration `help:"How long the core may stand still." default:"30s" env:"COFFER_GATEWAY_CORE_TIMEOUT"`
@@ -73,7 +76,7 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	log := cmd.Logger(std)
 	cfg := api.DefaultConfig()
 	cfg.Web = web.Client()
-	cfg.Log, cfg.Core, cfg.CoreConns = log, cmd.Core, cmd.CoreConns
+	cfg.Log, cfg.Core, cfg.CoreConns = log, cmd.coreAddress(), cmd.CoreConns
 	cfg.CoreWait, cfg.CoreTimeout = cmd.CoreWait, cmd.CoreTimeout
 	cfg.TokenTTL, cfg.BodyTimeout = cmd.TokenTTL, cmd.BodyTimeout
 	cfg.DrainDelay, cfg.DrainTimeout = cmd.DrainDelay, cmd.DrainTimeout
@@ -82,6 +85,9 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	cfg.AuthRate = api.Rate{PerSecond: cmd.AuthRate, Burst: cmd.AuthBurst}
 	var err error
 	if cfg.Secret, err = cmd.secret(log); err != nil {
+		return err
+	}
+	if cfg.CoreSecret, err = cmd.coreSecret(); err != nil {
 		return err
 	}
 	if cfg.TLS, err = cmd.ServerTLS(); err != nil {
@@ -99,31 +105,41 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	if err != nil {
 		return err
 	}
-	log.Info("serving", "version", version, "listen", l.Addr().String(), "core", cmd.Core, "tls", cfg.TLS != nil)
+	log.Info("serving", "version", version, "listen", l.Addr().String(), "core", cfg.Core, "tls", cfg.TLS != nil)
 	err = g.Serve(ctx, l)
 	log.Info("stopped")
 	return err
 }
 
-// coreTLS is nil if the core is reached by plain TCP.
+// coreAddress is where the core's internal listener is.
+func (cmd *serveCmd) coreAddress() string {
+	switch {
+	case cmd.Core != "auto":
+		return cmd.Core
+	case runtime.GOOS == "windows":
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(protocol.DefaultInternalPort))
+	default:
+		return "unix:./data/core.sock"
+	}
+}
+
+// coreTLS is nil if the core is reached without TLS. Both sides prove over the
+// very connection that they know the core secret: who made the core's
+// certificate does not matter, unless the operator says so.
 func (cmd *serveCmd) coreTLS() (*tls.Config, error) {
 	if !cmd.CoreTLS {
 		return nil, nil
 	}
-	host, _, err := net.SplitHostPort(cmd.Core)
-	if err != nil {
-		return nil, fmt.Errorf("%w: --core: %w", program.ErrUsage, err)
+	if cmd.CoreCA == "" {
+		return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, nil
 	}
-	var pem []byte
-	if cmd.CoreCA != "" {
-		if pem, err = os.ReadFile(cmd.CoreCA); err != nil {
-			return nil, fmt.Errorf("reading --core-ca: %w", err)
-		}
+	pem, err := os.ReadFile(cmd.CoreCA)
+	if err != nil {
+		return nil, fmt.Errorf("reading --core-ca: %w", err)
 	}
 	conf, err := program.ClientTLS(pem)
 	if err != nil {
 		return nil, fmt.Errorf("%w: --core-ca: %w", program.ErrUsage, err)
 	}
-	conf.ServerName = host
 	return conf, nil
 }

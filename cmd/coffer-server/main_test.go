@@ -17,6 +17,7 @@ func TestNoVariableChangesACommand(t *testing.T) {
 			t.Setenv(prefix+name, "1")
 		}
 	}
+	t.Setenv("COFFER_CORE_SECRET", strings.Repeat("01", 32))
 	folder := t.TempDir()
 	for _, test := range []struct {
 		args string
@@ -86,7 +87,10 @@ func TestCommandLine(t *testing.T) {
 		{"export --client me", program.ExitUsage, "--to"},
 		{"export --client me --data " + folder + " --to " + folder, program.ExitUsage, "data folder itself"},
 		{"export --client me --data " + folder + " --to " + folder + "/to", program.ExitFail, "no such client"},
-		{"health --internal-listen 127.0.0.1:1", program.ExitFail, "refused"},
+		{"health --data " + folder + "/none", program.ExitFail, "reading the core secret"},
+		{"health --internal-listen=", program.ExitUsage, "the internal listener is off"},
+		{"health --internal-listen 127.0.0.1:1 --data " + folder, program.ExitFail, "refused"},
+		{"health --internal-listen unix:" + folder + "/none.sock --data " + folder, program.ExitFail, "none.sock"},
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), strings.Fields(test.args), program.Streams{Out: &out, Err: &out}); code != test.code || !strings.Contains(out.String(), test.says) {

@@ -63,7 +63,7 @@ var rules = []rule{
 		reason: "sealing happens before the protocol sees a file and must not depend on where it goes",
 	},
 	{
-		folder: "client", project: []string{"protocol/..."}, never: append(cannotOpen, serverSide...),
+		folder: "client", project: []string{"protocol/...", "internal/socket"}, never: append(cannotOpen, serverSide...),
 		reason: "the client library speaks the wire and nothing else: it neither seals nor shares code with the core",
 	},
 	{
@@ -109,7 +109,7 @@ var rules = []rule{
 		reason: "the web client's files are data to the programs that embed them",
 	},
 	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console/...", "web", "internal/program"},
+		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console/...", "web", "internal/program", "internal/socket"},
 		reason: "cmd wires the parts and is no part itself",
 	},
 	{
@@ -121,7 +121,11 @@ var rules = []rule{
 		reason: "gateway and console serve their pages in one way, which knows neither of them",
 	},
 	{
-		folder: "internal/program",
+		folder: "internal/socket", standardOnly: true,
+		reason: "a Unix socket's address is the same for whoever listens and whoever connects, and for no protocol in particular",
+	},
+	{
+		folder: "internal/program", project: []string{"internal/socket"},
 		reason: "what the programs have in common is how they begin and end, not what they do",
 	},
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -13,7 +14,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"coffer/protocol/crypt"
 )
+
+// coreSecret is what core and gateways of a measurement share.
+var coreSecret = crypt.CoreSecret{0: 1, 31: 1}
 
 // process is a running program.
 type process struct {
@@ -43,6 +49,7 @@ func (b *bench) start(ctx context.Context, dir string, flags ...string) (*core, 
 	args := []string{"--data", dir, "--listen", addr,
 		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--max-connections-per-address", "0", "--unproven-timeout", "0", "--idle-timeout", "10m", "--log-level", "warn"}
 	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), append(args, flags...)...)
+	c.cmd.Env = append(os.Environ(), "COFFER_CORE_SECRET="+hex.EncodeToString(coreSecret[:]))
 	if err := c.start(addr); err != nil {
 		return nil, err
 	}

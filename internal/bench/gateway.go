@@ -51,7 +51,7 @@ func (b *bench) startGateway(ctx context.Context, c *core, dir string) (*gateway
 	g.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, WriteBufferSize: 256 << 10}}
 	g.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-gateway"), "--listen", addr, "--core", c.internal,
 		"--jwt-secret-file", filepath.Join(dir, "jwt"), "--rate", "1e9", "--rate-burst", "1000000000", "--log-level", "warn")
-	g.cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	g.cmd.Env = append(os.Environ(), "TMPDIR="+dir, "COFFER_CORE_SECRET="+hex.EncodeToString(coreSecret[:]))
 	if err := g.start(addr); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (g *gateway) direct(ctx context.Context, c *core, packet []byte, count, atO
 	conns := make([]*client.Conn, atOnce)
 	for i := range conns {
 		var err error
-		if conns[i], err = client.Dial(ctx, c.internal, client.Options{}); err != nil {
+		if conns[i], err = client.Dial(ctx, c.internal, client.Options{Secret: &coreSecret}); err != nil {
 			return 0, err
 		}
 		defer conns[i].Close()

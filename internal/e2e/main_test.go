@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	if err := os.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	// Core and gateway of a test share it, as an operator's would.
+	if err := os.Setenv("COFFER_CORE_SECRET", strings.Repeat("5a", 32)); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}

@@ -97,6 +97,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PORT", port)
 	env.Setenv("COFFER_HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("COFFER_RSA_BITS", "1024") // quicker to make
+	env.Setenv("COFFER_CORE_SECRET", os.Getenv("COFFER_CORE_SECRET"))
 	env.Defer(c.kill)
 	return nil
 }

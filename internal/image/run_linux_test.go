@@ -154,12 +154,13 @@ func freeAddr(t *testing.T) string {
 
 // runImages runs what was built through health checks, a backup and a restore.
 func runImages(t *testing.T, built map[string]string) {
+	secret := "COFFER_CORE_SECRET=" + strings.Repeat("5a", 32)
 	clients, internal, console, web := freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)
 	core := newContainer(t, "server", built["server"], []string{"data"}, nil,
-		"COFFER_SERVER_LISTEN="+clients, "COFFER_SERVER_INTERNAL_LISTEN="+internal, "COFFER_CONSOLE_LISTEN="+console, "COFFER_SERVER_MIN_FREE=1MiB")
+		"COFFER_SERVER_LISTEN="+clients, "COFFER_SERVER_INTERNAL_LISTEN="+internal, "COFFER_CONSOLE_LISTEN="+console, "COFFER_SERVER_MIN_FREE=1MiB", secret)
 	core.start()
 	gateway := newContainer(t, "gateway", built["gateway"], []string{"data"}, []string{"tmp"},
-		"COFFER_GATEWAY_CORE="+internal, "COFFER_GATEWAY_LISTEN="+web)
+		"COFFER_GATEWAY_CORE="+internal, "COFFER_GATEWAY_LISTEN="+web, secret)
 	gateway.start()
 	cli := newContainer(t, "cli", built["cli"], []string{"keys"}, []string{"files"}, "COFFER_RSA_BITS=1024")
 	cli.must("coffer", "register", "--server", clients, "--name", "contained")

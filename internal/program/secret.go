@@ -17,6 +17,7 @@ type Secret struct {
 	Text     string // the digits themselves, if they came by the environment
 	Variable string // that they came by
 	File     string // that has them otherwise
+	Shared   bool   // the file's group may read it as well, if this program makes it
 }
 
 // Read returns the secret. If its file is missing, that is fs.ErrNotExist.
@@ -39,7 +40,11 @@ func (s Secret) Read() (secret [32]byte, err error) {
 // Make makes a new secret and keeps it in the file, which must not be there.
 func (s Secret) Make() (secret [32]byte, err error) {
 	rand.Read(secret[:]) // never fails
-	if err := writePrivate(s.File, []byte(hex.EncodeToString(secret[:])+"\n"), os.Link); err != nil {
+	mode := os.FileMode(0o600)
+	if s.Shared {
+		mode = 0o640
+	}
+	if err := writePrivate(s.File, []byte(hex.EncodeToString(secret[:])+"\n"), mode, os.Link); err != nil {
 		return secret, fmt.Errorf("keeping %s, which is new: %w", s.What, err)
 	}
 	return secret, nil
@@ -48,17 +53,20 @@ func (s Secret) Make() (secret [32]byte, err error) {
 // WritePrivate writes a file that only its owner may read. What was there under
 // its name stays until the new content is whole and on the disk.
 func WritePrivate(name string, content []byte) error {
-	return writePrivate(name, content, os.Rename)
+	return writePrivate(name, content, 0o600, os.Rename)
 }
 
 // writePrivate writes a file under another name and lets place give it its own.
-func writePrivate(name string, content []byte, place func(from, to string) error) error {
+func writePrivate(name string, content []byte, mode os.FileMode, place func(from, to string) error) error {
 	folder := filepath.Dir(name)
 	tmp, err := os.CreateTemp(folder, ".coffer-*") // has mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = tmp.Write(content)
+	if mode != 0o600 {
+		err = errors.Join(err, tmp.Chmod(mode))
+	}
 	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}

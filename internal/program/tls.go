@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"coffer/internal/socket"
 )
 
 // TLSFlags say what a server proves itself with. Who embeds them gives their
@@ -58,10 +60,9 @@ func Reachable(listen string) string {
 	return listen
 }
 
-// Listen opens a TCP listener for someone.
+// Listen opens a listener for someone, at a TCP address or on a Unix socket.
 func Listen(ctx context.Context, addr, forWhom string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", addr)
+	l, err := socket.Listen(ctx, addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening for %s: %w", forWhom, err)
 	}

@@ -45,7 +45,10 @@ class Program {
   ) {}
 
   start() {
-    const child = spawn(join(bin, this.name), this.args, { cwd: this.cwd })
+    const child = spawn(join(bin, this.name), this.args, {
+      cwd: this.cwd,
+      env: { ...process.env, COFFER_CORE_SECRET: "5a".repeat(32) },
+    })
     child.stderr?.on("data", (text) => {
       this.output += text
     })
