@@ -56,8 +56,13 @@ type Options struct {
 	PacketSize int            // bytes, a multiple of 16; 1 MiB
 	InFlight   int            // packets sent and not yet answered; 4
 	Progress   Progress
-	// Skipped is told what a folder's backup leaves out, and why.
+	// Skipped is told what a folder's backup leaves out, and why; Changed what
+	// it keeps although it was not at rest, and how; NotKept, once a kind, what
+	// no backup keeps. They are told anew when a file is sent again. Paths are
+	// absolute.
 	Skipped func(path, reason string)
+	Changed func(path, how string)
+	NotKept func(kind, path string)
 
 	Memory Memory // if not nil: a name means one source
 	Origin string // what the source is, for Memory: its host and absolute path
@@ -73,6 +78,8 @@ type Result struct {
 	Cksum   uint32   // of what the server was told is the plaintext
 	SHA256  [32]byte // of the ciphertext
 	Format  protocol.Format
+	Skipped int    // how much was left out
+	Changed int    // how much is kept although it was not at rest
 	Before  uint32 // the newest version that this machine had seen, 0 if none
 	// Unremembered is why it could not be noted what was backed up.
 	Unremembered error

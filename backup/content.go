@@ -100,6 +100,9 @@ func (f *fetch) run(ctx context.Context, session *client.Session, info *protocol
 			for {
 				n, err := f.one(ctx, content)
 				offset += uint64(n)
+				if offset > info.Size {
+					return fmt.Errorf("%w: more content than was announced", client.ErrProtocol)
+				}
 				progress.report(Receiving, int64(offset), int64(info.Size))
 				if err == io.EOF {
 					break
@@ -172,6 +175,8 @@ func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.sum.Write(p[:n])
 	switch {
+	case c.sum.Len() > c.info.OriginalSize:
+		return 0, fmt.Errorf("%w: more content than was announced", ErrChecksum)
 	case errors.Is(err, crypt.ErrPadding) || errors.Is(err, crypt.ErrTruncated):
 		return n, fmt.Errorf("%w: %w", ErrChecksum, err)
 	case err == io.EOF && (c.sum.Len() != c.info.OriginalSize || c.sum.Sum32() != c.info.Cksum):

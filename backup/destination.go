@@ -46,7 +46,7 @@ func checkPlace(opts RestoreOptions, folder bool) error {
 	case !info.IsDir() && folder && !isLink:
 		return placeError(opts.Path, "is no folder, and the backup is one: name another place, or remove it first")
 	}
-	return nil
+	return replaceable(opts.Path, info)
 }
 
 func placeError(path, why string) error { return fmt.Errorf("%w: %s %s", ErrPlace, path, why) }

@@ -2,12 +2,9 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"coffer/client"
 	"coffer/protocol"
@@ -19,8 +16,20 @@ type RestoreOptions struct {
 	Identity *seal.Identity // opens sealed files
 	Path     string         // of the file or folder to be made
 	Writer   io.Writer      // if not nil: gets the content, a folder as its archive, instead
-	Force    bool           // replaces what is at Path
-	Delete   bool           // with Force: also deletes what else is in a folder
+	// Root, if not nil, is what Path lies in, with slashes: nothing that is
+	// restored leads out of it, and folders that are missing are made.
+	Root   *os.Root
+	Force  bool // replaces what is at Path; what else is in a folder stays
+	Delete bool // with Force: also deletes what else is in a folder
+	// KeepSetID restores setuid and setgid bits of what was not sealed, which
+	// anybody could have made, too.
+	KeepSetID bool
+	MaxSize   int64 // bounds what is written, in bytes; 0 is no bound
+	// Confirm is asked before a folder goes on that becomes absurdly large for
+	// its archive; nil is no. A MaxSize takes its place.
+	Confirm func(unpacked, archived int64) bool
+	// Changed is told what is restored otherwise than it was.
+	Changed func(path, how string)
 	// RefuseFolder fails for a folder: the Writer is a terminal, which an
 	// archive would only confuse.
 	RefuseFolder bool
@@ -66,16 +75,15 @@ func Restore(ctx context.Context, session *client.Session, name string, version 
 }
 
 func restore(ctx context.Context, from origin, name string, version uint32, opts RestoreOptions) (*Restored, error) {
-	return inspect(ctx, from, name, version, opts.Trust, func(info *protocol.FileInfo, unsealed bool) (uint64, error) {
-		opts.AcceptUnsealed = unsealed
+	return inspect(ctx, from, name, version, opts.Trust, func(info *protocol.FileInfo, sent bool) (uint64, error) {
+		opts.AcceptUnsealed = opts.AcceptUnsealed || sent
+		// What opens with the account's identity was sealed by the account.
+		opts.KeepSetID = opts.KeepSetID || sent || info.Format == protocol.FormatSealedFolder
 		if opts.Writer != nil && opts.RefuseFolder && IsFolder(info.Format) {
 			return 0, ErrIsFolder
 		}
 		if opts.Writer != nil {
-			return pass(ctx, from, info, opts.Identity, unsealed, opts.Progress, opts.Writer)
-		}
-		if err := checkPlace(opts, IsFolder(info.Format)); err != nil {
-			return 0, err
+			return pass(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, capWriter(opts.Writer, opts.MaxSize))
 		}
 		if IsFolder(info.Format) {
 			return restoreFolder(ctx, from, info, opts)
@@ -85,9 +93,10 @@ func restore(ctx context.Context, from origin, name string, version uint32, opts
 }
 
 // inspect finds a version, holds it against what was seen, and lets read read
-// it. What was found right is remembered. The Restored is nil if not even the
+// it, which is told whether this machine sent it. What was found right is
+// remembered. The Restored is nil if not even the
 // server's answer was to be had.
-func inspect(ctx context.Context, from origin, name string, version uint32, trust Trust, read func(info *protocol.FileInfo, unsealed bool) (uint64, error)) (*Restored, error) {
+func inspect(ctx context.Context, from origin, name string, version uint32, trust Trust, read func(info *protocol.FileInfo, sent bool) (uint64, error)) (*Restored, error) {
 	info, err := from.info(ctx, name, version)
 	if err != nil {
 		return nil, trust.missing(name, version, err)
@@ -98,145 +107,59 @@ func inspect(ctx context.Context, from origin, name string, version uint32, trus
 		return result, err
 	}
 	result.Seen = known
-	if result.Content, err = read(info, trust.AcceptUnsealed || known && seen.Sent); err != nil {
+	if result.Content, err = read(info, known && seen.Sent); err != nil {
 		return result, err
 	}
 	result.Unremembered = trust.remember(version, info, result.Content)
 	return result, nil
 }
 
-func refuseExisting(opts RestoreOptions) error {
-	if opts.Force {
-		return nil
-	}
-	switch _, err := os.Lstat(opts.Path); {
-	case err == nil:
-		return fmt.Errorf("%s: %w", opts.Path, ErrExists)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	default:
-		return err
-	}
-}
-
 func restoreFile(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (size uint64, err error) {
-	dir, base := filepath.Split(opts.Path)
-	tmp, err := os.CreateTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
+	to, err := openPlace(opts, false)
 	if err != nil {
 		return 0, err
 	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	size, err = readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
-		_, err := io.CopyBuffer(tmp, r, make([]byte, chunkSize))
+	defer to.close()
+	if err := to.room(info.OriginalSize); err != nil {
+		return 0, err
+	}
+	err = to.file(func(w io.Writer) error {
+		size, err = readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
+			_, err := io.CopyBuffer(capWriter(onlyWriter{w}, opts.MaxSize), onlyReader{r}, make([]byte, chunkSize))
+			return err
+		})
 		return err
 	})
-	if err != nil {
-		return 0, err
-	}
-	if err := tmp.Sync(); err != nil {
-		return 0, err
-	}
-	if err := tmp.Close(); err != nil {
-		return 0, err
-	}
-	if err := refuseExisting(opts); err != nil {
-		return 0, err
-	}
-	return size, os.Rename(tmp.Name(), opts.Path)
+	return size, err
 }
+
+// onlyWriter and onlyReader hide what would choose its own buffer.
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
 
 func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, opts RestoreOptions) (size uint64, err error) {
-	dir, base := filepath.Split(filepath.Clean(opts.Path))
-	tmp, err := os.MkdirTemp(filepath.Clean(dir+"."), "."+shorten(base)+".coffer-*")
+	to, err := openPlace(opts, true)
 	if err != nil {
 		return 0, err
 	}
-	keep := false
-	defer func() {
-		if keep {
-			return
-		}
-		if removeErr := removeAll(tmp); err == nil {
-			err = removeErr
-		}
-	}()
-	made := filepath.Join(tmp, "new")
-	size, err = readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
-		return seal.Unpack(ctx, r, made, seal.UnpackOptions{})
+	defer to.close()
+	unpacking := seal.UnpackOptions{
+		KeepSetID: opts.KeepSetID,
+		MaxSize:   opts.MaxSize,
+		Confirm:   opts.Confirm,
+		Changed:   opts.Changed,
+	}
+	err = to.folder(ctx, func(root *os.Root) error {
+		_, err := readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
+			content, err := seal.UnpackInto(ctx, r, root, unpacking)
+			size = uint64(content)
+			return err
+		})
+		return err
 	})
-	if err == nil {
-		size, err = measure(ctx, made)
-	}
-	if err != nil {
-		return 0, err
-	}
-	if err := refuseExisting(opts); err != nil {
-		return 0, err
-	}
-	if !opts.Force {
-		return size, rename(made, opts.Path)
-	}
-	old := filepath.Join(tmp, "old")
-	if err := rename(opts.Path, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
-	}
-	if err := rename(made, opts.Path); err != nil {
-		if back := rename(old, opts.Path); back != nil {
-			keep = true
-			return 0, fmt.Errorf("%w; what was there before is now %s", errors.Join(err, back), old)
-		}
-		return 0, err
-	}
-	return size, nil
-}
-
-// measure is how much content a folder has.
-func measure(ctx context.Context, folder string) (uint64, error) {
-	_, size, err := seal.Measure(ctx, folder)
-	return uint64(max(size, 0)), err
-}
-
-// rename moves a file or folder. A folder that its owner may not write can be
-// moved only while he may: its entry for its parent changes.
-func rename(from, to string) error {
-	info, err := os.Lstat(from)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() || info.Mode().Perm()&0o200 != 0 {
-		return os.Rename(from, to)
-	}
-	if err := os.Chmod(from, info.Mode()|0o200); err != nil {
-		return err
-	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return os.Chmod(to, info.Mode())
-}
-
-// removeAll removes a tree, folders that cannot be written included.
-func removeAll(root string) error {
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			return os.Chmod(path, 0o700)
-		}
-		return nil // what cannot be looked into is for RemoveAll to report
-	})
-	return errors.Join(err, os.RemoveAll(root))
-}
-
-// shorten leaves room in a file name for what stands around it.
-func shorten(base string) string {
-	if len(base) > 100 {
-		return "restored"
-	}
-	return base
+	return size, err
 }
 
 // Verify reads a version back, 0 for the newest, and checks everything that
@@ -244,8 +167,8 @@ func shorten(base string) string {
 // what was seen. The Restored is nil if the server did not say what there is.
 func Verify(ctx context.Context, session *client.Session, name string, version uint32, id *seal.Identity, trust Trust, progress Progress) (*Restored, error) {
 	from := online{session}
-	return inspect(ctx, from, name, version, trust, func(info *protocol.FileInfo, unsealed bool) (uint64, error) {
-		return pass(ctx, from, info, id, unsealed, progress, io.Discard)
+	return inspect(ctx, from, name, version, trust, func(info *protocol.FileInfo, sent bool) (uint64, error) {
+		return pass(ctx, from, info, id, trust.AcceptUnsealed || sent, progress, io.Discard)
 	})
 }
 

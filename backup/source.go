@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"coffer/protocol"
 	"coffer/seal"
@@ -71,27 +72,20 @@ func (s Source) size(ctx context.Context) (int64, error) {
 const copyBuffer = 256 << 10
 
 // writeTo reads the source to its end, as the one stream that is backed up
-// before it is sealed. size is what size said.
+// before it is sealed. size is what size said; opts counts what is told.
 func (s Source) writeTo(ctx context.Context, w io.Writer, size int64, opts Options) (read int64, err error) {
 	switch {
 	case s.stream != nil:
 		return copyAll(ctx, w, s.stream, -1, opts)
 	case s.folder:
-		err := seal.Archive(ctx, s.path, w, seal.ArchiveOptions{
-			Skipped: opts.Skipped,
-			Progress: func(n int64) {
-				read = n
-				opts.Progress.report(Sending, n, size)
-			},
-		})
-		return read, err
+		return s.folderTo(ctx, w, size, opts)
 	}
-	f, err := os.Open(s.path)
+	f, err := seal.OpenFile(s.path)
 	if err != nil {
 		return 0, err
 	}
 	defer f.Close()
-	before, err := f.Stat()
+	watch, err := seal.Watch(f)
 	if err != nil {
 		return 0, err
 	}
@@ -99,14 +93,38 @@ func (s Source) writeTo(ctx context.Context, w io.Writer, size int64, opts Optio
 	if err != nil {
 		return read, err
 	}
-	after, err := f.Stat()
-	if err != nil {
+	how, content, err := watch.Changed()
+	switch {
+	case err != nil:
 		return read, err
-	}
-	if read != size || after.Size() != size || !after.ModTime().Equal(before.ModTime()) {
+	case read != size || content:
 		return read, fmt.Errorf("%s: %w", s.path, ErrChanged)
+	case how != "":
+		opts.Changed(s.path, how)
 	}
 	return read, nil
+}
+
+func (s Source) folderTo(ctx context.Context, w io.Writer, size int64, opts Options) (read int64, err error) {
+	root, err := filepath.Abs(s.path)
+	if err != nil {
+		return 0, err
+	}
+	full := func(path string) string { return filepath.Join(root, filepath.FromSlash(path)) }
+	err = seal.Archive(ctx, s.path, w, seal.ArchiveOptions{
+		Skipped: func(path, reason string) { opts.Skipped(full(path), reason) },
+		Changed: func(path, how string) { opts.Changed(full(path), how) },
+		NotKept: func(kind, path string) {
+			if opts.NotKept != nil {
+				opts.NotKept(kind, full(path))
+			}
+		},
+		Progress: func(n int64) {
+			read = n
+			opts.Progress.report(Sending, n, size)
+		},
+	})
+	return read, err
 }
 
 func copyAll(ctx context.Context, w io.Writer, r io.Reader, size int64, opts Options) (read int64, err error) {

@@ -117,7 +117,7 @@ func (u *upload) send(ctx context.Context) (Result, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		c := &cutter{ctx: ctx, enc: crypt.NewEncrypter(u.key), sha: sha256.New(), size: u.packet, free: free, packets: packets}
-		read, err := u.produce(ctx, c)
+		read, err := u.produce(ctx, c, u.opts.counting(&result))
 		result.Size, result.Cksum = uint64(read), c.sum.Sum32()
 		result.Stored = crypt.CiphertextLen(c.sum.Len())
 		result.SHA256 = [32]byte(c.sha.Sum(nil))
@@ -128,8 +128,26 @@ func (u *upload) send(ctx context.Context) (Result, error) {
 	return result, err
 }
 
+// counting has what is told of the source counted in a result, too.
+func (o Options) counting(result *Result) Options {
+	skipped, changed := o.Skipped, o.Changed
+	o.Skipped = func(path, reason string) {
+		result.Skipped++
+		if skipped != nil {
+			skipped(path, reason)
+		}
+	}
+	o.Changed = func(path, how string) {
+		result.Changed++
+		if changed != nil {
+			changed(path, how)
+		}
+	}
+	return o
+}
+
 // produce reads the source through the seal into the cutter.
-func (u *upload) produce(ctx context.Context, c *cutter) (read int64, err error) {
+func (u *upload) produce(ctx context.Context, c *cutter, opts Options) (read int64, err error) {
 	var to io.Writer = c
 	var sealed io.WriteCloser
 	if u.opts.Identity != nil {
@@ -138,7 +156,7 @@ func (u *upload) produce(ctx context.Context, c *cutter) (read int64, err error)
 		}
 		to = sealed
 	}
-	if read, err = u.source.writeTo(ctx, to, u.size, u.opts); err != nil {
+	if read, err = u.source.writeTo(ctx, to, u.size, opts); err != nil {
 		return read, err
 	}
 	if sealed != nil {

@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -37,6 +38,8 @@ const (
 var (
 	// ErrManifest: the manifest is none, or breaks its own rules.
 	ErrManifest = errors.New("not the manifest of an export")
+	// ErrContent: what should be content is not what the manifest says.
+	ErrContent = errors.New("not the content that the manifest lists")
 	// ErrNoFile: the export has no such file, or not that version of it.
 	ErrNoFile = errors.New("no such file in the export")
 )
@@ -127,7 +130,7 @@ type Folder struct {
 
 // Open reads the manifest of an export.
 func Open(folder string) (*Folder, error) {
-	text, err := os.ReadFile(filepath.Join(folder, ManifestName))
+	text, err := readManifest(filepath.Join(folder, ManifestName))
 	if err != nil {
 		return nil, fmt.Errorf("opening the export: %w", err)
 	}
@@ -153,10 +156,52 @@ func (f *Folder) Find(name string, version uint32) (*File, error) {
 	return found, nil
 }
 
-// Content opens a file's ciphertext. Whoever reads it has to compare its
-// SHA-256.
+// Content opens a file's ciphertext, which has the size that the manifest says.
+// Whoever reads it has to compare its SHA-256.
 func (f *Folder) Content(file *File) (io.ReadCloser, error) {
-	return os.Open(ContentPath(f.path, file.SHA256))
+	content, size, err := openRegular(ContentPath(f.path, file.SHA256))
+	if err != nil {
+		return nil, err
+	}
+	if size != file.Size {
+		content.Close()
+		return nil, fmt.Errorf("%w: %s has %d bytes, and %d are listed", ErrContent, ContentPath(f.path, file.SHA256), size, file.Size)
+	}
+	return content, nil
+}
+
+// maxManifest bounds what is read as a manifest, in bytes: some million
+// versions.
+const maxManifest = 1 << 30
+
+func readManifest(path string) ([]byte, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > maxManifest {
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrManifest, size)
+	}
+	return io.ReadAll(io.LimitReader(f, size))
+}
+
+// openRegular opens a file that whoever made the export put there, and refuses
+// what would keep its reader waiting: pipes and devices.
+func openRegular(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is no file", ErrContent, path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
 }
 
 // ContentPath is where in an export a ciphertext is.

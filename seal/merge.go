@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // ErrFolderInTheWay: a folder that is not empty stands where something that is
@@ -146,6 +147,13 @@ func (m *merger) folder(folder string) error {
 					return err
 				}
 			}
+		}
+	}
+	if folder == "." {
+		// Before root gets its mode, which may forbid it, and its time.
+		top, _, _ := strings.Cut(m.from, "/")
+		if err := RemoveAll(m.root, top); err != nil {
+			return err
 		}
 	}
 	return m.settle(folder, info)

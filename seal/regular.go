@@ -197,3 +197,44 @@ func reason(err error) string {
 		return err.Error()
 	}
 }
+
+// OpenFile opens a regular file to be read, and nothing else: neither a pipe
+// that has taken its place, nor a device.
+func OpenFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, errReplaced)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// A Watched file is one that may change while it is read.
+type Watched struct {
+	f      *os.File
+	before fs.FileInfo
+}
+
+// Watch begins to watch a file.
+func Watch(f *os.File) (*Watched, error) {
+	info, err := f.Stat()
+	return &Watched{f, info}, err
+}
+
+// Changed says how the file changed since Watch, "" if it did not; content
+// reports that its content did for certain.
+func (w *Watched) Changed() (how string, content bool, err error) {
+	after, err := w.f.Stat()
+	if err != nil {
+		return "", false, err
+	}
+	was, is := stateOf(w.before), stateOf(after)
+	return difference(w.before, after, is.size, nil), was.size != is.size || was.written != is.written, nil
+}

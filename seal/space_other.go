@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-// freeSpace is how many bytes a program may still write where a folder lies.
+// FreeSpace is how many bytes a program may still write where a folder lies.
 // Here it is not known: the system says when a disk is full.
-func freeSpace(*os.Root) (int64, error) { return math.MaxInt64, nil }
+func FreeSpace(*os.Root) (int64, error) { return math.MaxInt64, nil }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is how many bytes a program may still write where a folder lies.
-func freeSpace(dir *os.Root) (int64, error) {
+// FreeSpace is how many bytes a program may still write where a folder lies.
+func FreeSpace(dir *os.Root) (int64, error) {
 	f, err := dir.Open(".")
 	if err != nil {
 		return 0, err

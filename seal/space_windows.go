@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeSpace is how many bytes a program may still write where a folder lies.
-func freeSpace(dir *os.Root) (int64, error) {
+// FreeSpace is how many bytes a program may still write where a folder lies.
+func FreeSpace(dir *os.Root) (int64, error) {
 	name, err := windows.UTF16PtrFromString(dir.Name())
 	if err != nil {
 		return 0, err

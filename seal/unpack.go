@@ -64,32 +64,34 @@ func Unpack(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) er
 		return fmt.Errorf("unpack: %w", err)
 	}
 	defer root.Close()
-	return UnpackInto(ctx, r, root, opts)
+	_, err = UnpackInto(ctx, r, root, opts)
+	return err
 }
 
-// UnpackInto is [Unpack] for a folder that is there, and has to be empty.
-func UnpackInto(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) error {
-	if err := unpack(ctx, r, root, opts); err != nil {
-		return fmt.Errorf("unpack: %w", err)
+// UnpackInto is [Unpack] for a folder that is there, and has to be empty. It
+// says how much content there was, in bytes.
+func UnpackInto(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) (size int64, err error) {
+	if size, err = unpack(ctx, r, root, opts); err != nil {
+		return 0, fmt.Errorf("unpack: %w", err)
 	}
-	return nil
+	return size, nil
 }
 
-func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) error {
+func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) (size int64, err error) {
 	names, err := namesIn(root)
 	if err != nil {
-		return fmt.Errorf("open the folder: %w", err)
+		return 0, fmt.Errorf("open the folder: %w", err)
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("the folder %q is not empty", root.Name())
+		return 0, fmt.Errorf("the folder %q is not empty", root.Name())
 	}
 	in, err := newTarSource(ctx, r, opts.Progress)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer in.Close()
 	if opts.free == nil {
-		opts.free = func() (int64, error) { return freeSpace(root) }
+		opts.free = func() (int64, error) { return FreeSpace(root) }
 	}
 	u := &unpacker{
 		in:      in,
@@ -106,13 +108,13 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions)
 			break
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if err := u.entry(header); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return u.folders.finish(u.chown)
+	return u.bounds.contents, u.folders.finish(u.chown)
 }
 
 // makeFolder opens dir, which it makes if it is not there.

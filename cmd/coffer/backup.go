@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,10 +43,19 @@ func (c *backupCommand) Run(a *app) error {
 	}
 	defer u.session.Close()
 	bar := program.NewBar(a.stderr, a.quiet)
-	opts := backup.Options{Identity: u.identity, Progress: bar.Show, Memory: u.memory, Origin: origin, Adopt: c.Adopt, Skipped: func(path, reason string) {
-		bar.Clear()
-		fmt.Fprintf(a.stderr, "coffer: left out %q: %s\n", path, reason)
-	}}
+	opts := backup.Options{Identity: u.identity, Progress: bar.Show, Memory: u.memory, Origin: origin, Adopt: c.Adopt,
+		Skipped: func(path, reason string) {
+			bar.Clear()
+			fmt.Fprintf(a.stderr, "coffer: left out %s: %s\n", quoted(path), reason)
+		},
+		Changed: func(path, how string) {
+			bar.Clear()
+			fmt.Fprintf(a.stderr, "coffer: changed %s: %s\n", quoted(path), how)
+		},
+		NotKept: func(kind, path string) {
+			bar.Clear()
+			fmt.Fprintf(a.stderr, "coffer: not kept: %s (first seen at %s)\n", kind, quoted(path))
+		}}
 	if c.NoSeal {
 		opts.Identity = nil
 	}
@@ -60,7 +70,7 @@ func (c *backupCommand) Run(a *app) error {
 			result.Version, result.Before)
 	}
 	if a.json {
-		return a.printJSON(struct {
+		err = a.printJSON(struct {
 			Name     string `json:"name"`
 			Version  uint32 `json:"version"`
 			Size     uint64 `json:"size"`
@@ -69,10 +79,16 @@ func (c *backupCommand) Run(a *app) error {
 			Verified bool   `json:"verified"`
 			Sealed   bool   `json:"sealed"`
 			Kind     string `json:"kind"`
-		}{result.Name, result.Version, result.Size, result.Stored, result.Cksum, true, backup.IsSealed(result.Format), kind(result.Format)})
+			LeftOut  int    `json:"left_out"`
+			Changed  int    `json:"changed"`
+		}{result.Name, result.Version, result.Size, result.Stored, result.Cksum, true, backup.IsSealed(result.Format), kind(result.Format), result.Skipped, result.Changed})
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "backed up %s as %s, version %d: %s, %s stored, cksum %s, verified\n",
+			program.Printable(c.Path), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
 	}
-	_, err = fmt.Fprintf(a.stdout, "backed up %s as %s, version %d: %s, %s stored, cksum %s, verified\n",
-		program.Printable(c.Path), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
+	if err == nil && result.Skipped+result.Changed > 0 {
+		err = incomplete(fmt.Sprintf("%d left out, %d changed while they were read; everything else is backed up", result.Skipped, result.Changed))
+	}
 	return err
 }
 
@@ -82,6 +98,9 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 	}
 	if c.Name == "" {
 		return backup.Source{}, fmt.Errorf("%w: standard input needs a --name", program.ErrUsage)
+	}
+	if program.Closed(a.stdin) {
+		return backup.Source{}, errors.New("standard input is closed: there is nothing to back up")
 	}
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
 }

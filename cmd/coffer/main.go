@@ -16,6 +16,7 @@ import (
 	"coffer/client"
 	"coffer/internal/program"
 	"coffer/protocol"
+	"coffer/seal"
 )
 
 // version and commit are stamped by the linker.
@@ -119,6 +120,10 @@ func withRemedy(err error) error {
 		return fmt.Errorf("%w (if that was done on another machine of yours, --accept-older goes on from what is there)", err)
 	case errors.Is(err, backup.ErrOtherSource):
 		return fmt.Errorf("%w (--name calls this one something else; --adopt lets the name go on with it)", err)
+	case errors.Is(err, seal.ErrAbsurdSize):
+		return fmt.Errorf("%w (--max-size says how large it may become)", err)
+	case errors.Is(err, seal.ErrFolderInTheWay):
+		return fmt.Errorf("%w (--delete replaces it, and deletes what else is in the way)", err)
 	case errors.Is(err, backup.ErrIsFolder):
 		return fmt.Errorf("%w (-o names a place for it)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):

@@ -4,26 +4,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/term"
 
 	"coffer/backup"
 	"coffer/export"
 	"coffer/internal/program"
-	"coffer/protocol"
 )
 
 type restoreCommand struct {
-	Name       string `arg:"" optional:"" help:"What it is called on the server."`
-	Output     string `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
-	Version    uint32 `help:"Which version (default: the newest)."`
-	Force      bool   `help:"Replace what is there by what the backup has; what else is in a folder stays."`
-	Delete     bool   `help:"With --force: make a folder what the backup has, and delete what else is in it."`
-	FromExport string `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
-	All        bool   `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
+	Name       string           `arg:"" optional:"" help:"What it is called on the server."`
+	Output     string           `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
+	Version    uint32           `help:"Which version (default: the newest)."`
+	Force      bool             `help:"Replace what is there by what the backup has; what else is in a folder stays."`
+	Delete     bool             `help:"With --force: make a folder what the backup has, and delete what else is in it."`
+	FromExport string           `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
+	All        bool             `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
+	MaxSize    program.ByteSize `placeholder:"SIZE" help:"Restore no more than this, such as 10GiB; without it, what unpacks to a thousand times its size asks first."`
+	Trust      bool             `help:"Restore setuid and setgid bits of what was not sealed, too."`
 	trustFlags
 }
 
@@ -46,84 +49,116 @@ func (c *restoreCommand) Run(a *app) error {
 		return err
 	}
 	defer u.session.Close()
-	opts := backup.RestoreOptions{Identity: u.identity, Force: c.Force, Delete: c.Delete, Trust: c.trust(u.memory)}
-	restore := func(name string) (*backup.Restored, error) {
-		return backup.Restore(a.ctx, u.session, name, c.Version, opts)
-	}
+	changed := notes{a: a, kept: "restored"}
+	opts := backup.RestoreOptions{Identity: u.identity, Force: c.Force, Delete: c.Delete, Trust: c.trust(u.memory),
+		KeepSetID: c.Trust, MaxSize: int64(min(c.MaxSize, math.MaxInt64)), Changed: changed.add, Confirm: c.confirm(a)}
+	var folder *export.Folder
 	if c.FromExport != "" {
-		folder, err := export.Open(c.FromExport)
-		if err != nil {
+		if folder, err = export.Open(c.FromExport); err != nil {
 			return err
 		}
-		restore = func(name string) (*backup.Restored, error) {
-			return backup.RestoreExport(a.ctx, u.session, folder, name, c.Version, opts)
-		}
-		if c.All {
-			return c.all(a, folder, &opts, restore)
-		}
 	}
+	if c.All {
+		err = c.all(a, u, folder, opts)
+	} else {
+		err = c.single(a, u, folder, opts)
+	}
+	if err != nil {
+		return err
+	}
+	return changed.incomplete()
+}
+
+// confirm asks about what becomes absurdly large.
+func (c *restoreCommand) confirm(a *app) func(unpacked, archived int64) bool {
+	return func(unpacked, archived int64) bool {
+		err := a.confirm(fmt.Sprintf("%s became %s so far, and there is more: go on?", program.Size(uint64(archived)), program.Size(uint64(unpacked))))
+		return err == nil
+	}
+}
+
+// single restores one file, from an export if folder is not nil.
+func (c *restoreCommand) single(a *app, u *user, folder *export.Folder, opts backup.RestoreOptions) error {
 	if opts.Path = c.Output; opts.Path == "" {
 		opts.Path = path.Base(c.Name)
+		if strings.HasSuffix(c.Name, "/") || backup.CheckLocalName(opts.Path) != nil {
+			return fmt.Errorf("%w: %q is no name for a file here: -o says where it goes", program.ErrUsage, c.Name)
+		}
 	}
 	if c.Output == "-" {
+		if program.Closed(a.stdout) {
+			return errClosedOutput
+		}
 		opts.Writer = a.stdout
 		opts.RefuseFolder = isTerminal(a.stdout)
 	}
-	return c.one(a, c.Name, &opts, restore)
-}
-
-// one restores one file and says so.
-func (c *restoreCommand) one(a *app, name string, opts *backup.RestoreOptions, restore func(string) (*backup.Restored, error)) error {
 	bar := program.NewBar(a.stderr, a.quiet)
 	opts.Progress = bar.Show
-	info, err := restore(name)
+	var restored *backup.Restored
+	var err error
+	if folder != nil {
+		restored, err = backup.RestoreExport(a.ctx, u.session, folder, c.Name, c.Version, opts)
+	} else {
+		restored, err = backup.Restore(a.ctx, u.session, c.Name, c.Version, opts)
+	}
 	bar.Clear()
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", name, err)
+		return fmt.Errorf("restore %s: %w", c.Name, err)
 	}
-	a.remembers(info.Unremembered)
+	a.remembers(restored.Unremembered)
 	if opts.Writer != nil {
 		return nil // standard output is the file's
 	}
-	l := describe(info.FileEntry)
-	l.Size, l.Seen = &info.Content, info.Seen
+	return c.say(a, restored, opts.Path)
+}
+
+// say tells of one that was restored.
+func (c *restoreCommand) say(a *app, restored *backup.Restored, to string) error {
+	l := describe(restored.FileEntry)
+	l.Size, l.Seen = &restored.Content, restored.Seen
 	if a.json {
 		return a.printJSON(struct {
 			listed
 			Path string `json:"path"`
-		}{l, opts.Path})
+		}{l, to})
 	}
-	_, err = fmt.Fprintf(a.stdout, "restored %s, version %d, to %s: %s, cksum %s, verified%s\n",
-		program.Printable(info.Name), info.Version, program.Printable(opts.Path), program.Size(info.Content), program.Checksum(info.Cksum), newHere(info.Seen))
+	_, err := fmt.Fprintf(a.stdout, "restored %s, version %d, to %s: %s, cksum %s, verified%s\n",
+		program.Printable(restored.Name), restored.Version, program.Printable(to), program.Size(restored.Content), program.Checksum(restored.Cksum), newHere(restored.Seen))
 	return err
 }
 
 // all restores every file of an export. One that fails does not keep the others
 // from coming back.
-func (c *restoreCommand) all(a *app, folder *export.Folder, opts *backup.RestoreOptions, restore func(string) (*backup.Restored, error)) error {
-	seen := make(map[string]bool)
-	var failed error
-	for _, f := range folder.Files {
-		if seen[f.Name] {
-			continue
-		}
-		seen[f.Name] = true
-		if err := a.ctx.Err(); err != nil {
-			return err
-		}
-		local := filepath.FromSlash(f.Name)
-		if protocol.CheckName(f.Name) != nil || !filepath.IsLocal(local) {
-			failed = errors.Join(failed, fmt.Errorf("restore %q: the name leads out of the folder", f.Name))
-			continue
-		}
-		opts.Path = filepath.Join(c.Output, local)
-		err := os.MkdirAll(filepath.Dir(opts.Path), 0o755)
-		if err == nil {
-			err = c.one(a, f.Name, opts, restore)
-		}
-		failed = errors.Join(failed, err)
+func (c *restoreCommand) all(a *app, u *user, folder *export.Folder, opts backup.RestoreOptions) error {
+	if c.Output == "" {
+		c.Output = "."
 	}
-	return failed
+	if err := os.MkdirAll(c.Output, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(c.Output)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	bar := program.NewBar(a.stderr, a.quiet)
+	opts.Root, opts.Progress = root, bar.Show
+	var failed error
+	done := 0
+	err = backup.RestoreAll(a.ctx, u.session, folder, opts, func(name string, restored *backup.Restored, err error) error {
+		bar.Clear()
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("restore %q: %w", name, withRemedy(err)))
+			return nil
+		}
+		done++
+		a.remembers(restored.Unremembered)
+		return c.say(a, restored, filepath.Join(c.Output, filepath.FromSlash(name)))
+	})
+	if err == nil && failed != nil && done > 0 {
+		return incomplete(failed.Error())
+	}
+	return errors.Join(err, failed)
 }
 
 func isTerminal(w io.Writer) bool {

@@ -13,6 +13,9 @@ import (
 type statusCommand struct{}
 
 func (statusCommand) Run(a *app) error {
+	if program.Closed(a.stdout) {
+		return errClosedOutput
+	}
 	p, err := a.loadProfile()
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func manPage(w io.Writer, p Program, app *kong.Application, at time.Time) error 
 		{ExitOK, "All went well."},
 		{ExitFail, "It did not; standard error says why."},
 		{ExitUsage, "The command line makes no sense."},
-		{ExitIncomplete, "What could be done was done, and something was left out."},
+		{ExitIncomplete, "What could be done was done; standard error says what was left out or changed."},
 		{ExitInterrupted, "It was interrupted."},
 	} {
 		m.line(".TP")

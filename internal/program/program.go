@@ -28,6 +28,10 @@ const (
 	ExitInterrupted = 130
 )
 
+// exitCodes is what help says of them.
+const exitCodes = "Exit codes: 0 done; 1 not done; 2 the command line makes no sense; " +
+	"3 done, with something left out or changed; 130 interrupted."
+
 var (
 	// ErrUsage is wrapped by what only a command can see is wrong with the
 	// command line. It makes the exit code ExitUsage.
@@ -47,14 +51,18 @@ type Streams struct {
 }
 
 // Main calls run with the process's arguments and streams, under a context that
-// ends at SIGINT or SIGTERM, and returns the exit code. Who started the process
-// with SIGINT ignored, as shells do in the background, means to end it in
-// another way.
+// ends at SIGINT, SIGTERM or SIGHUP, and returns the exit code. Who started the
+// process with SIGINT or SIGHUP ignored, as shells do in the background and
+// nohup does, means to end it in another way. A pipe that nobody reads any more
+// is an error of writing and does not end the process before it has cleaned up.
 func Main(run func(ctx context.Context, args []string, std Streams) int) int {
 	signals := []os.Signal{syscall.SIGTERM}
-	if !signal.Ignored(os.Interrupt) {
-		signals = append(signals, os.Interrupt)
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			signals = append(signals, sig)
+		}
 	}
+	signal.Ignore(syscall.SIGPIPE)
 	// They stay caught until the process has ended: a second one, between the
 	// work's end and the process's, would make it end as if it had failed.
 	ctx, _ := signal.NotifyContext(context.Background(), signals...)
@@ -85,7 +93,7 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 	exited := -1
 	parser, err := kong.New(cli, append(append(arguments(),
 		kong.Name(p.Name),
-		kong.Description(p.Description),
+		kong.Description(p.Description+"\n\n"+exitCodes),
 		kong.Vars{"version": p.VersionLine()},
 		kong.Writers(std.Out, std.Err),
 		kong.Exit(func(code int) { exited = code }),

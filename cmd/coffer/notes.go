@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode"
+
+	"coffer/internal/program"
+)
+
+// errClosedOutput: a command that prints was started without standard output.
+var errClosedOutput = errors.New("standard output is closed: there is nowhere to write to")
+
+// incomplete says what a command that did its work had to leave out or change.
+type incomplete string
+
+func (e incomplete) Error() string { return string(e) }
+
+func (e incomplete) Unwrap() error { return program.ErrIncomplete }
+
+// mostNotes is how many notes about one command's work are printed: what an
+// archive is made of may be somebody else's idea.
+const mostNotes = 20
+
+// notes prints what is kept otherwise than it was.
+type notes struct {
+	a    *app
+	kept string // what was done with it: "restored"
+	n    int
+}
+
+func (n *notes) add(path, how string) {
+	if n.n++; n.n <= mostNotes {
+		fmt.Fprintf(n.a.stderr, "coffer: %s %s %s\n", n.kept, quoted(path), how)
+	}
+}
+
+// incomplete is the error that says how many there were, nil if there were
+// none.
+func (n *notes) incomplete() error {
+	if n.n == 0 {
+		return nil
+	}
+	return incomplete(fmt.Sprintf("%d %s otherwise than they were (--trust restores them whole)", n.n, n.kept))
+}
+
+// quoted is a path as a terminal may be shown it, and as a person can read it.
+func quoted(path string) string {
+	for _, r := range path {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return strconv.Quote(path)
+		}
+	}
+	return `"` + path + `"`
+}

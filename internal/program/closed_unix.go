@@ -1,0 +1,37 @@
+//go:build unix
+
+package program
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Closed reports a standard stream that its process was started without. The
+// Go runtime opens the null device in its place, for reading and writing, which
+// no shell's redirection does; some programs give it so to those they start and
+// mean that nobody reads or writes.
+func Closed(stream any) bool {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var flags int
+	if controlErr := conn.Control(func(fd uintptr) { flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0) }); controlErr != nil || err != nil {
+		return true
+	}
+	if flags&unix.O_ACCMODE != unix.O_RDWR {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return true
+	}
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
+}
