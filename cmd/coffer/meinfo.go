@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
 
 	"coffer/client"
 	"coffer/protocol"
@@ -27,12 +30,15 @@ type meInfo struct {
 // errMeInfo never quotes the content, which is secret.
 var errMeInfo = errors.New("not a client's me.info")
 
-func parseMeInfo(text string) (meInfo, error) {
+// parseMeInfo reads a me.info. A name that is not UTF-8 is in the charset of
+// its client's system, which is the core's, too, for names on the wire.
+func parseMeInfo(text string, charset encoding.Encoding) (meInfo, error) {
 	text = strings.ReplaceAll(strings.TrimPrefix(text, "\ufeff"), "\r\n", "\n")
-	name, rest, _ := strings.Cut(text, "\n")
+	nameText, rest := cutName(text)
 	idText, keyText, _ := strings.Cut(rest, "\n")
-	m := meInfo{name: strings.TrimSpace(name)}
-	if _, err := protocol.NewField(m.name); err != nil {
+	var m meInfo
+	var err error
+	if m.name, err = decodeName(nameText, charset); err != nil {
 		return meInfo{}, fmt.Errorf("%w: line 1: %w", errMeInfo, err)
 	}
 	id, err := hex.DecodeString(strings.TrimSpace(idText))
@@ -51,6 +57,30 @@ func parseMeInfo(text string) (meInfo, error) {
 		return meInfo{}, fmt.Errorf("%w: its RSA key has %d bits, and servers take %d at most", errMeInfo, bits, crypt.MaxRSABits)
 	}
 	return m, nil
+}
+
+// cutName cuts off the name: a line, or what one client writes, which is its
+// field of 255 bytes with NULs at the end, and perhaps no line's end behind it.
+func cutName(text string) (name, rest string) {
+	line, rest, _ := strings.Cut(text, "\n")
+	name, padding, padded := strings.Cut(line, "\x00")
+	if padded && len(line) > protocol.FieldSize && strings.Trim(padding[:protocol.FieldSize-len(name)-1], "\x00") == "" {
+		rest = text[protocol.FieldSize:]
+	}
+	return name, rest
+}
+
+func decodeName(text string, charset encoding.Encoding) (string, error) {
+	if !utf8.ValidString(text) {
+		decoded, err := charset.NewDecoder().String(text)
+		if err != nil || strings.ContainsRune(decoded, utf8.RuneError) {
+			return "", errors.New("the name is neither UTF-8 nor in the charset of --legacy-charset")
+		}
+		text = decoded
+	}
+	text = strings.TrimSpace(text)
+	_, err := protocol.NewField(text)
+	return text, err
 }
 
 func parseRSAKey(der []byte) (*rsa.PrivateKey, error) {

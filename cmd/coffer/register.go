@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 
+	"golang.org/x/text/encoding/htmlindex"
+
 	"coffer/client"
 	"coffer/internal/program"
 	"coffer/protocol/crypt"
@@ -18,10 +20,11 @@ import (
 )
 
 type registerCommand struct {
-	Server  string `required:"" placeholder:"HOST:PORT" help:"Where the server is."`
-	Name    string `help:"A name that nobody has there yet; required without --from."`
-	From    string `type:"existingfile" placeholder:"ME.INFO" help:"Take over a C++ client's registration and key: its file me.info."`
-	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
+	Server        string `required:"" placeholder:"HOST:PORT" help:"Where the server is."`
+	Name          string `help:"A name that nobody has there yet; required without --from."`
+	From          string `type:"existingfile" placeholder:"ME.INFO" help:"Take over a C++ client's registration and key: its file me.info."`
+	LegacyCharset string `name:"legacy-charset" default:"windows-1252" placeholder:"NAME" help:"With --from: how a name in it that is not UTF-8 is read; the server's --legacy-charset."`
+	RSABits       int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
 	connectFlags
 	Force bool `help:"Replace this machine's registration; its keys are lost."`
 }
@@ -61,7 +64,11 @@ func (c *registerCommand) takeOver(a *app) error {
 	if err != nil {
 		return err
 	}
-	m, err := parseMeInfo(string(text))
+	charset, err := htmlindex.Get(c.LegacyCharset)
+	if err != nil {
+		return fmt.Errorf("%w: --legacy-charset: %w", program.ErrUsage, err)
+	}
+	m, err := parseMeInfo(string(text), charset)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.From, err)
 	}
