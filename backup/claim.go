@@ -96,7 +96,7 @@ func (c *claim) keep(result Result) error {
 		if result.Version <= c.before {
 			m.goBack(result.Version)
 		}
-		m.see(result.Version, Seen{SHA256: export.Hash(result.SHA256), Format: result.Format, Size: result.Size, Sent: true})
+		m.see(result.Version, Seen{SHA256: export.Hash(result.SHA256), Format: result.Format, Size: result.Size, Stored: result.Stored, Sent: true})
 		return nil
 	})
 }

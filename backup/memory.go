@@ -54,7 +54,13 @@ type Seen struct {
 	SHA256 export.Hash     `json:"sha256"` // of the ciphertext
 	Format protocol.Format `json:"format"`
 	Size   uint64          `json:"size"`           // bytes of the person's own data
+	Stored uint64          `json:"stored_size"`    // bytes of ciphertext
 	Sent   bool            `json:"sent,omitempty"` // by this machine
+}
+
+// is reports whether a version is the one that was seen.
+func (s Seen) is(e protocol.FileEntry) bool {
+	return s.SHA256 == export.Hash(e.SHA256) && s.Format == e.Format && s.Stored == e.Size
 }
 
 // mostSeen is how many versions of a name are remembered, the newest ones.
@@ -121,7 +127,7 @@ func (t Trust) check(name string, version uint32, info *protocol.FileInfo) (seen
 		return Seen{}, false, err
 	}
 	seen, known = m.Versions[info.Version]
-	same := known && seen.SHA256 == export.Hash(info.SHA256) && seen.Format == info.Format
+	same := known && seen.is(info.FileEntry)
 	switch newest := m.Newest(); {
 	case t.AcceptOlder:
 	case version == 0 && info.Version < newest:
@@ -146,7 +152,7 @@ func (t Trust) remember(version uint32, info *protocol.FileInfo, size uint64) er
 		if t.AcceptOlder && version == 0 {
 			m.goBack(info.Version)
 		}
-		m.see(info.Version, Seen{SHA256: info.SHA256, Format: info.Format, Size: size})
+		m.see(info.Version, Seen{SHA256: info.SHA256, Format: info.Format, Size: size, Stored: info.Size})
 		return nil
 	})
 }
@@ -209,7 +215,7 @@ func (t Trust) Audit() (*Audit, error) {
 func (a *Audit) Entry(e protocol.FileEntry) (Seen, bool) {
 	m := a.known[e.Name]
 	seen, known := m.Versions[e.Version]
-	same := known && seen.SHA256 == export.Hash(e.SHA256) && seen.Format == e.Format
+	same := known && seen.is(e)
 	if e.Name != a.last {
 		if newest := m.Newest(); e.Version < newest {
 			a.add(e.Name, olderError(e.Version, newest), func(m *Memento) { m.goBack(e.Version) })
