@@ -35,6 +35,11 @@ const (
 	RulePadding       Rule = 20
 	RuleNotReceived   Rule = 21
 	RuleChecksum      Rule = 22
+	RuleGuesses       Rule = 23
+	RuleFirstKey      Rule = 24
+	RuleNoSize        Rule = 25
+	RuleHeaderOrder   Rule = 26
+	RuleFieldOrder    Rule = 27
 )
 
 // rules is the one table of what each rule asks for, and of what is usually
@@ -63,6 +68,11 @@ var rules = [...]struct{ says, usually string }{
 	RulePadding:       {"the content is one AES-256-CBC stream with zero IV and PKCS #7 padding, cut into packets", "content encrypted packet by packet, another IV than zeros, AES-128, or the wrong session key: the one from before 1605, or unwrapped with another OAEP hash"},
 	RuleNotReceived:   {"1029 follows the 1603 of that file", "the client confirms a file before it is complete, or under another name"},
 	RuleChecksum:      {"the checksum is POSIX cksum of the plaintext", "CRC-32 as in zip in place of cksum, the length left out of it, or computed over the ciphertext; once in a while, a file that changed while it was sent"},
+	RuleGuesses:       {"a file's padding is valid, and 1029 or 1030 follows its 1603", "a client that encrypts another way, or never confirms, and tries again and again; or somebody who has the client's id and sends what is not encrypted with the client's key: look at the address"},
+	RuleFirstKey:      {"a new client sends its public key on the connection that registered it, or from the same address within 10 minutes", "the client was cut off between 1025 and 1026, and came back late or from elsewhere: let it register again; or somebody who has the new client's id"},
+	RuleNoSize:        {"the payload size counts every byte that follows the header", "the size is left at 0: set it once the payload is made, before the header is written"},
+	RuleHeaderOrder:   {"the header is id[16], version u8, code u16, payload size u32", "the header's fields are written in another order"},
+	RuleFieldOrder:    {"a packet is content size u32, original size u32, packet number u16, total packets u16, filename[255], content", "the number and the total of packets are swapped, or the sizes are"},
 }
 
 // String is what the rule asks for.

@@ -32,7 +32,8 @@ type upload struct {
 	byID    bool // named by its id; else by client and file name
 	strict  bool // extension rules: nothing beyond the announced is tolerated
 	client  store.ClientID
-	owner   owner // who goes on with it, if it is named by its file
+	owner   owner   // who goes on with it, if it is named by its file
+	from    network // where it was begun; zero if that was by way of a gateway
 	name    string
 	wire    protocol.Field // the name as it came
 	session session        // its key

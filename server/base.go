@@ -24,10 +24,12 @@ const (
 
 // admitBase decides whether a client's base request is served. It is the one
 // place that does: each request comes by here before it is read.
-func (c *conn) admitBase(_ context.Context, code protocol.Code, _ store.ClientID) error {
+func (c *conn) admitBase(ctx context.Context, code protocol.Code, id store.ClientID) error {
 	switch code {
-	case protocol.CodeRegister, protocol.CodeReconnect:
-		return nil // the one has no id yet, the other may lead to a proof
+	case protocol.CodeSendPublicKey, protocol.CodeReconnect:
+		if !c.internal {
+			return c.awaitTurn(ctx, id)
+		}
 	}
 	return nil
 }
@@ -38,6 +40,15 @@ func (c *conn) baseOwner() owner {
 		return clientOwner
 	}
 	return c.number
+}
+
+// origin is where guesses count that come by this connection. The gateway's
+// callers are told apart by it, not by the core.
+func (c *conn) origin() network {
+	if c.internal {
+		return network{}
+	}
+	return c.peer.network
 }
 
 // namedOwner is whose the uploads are that a request names by their file.

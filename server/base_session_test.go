@@ -2,10 +2,13 @@ package server_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
+	"time"
 
 	"coffer/protocol"
 	"coffer/server"
+	"coffer/store"
 )
 
 // A client id stands in every header. What follows is what somebody who knows
@@ -228,4 +231,130 @@ func TestSessionsPerClient(t *testing.T) {
 	x.fails(&protocol.Prove{Proof: proofOf(w.key, issued.Challenge[:])}, nil, protocol.StatusUnauthenticated)
 	r := w.beside(c.public)
 	r.expectStored("f", plain)
+}
+
+// Three files that tell something end the session, whatever it was that they
+// told, and the sessions after it wait; nobody elsewhere does.
+func TestGuessesEndSessions(t *testing.T) {
+	noise := func(w *wire) []byte { return w.packetFrame("f", 16, 3, 1, 1, make([]byte, 16)) }
+	for _, tt := range []struct {
+		name  string
+		guess func(w *wire)
+	}{
+		{"wrong padding", func(w *wire) { w.write(noise(w)); w.expectEmpty(1607) }},
+		{"sent again from the start", func(w *wire) {
+			f := w.frames("f", []byte("x"), 100)[0]
+			w.write(f)
+			w.expect(1603)
+			w.write(w.packetFrame("f", 16, 3, 2, 2, nil)) // another file by that name
+			w.quiet()
+		}},
+		{"given up", func(w *wire) {
+			w.write(w.frames("f", []byte("x"), 100)[0])
+			w.expect(1603)
+			w.send(1031, field("f"))
+			w.expectID(1604)
+		}},
+		{"dropped by packet 0", func(w *wire) {
+			w.write(w.frames("f", []byte("x"), 100)[0])
+			w.expect(1603)
+			w.write(w.packetFrame("f", 16, 1, 0, 1, nil))
+			w.expectEmpty(1607)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := startCore(t, nil)
+			w := c.newClient("ada")
+			w.t = t
+			began := time.Now()
+			for range 3 {
+				tt.guess(w)
+			}
+			w.write(w.frames("g", []byte("x"), 100)[0])
+			w.expectEmpty(1607)
+			if e := c.failures()[0]; e.Rule != protocol.RuleGuesses {
+				t.Errorf("the doctor says %v", e.Rule)
+			}
+			list, err := c.srv.ActivitiesOf(t.Context(), "ada", store.ActivityFilter{Kinds: []store.ActivityKind{store.ActivitySessionEnded}, Limit: 10})
+			if err != nil || len(list) != 1 || list[0].Outcome != store.OutcomeWarning {
+				t.Errorf("activities: %+v, %v", list, err)
+			}
+			w.reconnect()
+			if waited := time.Since(began); waited < time.Second {
+				t.Errorf("the next session came after %v", waited)
+			}
+			w.store("g", []byte("x"), 100)
+			c.newClient("bob").store("g", []byte("x"), 100)
+		})
+	}
+}
+
+// Files summed and left behind, connection by connection, count like those on
+// one; and sessions that would have to wait for long are refused at once.
+func TestGuessesOverConnections(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	for range 3 {
+		v := w.another(c.public)
+		v.reconnect()
+		v.write(v.frames("f", []byte("x"), 100)[0])
+		v.expect(1603)
+		v.nc.Close()
+	}
+	eventually(t, "the files are gone", func() bool { return c.srv.Status(t.Context()).Uploads == 0 })
+	refused := false
+	for range 8 {
+		v := w.another(c.public)
+		v.send(1027, field("ada"))
+		go v.receive() // as long as it takes
+	}
+	eventually(t, "one is refused at once", func() bool {
+		for _, e := range c.failures() {
+			refused = refused || e.Rule == protocol.RuleGuesses && e.Code == protocol.CodeReconnect
+		}
+		return refused
+	})
+	// The server does not wait for those that wait.
+	c.restart()
+}
+
+// By way of the gateway, wrong padding ends the session of the gateway's.
+func TestGuessesOfTheGateway(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	g := w.another(c.internal)
+	var issued protocol.SessionKeyIssued
+	g.ask(&protocol.NewSession{}, nil, &issued)
+	m := &protocol.NamedPacket{OriginalSize: 3, Number: 1, Total: 1, Name: protocol.Field(field("f"))}
+	for range 3 {
+		g.fails(m, make([]byte, 16), protocol.StatusInvalid)
+	}
+	g.fails(m, make([]byte, 16), protocol.StatusNoSession)
+	c.restart()
+	g = w.another(c.internal)
+	g.fails(m, make([]byte, 16), protocol.StatusNoSession)
+	g.ask(&protocol.NewSession{}, nil, &issued)
+	g.setKey(issued.WrappedKey)
+	g.ask(m, encrypt(g.key, []byte("abc")), &protocol.UploadState{})
+	w = w.another(c.public)
+	w.reconnect()
+	w.store("f", []byte("abc"), 100)
+}
+
+// What strangers begin takes no room from the owner.
+func TestStrangersTakeNoRoom(t *testing.T) {
+	c := startCore(t, func(cfg *server.Config) { cfg.MaxUploads = 3 })
+	w := c.proven("ada")
+	for range 4 {
+		v := w.stranger(c.public)
+		for n := range 4 {
+			v.write(v.packetFrame(fmt.Sprint("f", n), 0, 1000, 1, 2, []byte("x")))
+		}
+		v.expectEmpty(1607) // the fourth
+		v.quiet()
+	}
+	w.store("f", []byte("x"), 100)
+	w.leave("g", []byte("x"))
+	g := w.another(c.internal)
+	g.begin(&protocol.BeginUpload{OriginalSize: 100, Name: "h"})
 }

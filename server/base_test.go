@@ -51,53 +51,65 @@ func TestErrorsThatClose(t *testing.T) {
 func TestErrorsThatGoOn(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.newClient("client")
-	frame := func(name string, original, number, total int, content []byte) []byte {
-		return w.packetFrame(name, len(content), original, number, total, content)
+	type sender func(w *wire) []byte
+	frame := func(name string, original, number, total int, content []byte) sender {
+		return func(w *wire) []byte { return w.packetFrame(name, len(content), original, number, total, content) }
 	}
-	request := func(code uint16, payload ...[]byte) []byte {
+	encrypted := func(name string, original int, plain []byte) sender {
+		return func(w *wire) []byte {
+			return w.packetFrame(name, original, original, 1, 1, encrypt(w.key, plain)[:original-original%16+16])
+		}
+	}
+	request := func(code uint16, payload ...[]byte) sender {
 		p := bytes.Join(payload, nil)
-		return append(w.header(code, len(p)), p...)
+		return func(w *wire) []byte { return append(w.header(code, len(p)), p...) }
 	}
 	bad := []string{"", ".", "..", "a/../b", "./a", "a/.", "/etc/passwd", `a\b`, "a\nb", "tab\t", "\x7f"}
 	type row struct {
 		name string
-		send []byte
+		send sender
 		code uint16
+
+		padding bool // is wrong
 	}
 	rows := []row{
-		{"unknown code, no payload", request(1), 1607},
-		{"unknown code", request(1500, make([]byte, 70000)), 1607},
-		{"a response's code", request(1600, make([]byte, 16)), 1607},
-		{"packet number 0", frame("f", 10, 0, 1, make([]byte, 16)), 1607},
-		{"total 0", frame("f", 10, 1, 0, make([]byte, 16)), 1607},
-		{"too little content", frame("f", 1000, 1, 1, make([]byte, 16)), 1607},
-		{"number beyond the total", frame("f", 1000, 9, 2, make([]byte, 16)), 1607},
-		{"bad padding", frame("f", 10, 1, 1, encrypt(w.key, content(1, 16))[:16]), 1607},
-		{"padding of another length", frame("f", 9, 1, 1, encrypt(w.key, content(1, 10))), 1607},
-		{"another key", frame("f", 10, 1, 1, encrypt([32]byte{9}, content(1, 10))), 1607},
-		{"1029 of nothing", request(1029, field("never sent")), 1607},
-		{"a key that is none", request(1026, field("client"), make([]byte, 162)), 1607},
-		{"a key under another name", request(1026, field("other"), publicDER(t, key1024)), 1607},
-		{"another key than the one on record", request(1026, field("client"), publicDER(t, key17)), 1607},
-		{"1027 under another name", request(1027, field("other")), 1606},
-		{"1025 taken", request(1025, field("client")), 1601},
-		{"no NUL", request(1025, bytes.Repeat([]byte("x"), 255)), 1601},
+		{"unknown code, no payload", request(1), 1607, false},
+		{"unknown code", request(1500, make([]byte, 70000)), 1607, false},
+		{"a response's code", request(1600, make([]byte, 16)), 1607, false},
+		{"packet number 0", frame("f", 10, 0, 1, make([]byte, 16)), 1607, false},
+		{"total 0", frame("f", 10, 1, 0, make([]byte, 16)), 1607, false},
+		{"too little content", frame("f", 1000, 1, 1, make([]byte, 16)), 1607, false},
+		{"number beyond the total", frame("f", 1000, 9, 2, make([]byte, 16)), 1607, false},
+		{"bad padding", encrypted("f", 10, content(1, 16)), 1607, true},
+		{"padding of another length", encrypted("f", 9, content(1, 10)), 1607, true},
+		{"another key", frame("f", 10, 1, 1, encrypt([32]byte{9}, content(1, 10))), 1607, true},
+		{"1029 of nothing", request(1029, field("never sent")), 1607, false},
+		{"a key that is none", request(1026, field("client"), make([]byte, 162)), 1607, false},
+		{"a key under another name", request(1026, field("other"), publicDER(t, key1024)), 1607, false},
+		{"another key than the one on record", request(1026, field("client"), publicDER(t, key17)), 1607, false},
+		{"1027 under another name", request(1027, field("other")), 1606, false},
+		{"1025 taken", request(1025, field("client")), 1601, false},
+		{"no NUL", request(1025, bytes.Repeat([]byte("x"), 255)), 1601, false},
 	}
 	for _, name := range bad {
 		rows = append(rows,
-			row{"1025 " + name, request(1025, field(name)), 1601},
-			row{"1026 " + name, request(1026, field(name), publicDER(t, key1024)), 1607},
-			row{"1027 " + name, request(1027, field(name)), 1606},
-			row{"1028 " + name, frame(name, 0, 1, 1, encrypt(w.key, nil)), 1607},
-			row{"1029 " + name, request(1029, field(name)), 1607},
-			row{"1030 " + name, request(1030, field(name)), 1607},
-			row{"1031 " + name, request(1031, field(name)), 1607})
+			row{"1025 " + name, request(1025, field(name)), 1601, false},
+			row{"1026 " + name, request(1026, field(name), publicDER(t, key1024)), 1607, false},
+			row{"1027 " + name, request(1027, field(name)), 1606, false},
+			row{"1028 " + name, encrypted(name, 0, nil), 1607, false},
+			row{"1029 " + name, request(1029, field(name)), 1607, false},
+			row{"1030 " + name, request(1030, field(name)), 1607, false},
+			row{"1031 " + name, request(1031, field(name)), 1607, false})
 	}
 	for _, tt := range rows {
 		t.Run(tt.name, func(t *testing.T) {
 			w := w.another(c.public)
+			if tt.padding {
+				w = c.newClient("of " + tt.name) // wrong padding has the next session wait
+			}
 			w.t = t
-			w.write(tt.send)
+			w.reconnect()
+			w.write(tt.send(w))
 			w.expect(tt.code)
 			w.quiet()
 		})

@@ -97,7 +97,6 @@ func (c *conn) wakeIfIdle() {
 
 func (c *conn) serve(ctx context.Context) {
 	defer c.nc.Close()
-	defer c.leave(ctx)
 	c.idle.Store(true) // a proxy may take a moment to say who it is
 	c.peer = peerOf(c.nc.RemoteAddr())
 	c.idle.Store(false)

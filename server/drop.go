@@ -15,6 +15,9 @@ import (
 func (u *upload) failLocked(why error) error {
 	u.s.uploads.forget(u)
 	u.s.meters.dropped.Add(1)
+	if rule, ok := errors.AsType[ruleError](why); ok && rule.rule == protocol.RulePadding {
+		u.s.guessed(u, wrongPadding)
+	}
 	a := store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeFailed, Client: u.client, Name: u.session.name,
 		File: u.name, Bytes: u.stream.size, Took: time.Since(u.created), Detail: "the server could not store it; its log says why"}
 	if f, ok := errors.AsType[*protocol.Failure](why); ok {
@@ -50,6 +53,7 @@ func (u *upload) drop(ctx context.Context) error {
 	defer u.mu.Unlock()
 	var err error
 	if u.state == complete {
+		u.s.guessed(u, neverConfirmed)
 		err = u.s.cfg.Blobs.Remove(ctx, u.ref)
 	}
 	if u.state != gone {
@@ -72,6 +76,7 @@ func (u *upload) again(ctx context.Context) (left int, err error) {
 	left = protocol.MaxAttempts - u.attempts
 	if left <= 0 || u.session.wrapped == nil {
 		left = 0
+		u.s.guessed(u, neverConfirmed)
 		u.s.uploads.forget(u)
 		err = u.dropLocked()
 	} else {

@@ -113,6 +113,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		r.labelled("uploads_total", "Uploads that were committed, whose checksum was wrong (each attempt), or that came to nothing.",
 			prometheus.CounterValue, float64(one.n.Load()), "result", one.result)
 	}
+	for kind := range guessKinds {
+		r.labelled("guesses_total", "Files named by base clients and gateways whose padding was wrong, or that were summed and never confirmed.",
+			prometheus.CounterValue, float64(s.guesses.seen[kind].Load()), "kind", kind.String())
+	}
+	r.value("sessions_ended_total", "Sessions ended because of such files.", prometheus.CounterValue, float64(s.guesses.ended.Load()))
 	s.meters.uploads.Collect(out)
 	r.value("files", "Files, by distinct names.", prometheus.GaugeValue, float64(now.Files))
 	r.value("blobs", "Blobs of file versions.", prometheus.GaugeValue, float64(now.Versions))

@@ -10,6 +10,7 @@ import (
 // A named packet says which upload it belongs to by what it brings along.
 type named struct {
 	file     fileName
+	from     network
 	wire     protocol.Field
 	original uint64
 	total    uint32
@@ -40,7 +41,7 @@ func (us *uploads) named(ctx context.Context, n named, number uint32, sess sessi
 			return old, nil
 		}
 		u := us.newUpload(n.file, sess)
-		u.wire, u.original, u.total, u.strict, u.first = n.wire, n.original, n.total, n.strict, number == 1
+		u.wire, u.from, u.original, u.total, u.strict, u.first = n.wire, n.from, n.original, n.total, n.strict, number == 1
 		if old != nil {
 			u.attempts = old.wrongSoFar()
 		}

@@ -106,6 +106,7 @@ type Server struct {
 	feed        *feed
 	meters      *meters
 	seldom      seldom
+	guesses     *guesses
 	connections *connections
 	history     *history
 	scrubs      *scrubs
@@ -123,8 +124,9 @@ type Server struct {
 	// is taken out of all of them. It is taken before any other lock.
 	accounts sync.RWMutex
 
-	closing atomic.Bool
-	numbers atomic.Uint64 // of connections
+	closing  atomic.Bool
+	stopping chan struct{} // closed after closing is set
+	numbers  atomic.Uint64 // of connections
 
 	mu    sync.Mutex // guards conns
 	conns map[*conn]struct{}
@@ -153,6 +155,8 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		feed:      newFeed(),
 		meters:    newMeters(),
 		seldom:    newSeldom(),
+		guesses:   newGuesses(),
+		stopping:  make(chan struct{}),
 	}
 	s.configured = configured(&s.cfg)
 	s.settings.Store(&s.configured)
@@ -222,7 +226,9 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	tending.Go(func() { s.scrubs.run(ctx) })
 
 	<-ctx.Done()
-	s.closing.Store(true)
+	if !s.closing.Swap(true) {
+		close(s.stopping)
+	}
 	public.Close()
 	if internal != nil {
 		internal.Close()
@@ -273,6 +279,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 				s.mu.Unlock()
 			}()
 			c.serve(ctx)
+			c.leave(ctx)
 		})
 	}
 }

@@ -116,6 +116,7 @@ type sessions struct {
 	mu   sync.Mutex
 	live map[store.ClientID]map[owner]*liveSession // no empty ones within
 	seen map[store.ClientID]time.Time              // since the last flush, without a session
+	over map[store.ClientID]struct{}               // whose session with the gateway is over since then
 }
 
 type liveSession struct {
@@ -126,7 +127,7 @@ type liveSession struct {
 
 func newSessions(catalog store.Catalog, master MasterKey, ttl func() time.Duration, log *slog.Logger) *sessions {
 	return &sessions{catalog: catalog, master: master, ttl: ttl, log: log,
-		live: make(map[store.ClientID]map[owner]*liveSession), seen: make(map[store.ClientID]time.Time)}
+		live: make(map[store.ClientID]map[owner]*liveSession), seen: make(map[store.ClientID]time.Time), over: make(map[store.ClientID]struct{})}
 }
 
 // load takes up the gateway's sessions that were live when the server stopped.
@@ -233,6 +234,9 @@ func (s *sessions) put(id store.ClientID, o owner, sess session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.putLocked(id, o, &liveSession{session: sess, used: time.Now()})
+	if o == gatewayOwner {
+		delete(s.over, id)
+	}
 }
 
 // release ends the session of one owner.
@@ -240,8 +244,11 @@ func (s *sessions) release(id store.ClientID, o owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.live[id][o]; l != nil {
-		if !l.written {
+		if !l.written || o == gatewayOwner {
 			s.seen[id] = later(s.seen[id], l.used)
+		}
+		if o == gatewayOwner {
+			s.over[id] = struct{}{}
 		}
 		s.dropLocked(id, o)
 	}
@@ -253,6 +260,7 @@ func (s *sessions) end(id store.ClientID) {
 	defer s.mu.Unlock()
 	delete(s.live, id)
 	delete(s.seen, id)
+	delete(s.over, id)
 }
 
 // touch notes that the client was seen, and counts as the use of the owner's
@@ -297,9 +305,11 @@ func (s *sessions) flush(ctx context.Context, now time.Time) error {
 		}
 	}
 	for id, at := range s.seen {
-		saw(id, at, false)
+		_, ended := s.over[id]
+		saw(id, at, ended)
 	}
 	clear(s.seen)
+	clear(s.over)
 	s.mu.Unlock()
 	if len(due) == 0 {
 		return nil

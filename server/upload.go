@@ -25,13 +25,22 @@ func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.Send
 		// Replaced by a new beginning of the file, or refused before.
 		return nil, errSilent
 	case err != nil:
-		sess, _ := c.s.sessions.get(id, c.baseOwner())
+		sess, live := c.s.sessions.get(id, c.baseOwner())
+		if !live {
+			c.s.uploads.dropOwned(ctx, c.number) // nothing is confirmed that was guessed before
+		}
+		if pauseErr := c.pauseAnswer(ctx, id); pauseErr != nil {
+			return nil, pauseErr
+		}
 		c.refused = refusedPacket{id, sess.key, m.Name, m.Number}
 		return nil, err
 	case !completed:
 		return nil, nil
 	}
 	c.refused = refusedPacket{}
+	if err := c.pauseAnswer(ctx, id); err != nil {
+		return nil, err
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return &protocol.FileReceived{Client: protocol.ClientID(id), ContentSize: uint32(u.label.Size), Name: m.Name, Cksum: u.label.Cksum}, nil
@@ -48,6 +57,8 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	}
 	c.refused = refusedPacket{}
 	switch {
+	case !live && c.s.guesses.over(guesser{id, c.origin()}, time.Now()):
+		return nil, false, errGuessed
 	case !live:
 		return nil, false, broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 	case m.Number == 0:
@@ -55,7 +66,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	case m.Total == 0:
 		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, fileName{id, c.baseOwner(), name}))
 	}
-	u, err := c.s.namedUpload(ctx, named{file: fileName{id, c.baseOwner(), name}, wire: m.Name,
+	u, err := c.s.namedUpload(ctx, named{file: fileName{id, c.baseOwner(), name}, from: c.origin(), wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err
@@ -153,7 +164,7 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 	if !live {
 		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, wire: m.Name,
+	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, from: c.origin(), wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 

@@ -24,6 +24,7 @@ type uploads struct {
 	byName    map[fileName]*upload           // those named by their file
 	ofConn    map[owner]map[*upload]struct{} // of these, those of a connection
 	count     map[store.ClientID]int
+	proven    map[store.ClientID]int        // of these, those that are no connection's
 	committed map[store.UploadID]commitment // lately, to answer a repeated question
 	lastNamed map[fileName]store.UploadID   // which of them bore a name
 	waiting   *waitingRooms
@@ -52,7 +53,7 @@ const rememberCommits = 10 * time.Minute
 func newUploads(s *Server) *uploads {
 	return &uploads{s: s, byID: make(map[store.UploadID]*upload), byName: make(map[fileName]*upload),
 		ofConn: make(map[owner]map[*upload]struct{}),
-		count:  make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
+		count:  make(map[store.ClientID]int), proven: make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
 		lastNamed: make(map[fileName]store.UploadID), waiting: newWaitingRooms()}
 }
 
@@ -64,10 +65,13 @@ func (us *uploads) add(u *upload) error {
 }
 
 func (us *uploads) addLocked(u *upload) error {
-	if us.count[u.client] >= us.s.cfg.MaxUploads {
-		return failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", us.s.cfg.MaxUploads))
+	if most, have := us.roomLocked(u); have >= most {
+		return failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", most))
 	}
 	us.count[u.client]++
+	if u.byID || u.owner < firstConn {
+		us.proven[u.client]++
+	}
 	us.byID[u.id] = u
 	if !u.byID {
 		us.byName[u.file()] = u
@@ -80,6 +84,19 @@ func (us *uploads) addLocked(u *upload) error {
 		}
 	}
 	return nil
+}
+
+// maxUploadsOfConn is how many a connection may have by their file's name.
+const maxUploadsOfConn = 64
+
+// roomLocked is how many uploads there may be beside this one, and are. What a
+// connection has begun without a proof counts for that connection alone, so
+// that strangers who know a client's id take no room from its owner.
+func (us *uploads) roomLocked(u *upload) (most, have int) {
+	if !u.byID && u.owner >= firstConn {
+		return min(us.s.cfg.MaxUploads, maxUploadsOfConn), len(us.ofConn[u.owner])
+	}
+	return us.s.cfg.MaxUploads, us.proven[u.client]
 }
 
 // forget takes an upload out; whoever calls it ends the upload.
@@ -102,8 +119,16 @@ func (us *uploads) forgetLocked(u *upload) {
 			delete(us.ofConn, u.owner)
 		}
 	}
-	if us.count[u.client]--; us.count[u.client] == 0 {
-		delete(us.count, u.client)
+	less(us.count, u.client)
+	if u.byID || u.owner < firstConn {
+		less(us.proven, u.client)
+	}
+}
+
+// less counts one down, and keeps no zeros.
+func less(count map[store.ClientID]int, client store.ClientID) {
+	if count[client]--; count[client] <= 0 {
+		delete(count, client)
 	}
 }
 
