@@ -46,7 +46,9 @@ type conn struct {
 	idle atomic.Bool // waiting for a request
 
 	// Owned by serve.
-	r         *bufio.Reader
+	wire      net.Conn        // nc, or TLS over it; deadlines are nc's
+	begun     bool            // the first bytes have been looked at
+	r         *bufio.Reader   // of wire
 	out       []byte          // the response being made
 	challenge []byte          // issued and not yet answered
 	holder    *store.ClientID // whose session key was taken on this connection
@@ -73,7 +75,7 @@ type refusedPacket struct {
 
 func newConn(s *Server, nc net.Conn, internal bool) *conn {
 	number := firstConn + owner(s.numbers.Add(1))
-	return &conn{s: s, nc: nc, internal: internal, number: number, began: time.Now(), r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
+	return &conn{s: s, nc: nc, wire: nc, internal: internal, number: number, began: time.Now(), r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
 }
 
 type countReads struct {
@@ -166,6 +168,14 @@ func (c *conn) readHeader() (protocol.RequestHeader, error) {
 	if c.s.closing.Load() {
 		c.wakeIfIdle()
 	}
+	if !c.begun {
+		c.begun = true
+		if started, err := c.startTLS(); started {
+			return c.readHeader()
+		} else if err != nil {
+			return protocol.RequestHeader{}, err
+		}
+	}
 	return protocol.ReadRequestHeader(c.r)
 }
 
@@ -195,6 +205,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	switch {
 	case !c.admits(h.Code):
 		return c.refuse(h, errUnproven, errHangUp)
+	case !c.takesPlain() && !c.secure():
+		c.failed(errPlain)
+		return c.refuse(h, errPlain, errHangUp)
 	case !known || !h.Code.IsRequest():
 		if h.Size > c.s.cfg.MaxPacket {
 			err = failure(protocol.StatusTooLarge, "the payload is too large")
@@ -417,7 +430,7 @@ func (c *conn) respond(m protocol.Message) error {
 
 func (c *conn) write(b []byte) error {
 	c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.IdleTimeout))
-	n, err := c.nc.Write(b)
+	n, err := c.wire.Write(b)
 	c.s.stats.sent.Add(uint64(n))
 	if err != nil {
 		return lostError{err}
@@ -428,7 +441,7 @@ func (c *conn) write(b []byte) error {
 // linger lets the last response arrive: closing with unread bytes would reset
 // the connection and with it what the client has not read.
 func (c *conn) linger() {
-	if t, ok := c.nc.(interface{ CloseWrite() error }); ok {
+	if t, ok := c.wire.(interface{ CloseWrite() error }); ok {
 		t.CloseWrite()
 	}
 	c.nc.SetReadDeadline(time.Now().Add(time.Second))

@@ -35,7 +35,7 @@ func (c *conn) proveGateway(_ context.Context, _ store.ClientID, m *protocol.Pro
 	if challenge == nil {
 		return nil, failure(protocol.StatusConflict, "ask for a challenge first")
 	}
-	binding, err := crypt.ChannelBinding(c.nc)
+	binding, err := crypt.ChannelBinding(c.wire)
 	if err != nil {
 		return nil, err
 	}

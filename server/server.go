@@ -9,6 +9,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +35,8 @@ type Config struct {
 	MasterKey  MasterKey
 	CoreSecret crypt.CoreSecret // what a connection to the internal listener must prove to know
 	Log        *slog.Logger
+	TLS        *tls.Config // spoken with whoever begins it, on both listeners; nil: with nobody
+	TLSOnly    bool        // plain TCP is refused on the public listener
 
 	SessionTTL       time.Duration     // a session ends after so long without a request
 	UploadTTL        time.Duration     // an unfinished upload is dropped after so long

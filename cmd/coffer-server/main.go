@@ -27,6 +27,7 @@ type cli struct {
 	Export  exportCmd  `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
 	Doctor  doctorCmd  `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
 	Health  healthCmd  `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
+	Pin     pinCmd     `cmd:"" help:"Print what clients pin the server's certificate by."`
 	Link    linkCmd    `cmd:"" help:"Print the link that signs a browser in to a running server's console."`
 	Top     topCmd     `cmd:"" help:"Show a running server's figures, transfers and activity in the terminal, live."`
 

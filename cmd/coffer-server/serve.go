@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +27,7 @@ type serveCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 	program.TLSFlags `envprefix:"COFFER_SERVER_"`
+	TLSOnly          bool `name:"tls-only" help:"Refuse clients that do not speak TLS, the deployed C++ ones among them." env:"COFFER_SERVER_TLS_ONLY"`
 	consoleFlags
 	limitFlags
 	internalFlags
@@ -126,6 +126,14 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 			return err
 		}
 	}
+	if cfg.TLS, err = cmd.clientTLS(log); err != nil {
+		return err
+	}
+	cfg.TLSOnly = cmd.TLSOnly
+	pin, err := pinOf(cfg.TLS)
+	if err != nil {
+		return err
+	}
 	cfg.ScrubInterval, cfg.ScrubRate, cfg.BackupDir = cmd.ScrubInterval, int(cmd.ScrubRate), d.path(backupsName)
 	s, err := server.New(ctx, cfg)
 	if err != nil {
@@ -140,7 +148,7 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	if err != nil {
 		return errors.Join(err, closeAll(public, internal))
 	}
-	log.Info("serving", "version", version, "listen", public.Addr().String(), "internal", address(internal), "console", address(op.listener), "data", cmd.Data, "tls", cmd.TLSCert != "")
+	log.Info("serving", "version", version, "listen", public.Addr().String(), "internal", address(internal), "console", address(op.listener), "data", cmd.Data, "pin", pin)
 
 	var beside sync.WaitGroup
 	watch, stop := context.WithCancel(ctx)
@@ -176,10 +184,6 @@ func (cmd *serveCmd) listen(ctx context.Context, log *slog.Logger) (public, inte
 	if addr == "" {
 		addr = net.JoinHostPort("", strconv.Itoa(defaultPort("port.info", log)))
 	}
-	conf, err := cmd.ServerTLS()
-	if err != nil {
-		return nil, nil, err
-	}
 	if public, err = program.Listen(ctx, addr, "clients"); err != nil {
 		return nil, nil, err
 	}
@@ -189,12 +193,6 @@ func (cmd *serveCmd) listen(ctx context.Context, log *slog.Logger) (public, inte
 	if addr := cmd.internalAddress(cmd.Data); addr != "" {
 		if internal, err = program.Listen(ctx, addr, "the gateway"); err != nil {
 			return nil, nil, errors.Join(err, public.Close())
-		}
-	}
-	if conf != nil {
-		public = tls.NewListener(public, conf)
-		if internal != nil {
-			internal = tls.NewListener(internal, conf)
 		}
 	}
 	return public, internal, nil
