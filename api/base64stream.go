@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	streamBuffer = 64 << 10
+	streamBuffer = 16 << 10
 	maxMember    = 16 << 10 // bytes of one member but the content
 )
 

@@ -11,6 +11,7 @@ import (
 	"path"
 
 	"coffer/client"
+	"coffer/internal/content"
 	"coffer/protocol"
 )
 
@@ -33,36 +34,28 @@ func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filenam
 	}
 	h := w.Header()
 	h.Set("Content-Type", typeOctets)
-	h.Set("ETag", `"`+hex.EncodeToString(info.SHA256[:])+`"`)
+	h.Set("ETag", etag(info))
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(info.Name)}))
-	http.ServeContent(&rangeWriter{ResponseWriter: w, g: g, r: r}, r, "", info.Created, &remoteFile{
-		ctx: r.Context(), core: g.core, client: id, size: int64(info.Size),
+	size := int64(info.Size)
+	content.Serve(w, r, info.Created, size, &remoteFile{
+		ctx: r.Context(), core: g.core, client: id, size: size,
 		m: protocol.ReadFile{Version: info.Version, Name: info.Name},
+	}, func(status int) {
+		p := &problem{kind: kindRange, message: "Range: beyond the end of the file, not a range, or too many of them"}
+		if status == http.StatusPreconditionFailed {
+			p = notMet()
+		}
+		g.fail(w, r, p)
 	})
 }
 
-// rangeWriter makes what http.ServeContent says to a bad range a problem.
-type rangeWriter struct {
-	http.ResponseWriter
-	g       *Gateway
-	r       *http.Request
-	refused bool
-}
+// etag is a version's entity tag.
+func etag(info *protocol.FileInfo) string { return `"` + hex.EncodeToString(info.SHA256[:]) + `"` }
 
-func (w *rangeWriter) WriteHeader(status int) {
-	if w.refused = status == http.StatusRequestedRangeNotSatisfiable; w.refused {
-		w.g.fail(w.ResponseWriter, w.r, &problem{kind: kindRange, message: "Range: beyond the end of the file, or not a range"})
-		return
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *rangeWriter) Write(p []byte) (int, error) {
-	if w.refused {
-		return len(p), nil
-	}
-	return w.ResponseWriter.Write(p)
+// notMet is the problem of a request whose precondition is not met.
+func notMet() *problem {
+	return &problem{kind: kindPrecondition, message: "the file is not what the request's precondition says"}
 }
 
 // A remoteFile reads one version of a file from the core, a piece at a time.
@@ -120,12 +113,12 @@ func (f *remoteFile) fetch() error {
 	m := f.m
 	m.Offset, m.Length = uint64(f.at), uint32(min(want, int64(len(f.buf))))
 	err := f.core.do(f.ctx, idempotent, func(conn *client.Conn) error {
-		_, content, err := conn.ReadFile(f.ctx, f.client, m)
+		_, stored, err := conn.ReadFile(f.ctx, f.client, m)
 		if err != nil {
 			return err
 		}
-		_, err = io.ReadFull(content, f.buf[:m.Length])
-		return errors.Join(err, content.Close())
+		_, err = io.ReadFull(stored, f.buf[:m.Length])
+		return errors.Join(err, stored.Close())
 	})
 	if err != nil {
 		return fmt.Errorf("read the file's content: %w", err)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"coffer/client"
+	"coffer/internal/content"
 	"coffer/protocol"
 )
 
@@ -97,12 +98,31 @@ func (g *Gateway) DeleteFile(w http.ResponseWriter, r *http.Request, filename Pa
 	if err == nil {
 		_, err = nameField("filename", filename)
 	}
+	if err == nil && conditional(r) {
+		err = g.checkPrecondition(r, id, filename, params.Version)
+	}
 	if err == nil {
 		err = g.core.do(r.Context(), once, func(conn *client.Conn) error {
 			return conn.DeleteFile(r.Context(), id, filename, number(params.Version))
 		})
 	}
 	g.reply(w, r, http.StatusNoContent, nil, err)
+}
+
+// conditional reports whether a request is to be served only if what is there
+// is what its caller takes it for.
+func conditional(r *http.Request) bool {
+	return r.Header.Get("If-Match")+r.Header.Get("If-None-Match")+r.Header.Get("If-Unmodified-Since") != ""
+}
+
+// checkPrecondition holds a request against the version that it is about, or
+// the newest.
+func (g *Gateway) checkPrecondition(r *http.Request, id protocol.ClientID, filename string, version *Version) error {
+	info, err := g.fileInfo(r, id, filename, version)
+	if err == nil && !content.Met(r, etag(info), info.Created) {
+		err = notMet()
+	}
+	return err
 }
 
 // number is the version's number, 0 where none was given.

@@ -11,7 +11,7 @@ import (
 // A flying piece is one on its way to the core.
 type flying struct {
 	m    protocol.PacketPiece
-	buf  *piece
+	buf  *chunk
 	size int
 }
 
@@ -22,7 +22,7 @@ type flight struct {
 	// static after construction
 	ctx    context.Context
 	core   *pool
-	pieces *piecePool
+	chunks *chunkPool
 	client protocol.ClientID
 
 	crews sync.WaitGroup // of the goroutine that flies, if any
@@ -36,8 +36,8 @@ type flight struct {
 	err     error // what ended it
 }
 
-func newFlight(ctx context.Context, core *pool, pieces *piecePool, id protocol.ClientID) *flight {
-	f := &flight{ctx: ctx, core: core, pieces: pieces, client: id}
+func newFlight(ctx context.Context, core *pool, chunks *chunkPool, id protocol.ClientID) *flight {
+	f := &flight{ctx: ctx, core: core, chunks: chunks, client: id}
 	f.changed.L = &f.mu
 	return f
 }
@@ -79,7 +79,7 @@ func (f *flight) fly() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range append(sent, f.queue...) {
-		f.pieces.put(p.buf)
+		f.chunks.put(p.buf)
 	}
 	f.queue, f.err = nil, err
 	f.changed.Broadcast()
@@ -90,7 +90,7 @@ func (f *flight) fly() {
 func (f *flight) flyOn(conn *client.Conn, sent *[]flying) error {
 	var pending []client.PendingPiece
 	start := func(p flying) error {
-		answer, err := conn.StartPacketPiece(f.ctx, f.client, p.m, p.buf[:p.size])
+		answer, err := conn.StartPacketPiece(f.ctx, f.client, p.m, p.buf.bytes[:p.size])
 		if err == nil {
 			pending = append(pending, answer)
 		}
@@ -145,7 +145,7 @@ func (f *flight) next() (p flying, more bool) {
 
 // landed notes the answer to a piece.
 func (f *flight) landed(p flying, state *protocol.UploadState) {
-	f.pieces.put(p.buf)
+	f.chunks.put(p.buf)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.under--

@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
 
+	"coffer/internal/content"
 	"coffer/internal/contract"
 	"coffer/internal/pages"
 	"coffer/protocol/crypt"
@@ -53,7 +55,10 @@ type Config struct {
 	DrainDelay     time.Duration    // how long to serve on at shutdown, but say to balancers that it ends
 	DrainTimeout   time.Duration    // how long requests in flight may take at shutdown
 	TempDir        string           // for packets under way; "": the system's
-	CORSOrigins    []string         // who may call from a browser; "*" for all
+	MaxSpool       int64            // bytes of packets that are held until it is known where they go
+	AddressCalls   int              // most calls under way from one address
+	AccountCalls   int              // most calls under way with one account
+	CORSOrigins    []string         // of other pages that may call from a browser; "*" for all
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For counts
 	Rate           Rate             // of all calls from one address
 	AuthRate       Rate             // of registering and signing in, by address and by username
@@ -75,7 +80,9 @@ func DefaultConfig() Config {
 		MaxPacket:    16 << 20,
 		BodyTimeout:  30 * time.Second,
 		DrainTimeout: 15 * time.Second,
-		CORSOrigins:  []string{"*"},
+		MaxSpool:     256 << 20,
+		AddressCalls: 256,
+		AccountCalls: 64,
 		Rate:         Rate{PerSecond: 200, Burst: 400},
 		AuthRate:     Rate{PerSecond: 5, Burst: 20},
 	}
@@ -85,19 +92,23 @@ func DefaultConfig() Config {
 type Gateway struct {
 	leaving atomic.Bool // it serves on, and wants no more callers
 
-	cfg      Config
-	log      *slog.Logger
-	core     *pool
-	tokens   *tokens
-	contract *contract.Contract
-	document []byte // the contract as JSON
-	web      *pages.Site
-	metrics  *metrics
-	calls    *limiter // by address
-	signIns  *limiter // by address, and by username
-	pieces   *piecePool
-	spools   *semaphore.Weighted // memory of packets not yet known where to go
-	handler  http.Handler
+	cfg         Config
+	log         *slog.Logger
+	core        *pool
+	tokens      *tokens
+	contract    *contract.Contract
+	document    []byte // the contract as JSON
+	web         *pages.Site
+	metrics     *metrics
+	calls       *limiter            // by address
+	signIns     *limiter            // by address, and by username
+	chunks      *chunkPool          // of packets on their way
+	pieces      *piecePool          // of packets not yet known where to go
+	spools      *semaphore.Weighted // memory of those
+	spooled     *gate               // their bytes, by client
+	fromAddress *gate               // calls under way, by address
+	ofAccount   *gate               // calls under way, by account
+	handler     http.Handler
 }
 
 // New makes a gateway, which connects to the core when it is first asked
@@ -125,7 +136,10 @@ func New(cfg Config) (*Gateway, error) {
 	g := &Gateway{
 		cfg: cfg, log: cfg.Log, contract: contract.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
-		pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
+		chunks: newChunkPool(chunkMemory), pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
+		// One account may take a quarter, but always a packet.
+		spooled:     newGate(max(cfg.MaxSpool/4, min(cfg.MaxPacket, cfg.MaxSpool)), cfg.MaxSpool),
+		fromAddress: newGate(int64(cfg.AddressCalls), maxCalls), ofAccount: newGate(int64(cfg.AccountCalls), maxCalls),
 	}
 	if g.core, err = newPool(cfg); err != nil {
 		return nil, err
@@ -156,6 +170,8 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
+		ConnContext:       withConnection,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 	done := make(chan error, 1)
@@ -195,19 +211,16 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 func (g *Gateway) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(
+		g.cutResets,
 		g.requestID,
 		g.deadlines,
 		g.observe,
 		g.recoverPanics,
 		secureHeaders,
-		cors.New(cors.Options{
-			AllowedOrigins: g.cfg.CORSOrigins,
-			AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
-			AllowedHeaders: []string{"Authorization", "Content-Type", headerClientID, headerRequestID, "Range", "If-Range", "If-None-Match"},
-			ExposedHeaders: []string{"ETag", "Location", "Link", "Retry-After", headerRequestID, "Content-Range", "Content-Disposition", "Accept-Ranges"},
-			MaxAge:         600,
-		}).Handler,
+		g.allowOrigins(),
 		g.limitCalls,
+		g.limitConcurrent,
+		content.Normalize,
 		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"),
 		escapedPath,
 		middleware.GetHead,
@@ -216,9 +229,23 @@ func (g *Gateway) routes() http.Handler {
 	r.MethodNotAllowed(g.methodNotAllowed)
 	return HandlerWithOptions(g, ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []MiddlewareFunc{g.authenticate, g.validate},
+		Middlewares:      []MiddlewareFunc{g.limitAccount, g.authenticate, g.validate},
 		ErrorHandlerFunc: g.badParameter,
 	})
+}
+
+// allowOrigins lets pages of other origins call, if there are any that may.
+func (g *Gateway) allowOrigins() func(http.Handler) http.Handler {
+	if len(g.cfg.CORSOrigins) == 0 {
+		return func(next http.Handler) http.Handler { return next }
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: g.cfg.CORSOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", headerClientID, headerRequestID, "Range", "If-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"},
+		ExposedHeaders: []string{"ETag", "Location", "Link", "Retry-After", headerRequestID, "Content-Range", "Content-Disposition", "Accept-Ranges"},
+		MaxAge:         600,
+	}).Handler
 }
 
 // escapedPath has paths routed as they were escaped, so that a name in one may
@@ -260,7 +287,7 @@ func secureHeaders(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
 		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 		h.Set("Cache-Control", "no-store")
-		if r.TLS != nil {
+		if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") { // browsers heed it by TLS alone
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		next.ServeHTTP(w, r)

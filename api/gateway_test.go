@@ -253,8 +253,8 @@ func TestMethods(t *testing.T) {
 		t.Errorf("OPTIONS: %d, Allow %q", got.status, got.header.Values("Allow"))
 	}
 	got := s.call("OPTIONS", "/api/v1/files", nil, "Origin", "https://example.org", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization")
-	if got.header.Get("Access-Control-Allow-Origin") != "*" {
-		t.Errorf("preflight: %d %v", got.status, got.header)
+	if allowed := got.header.Values("Access-Control-Allow-Origin"); len(allowed) != 0 {
+		t.Errorf("preflight from a page that nobody named: %d %v", got.status, got.header)
 	}
 	if got := s.call("HEAD", "/api/v1/status", nil); got.status != 200 || len(got.body) != 0 {
 		t.Errorf("HEAD: %d", got.status)

@@ -37,6 +37,9 @@ func (s *jsonStream) object(member func(name string) error) error {
 		if err != nil {
 			return err
 		}
+		if err := contract.CheckText(raw); err != nil {
+			return err
+		}
 		var name string
 		if json.Unmarshal(raw, &name) != nil {
 			return invalid("body", "not JSON: a member's name is no string")
@@ -137,6 +140,9 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 		if depth <= 0 {
 			break
 		}
+	}
+	if err := contract.CheckText(raw); err != nil {
+		return nil, &contract.Error{Field: name, Reason: "not UTF-8, or half of a surrogate pair", Cause: err}
 	}
 	if !json.Valid(raw) {
 		return nil, invalid(name, "not JSON")

@@ -69,7 +69,7 @@ func (m *metrics) coreFailed(err error) {
 	switch {
 	case errors.As(err, &failure):
 		switch failure.Status {
-		case protocol.StatusInternal, protocol.StatusUnavailable, protocol.StatusNoSpace:
+		case protocol.StatusInternal, protocol.StatusUnavailable, protocol.StatusBusy, protocol.StatusNoSpace:
 			m.coreErrors.WithLabelValues("failure").Inc()
 		}
 	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrRefused):

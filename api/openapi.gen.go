@@ -656,6 +656,9 @@ type DeleteFileParams struct {
 	// Version A version of the file; without it the newest, and for DELETE all.
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
+	// IfMatch Remove only if this is the entity tag (ETag) of the version that is named, or of the newest.
+	IfMatch *string `json:"If-Match,omitempty"`
+
 	// XClientID The account's client id, where the token does not carry the identity and the body has none.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
@@ -674,10 +677,12 @@ type GetFileContentParams struct {
 	// Version A version of the file; without it the newest, and for DELETE all.
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
-	// Range One range of bytes, as RFC 9110 has it.
-	Range       *string `json:"Range,omitempty"`
-	IfNoneMatch *string `json:"If-None-Match,omitempty"`
-	IfRange     *string `json:"If-Range,omitempty"`
+	// Range Ranges of bytes, as RFC 9110 has them; at most 16.
+	Range             *string `json:"Range,omitempty"`
+	IfMatch           *string `json:"If-Match,omitempty"`
+	IfUnmodifiedSince *string `json:"If-Unmodified-Since,omitempty"`
+	IfNoneMatch       *string `json:"If-None-Match,omitempty"`
+	IfRange           *string `json:"If-Range,omitempty"`
 
 	// XClientID The account's client id, where the token does not carry the identity and the body has none.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
@@ -1423,6 +1428,25 @@ func (siw *ServerInterfaceWrapper) DeleteFile(w http.ResponseWriter, r *http.Req
 
 	headers := r.Header
 
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	// ------------- Optional header parameter "X-Client-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
 		var XClientID XClientID
@@ -1565,6 +1589,44 @@ func (siw *ServerInterfaceWrapper) GetFileContent(w http.ResponseWriter, r *http
 		}
 
 		params.Range = &Range
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-Unmodified-Since" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Unmodified-Since")]; found {
+		var IfUnmodifiedSince string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Unmodified-Since", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Unmodified-Since", valueList[0], &IfUnmodifiedSince, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Unmodified-Since", Err: err})
+			return
+		}
+
+		params.IfUnmodifiedSince = &IfUnmodifiedSince
 
 	}
 
@@ -2428,111 +2490,113 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H15c9s4lvhXQXHmV5mpH63Dlp3Yqa4t5Wyn00nGTnd6Ksm6IPJJRJsC1ABoRcn6u2/h4glKlC07m6rx",
-	"XxYPHA/vvvgtiNh8wShQKYKTb8ECczwHCVz/eodl8oKkQPEc1O8YRMTJQhJGg5PgfQJoSlJ4IJB6IEQL",
-	"4BFQuQc0YjHECAuE0TJhKTxGGIkUiwQRgf7f/oteEAbwBc8XKQQnQcwi0V+kmPbkFxmEAVGjL7BMgjAw",
-	"UwdTt4ow4PBXRjjEwYnkGYSBiBKYY7W8Of7yGuhMJsHJ/uEoDOaEut/DMJCrhRpJSE7oLLi+DvX2fluk",
-	"DMenz9T7nnkzffuCxGsn/juHaXAS/K1fALNv7op+PoGa8XfgQgOvDssxujK3EJsiaQH7GC2JTFgmEZH6",
-	"IoUlCBkiTGM0ZRw9e/76+fvnCKdpz4Htrwz4qli/HTUor3bK+BzL4CQgVB6NglDBjcyzeXAy2j8eHR89",
-	"3D8+1MAzFwvQESphBlzv5I+nKQEqDeCaeIGjiGVUPhAo0s8hEodomQAHvRHJLoGimIFAlEkUYc5X+gaJ",
-	"gUoiV3qL6sKExSuUYPUchXyXCeAYeLHNP/bMcvZOnwVdDybfwLXaDwexYFSAxvsxXb3jbJLCXP2KGJVA",
-	"pfoXLxYpibDaaH9hnvj/fwpzoN1mdePqSWs4QFeIyQQ4skM/RkQKpICPBF4JtExIlCgYmO3rpZ6B5Ku9",
-	"8VQCb57EOUSMxiLUeIRG+8carIeDg14FSo3jVWt7guMz+CsDIbeAQU7TaiUSk1QTVHQJ8oJm8wnwE2R+",
-	"CoQ5II0jEKMpZ3M0VDyBc8aDEzU5crOrIxcS00itsc/NVdEfTQ8mg/hwHw+j4xE+VJxhDkLgGWw5p5BY",
-	"ZiI4GQ0GYSCJ1CzplF7hlMSI54uwQOobZmX2Lf5GzHPBdXj781d0Y7egGaqwjADSWJ/bMsFS8c8lZ3Rm",
-	"jpTInpr6KaPTlETyPrH1Pb4EGiLGNQUTqherYAmaNcmECL22F4xPSBwDvc/F/ULZkho+qVaH05QtIX6M",
-	"BFMAxAVTQtICVT2Wc6YHArEl1ct/w+QLltH4Plf/xqyFQw5etbIIpynwBwaq7zRGnytwr1mZhyzxEhNJ",
-	"6OxC00Fwsh8WlyyZBCcf98ODz6GjIg4RkCsl94bd0Vy/eubebMF2MwFaYoHcJHp35yCU1PoFVqdCZBBv",
-	"uUUQF5ewugAa8dVCqteDvx4dXD3/8+wDvBr/FISBui3IVwhOhvuPOm+qWJaXfSNh7qNLWIVoyfFiAbGh",
-	"U31+GuceCLTIJimJ1FN6s+8Ze435DO6VeJ1kJQKxK+B6gSmZW37yG8WZTBgnXyG+72UZ1YAINCdCEDpT",
-	"JMCmiDKUCUMQmtGQGd0jFE0xSRXSVGTihw8f9saZTJQqEVkKaUi7XA+0ehmZrs5AZKncDtkE8CvgFxGP",
-	"gpNg8GW4fzA6PHr4qCRXgohHF3MsI6VWXqmJiNMhO2Pe7+61FqCZVShtK4HoUmTz0EoM0PqEUyg1pUVs",
-	"PidSalLLF2DUnsgyhW/BgrMFcEmMPjRZSfNPdea3UxSRRQJcwhepzqChWdY1izCIOGBpsCp/OsYS9iTR",
-	"2n3tdEKt+Quv2tocPMHiYpLR2ByNvT9hLAVM3f0FFmLJeOx/4hJgcWGVZs+Orf4u0CUspEJLwFGiQRui",
-	"gZZ7VhfvsFjFgyZEemY5J1/B2QEFs0CMKi7JeKzmcpaB1YqbwxvLxTP6b3RKKBEJxOpl0fK2AO6svrXW",
-	"jXvuOgzKYNu4/+uyPfWxmK/AEHf0pYFDi4nF7kpgrB1vBRvqB/s5XxCb/AmR1EqUJZ0mxN69PT/9A+mb",
-	"+bGkWG3liwxRAl8UV4ohInOcVi3bCkNYYCmBqwH/+x+Dj1/++PxxsHeM96bjvRefvw3DR9f/oy6of4eD",
-	"63/+3UcM640uAREHaVQaTJ0NpnjppdKH0GRVXd3RdBg9xIf7e4PJAPZG00G8dxwfRHuDaBQPo2P8cLI/",
-	"rK67vOJH13vln6Ntfg73r737e0EM6VbZj2auG4w5d3g3ZTFdkD13hVwXBL7hDfPUdRgwTmaE4tSqHfXj",
-	"e6LwWiFXjlgduYhI8P7hkZc3a6Uj588aUXu+7W9Y0dYsvpBxPg57VbhAtmUSJSdQya+hVl+Hb6hxJodO",
-	"vuzS4go88TEDddTPtAUrmvjoUTC/+bGqC0Y5WTAldAZ8wYmRwDWR8PN4b//wyCMVNLVrlajQPo2VWOif",
-	"7WdfKMLfPCfJMCwuEiwSrfRQxRs/FjAVCR6WgFcMWhYERMJcdAWDHQlzjlfe068Kg+Y5lDbUBGrbOb8m",
-	"wqPz5HrHLXYQBhS+eE7zQ+4IU/fRQln8RDxGeCKUWcqMMZ1iIasMu48XpH817Ou1/ReeSuA/TXB0mS16",
-	"X8niUzYY7B9pLf6n4WAQ+FyedYCKVqgYC87DjLUIuiBxd/9aGOQndBFjif3SyxiDIZpgAUej3q4YdVfG",
-	"W5Hq7oJ2Xmv9zsv7ch/pwMcHK06o3Thew0AyidPCUt+RN7eFy9aOrcllq1usr64NtfzhhDNIsSRXEOa6",
-	"bU8bMb0eEjCbqwNWyBFd6kACCH1TGWqcpShKMMeRBK6oSKI5ExLtH47QxB3vb+9f7D2qUlNBOQZq3WMH",
-	"2qtlxX+dsi03thYkIiK0/jBAbEm1kaZ0MUNGJwgbw0xZDmjK0hg4+ofEPERfhYz/GSIBOHVeBMUmjEOo",
-	"hwqrr3Cjp4xd6i1aTp1RrfdZTVpxbD3Yhf1lpitdNr99HP21YioeSbjehtGAPzsfK5HkdFDJ0JLxy8dI",
-	"JkwAmoBcAlDtmcVRBArZkGRMe/od4/VQQY3NzvGXCydvPfTdUXFRo+gd5SZkx5cWOa+8+eRWfF8I47Pv",
-	"OLuNT23zUo3cS+svwbFiV9WX1pi2ATof5b9msxnEp3RXIuXLgnAQF4S2xj16awGtHU0+h1AVPtXHK/O2",
-	"7JLQUuBkBzsteyzW+1ztczey39sMct8ma97dpoJcczLXz+dntkRzTFea7K2fL0SEbuE9aTqt/eFpLmTh",
-	"SaQgwlw8DAeDCpfpRuun5vHhYNDkQg1/+bduhF94ELsaubXDqk/sAU9YPxT/uQqxSDgW0I7BGecKhW+C",
-	"lFXe2jwtCkttvZhnnCZYCPSjEfqFPOlVpfWjhwePNsvr7ZdbA3Fj36UxKztrg6ubPceI0uul7QwH+5t3",
-	"UwpO13SoF0/R8ejwoY346nCq1pNcXBHHsXGXV0/VBWs9ZqwNyXr9TdrDjZxroPFqEbf1eieIQCwycI3g",
-	"BBWh3Tz4b68gEnvHz+O9Xi1siW2o1PrCFUB0BN2EVP2uEOuz9+ocJjTsAZG5sEmQ6LtumHyq0MG+BC4H",
-	"9GKHXqTSPoBfYLVjaaOH1cI89uUUPHt+hs4zvYp8Bad0ypSuh6lT98pmXAm7D0dHHfJyKqytuhwfIM5g",
-	"RoQEvgkO7picehwtFhfmVhAGS5gUP/CCuB+fd8JMdimQw8p+1gHEJ5pvhBMFWRTWEy8m2XSGxZz5UP5l",
-	"z9kV2CBU62HeiJM35iqFcru592p89ny893b8/J3zE1Qiv2scGGV3W3VEQxBKB5qUPRL5Gky4ONzkpKvp",
-	"WVgkaiS9VMUE2VSnFP368sWwbChucunVznOt3+3zWmjvkld5zzXHVE8Es6KZ1c1VGoFLYeFdPd1mVAFe",
-	"j+1tRpSMd9YfDeTERcQohUhu/Z7IxAJo7IOKgbVAS22rO/lsfBkL4FgyjjhMM9HZyrWL7BwmDIMYS6wo",
-	"qsp9zPSEUZz66Cwm4vJiyuGWDgE9jPZp3W6cKSZpxn0h9DMHU0PvAow/fwkcLGRjxHgpzaHLbFtEzN2Z",
-	"ehQ8Zv1YHEIkboTM1rLhGaXqXLzhID3eNsE6RRtW6euMDsYtyStisbNzpSsoS4GttRGR7kOJi3IorSUT",
-	"wdCmy/tQZ0S4y2+LGJ0SPu+IOQ3HR+X0fIzGA9kSwRZn5ZMJJi/aI32lhPlCiosUptKviTfdCztxGIxN",
-	"9IVQhFFKTOxlh96BpgjqxC8VhsuWfJatI93WeXW3ofENERcL5mVCUkDWRd2Rodijuw8PiyfSsrNtFEUF",
-	"29QOVIyBUllCKV6TY4sHVA0EbNBROfXGIUo75T6BWUZvGhvfGg/Xx6nX+eB/ZUJanVpTtnmu40ndMAC+",
-	"2wPeEOauOPA3n5tJHiqlKE2HsB8fRKPJIT46fvjo0cPjI3w4GUUH8T4MpwNvAtDnbwctGTxmEn9IvSRP",
-	"OwXVrYjYlBjghm3fc6vV8V0yf7YMI99jxNcLwZLjosCaP1lCL2IG20dOfy+pNBskf82pp0OgaE6ETqbt",
-	"7ZDVl/wbzjdUytnV/9tZ2/JduiU8NV2orupLOo9lKTv3xiqbyX0qZTqtcbqYzGeF35tM822z8G7iaNqe",
-	"HtuTF0rLbt/4Bv5wk637nV/+ZWiMjTJO5OpcDWSdFYA58HEmk+KXSzgIXn14H/hTwEtxSu2MRSmbEZqX",
-	"emm01GMViJRIuTA55YROWRNFn+fuJ5MsYYoFfn7//l0PjZ2VYeWSQBOYMg6ISCSAxuKkyI5GRHyijAIa",
-	"Pz/f2z882nv65CkSkgOeo4zGwBGu5K+Vktp0isMcX9qEjyXHC/GJNqsqrOMZ/ePt+Pm7f4YoypQqL1lR",
-	"/EVXugDR5E44g+kTJQJVEnxdOUSeDPTYJWkQl/dN0xViyiImhmgdqfU+0SAMUhIBNQ4LW544XuAogb39",
-	"npKmGU8t5MVJv79cLntY3+4xPuvbd0X/9enT52/On+t3iuBD8JRNp/oAc64SDLWQWQDFCxKcBAe9Qe/A",
-	"CO1EY5NLGsNFdv/MKEq51XwaByfBS5CuACCs1AF/9GN+8Ui/KAa9/lwrpdwfDDoUVHSrgnDL8xRBfKgh",
-	"TIKFcXbqepbRYNg2dr7YfqXoRU8wxbYcZP2LpWpRTdDZfI75KjgJnuklTozjBOewlXgmtBvVXvms3qqd",
-	"Un+Rh2I1V8o8AvGFju3lad6ukk2QGYVYKbu2RFAg5zN/jBQNuvSqmaIKddtEyd1DpjLS+H7mc0VzKaHQ",
-	"+0THaWrrUzWPyX3UbgGYA4oBx0gnJi4xj8Vj8wAVS+BIMR+haImDSHThgiaXKhaegyyi0EHuoHrC4tV2",
-	"hTnNQHUQMc4hkihhXEA1ansS/PtDnL7+8Hv274NXh9HPZ4vJ/iibHLyi5UDvSTDRqvAKCYkXJuOzaz1c",
-	"PbJ+XRUUthzozmgnz77xEM/TBNOZLb27EamMBgebXyoKQXdCXGbRBdYqRC2SB5BkM1371JXeuA4+aVpj",
-	"wsMdK8GpWzPIG+J0Ky53xkNvjK0TKo58zms12A+GN2bRFcZlkivT1DLDFGzO5oyxeCP+ZDLpa0WrjDse",
-	"y0WrFPb8dBnjtMq+SwVd9ZpR3TyhaJsQYc6JrQ53/RJ6n2g+i4sUI5yqwYhVWGwLAaZniFJM5gJJhiZg",
-	"8iO0rhYpKMwzITWzri5Bp2V+omPqvF35RCHCtii9Qo3uYjFCytilkdJ47uX+OnvuNly/CLMXJmpn4qjk",
-	"7u2MP5dWV85ZPDgaDBrJiAGsXiWTlxF5S16d/vb1dPiGvDruwcGgF+2ndKudtHL7c6cffAfVyNo6wcnH",
-	"z2WaVEtC+uBzWlPGj5fQmFGF/JRWKSDWuohTZihi9LHNiroCbkyBEAlmUo+dalNXano+FFVLuIUECD3l",
-	"IFatQqDoJk2dMeRbjq/NS7GlSmOP/JymOBUQNpwTHm195Itka4Rh2XdVpjWOGMhvQBIXjdrAkHHBrcrC",
-	"oKJBS5b32UAfCgYd1jij7X5h9VwiygM+EJb96uLMJj65ZJ1b6brlBKdqKtOtGGI9s6oTTxzeaO0k7l6Q",
-	"mlfWl+KOW++pvZi+hAnFBBb1jzdjcN6M5Q4YpVt8SXFYSw95KoDX4n9NhHxha6x3x81cWzDdw6bw5Ogi",
-	"N+sh0ukmmrLaGJo2IYN1zb0aKUoN81jtzMV8ZtA2k66X83NNHcbNnevDgf65zq1+l86PvFLR23pEQ5dN",
-	"jfZqPFyvCb1EpitGqHS3sNRUSJcd2tYBpcYZ6pXNzTK+kwBQm3fauWmElnvPle4a2nNGWCKMXBzRUoYt",
-	"dWyQRj8rshBaFYqilAvFkHe2IxJFbA7WxTGH+URpD3OsfQNUywRMV4jxGHgPmYoJNNR+zojRWK8wNErH",
-	"JypMtZSia+NhKTtDdYpM0cODXQH36c7GlV0q3fxORuoNGHq9PLTerqcIC1SL9mqhtYOB/mtUXg4bQbSD",
-	"zuKiBM/uFsF6DC/3btLk1OGdUje2+zO2txZ3o2GHKfJ+RzvhCgbr87i+CXyYhiyEolfnb990YQPagb9q",
-	"ZwPjcoIVlkjHAsFF60ROnD30llqZF5PpVHGEBAut0edhiCUmUrGQGSY0RFOWcc0LhCtzaaqIRYzuO9O0",
-	"p8vRDajdT83b9UKqRCx3RZiVLlA3J7PR5pfyrnL3qlQWvlOTF4gwchlDRrRMVtoF5nC9C+V8c6d5bajG",
-	"JatVMfiZvm4x+F4ci1sews78irjcyNVxItMXygPOsDUU54fVbtVJ1+CkxQ5yG8HiEnS/2dC2oJRI6nis",
-	"ZEohUpIbEek6jpEosVEil8VqehkizOGHOtA8emdO0Xt62zHjSjtlZbBseN51C+7waJnPr6HRfgl31mHe",
-	"U/tYY4e1Mj4KiOswDJuaHLtQqca6CnE4HGjZR2Rr194z9aqvE23ZqPO+eTrde8Mo7P1qU3RuNMLm6bez",
-	"51gkQe6ZrIYqIeZ5PBNCsTY+G3aVjwBN95Fq/6WStfb8PZ61WCz5Kw8Esq2Demt3qhawPzi6z90ZxMmZ",
-	"S21zFgPtIW20SQ98YuR93jXVYiLCKQccr+6RD42GR9vxoJ2wLrakVi22DdoLjPgh+dglrES/KB1vY12/",
-	"wOqJa/j3PQnXFbAbpFtigRa3cZ5/B+H3EozHoYiol/BGncYN0KZqi3hTWt4u8F8ZOFFSFD9OVrawRbfQ",
-	"CVG2UMpH0Q+gignvshomdLF6bokENwif/wKL2yDF/dvaZ7BIsa0DW4cYdcI1NdxrrGvr9LKZfyaYwigU",
-	"HU91TAXrxEaarkxQrxQ7X5Py1PNkGNE4r1z/gZxk9cL84NfTl9Nfx4OXT8//enl+Ojl49q/nT8b/+m08",
-	"Hr18M3729An5108/bZGhVG8nsCurutHM+0fKFnmiKLzWcjFEM5DVhNXNNGAfbk8wegPLUlH6j4KWN+id",
-	"/h/8qslZlxHZFZ/SvBlbmx5k27XdZTqhmaFF/zEr/J7ZAvV8YNNbTpTgam5UIVvUgbRB9tx1bbkzyNoZ",
-	"1jZ616FpU5fbu4sw889sWQYe2QS3UmFXa6D5t7xj952BrlR7tj60/0CgrOiCblcfIpbGoGOMXHzXVBcd",
-	"6WwusHQIecnbbZVwryh6AjNCbfHdLYRJyc9f/cLX9Xbfztp59sk2k5syVw866Rv1+DkzM91RDP07RAo0",
-	"KihV22CcTZWthKdtTxnTaLSJoE020f+WV7euDRo8xTSCtISHmwwq80L6gwUOzKoLGLeQeZtEaoPPrtmq",
-	"jwZOpTCffFK2OstmibLKOYhsDrcqvfkOpzAWlyhhSzTFvITuZDdMt/KhwZt7wTz007dh5f43et1aKDR2",
-	"wXFXImQDMsYZWtjWpc8wmcxY994cr9BEqQNUmri11+dyw7STBnDaWoM/EMhkdIT24209/7ci6dpvNe6i",
-	"errRY8CEwxIi6ku1afsSp+7zh9YhSJlEM3IFtDUvDQu5XTJveCdW4h37xf4v58ts7er/3tkvNxDAntQX",
-	"X/JJLmXuj/HtKl3lYHA4Gh4/Oj7aNsXkBtrnf5JM1iaZWKnanmZSxVplNbTalM/UzY1aj4Qvsp/IebpB",
-	"JW/JqNUCkwLEmmEnhM4QpALuxOh+r8SH/p4BjqT5drJaQ5vpXfkO6VoovXMP3TG0TCaseth8ychOqwts",
-	"iC7AjxLGxZ0AL/f3NKefK+nYAsQEcCqTr63g+9ne7wY53TGg1pju8hNdH3hv6tT6gw53BKXie4AzLGGJ",
-	"V4hntNW9MwfJyRoa/NXe3xI820DDBIP0N1mMvnEngPkVsMg46I+M6MLMd5zNFayyVtjYjgs9J368AHpr",
-	"2zLc0jqrdw1pgEnNM353ig56g7vnTW0Q0dZEOy2dmdv3S0oRpndOSRHjoCZSJhIHHCXKfHItzB2Z2U8M",
-	"4wnLpC3088KxOme1F8zHz0orMs/60rH0KdkJ80Yjfa1K2YkalqHxh5rWKs6pY7o79ErFOGp2X9mit+dG",
-	"EZcNi89WR7pa32WDuXFdPw+/0VcKuJX8TSIHbRGCLo2pwyUtayUCmc66ZmFW2dBlMaUUg7x2qTSqyZRp",
-	"Dmud2kpaa+3A1WuaTIXQpkPmuCGyufvyeN6NppjEKT/NaRr++BJkiXTBjdJQFp+uP1//bwAAAP//",
+	"7H15b9u49uhXIXTvQ2fwFG9x0ibF4MFdJ51ut2mnc9H2BbR0bHEikx6Siuv2l+/+AzctFmXLjpPeAW7+",
+	"irVwOTz7pu9BxGZzRoFKEZx+D+aY4xlI4PrXWyyTZyQFimegfscgIk7mkjAanAbvE0ATksI9gdQDIZoD",
+	"j4DKA6ARiyFGWCCMFglL4SHCSKRYJIgI9H8GzzpBGMBXPJunEJwGMYtEd55i2pFfZRAGRI0+xzIJwsBM",
+	"HUzcKsKAw18Z4RAHp5JnEAYiSmCG1fJm+OtLoFOZBKeDo2EYzAh1v/thIJdzNZKQnNBpcH0d6u19mKcM",
+	"x2dP1PueeTN9+4LEayf+J4dJcBr8o1sAs2vuim4+gZrxd+BCA28VliN0ZW4hNkHSAvYhWhCZsEwiIvVF",
+	"CgsQMkSYxmjCOHry9OXT908RTtOOA9tfGfBlsX47alBe7YTxGZbBaUCoPB4GoYIbmWWz4HQ4OBmeHN8f",
+	"nBxp4JmLBegIlTAFrnfyx+OUAJUGcHW8wFHEMirvCRTp5xCJQ7RIgIPeiGSXQFHMQCDKJIow50t9g8RA",
+	"JZFLvUV1YcziJUqweo5CvssEcAy82OYfB2Y5B2dPgrYHk2/gWu2Hg5gzKkDj/Ygu33I2TmGmfkWMSqBS",
+	"/Yvn85REWG20OzdP/N8/hTnQdrO6cfWkKzhAl4jJBDiyQz9ERAqkgI8EXgq0SEiUKBiY7eulvgPJlwej",
+	"iQReP4lziBiNRajxCA0HJxqsR73DTgVKteNVa3uE43fwVwZCbgGDnKbVSiQmqSao6BLkBc1mY+CnyPwU",
+	"CHNAGkcgRhPOZqiveALnjAenanLkZldHLiSmkVpjl5urojucHI578dEA96OTIT5SnGEGQuApbDmnkFhm",
+	"Ijgd9nphIInULOmMXuGUxIjni7BA6hpmZfYt/kHMc8F1ePPzV3Rjt6AZqrCMANJYn9siwVLxzwVndGqO",
+	"lMiOmvoxo5OURPIusfU9vgQaIsY1BROqF6tgCZo1yYQIvbZnjI9JHAO9y8X9RtmCGj6pVofTlC0gfogE",
+	"UwDEBVNC0gJVPZZzpnsCsQXVy3/N5DOW0fguV//arIVDDl61sginKfB7BqpvNUafK3CvWZmHLPECE0no",
+	"9ELTQXA6CItLlkyC00+D8PBL6KiIQwTkSsm9fns016++c282YLuZAC2wQG4SvbtzEEpq/QbLMyEyiLfc",
+	"IoiLS1heAI34ci7V68FfDw6vnv757iO8GP0ShIG6Lcg3CE77gwetN1Usy8u+kTD30SUsQ7TgeD6H2NCp",
+	"Pj+Nc/cEmmfjlETqKb3Z94y9xHwKd0q8TrISgdgVcL3AlMwsP/lAcSYTxsk3iO96WUY1IALNiBCEThUJ",
+	"sAmiDGXCEIRmNGRKDwhFE0xShTQVmfjx48eDUSYTpUpElkJq0i7XA61eRibLdyCyVG6HbAL4FfCLiEfB",
+	"adD72h8cDo+O7z8oyZUg4tHFDMtIqZVXaiLidMjWmPe7e60BaGYVSttKILoU2Sy0EgO0PuEUSk1pEZvN",
+	"iJSa1PIFGLUnskzhezDnbA5cEqMPjZfS/FOd+c0ERWSeAJfwVaozqGmWq5pFGEQcsDRYlT8dYwkHkmjt",
+	"fuV0Qq35C6/aWh88weJinNHYHI29P2YsBUzd/TkWYsF47H/iEmB+YZVmz46t/i7QJcylQkvAUaJBG6Ke",
+	"lntWF2+xWMWDxkR6Zjkn38DZAQWzQIwqLsl4rOZyloHViuvDG8vFM/oHOiGUiARi9bJoeFsAd1bfWuvG",
+	"PXcdBmWwbdz/ddme+lTMV2CIO/rSwKHFxGJ3JTCuHG8FG1YP9ku+IDb+EyKplShLOnWIvX1zfvYH0jfz",
+	"Y0mx2spXGaIEviquFENEZjitWrYVhjDHUgJXA/7/n3qfvv7x5VPv4AQfTEYHz75874cPrv9HXVD/9nvX",
+	"P//TRwzrjS4BEQdpVBpMnQ2meOml0ofQeFld3fGkH93HR4OD3rgHB8NJLz44iQ+jg140jPvRCb4/HvSr",
+	"6y6v+MH1QfnncJuf/cG1d3/PiCHdKvvRzHWDMecOb1cW0wbZc1fIdUHgG94wT12HAeNkSihOrdqxenyP",
+	"FF4r5MoRqyUXEQkeHB17ebNWOnL+rBG149v+hhVtzeILGefjsFeFC2RbJlFyApX8Gmr1q/ANNc7k0MmX",
+	"XVpcgSc+ZqCO+om2YEUdHz0K5nc/VrXBKCcLJoROgc85MRJ4RST8OjoYHB17pIKmdq0SFdqnsRIL/bP5",
+	"7AtF+LvnJBmG+UWCRaKVHqp446cCpiLB/RLwikHLgoBImIm2YLAjYc7x0nv6VWFQP4fShupAbTrnl0R4",
+	"dJ5c77jBDsKAwlfPaX7MHWHqPpori5+IhwiPhTJLmTGmUyxklWF38Zx0r/pdvbb/hycS+C9jHF1m8843",
+	"Mv+c9XqDY63F/9Lv9QKfy3MVoKIRKsaC8zBjLYIuSNzevxYG+QldxFhiv/QyxmCIxljA8bCzL0bdlvFW",
+	"pLq7oJ3XWr/z8r7cR9rz8cGKE2o/jtcwkEzitLDU9+TNbeCyK8dW57LVLa6urgm1/OGEd5BiSa4gzHXb",
+	"jjZiOh0kYDpTB6yQI7rUgQQQ+qYy1DhLUZRgjiMJXFGRRDMmJBocDdHYHe+H988OHlSpqaAcA7X2sQPt",
+	"1bLif5WyLTe2FiQiIrT+MEBsQbWRpnQxQ0anCBvDTFkOaMLSGDj6SWIeom9Cxj+HSABOnRdBsQnjEOqg",
+	"wuor3OgpY5d6i5ZTZ1TrfVaTVhxbD3Zhf5npSpfNbx9Hf6mYikcSrrdhNODfnY+USHI6qGRowfjlQyQT",
+	"JgCNQS4AqPbM4igChWxIMqY9/Y7xeqhghc3O8NcLJ2899N1ScVGj6B3lJmTLl+Y5r9x9ciu+L4Tx2bec",
+	"3cantnlphdxL6y/BsWJXrS6tNm0NdD7Kf8mmU4jP6L5Eytc54SAuCG2Me3TWAlo7mnwOoSp8qo9X5m3Y",
+	"JaGlwMkedlr2WKz3udrndrLfmwxy3yZXvLt1BXnFybx6Pr+yBZphutRkb/18ISJ0C+9J3WntD09zIQtP",
+	"IgUR5uKh3+tVuEw7Wj8zj/d7vToXqvnLv7cj/MKD2NbIXTms1Yk94AlXD8V/rkLME44FNGNwxrlC4V2Q",
+	"sspb66dFYaGtF/OM0wQLgX48RL+RR52qtH5w//DBZnm9/XJXQFzbd2nMys6a4OpmzzGi9HppO/3eYPNu",
+	"SsHpFR3q2WN0Mjy6byO+Opyq9SQXV8RxbNzl1VN1wVqPGWtDsl5/k/ZwI+caqL1axG293gkiEIsMXCM4",
+	"RUVoNw/+2yuIxN7x83ivVwtbYBsqtb5wBRAdQTchVb8rxPrsvTqHCQ17QGQubBIk+q4bJp8qdLAvgcsB",
+	"vdihF6m0D+A3WO5Z2uhhtTCPfTkFT56+Q+eZXkW+gjM6YUrXw9Spe2UzroTdR8PjFnk5FdZWXY4PEO9g",
+	"SoQEvgkO7picehzN5xfmVhAGCxgXP/CcuB9f9sJM9imQw8p+1gHEJ5p3womCLArriReTbDrDYs58KP+y",
+	"Z+wKbBCq8TB34uS1uUqh3HbuvRU+ez46eDN6+tb5CSqR3zUOjLK7rTqiIQilA43LHol8DSZcHG5y0q3o",
+	"WVgkaiS9VMUE2USnFL16/qxfNhQ3ufRWznOt3+3LWmjvk1d5zzXHVE8Es6KZrZqrNAKXwsLberrNqAK8",
+	"HtubjCgZb60/GsiJi4hRCpHc+j2RiTnQ2AcVA2uBFtpWd/LZ+DLmwLFkHHGYZKK1lWsX2TpMGAYxllhR",
+	"VJX7mOkJozj10VlMxOXFhMMNHQJ6GO3Tutk4E0zSjPtC6O8cTA29CzD+/AVwsJCNEeOlNIc2s20RMXdn",
+	"6lHwmPVjcQiR2AmZrWXDM0rVuXjDQXq8bYJ1ijas0tcaHYxbklfEYmvnSltQlgJbayMi7YcSF+VQWkMm",
+	"gqFNl/ehzohwl98WMTohfNYSc2qOj8rp+RiNB7Ilgi3OyicTTF60R/pKCbO5FBcpTKRfE6+7F/biMBiZ",
+	"6AuhCKOUmNjLHr0DdRHUil8qDJcN+SxbR7qt8+p2Q+MbIi4WzIuEpICsi7olQ7FHdxceFk+kZW/bKIoK",
+	"tqkdqBgDpbKEUrwmxxYPqGoIWKOjcuqNQ5Rmyn0E04zuGhvfGg/Xx6nX+eBfMSGtTq0p2zzX8qR2DIDv",
+	"94A3hLkrDvzN52aSh0opSpM+DOLDaDg+wscn9x88uH9yjI/Gw+gwHkB/0vMmAH35ftiQwWMm8YfUS/K0",
+	"VVDdiohNiQFu2OY9N1odPyTzZ8sw8h1GfL0QLDkuCqz5kyX0ImawfeT095JKs0Hyrzj1dAgUzYjQybSd",
+	"PbL6kn/D+YZKObv6fztrU75Lu4SnugvVVX1J57EsZefurLKZ3KdSptMap4vJfFb4vck03zYLbxdH0/b0",
+	"2Jy8UFp288Y38Iddtu53fvmXoTE2yjiRy3M1kHVWAObAR5lMil8u4SB48fF94E8BL8UptTMWpWxKaF7q",
+	"pdFSj1UgUiLl3OSUEzphdRR9mrufTLKEKRb49f37tx00claGlUsCjWHCOCAikQAai9MiOxoR8ZkyCmj0",
+	"9PxgcHR88PjRYyQkBzxDGY2BI1zJXysltekUhxm+tAkfC47n4jOtV1VYxzP66c3o6dufQxRlSpWXrCj+",
+	"oktdgGhyJ5zB9JkSgSoJvq4cIk8GeuiSNIjL+6bpEjFlERNDtI7UOp9pEAYpiYAah4UtTxzNcZTAwaCj",
+	"pGnGUwt5cdrtLhaLDta3O4xPu/Zd0X159vjp6/On+p0i+BA8ZpOJPsCcqwR9LWTmQPGcBKfBYafXOTRC",
+	"O9HY5JLGcJHdPzWKUm41n8XBafAcpCsACCt1wJ/8mF880i2KQa+/rJRSDnq9FgUV7aog3PI8RRAfVxAm",
+	"wcI4O3U9y7DXbxo7X2y3UvSiJ5hgWw6y/sVStagm6Gw2w3wZnAZP9BLHxnGCc9hKPBXajWqvfFFvrZxS",
+	"d56HYjVXyjwC8ZmO7eVp3q6STZAphVgpu7ZEUCDnM3+IFA269Kqpogp120TJ3UOmMtL4fmYzRXMpodD5",
+	"TEdpautTNY/JfdRuAZgDigHHSCcmLjCPxUPzABUL4EgxH6FoiYNIdOGCJpcqFp6DLKLQQe6gesTi5XaF",
+	"OfVAdRAxziGSKGFcQDVqexr8+2Ocvvz4e/bvwxdH0a/v5uPBMBsfvqDlQO9pMNaq8BIJiecm47NtPdxq",
+	"ZP26KihsOdCt0U6efeMhnscJplNbercTqQx7h5tfKgpB90JcZtEF1ipELZIHkGRTXfvUlt64Dj5pWmPC",
+	"wx0rwakbM8gdcboRl1vjoTfG1goVhz7ntRrsb4Y3ZtEVxmWSK9PUMsMUbM7mlLF4I/5kMulqRauMOx7L",
+	"RasU9vx0GeOkyr5LBV2rNaO6eULRNiHCnBNbHe76JXQ+03wWFylGOFWDEauw2BYCTM8QpZjMBJIMjcHk",
+	"R2hdLVJQmGVCamZdXYJOy/xMR9R5u/KJQoRtUXqFGt3FYoSUsUsjpfHMy/119txNuH4RZi9M1NbEUcnd",
+	"2xt/Lq2unLN4eNzr1ZIRA1i+SMbPI/KGvDj78O2s/5q8OOnAYa8TDVK61U4auf250w9+gGpkbZ3g9NOX",
+	"Mk2qJSF98DmtKePHS2jMqEJ+SqsUEGtdxCkzFDH60GZFXQE3pkCIBDOpx061WVVqOj4UVUu4gQQIPeUg",
+	"Vq1CoOgmTZ0x5FuOr81LsaVKY4/8nCY4FRDWnBMebX3oi2RrhGHZD1WmNY4YyG9AEheN2sCQccGtysKg",
+	"okFLlvfZQB8LBh2ucEbb/cLquUSUB7wnLPvVxZl1fHLJOjfSdcsJTtVUphsxxNXMqlY8sb/T2kncviA1",
+	"r6wvxR233lNzMX0JE4oJLOqfbMbgvBnLLTBKt/iS4rCWHvJUAK/F/5II+czWWO+Pm7m2YLqHTeHJ0UVu",
+	"1kOk0000ZTUxNG1CBuuae9VSlGrmsdqZi/lMoWkmXS/n55o6jJs71/s9/XOdW/02nR95paK39YiGLpsY",
+	"7dV4uF4SeolMV4xQ6W5hqamQLju0rQNKjTPUK5ubZfwgAaA277Rz0wgt954r3TW054ywRBi5OKKlDFvq",
+	"WCONblZkITQqFEUpF4oh72xHJIrYDKyLYwazsdIeZlj7BqiWCZguEeMx8A4yFROor/2cEaOxXmFolI7P",
+	"VJhqKUXXxsNSdobqFJmihwe7Au7TnY0ru1S6+YOM1B0Y+mp56Gq7niIsUC3aWwmtHfb0X63ysl8Loh22",
+	"FhcleLa3CNZjeLl3kyanFu+UurHdnbG9tbgb9ltMkfc72gtXMFifx/VN4MM0ZCEUvTh/87oNG9AO/GUz",
+	"GxiVE6ywRDoWCC5aJ3Li7KA31Mq8mEwmiiMkWGiNPg9DLDCRioVMMaEhmrCMa14gXJlLXUUsYnQ/mKY9",
+	"XY52oHY/NW/XC6kSsdwXYVa6QO1OZsPNL+Vd5e5UqSx8pyYvEGHkMoaMaBkvtQvM4XobyvnuTvPaUI1L",
+	"Vqti8BN93Y/BPp+iMZmIrRKyBpXtDCrxFP309D2e/uyM40oQnZhutMbHZh8w6kJj99CzycErG+tv1ny+",
+	"3JFHdFvs6Q+2Q4Q9+lBxuWmt47qmB5YHdcLGsKPFi1tVnV0zlwabz20Ei0vQvXVD225TIqljz5Ip5U9p",
+	"KYhI112NRImNiLmMXdO3EWEOd4gDe4xUmlP0nt52gqfSOloZZxued52RWzxalmlr+FG3hDvrMO+xfWwT",
+	"Y8J0aupydDJhqGwAXW7Z7/e0kJcJzIpa1f5xI7vRI63lNeH3GzCqNS9/oDMW60yFA12esus4rxmFm61k",
+	"Mwy2s6VZJEEemIySKmPIc6jGhGJt+NdsWh9DMJ1fqr2vSpaykj8N1mL+yj2BbNumztqdqgUMesd3uTuu",
+	"Y6c5s1vZnKUIe0gb/QGHPkn4Pu9Yq4mDSIRTDjhe/mfLxmH/+O7F6RO2oNaKsf30CyT6W7LiS1iKblHp",
+	"38R9f4PlI9ef8UfSuus3YPB0gQWa3yTW8QPk93MwDqIiAaKEN+o0dkCbqunozUB6M8d/ZeAEYlGrOl7a",
+	"OiTd8ShE2VzpT0X7hiomvM1WMKGNkXpDJNgh2+E3mN8EKe7eNfIO5im2ZXvrEGOVcE3J/RpniPVR2kRN",
+	"E/tiFIoGtdpiwzoPVdlxOgZbSnVYk6HW8SSE0ThvNPA38mmu9lEIXp09n7wa9Z4/Pv/r+fnZ+PDJv54+",
+	"Gv3rw2g0fP569OTxI/KvX37ZIqFstfvDvpwgtd7rf6fknkeKwlc6ZIZoCrKaX7yZBuzDzflgr2FR6iHw",
+	"d0HLHVrd/xe/VuSsS2Bti09p3juvSQ+y3fVuM/vTzNCg/5gV/sjkjtX0bdMKUJTgam5UIVuU7TRB9tw1",
+	"2bk1yNoZ1vbl15kEpoy6cxtZAb+yRRl4ZBPcSnV4jXkBH/IG67cGulKp4PpMjHsCZUXTerv6ELE0Bh0S",
+	"5uKHZibpwHR9gaVDyCsUb6qEe0XRI5gSamslbyBMSmGZ6gfZrrf71Nnek4W2mdxUJXvQSd9YTXdgZqZb",
+	"Snn4AYEdjQpK1TYYZzObK9kEtgWQ6QtbR9A6m+h+z4uR18Z4HmMaQVrCw00GlXkhvdNwyR5iZ3rVBYwb",
+	"yLxJIjXBZ99s1UcDZ1KYL3QpW51l00RZ5RxENoMbVUr9gFMYiUuUsAWaYF5Cd7Ifplv5LuTuXjAP/XRt",
+	"FkD3O71urOsauVwGF8+0MSXjPy1s69JXs0wis3tvhpdorNQBKk2agdfnsmOWUA04TZ3c7wlkEnBC+629",
+	"jv/TnnTtpzX3UexeawlhInoJEatLtVUWEqfua5XWIUiZRFNyBbQxjRALuV3udXgrVuIt+8X+k9Obto4O",
+	"/OhkpR0EsCdTyZcrlEuZu2N8+8ouOuwdDfsnD06Ot80I2kH7/G9O0NqcICtVm7OCqlirrIZGm/KJurlR",
+	"65HwVXYTOUs3qOQNCdBaYFKAWDPshNApglTArRjd75X40J+fwJE0n7pWa2gyvSufjV0LpbfuoVuGlklc",
+	"Vg+bD0/ZaXU9FNH9EqKEcXErwMv9PfXpZ0o6NgAxAZzK5Fsj+H6199tBTjd4WOkjePmZro/V13Vq/f2N",
+	"W4JS8fnGKZawwEvEM9ro3pmB5GQNDb6y97cEzzbQMMEg/Qkdo2/cCmBeARYZB/1NGF1H+5azmYJV1ggb",
+	"2yCj48SPF0BvbBeNG1pnq01eamBS84zenqHDTu/2eVMTRLQ10UxL78ztuyWlCNNbp6SIcVATKROJA44S",
+	"ZT65jvOOzOwXofGYZdLWZXrhWJ2z2rrn0xelFZlnfRll+pTshHlfmK5WpexENcvQ+ENNJxzn1DHNODql",
+	"2ik1u6/K1NsipYjLhsVXxqPEZLsRWR7XtV/xG32lgFvJ3yRy0BYh6NKYOlzSsFYikGmEbBZmlQ2T3Vuk",
+	"GOSlZqVRTaZMfVjr1EY6W4/QqSuvNZkKoc3ozHFDZDP3ofi8eVAxiVN+6tPU/PElyBLpghuloSw+XX+5",
+	"/t8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

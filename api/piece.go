@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// pieceSize is how much of a packet goes to the core at once, in bytes.
+	// pieceSize is how much of a packet goes to the core at once, at most, in bytes.
 	pieceSize = 512 << 10
 	// A piece goes on its way after so long, full or not: the core gives up
 	// packets whose pieces stay out for two minutes.
@@ -25,10 +25,10 @@ const (
 	dropTimeout = 5 * time.Second
 )
 
-// A piece is a part of a packet on its way to the core.
+// A piece is a part of a packet that a spool holds.
 type piece [pieceSize]byte
 
-// piecePool lends pieces to the packets under way.
+// piecePool lends pieces to spools.
 type piecePool struct{ pool sync.Pool }
 
 func newPiecePool() *piecePool {
@@ -55,7 +55,7 @@ type packet interface {
 type sender struct {
 	ctx    context.Context // the request's, for which alone this lives
 	core   *pool
-	pieces *piecePool
+	chunks *chunkPool
 	client protocol.ClientID
 	packet packet
 	limit  int64 // most bytes of content
@@ -63,7 +63,7 @@ type sender struct {
 	transfer protocol.TransferID
 	flight   *flight // nil until the packet is opened
 	done     bool
-	buf      *piece
+	buf      *chunk
 	used     int       // bytes of buf
 	began    time.Time // when the first of them came
 	sent     int64     // bytes that are with the core or under way
@@ -72,7 +72,7 @@ type sender struct {
 // newSender makes a sender for a packet of at most limit bytes. Close must be
 // called on it.
 func (g *Gateway) newSender(ctx context.Context, id protocol.ClientID, p packet, limit int64) *sender {
-	s := &sender{ctx: ctx, core: g.core, pieces: g.pieces, client: id, packet: p, limit: limit, buf: g.pieces.get()}
+	s := &sender{ctx: ctx, core: g.core, chunks: g.chunks, client: id, packet: p, limit: limit, buf: g.chunks.get()}
 	rand.Read(s.transfer[:])
 	return s
 }
@@ -83,7 +83,7 @@ func (s *sender) ReadFrom(r io.Reader) (n int64, err error) {
 		if err := s.room(); err != nil {
 			return n, err
 		}
-		m, err := r.Read(s.buf[s.used:])
+		m, err := r.Read(s.buf.bytes[s.used:])
 		n += int64(m)
 		if err := s.took(m); err != nil {
 			return n, err
@@ -103,7 +103,7 @@ func (s *sender) Write(p []byte) (n int, err error) {
 		if err := s.room(); err != nil {
 			return n, err
 		}
-		m := copy(s.buf[s.used:], p)
+		m := copy(s.buf.bytes[s.used:], p)
 		if err := s.took(m); err != nil {
 			return n, err
 		}
@@ -130,7 +130,13 @@ func packetTooLarge(limit int64) error {
 
 // room sees to it that there is room in the buffer.
 func (s *sender) room() error {
-	if s.used < pieceSize && (s.used == 0 || time.Since(s.began) < pieceAge) {
+	if s.used > 0 && time.Since(s.began) >= pieceAge {
+		return s.send(false)
+	}
+	if s.used < len(s.buf.bytes) {
+		return nil
+	}
+	if s.buf = s.chunks.grow(s.buf); s.used < len(s.buf.bytes) {
 		return nil
 	}
 	return s.send(false)
@@ -144,14 +150,14 @@ func (s *sender) send(end bool) error {
 		}); err != nil {
 			return err
 		}
-		s.flight = newFlight(s.ctx, s.core, s.pieces, s.client)
+		s.flight = newFlight(s.ctx, s.core, s.chunks, s.client)
 	}
 	m := protocol.PacketPiece{Transfer: s.transfer, Offset: uint32(s.sent), End: end}
 	if err := s.flight.add(flying{m, s.buf, s.used}); err != nil {
 		return err
 	}
 	s.sent += int64(s.used)
-	s.buf, s.used = s.pieces.get(), 0
+	s.buf, s.used = s.chunks.get(), 0
 	return nil
 }
 
@@ -159,7 +165,7 @@ func (s *sender) send(end bool) error {
 func (s *sender) finish() (state *protocol.UploadState, err error) {
 	if s.flight == nil {
 		state, err = ask(s.ctx, s.core, s.packet.again(), func(conn *client.Conn) (*protocol.UploadState, error) {
-			return s.packet.whole(s.ctx, conn, s.client, s.buf[:s.used])
+			return s.packet.whole(s.ctx, conn, s.client, s.buf.bytes[:s.used])
 		})
 	} else if err = s.send(true); err == nil {
 		state, err = s.flight.wait()
@@ -171,7 +177,7 @@ func (s *sender) finish() (state *protocol.UploadState, err error) {
 // Close ends the sender. A packet that was not finished is given up; if that
 // fails, the core gives it up by itself in time.
 func (s *sender) Close() error {
-	s.pieces.put(s.buf)
+	s.chunks.put(s.buf)
 	if s.flight == nil || s.done {
 		return nil
 	}

@@ -15,6 +15,9 @@ import (
 
 const typeProblem = "application/problem+json"
 
+// busyRetry is after how many seconds to ask a busy server again.
+const busyRetry = 2
+
 // coreAway is said whenever the core cannot be reached.
 const coreAway = "the storage server cannot be reached; try again"
 
@@ -32,6 +35,7 @@ const (
 	kindTooManyUploads
 	kindNoSession
 	kindTooLarge
+	kindPrecondition
 	kindMediaType
 	kindRange
 	kindRate
@@ -61,6 +65,7 @@ func (k kind) about() about {
 		kindTooManyUploads:  {"too-many-uploads", "Too many uploads", 409, "The account has as many unfinished uploads as it may. Finish or cancel one: GET /api/v1/uploads lists them."},
 		kindNoSession:       {"no-session", "No session key", 409, "There is no public key on record, or no live session key. Send POST /api/v1/keys/public, or, if a key is on record, POST /api/v1/keys/session."},
 		kindTooLarge:        {"too-large", "Too large", 413, "The body, the packet or the file is over a limit. GET /api/v1/limits tells them."},
+		kindPrecondition:    {"precondition", "Precondition failed", 412, "The file is not, or no longer, what If-Match, If-None-Match or If-Unmodified-Since say. Nothing was done."},
 		kindMediaType:       {"media-type", "Unsupported media type", 415, "The Content-Type is not the one that this call takes."},
 		kindRange:           {"range", "Range not satisfiable", 416, "The range of bytes lies beyond the end of the file."},
 		kindRate:            {"rate", "Too many requests", 429, "Calls come too fast. Retry-After says how many seconds to wait."},
@@ -140,6 +145,8 @@ func failureProblem(f *protocol.Failure) *problem {
 		p.kind = kindNoSpace
 	case protocol.StatusUnavailable:
 		p.kind = kindUnavailable
+	case protocol.StatusBusy:
+		p.kind, p.retryAfter = kindUnavailable, busyRetry
 	default:
 		p.kind, p.message = kindCore, "the storage server could not do this; its log says why"
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sync/semaphore"
+
+	"coffer/protocol"
 )
 
 // spoolMemory bounds what all spools together keep in memory, in bytes.
@@ -20,16 +22,20 @@ type spool struct {
 	limit  int64 // most bytes
 	pieces *piecePool
 	memory *semaphore.Weighted
+	room   *gate  // of all spools
+	owner  string // whose share of it this takes
 
 	size  int64
+	taken int64    // of room
 	kept  []*piece // the beginning
 	used  int      // bytes of the last of kept
 	file  *os.File // what follows; nil while there is nothing
 	spilt int64    // bytes of file
 }
 
-func (g *Gateway) newSpool() *spool {
-	return &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket, pieces: g.pieces, memory: g.spools, used: pieceSize}
+func (g *Gateway) newSpool(owner protocol.ClientID) *spool {
+	return &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket, pieces: g.pieces, memory: g.spools,
+		room: g.spooled, owner: spoolKey(owner), used: pieceSize}
 }
 
 // Write takes in the next bytes. Over the limit it fails with a problem.
@@ -37,7 +43,12 @@ func (s *spool) Write(p []byte) (n int, err error) {
 	if s.size+int64(len(p)) > s.limit {
 		return 0, packetTooLarge(s.limit)
 	}
-	for len(p) > 0 && s.room() {
+	if s.room.enter(s.owner, int64(len(p))) != notFull {
+		return 0, &problem{kind: kindUnavailable, retryAfter: busyRetry,
+			message: "the gateway holds too much already; try again, or give all other fields before encrypted_data, so that it has to hold nothing"}
+	}
+	s.taken += int64(len(p))
+	for len(p) > 0 && s.memoryLeft() {
 		m := copy(s.kept[len(s.kept)-1][s.used:], p)
 		n, p = n+m, p[m:]
 		s.used += m
@@ -51,8 +62,9 @@ func (s *spool) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// room reports whether there is room in memory, and gets some more if need be.
-func (s *spool) room() bool {
+// memoryLeft reports whether there is room in memory, and gets some more if need
+// be.
+func (s *spool) memoryLeft() bool {
 	switch {
 	case s.file != nil:
 		return false
@@ -102,6 +114,8 @@ func (s *spool) Close() error {
 		s.memory.Release(pieceSize)
 	}
 	s.kept = nil
+	s.room.leave(s.owner, s.taken)
+	s.taken = 0
 	if s.file == nil {
 		return nil
 	}

@@ -30,7 +30,12 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*Pac
 				return out, err
 			}
 		}
-		kept = g.newSpool()
+		// Nothing is held for a caller who has not shown who they are.
+		id, err := g.identify(r, p.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		kept = g.newSpool(id)
 		return kept, nil
 	})
 	if out != nil {

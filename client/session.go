@@ -123,7 +123,7 @@ func (s *Session) Do(ctx context.Context, f func(*Conn) error) error {
 // retryable reports whether another connection may do better.
 func (s *Session) retryable(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (IsTransport(err) || IsStatus(err, protocol.StatusNoSession) ||
-		IsStatus(err, protocol.StatusUnauthenticated) || IsStatus(err, protocol.StatusUnavailable))
+		IsStatus(err, protocol.StatusUnauthenticated) || IsStatus(err, protocol.StatusUnavailable) || IsStatus(err, protocol.StatusBusy))
 }
 
 // connect returns the live connection or makes one; final is set where no

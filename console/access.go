@@ -186,13 +186,13 @@ func (a *access) signIn(w http.ResponseWriter, r *http.Request) {
 	s := session{ends: time.Now().Add(sessionTTL)}
 	rand.Read(s.nonce[:]) // never fails
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: a.seal(s), Path: "/", Expires: s.ends,
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
+		HttpOnly: true, Secure: byTLS(r), SameSite: http.SameSiteStrictMode})
 }
 
 // signOut ends the caller's sessions, for good, and what they have under way.
 func (a *access) signOut(w http.ResponseWriter, r *http.Request) error {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1,
-		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode})
+		HttpOnly: true, Secure: byTLS(r), SameSite: http.SameSiteStrictMode})
 	for {
 		s, ok := a.sessionOf(r, time.Now())
 		if !ok {
@@ -246,4 +246,10 @@ func foreign(r *http.Request) bool {
 		return false
 	}
 	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || strings.HasPrefix(r.URL.Path, "/api/")
+}
+
+// byTLS reports whether a request came by TLS, to here or to the proxy before.
+// Who lies about that only spoils their own cookie.
+func byTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"coffer/internal/content"
 	"coffer/internal/contract"
 	"coffer/internal/pages"
 	"coffer/server"
@@ -156,6 +157,7 @@ func (c *Console) routes() http.Handler {
 		secureHeaders,
 		c.checkHost,
 		c.checkOrigin,
+		content.Normalize,
 		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/x-ndjson"),
 		escapedPath,
 		middleware.GetHead,

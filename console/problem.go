@@ -49,6 +49,8 @@ func asProblem(err error) *problem {
 		return &problem{status: http.StatusNotFound, detail: "there is no such client, or not any more"}
 	case errors.Is(err, store.ErrFull):
 		return &problem{status: http.StatusInsufficientStorage, detail: "there is no space left on the server's disk"}
+	case errors.Is(err, store.ErrBusy):
+		return &problem{status: http.StatusServiceUnavailable, detail: "the catalog is busy; try again in a moment", retryAfter: 2}
 	case errors.Is(err, context.Canceled):
 		return &problem{status: http.StatusServiceUnavailable, detail: "the call was given up", retryAfter: 1}
 	}

@@ -14,6 +14,7 @@ account=${1:?ACCOUNT FILE [NAME]}
 file=${2:?ACCOUNT FILE [NAME]}
 name=${3:-$(basename "$file")}
 packet=${COFFER_PACKET:-4194304}
+text "$name" "${COFFER_USER:-}"
 [ -r "$file" ] || die "there is no file $file that can be read"
 
 if [ ! -e "$account/client_id" ]; then

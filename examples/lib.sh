@@ -14,6 +14,15 @@ die() {
 	exit 1
 }
 
+# text VALUE...: makes sure that values are UTF-8: in anything else, jq would
+# replace bytes, and another file or account would be meant.
+text() {
+	local value
+	for value; do
+		[ "$(jq -nj --arg v "$value" '$v'; echo .)" = "$value." ] || die "a name is not UTF-8: $(printf '%q' "$value")"
+	done
+}
+
 # ask METHOD PATH [CURL-OPTION...]: makes a call, its answer in $work/answer; or
 # fails with the problem's message. What may pass, like a restart of the server,
 # is waited for.

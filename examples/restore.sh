@@ -22,6 +22,7 @@ if [ $# -eq 1 ]; then
 	exit
 fi
 name=$2
+text "$name"
 file=${3:?ACCOUNT NAME FILE [VERSION]}
 
 # The name, escaped as one part of a path: a slash is %2F.

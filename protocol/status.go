@@ -22,12 +22,13 @@ const (
 	StatusNoSpace         Status = 9  // the server's storage is full
 	StatusUnavailable     Status = 10 // try again later
 	StatusInternal        Status = 11 // the server's fault; its log says more
+	StatusBusy            Status = 12 // nothing was done; ask again in a moment
 )
 
 // String is what the status is called.
 func (s Status) String() string {
 	names := [...]string{1: "invalid request", "not authenticated", "forbidden", "not found", "conflict",
-		"too large", "too many", "no session", "no space", "unavailable", "internal error"}
+		"too large", "too many", "no session", "no space", "unavailable", "internal error", "busy"}
 	if int(s) < len(names) && names[s] != "" {
 		return names[s]
 	}

@@ -274,6 +274,9 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
 		c.s.noteError(store.ClientID(h.Client), "the storage is full")
 		f = failure(protocol.StatusNoSpace, "the server's storage is full")
+	case errors.Is(err, store.ErrBusy):
+		c.s.log.Warn("the catalog is busy", "request", h.Code.String(), "error", err)
+		f = failure(protocol.StatusBusy, "the server is busy; ask again in a moment")
 	case errors.Is(err, context.Canceled):
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:

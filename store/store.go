@@ -26,6 +26,8 @@ var (
 	ErrDamaged = errors.New("stored data is damaged")
 	// ErrFull: the medium has no room left.
 	ErrFull = errors.New("no space left in storage")
+	// ErrBusy: another program holds what is asked for; it may be free soon.
+	ErrBusy = errors.New("the storage is busy")
 )
 
 // A ClientID names a client on the wire, where it stands in the clear. It

@@ -28,6 +28,8 @@ type serveCmd struct {
 	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
 	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
+	MaxSpool program.ByteSize `help:"Most bytes of packets, of all callers together, that are held until it is known where they go." default:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
+
 	Core        string        `help:"The core's internal address: host:port, or unix: and the path of its socket. The default, auto, is that of a core in the same folder: unix:./data/core.sock, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
 	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core. The core secret proves it, whoever made its certificate." env:"COFFER_GATEWAY_CORE_TLS"`
 	CoreCA      string        `name:"core-ca" help:"Certificates, PEM, one of which must vouch for the core's as well." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
@@ -36,12 +38,14 @@ type serveCmd struct {
 	CoreTimeout time.Duration `help:"How long the core may stand still." default:"30s" env:"COFFER_GATEWAY_CORE_TIMEOUT"`
 
 	TokenTTL       time.Duration  `name:"token-ttl" help:"How long a session token is good." default:"1h" env:"COFFER_GATEWAY_TOKEN_TTL"`
-	CORSOrigins    []string       `name:"cors-origins" help:"Origins that may call from a browser." default:"*" env:"COFFER_GATEWAY_CORS_ORIGINS"`
+	CORSOrigins    []string       `name:"cors-origins" help:"Origins of other pages that may call from a browser; * for all. Default: none but the gateway's own." placeholder:"ORIGIN" env:"COFFER_GATEWAY_CORS_ORIGINS"`
 	TrustedProxies []netip.Prefix `help:"Networks whose X-Forwarded-For counts." env:"COFFER_GATEWAY_TRUSTED_PROXIES" placeholder:"CIDR"`
 	Rate           float64        `help:"Calls a second from one address." default:"200" env:"COFFER_GATEWAY_RATE"`
 	RateBurst      int            `help:"Calls at once from one address." default:"400" env:"COFFER_GATEWAY_RATE_BURST"`
 	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_GATEWAY_AUTH_RATE"`
 	AuthBurst      int            `help:"The same, at once." default:"20" env:"COFFER_GATEWAY_AUTH_BURST"`
+	AddressCalls   int            `help:"Most calls under way from one address." default:"256" env:"COFFER_GATEWAY_ADDRESS_CALLS"`
+	AccountCalls   int            `help:"Most calls under way with one account." default:"64" env:"COFFER_GATEWAY_ACCOUNT_CALLS"`
 	BodyTimeout    time.Duration  `help:"How long a body may stand still." default:"30s" env:"COFFER_GATEWAY_BODY_TIMEOUT"`
 	DrainDelay     time.Duration  `help:"How long to serve on at the end, while /readyz says 503, so that balancers notice." default:"0s" env:"COFFER_GATEWAY_DRAIN_DELAY"`
 	DrainTimeout   time.Duration  `help:"How long calls in flight may take at the end." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
@@ -57,6 +61,10 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--core-ca needs --core-tls")
 	case cmd.MaxPacket < 64<<10 || cmd.MaxPacket > protocol.MaxPayload-1<<10:
 		return errors.New("--max-packet: from 64KiB to less than 4GiB")
+	case cmd.MaxSpool < cmd.MaxPacket || cmd.MaxSpool > 1<<40:
+		return errors.New("--max-spool: from what --max-packet says to 1TiB")
+	case cmd.AddressCalls < 1 || cmd.AccountCalls < 1:
+		return errors.New("--address-calls, --account-calls: at least 1")
 	case cmd.CoreConns < 1 || cmd.CoreConns > 1<<16:
 		return errors.New("--core-conns: from 1 to 65536")
 	case cmd.Rate <= 0 || cmd.AuthRate <= 0 || cmd.RateBurst < 1 || cmd.AuthBurst < 1:
@@ -81,6 +89,7 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	cfg.TokenTTL, cfg.BodyTimeout = cmd.TokenTTL, cmd.BodyTimeout
 	cfg.DrainDelay, cfg.DrainTimeout = cmd.DrainDelay, cmd.DrainTimeout
 	cfg.MaxPacket, cfg.CORSOrigins, cfg.TrustedProxies = int64(cmd.MaxPacket), cmd.CORSOrigins, cmd.TrustedProxies
+	cfg.MaxSpool, cfg.AddressCalls, cfg.AccountCalls = int64(cmd.MaxSpool), cmd.AddressCalls, cmd.AccountCalls
 	cfg.Rate = api.Rate{PerSecond: cmd.Rate, Burst: cmd.RateBurst}
 	cfg.AuthRate = api.Rate{PerSecond: cmd.AuthRate, Burst: cmd.AuthBurst}
 	var err error

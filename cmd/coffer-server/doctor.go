@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -68,7 +67,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, std program.Streams) error {
 		found = append(found, diagnose(e))
 	}
 	if cmd.JSON {
-		e := json.NewEncoder(std.Out)
+		e := program.NewJSON(std.Out)
 		e.SetIndent("", "  ")
 		return e.Encode(found)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -77,7 +76,7 @@ func (cmd *importCmd) print(std program.Streams, report *takeover.Report) error 
 	if report.LeftOut == nil {
 		report.LeftOut = []takeover.Finding{}
 	}
-	e := json.NewEncoder(std.Out)
+	e := program.NewJSON(std.Out)
 	e.SetIndent("", "  ")
 	return e.Encode(report)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +49,7 @@ func (cmd *scrubCmd) Run(ctx context.Context, std program.Streams) error {
 
 func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
 	if cmd.JSON {
-		return json.NewEncoder(w).Encode(map[string]any{"fault": f.Fault, "client": f.Client.Name, "file": f.Name,
+		return program.NewJSON(w).Encode(map[string]any{"fault": f.Fault, "client": f.Client.Name, "file": f.Name,
 			"version": f.Number, "size": f.Size, "blob": f.Blob, "detail": f.Detail})
 	}
 	owner := f.Client.Name
@@ -67,7 +66,7 @@ func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
 
 func (cmd *scrubCmd) printCounts(w io.Writer, done server.Scrubbed) error {
 	if cmd.JSON {
-		return json.NewEncoder(w).Encode(map[string]any{"versions": done.Versions, "bytes": done.Bytes, "missing": done.Missing,
+		return program.NewJSON(w).Encode(map[string]any{"versions": done.Versions, "bytes": done.Bytes, "missing": done.Missing,
 			"damaged": done.Damaged, "orphans": done.Orphans, "freed": done.Freed})
 	}
 	_, err := fmt.Fprintf(w, "read back %d file versions, %s: %d damaged, %d missing; %d orphans\n", done.Versions,

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -130,6 +131,9 @@ func (c passphraseFlags) newPassphrase(a *app, username string) (string, error) 
 // twice.
 func (c passphraseFlags) passphrase(a *app, isNew bool) (string, error) {
 	p, err := c.read(a, isNew)
+	if err == nil && !utf8.ValidString(p) {
+		return "", errors.New("what was typed is not UTF-8: the terminal has another encoding")
+	}
 	if err == nil && p == "" {
 		return "", errors.New("the passphrase is empty")
 	}
@@ -139,10 +143,15 @@ func (c passphraseFlags) passphrase(a *app, isNew bool) (string, error) {
 func (c passphraseFlags) read(a *app, isNew bool) (string, error) {
 	if c.PassphraseFile != "" {
 		content, err := os.ReadFile(c.PassphraseFile)
-		line, _, _ := strings.Cut(string(content), "\n")
-		return strings.TrimSuffix(line, "\r"), err
+		if err != nil {
+			return "", err
+		}
+		return passphraseLine(c.PassphraseFile, string(content))
 	}
-	if p, ok := a.env("COFFER_PASSPHRASE"); ok {
+	if p, _ := a.env("COFFER_PASSPHRASE"); p != "" {
+		if !utf8.ValidString(p) {
+			return "", errors.New("COFFER_PASSPHRASE is not UTF-8, as what is typed elsewhere would be")
+		}
 		return p, nil
 	}
 	terminal, ok := a.stdin.(*os.File)
@@ -158,6 +167,23 @@ func (c passphraseFlags) read(a *app, isNew bool) (string, error) {
 		err = errors.New("the passphrases differ")
 	}
 	return first, err
+}
+
+// passphraseLine is the first line of a file that holds a passphrase. It must be
+// what would be typed elsewhere: an editor's byte order mark, or another
+// encoding, would make it another one.
+func passphraseLine(file, content string) (string, error) {
+	line, _, _ := strings.Cut(content, "\n")
+	line = strings.TrimSuffix(line, "\r")
+	switch {
+	case strings.HasPrefix(content, "\xff\xfe"), strings.HasPrefix(content, "\xfe\xff"), strings.ContainsRune(line, 0):
+		return "", fmt.Errorf("%s is in UTF-16, or not text: save it as UTF-8", file)
+	case strings.HasPrefix(content, "\ufeff"):
+		return "", fmt.Errorf("%s begins with a byte order mark: save it as UTF-8 without one", file)
+	case !utf8.ValidString(line):
+		return "", fmt.Errorf("%s is not in UTF-8: save it so", file)
+	}
+	return line, nil
 }
 
 func (a *app) prompt(terminal *os.File, question string) (string, error) {

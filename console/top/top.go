@@ -5,7 +5,6 @@ package top
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+
+	"coffer/internal/program"
 )
 
 // Run shows the figures live, on the terminal that out is, until a person ends
@@ -48,7 +49,7 @@ func OnceJSON(ctx context.Context, source *Source, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("asking the console at %s: %w", source.URL, err)
 	}
-	e := json.NewEncoder(out)
+	e := program.NewJSON(out)
 	e.SetIndent("", "  ")
 	return e.Encode(shot)
 }

@@ -78,6 +78,9 @@ func (c *Contract) NeedsToken(r *http.Request) bool {
 // Check reports what is wrong with a request that chi has routed: an Error, or
 // what went wrong as its body was read. Its body can be read again.
 func (c *Contract) Check(w http.ResponseWriter, r *http.Request) error {
+	if err := checkText(r); err != nil {
+		return err
+	}
 	route := c.route(r)
 	excludeBody := true
 	var body []byte
@@ -127,6 +130,9 @@ func requestContent(op *openapi3.Operation) string {
 
 // checkMediaType lets bytes go unlabelled, as curl sends them, but not JSON.
 func checkMediaType(r *http.Request, want string) error {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return &Error{Field: "Content-Encoding", Reason: "bodies are taken as they are, without a coding", MediaType: true}
+	}
 	header := r.Header.Get("Content-Type")
 	if header == "" && want == typeOctets {
 		return nil
@@ -187,6 +193,9 @@ func broken(err error) error {
 func CheckJSON(body []byte) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return invalid("body", "missing")
+	}
+	if err := CheckText(body); err != nil {
+		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := checkValue(d, MaxNested); err != nil {

@@ -67,7 +67,7 @@ func Load(client fs.FS, unbuilt []byte, reserved ...string) (*Site, error) {
 
 func (s *Site) add(name string, content []byte) {
 	sum := sha256.Sum256(content)
-	s.files[name] = file{content, `"` + hex.EncodeToString(sum[:12]) + `"`}
+	s.files[name] = file{content, `W/"` + hex.EncodeToString(sum[:12]) + `"`}
 }
 
 // find returns the file at a path of the client's. Its own routes, which its
@@ -105,6 +105,8 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request) bool {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	r.Header.Del("Range") // the answer may be compressed
+	r.Header.Del("If-Match")
+	r.Header.Del("If-Unmodified-Since") // nobody changes pages
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.content))
 	return true
 }

@@ -37,7 +37,7 @@ func (f LogFlags) Handler(std Streams) (slog.Handler, *slog.LevelVar) {
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
-		return slog.NewJSONHandler(std.Err, opts), level
+		return slog.NewJSONHandler(escapeControls{std.Err}, opts), level
 	}
 	return slog.NewTextHandler(std.Err, opts), level
 }

@@ -28,6 +28,8 @@ func explain(err error) error {
 	switch {
 	case c&primary == lib.SQLITE_FULL, c == lib.SQLITE_IOERR_SHMSIZE: // the latter where the log's index cannot grow
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	case c&primary == lib.SQLITE_BUSY, c&primary == lib.SQLITE_LOCKED:
+		return fmt.Errorf("%w: %w", store.ErrBusy, err)
 	case c&primary == lib.SQLITE_CORRUPT, c&primary == lib.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}

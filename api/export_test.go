@@ -1,0 +1,4 @@
+package api
+
+// WithConnection is what Serve gives its server.
+var WithConnection = withConnection
