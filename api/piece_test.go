@@ -60,6 +60,8 @@ func TestLargePackets(t *testing.T) {
 			if got.status != 200 || got.json(t)["server_crc"] != checksum(plain) {
 				t.Errorf("%d bytes, %s: %d %s", size, name, got.status, got.body)
 			}
+			// Sums that nobody confirms end the session.
+			s.must(200, "POST", "/api/v1/files/verify", m{"filename": "json", "client_crc": checksum(plain)}, a.headers...)
 		}
 	}
 }
