@@ -79,7 +79,7 @@ func activities(list []store.Activity) []Activity {
 func activity(a store.Activity) Activity {
 	told := Activity{Id: a.ID, At: a.At.UTC(), Kind: ActivityKind(a.Kind), Outcome: Outcome(a.Outcome),
 		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
-		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail)}
+		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail), Address: nonZero(a.Address)}
 	switch {
 	case a.Client != (store.ClientID{}):
 		told.Client = &ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}

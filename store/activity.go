@@ -59,6 +59,7 @@ type Activity struct {
 	Bytes   int64         // how many it was about
 	Took    time.Duration // how long it took, 0 if that says nothing
 	Detail  string        // a sentence for a person, without secrets
+	Address string        // where the request came from; empty if from nowhere
 }
 
 // An ActivityFilter says which activities are asked for. The zero filter asks
@@ -93,7 +94,9 @@ func (f ActivityFilter) Matches(a Activity) bool {
 }
 
 // Activities is the part of the catalog that remembers what happened, as far
-// back as its bounded history goes.
+// back as its bounded history goes. When it has to shorten that, the oldest of
+// what there is most of goes, by client, kind and outcome: a flood of one sort
+// shortens no other.
 type Activities interface {
 	// NoteActivity remembers an activity and returns it with its ID. It never
 	// waits and never fails: the activity is queued, shares a transaction with

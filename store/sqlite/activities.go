@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	// trimActivities removes one more than so many, the oldest.
-	trimActivities = `DELETE FROM activities WHERE ID <= (SELECT ID FROM activities ORDER BY ID LIMIT 1 OFFSET ?)`
+	dropActivity = `DELETE FROM activities WHERE ID = ?`
 
-	activityColumns = `ID, At, Kind, Outcome, Client, Name, File, Version, Bytes, Took, Detail`
+	activityColumns = `ID, At, Kind, Outcome, Client, Name, File, Version, Bytes, Took, Detail, Address`
 
 	// noteBatch is how many activities one statement writes.
 	noteBatch = 64
@@ -25,13 +24,13 @@ const (
 	// noteDelay is how long an activity waits for company.
 	noteDelay = time.Second
 	// maxNotes is how many activities can wait, such as while the disk is full;
-	// the oldest then go unwritten.
+	// the oldest of what there is most of then go unwritten.
 	maxNotes = 10_000
 )
 
 // insertActivities inserts so many at once.
 func insertActivities(n int) string {
-	const values = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	const values = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	return "INSERT INTO activities (" + activityColumns + ") VALUES " + values + strings.Repeat(", "+values, n-1)
 }
 
@@ -65,7 +64,7 @@ func (n *notes) add(a store.Activity) store.Activity {
 		n.due.Reset(noteDelay)
 	}
 	if len(n.pending) == maxNotes {
-		n.pending = slices.Delete(n.pending, 0, maxNotes/10)
+		n.pending = thin(n.pending, maxNotes/10)
 	}
 	n.pending = append(n.pending, a)
 	return a
@@ -116,35 +115,42 @@ func activityArgs(args []any, a *store.Activity) []any {
 		client = a.Client[:]
 	}
 	return append(args, a.ID, stamp(a.At), string(a.Kind), string(a.Outcome), client, a.Name, a.File,
-		int64(a.Version), a.Bytes, int64(a.Took), a.Detail)
+		int64(a.Version), a.Bytes, int64(a.Took), a.Detail, a.Address)
 }
 
-// addActivities writes activities and removes as many of the oldest as are
-// too many with them. kept is how many there were.
-func (t *tx) addActivities(all []store.Activity, kept, keep int64) (int64, error) {
+// addActivities writes activities, and removes as many as are too many with
+// them. If the transaction fails, undo makes the history what it was.
+func (t *tx) addActivities(all []store.Activity, h *history, keep int) (undo func(), err error) {
+	added := make([]noted, len(all))
+	for i := range all {
+		added[i] = noted{sortOf(&all[i]), all[i].ID}
+		h.add(added[i].sort, added[i].id)
+	}
+	dropped := h.drop(keep)
+	undo = func() { h.undo(added, dropped) }
 	for chunk := range slices.Chunk(all, noteBatch) {
 		if len(chunk) < noteBatch {
 			for i := range chunk {
 				if _, err := t.exec(t.stmts.addActivity, activityArgs(nil, &chunk[i])...); err != nil {
-					return kept, err
+					return undo, err
 				}
 			}
 			continue
 		}
-		args := make([]any, 0, noteBatch*11)
+		args := make([]any, 0, noteBatch*12)
 		for i := range chunk {
 			args = activityArgs(args, &chunk[i])
 		}
 		if _, err := t.exec(t.stmts.addActivities, args...); err != nil {
-			return kept, err
+			return undo, err
 		}
 	}
-	kept += int64(len(all))
-	if kept <= keep {
-		return kept, nil
+	for _, e := range dropped {
+		if _, err := t.exec(t.stmts.dropActivity, e.id); err != nil {
+			return undo, err
+		}
 	}
-	gone, err := t.exec(t.stmts.trimActivities, kept-keep-1)
-	return kept - gone, err
+	return undo, nil
 }
 
 // Activities returns those that a filter asks for, the newest first.
@@ -220,7 +226,7 @@ func scanActivity(row scanner) (store.Activity, error) {
 	var a store.Activity
 	var client []byte
 	var at, version, took int64
-	err := row.Scan(&a.ID, &at, &a.Kind, &a.Outcome, &client, &a.Name, &a.File, &version, &a.Bytes, &took, &a.Detail)
+	err := row.Scan(&a.ID, &at, &a.Kind, &a.Outcome, &client, &a.Name, &a.File, &version, &a.Bytes, &took, &a.Detail, &a.Address)
 	if err == nil && client != nil {
 		err = fixed(a.Client[:]).Scan(client)
 	}
@@ -228,13 +234,28 @@ func scanActivity(row scanner) (store.Activity, error) {
 	return a, err
 }
 
-// loadActivities tells which ID was given last, and how many activities there
-// are, of which it leaves the newest.
-func loadActivities(ctx context.Context, conn *sql.Conn, keep int64) (last, kept int64, err error) {
-	err = conn.QueryRowContext(ctx, "SELECT coalesce(max(ID), 0), count(*) FROM activities").Scan(&last, &kept)
-	if err == nil && kept > keep {
-		_, err = conn.ExecContext(ctx, trimActivities, kept-keep-1)
-		kept = keep
+// loadActivities tells which ID was given last, and which activities there are,
+// of which it leaves as many as are kept.
+func loadActivities(ctx context.Context, conn *sql.Conn, keep int) (last int64, h *history, err error) {
+	h = newHistory()
+	rows, err := conn.QueryContext(ctx, "SELECT ID, Kind, Outcome, Client FROM activities ORDER BY ID")
+	if err != nil {
+		return 0, nil, err
 	}
-	return last, kept, err
+	err = eachRow(rows, func(row scanner) error {
+		var s sort
+		var client []byte
+		if err := row.Scan(&last, &s.kind, &s.outcome, &client); err != nil {
+			return err
+		}
+		copy(s.client[:], client)
+		h.add(s, last)
+		return nil
+	})
+	for _, e := range h.drop(keep) {
+		if err == nil {
+			_, err = conn.ExecContext(ctx, dropActivity, e.id)
+		}
+	}
+	return last, h, err
 }

@@ -15,8 +15,8 @@ func (c *Catalog) noteMany(n int) {
 	}
 }
 
-// history is what the file has, past what is queued.
-func history(t testing.TB, c *Catalog) (n int) {
+// inFile is what the file has, past what is queued.
+func inFile(t testing.TB, c *Catalog) (n int) {
 	t.Helper()
 	if err := c.reads.QueryRowContext(t.Context(), "SELECT count(*) FROM activities").Scan(&n); err != nil {
 		t.Fatal(err)
@@ -41,12 +41,12 @@ func details(t testing.TB, c *Catalog) (list []string) {
 func TestActivitiesAreWritten(t *testing.T) {
 	c := openTest(t)
 	c.noteMany(3)
-	if n := history(t, c); n != 0 {
+	if n := inFile(t, c); n != 0 {
 		t.Errorf("%d written at once", n)
 	}
-	for end := time.Now().Add(20 * time.Second); history(t, c) != 3; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); inFile(t, c) != 3; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d of 3 written", history(t, c))
+			t.Fatalf("%d of 3 written", inFile(t, c))
 		}
 	}
 	before := transactions(c.GroupCommits())
@@ -54,7 +54,7 @@ func TestActivitiesAreWritten(t *testing.T) {
 	if err := c.SetSetting(t.Context(), "a", nil); err != nil {
 		t.Fatal(err)
 	}
-	if n, more := history(t, c), transactions(c.GroupCommits())-before; n != 3+manyNotes || more != 1 {
+	if n, more := inFile(t, c), transactions(c.GroupCommits())-before; n != 3+manyNotes || more != 1 {
 		t.Errorf("%d written with a change, in %d transactions", n, more)
 	}
 }
@@ -131,14 +131,14 @@ func TestActivitiesOnAFullDisk(t *testing.T) {
 	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 1), store.Retention{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := history(t, c); n != 0 {
+	if n := inFile(t, c); n != 0 {
 		t.Errorf("%d activities found room", n)
 	}
 	limitPages(t, c, 100_000)
 	if _, _, err := c.Commit(t.Context(), testVersion(id, "f", 2), store.Retention{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := history(t, c); n != manyNotes {
+	if n := inFile(t, c); n != manyNotes {
 		t.Errorf("%d of %d activities were written", n, manyNotes)
 	}
 }
@@ -168,7 +168,7 @@ func TestActivitiesOfAFailedTransaction(t *testing.T) {
 	if err == nil {
 		t.Fatal("the change did not fail")
 	}
-	if n := history(t, c); n != manyNotes {
+	if n := inFile(t, c); n != manyNotes {
 		t.Errorf("%d of %d written beside a change that failed", n, manyNotes)
 	}
 	if n := len(details(t, c)); n != manyNotes {

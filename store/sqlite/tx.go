@@ -98,7 +98,7 @@ type statements struct {
 
 	setSetting *sql.Stmt
 
-	addActivity, addActivities, trimActivities *sql.Stmt
+	addActivity, addActivities, dropActivity *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -129,18 +129,18 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.forgetTokens:   "DELETE FROM revoked_tokens WHERE Expires < ?",
 		&s.forgetAccounts: "DELETE FROM revoked_accounts WHERE Expires < ?",
 
-		&s.addNewest:      insertNewest,
-		&s.addVersion:     insertVersion,
-		&s.dropOldest:     deleteOldest,
-		&s.dropOne:        "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING PathName, Size, Verified",
-		&s.dropFile:       "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size, Verified",
-		&s.clientPaths:    "SELECT PathName FROM files WHERE ID = ?",
-		&s.dropFiles:      "DELETE FROM files WHERE ID = ?",
-		&s.hasFile:        "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
-		&s.addActivity:    insertActivities(1),
-		&s.addActivities:  insertActivities(noteBatch),
-		&s.trimActivities: trimActivities,
-		&s.setSetting:     "INSERT INTO settings (Key, Value) VALUES (?, ?) ON CONFLICT DO UPDATE SET Value = excluded.Value",
+		&s.addNewest:     insertNewest,
+		&s.addVersion:    insertVersion,
+		&s.dropOldest:    deleteOldest,
+		&s.dropOne:       "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING PathName, Size, Verified",
+		&s.dropFile:      "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size, Verified",
+		&s.clientPaths:   "SELECT PathName FROM files WHERE ID = ?",
+		&s.dropFiles:     "DELETE FROM files WHERE ID = ?",
+		&s.hasFile:       "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
+		&s.addActivity:   insertActivities(1),
+		&s.addActivities: insertActivities(noteBatch),
+		&s.dropActivity:  dropActivity,
+		&s.setSetting:    "INSERT INTO settings (Key, Value) VALUES (?, ?) ON CONFLICT DO UPDATE SET Value = excluded.Value",
 	})
 	return err
 }

@@ -29,12 +29,12 @@ type writer struct {
 	finished chan struct{}
 
 	// owned by the goroutine
-	ctx    context.Context // never done: a transaction is not left half way
-	conn   *sql.Conn
-	stmts  statements
-	onFull func()
-	kept   int64 // activities in the file
-	keep   int64 // at most
+	ctx     context.Context // never done: a transaction is not left half way
+	conn    *sql.Conn
+	stmts   statements
+	onFull  func()
+	history *history // the activities in the file
+	keep    int      // at most
 
 	notes    *notes
 	register *register
@@ -52,7 +52,7 @@ func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
 		ctx:      context.WithoutCancel(ctx),
 		conn:     conn,
 		onFull:   o.onFull,
-		keep:     int64(o.activities),
+		keep:     o.activities,
 		took:     newMeasures(),
 	}
 	if err := w.load(); err != nil {
@@ -71,11 +71,11 @@ func (w *writer) load() error {
 	if w.register, err = loadRegister(w.ctx, w.conn); err != nil {
 		return fmt.Errorf("read the clients: %w", err)
 	}
-	last, kept, err := loadActivities(w.ctx, w.conn, w.keep)
+	last, h, err := loadActivities(w.ctx, w.conn, w.keep)
 	if err != nil {
 		return fmt.Errorf("count activities: %w", err)
 	}
-	w.notes, w.kept = newNotes(last, w.keep == 0), kept
+	w.notes, w.history = newNotes(last, w.keep == 0), h
 	return nil
 }
 
@@ -215,7 +215,12 @@ func (w *writer) attempt(ops []*operation, notes []store.Activity) (failed *oper
 	if err := t.addUsage(); err != nil {
 		return nil, fmt.Errorf("add usage: %w", err)
 	}
-	kept, err := t.addActivities(notes, w.kept, w.keep)
+	undo, err := t.addActivities(notes, w.history, w.keep)
+	defer func() {
+		if !done {
+			undo()
+		}
+	}()
 	if err != nil {
 		return nil, fmt.Errorf("add activities: %w", err)
 	}
@@ -226,6 +231,5 @@ func (w *writer) attempt(ops []*operation, notes []store.Activity) (failed *oper
 	done = true
 	w.took.add(len(ops), time.Since(began))
 	w.register.follow(t.changes, t.usage)
-	w.kept = kept
 	return nil, nil
 }

@@ -17,7 +17,7 @@ func newActivity(n int) store.Activity {
 		At: noon.Add(time.Duration(n) * time.Second), Kind: kinds[n%len(kinds)],
 		Outcome: []store.Outcome{store.OutcomeOK, store.OutcomeWarning, store.OutcomeFailed}[n%3],
 		Client:  clientID(n % 4), Name: fmt.Sprint("client ", n%4), File: fmt.Sprint("файл ", n), Version: uint32(n) + 1<<31,
-		Bytes: int64(n) << 33, Took: time.Duration(n) * time.Microsecond, Detail: fmt.Sprint("what happened ", n),
+		Bytes: int64(n) << 33, Took: time.Duration(n) * time.Microsecond, Detail: fmt.Sprint("what happened ", n), Address: fmt.Sprint("192.0.2.", n%256),
 	}
 }
 
