@@ -124,7 +124,7 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 		return nil, failure(protocol.StatusInvalid, "method: unknown")
 	}
 	if !ok && known {
-		c.s.noteDenied(&client, "wrong password or client id")
+		c.s.noteDenied(ctx, &client, "wrong password or client id")
 	}
 	if !ok {
 		return nil, denied
@@ -133,7 +133,7 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 		return nil, errSuspended
 	}
 	c.s.sessions.touch(client.ID, gatewayOwner)
-	c.s.noteOf(&client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
 	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID), At: at}, nil
 }
 
@@ -184,7 +184,7 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, err
 	}
 	c.s.log.Info("password set", "client", id)
-	c.s.noteOf(&client, store.Activity{Kind: store.ActivityPassword, Outcome: store.OutcomeOK})
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityPassword, Outcome: store.OutcomeOK})
 	until, err := c.s.revoked.addAll(ctx, client.Name)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -20,39 +22,73 @@ func (s *Server) note(a store.Activity) {
 	s.feed.activity(s.cfg.Catalog.NoteActivity(a))
 }
 
-// seldom keeps what can come in floods from washing the rest of the history,
-// or of the log, away: of each kind, one in a while is noted.
-type seldom struct{ errors, denials, strangers, connections *rate.Sometimes }
+// seldom keeps what can come in floods from being written as often: of each
+// client and kind, one a second is noted. All of it is in the log.
+type seldom struct {
+	connections *rate.Sometimes
+	strangers   *rate.Sometimes // at the gateway's listener
 
-func newSeldom() seldom {
-	one := func(interval time.Duration) *rate.Sometimes { return &rate.Sometimes{Interval: interval} }
-	return seldom{errors: one(time.Second), denials: one(time.Second), strangers: one(time.Second), connections: one(10 * time.Second)}
+	mu   sync.Mutex
+	last map[seldomKey]time.Time
+}
+
+type seldomKey struct {
+	client store.ClientID
+	kind   store.ActivityKind
+}
+
+// maxSeldom is how many clients it is known of when something was noted last.
+const maxSeldom = 1024
+
+func newSeldom() *seldom {
+	return &seldom{connections: &rate.Sometimes{Interval: 10 * time.Second}, strangers: &rate.Sometimes{Interval: time.Second}, last: make(map[seldomKey]time.Time)}
+}
+
+// due reports whether an activity is to be noted, and counts it as such.
+func (s *seldom) due(client store.ClientID, kind store.ActivityKind) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, now := seldomKey{client, kind}, time.Now()
+	if now.Sub(s.last[key]) < time.Second {
+		return false
+	}
+	if len(s.last) >= maxSeldom {
+		maps.DeleteFunc(s.last, func(_ seldomKey, at time.Time) bool { return now.Sub(at) >= time.Second })
+	}
+	if len(s.last) >= maxSeldom {
+		return false
+	}
+	s.last[key] = now
+	return true
 }
 
 // noteError notes that a request failed through no fault of its client's. It
 // may be the catalog that failed, so that is not asked who it is.
-func (s *Server) noteError(id store.ClientID, detail string) {
-	s.seldom.errors.Do(func() {
-		a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail}
-		if name, live := s.sessions.name(id); live {
-			a.Client, a.Name = id, name
-		}
+func (s *Server) noteError(address string, id store.ClientID, detail string) {
+	a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail, Address: address}
+	if name, live := s.sessions.name(id); live {
+		a.Client, a.Name = id, name
+	}
+	if s.seldom.due(a.Client, a.Kind) {
 		s.note(a)
-	})
+	}
 }
 
 // noteDenied notes that somebody was not let in as a client that there is.
-func (s *Server) noteDenied(client *store.Client, detail string) {
-	s.seldom.denials.Do(func() {
-		s.noteOf(client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})
-	})
+func (s *Server) noteDenied(ctx context.Context, client *store.Client, detail string) {
+	if s.seldom.due(client.ID, store.ActivitySignIn) {
+		s.noteOf(ctx, client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})
+	}
 }
 
 // noteMismatch notes that the checksums of client and server differ. left is
 // how many more times the client may send the file.
 func (s *Server) noteMismatch(u *upload, left int) {
 	s.meters.mismatched.Add(1)
-	a := store.Activity{Kind: store.ActivityMismatch, Outcome: store.OutcomeWarning, Client: u.client, Name: u.session.name,
+	u.mu.Lock()
+	address := u.address
+	u.mu.Unlock()
+	a := store.Activity{Address: address, Kind: store.ActivityMismatch, Outcome: store.OutcomeWarning, Client: u.client, Name: u.session.name,
 		File: u.name, Detail: fmt.Sprintf("the checksums of client and server differ; the client may send the file again, %s", plural(left, "time", "times"))}
 	if left == 0 {
 		a.Outcome, a.Detail = store.OutcomeFailed, "the checksums of client and server stayed different; the upload was dropped"

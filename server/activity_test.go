@@ -166,3 +166,33 @@ func (c *core) newClientNamed(name string) {
 	w.register(name)
 	w.nc.Close()
 }
+
+// What happens has the address that it came from.
+func TestActivitiesHaveAddresses(t *testing.T) {
+	c := startCore(t, nil)
+	w := dialFrom(t, "127.0.0.5", c.public)
+	w.register("somebody")
+	w.sendKey("rsa1024_e17")
+	w.store("f", []byte("content"), 100)
+	w.reconnect()
+	w.prove()
+	w.fetch("f", 0)
+	w.done(&protocol.DeleteFile{Name: "f"})
+	found, err := c.srv.Activities(t.Context(), store.ActivityFilter{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, a := range found {
+		switch {
+		case a.Kind == store.ActivityServer:
+		case a.Address != "127.0.0.5":
+			t.Errorf("%s came from %q", a.Kind, a.Address)
+		default:
+			told++
+		}
+	}
+	if told < 5 {
+		t.Errorf("%d activities of a client: %v", told, found)
+	}
+}

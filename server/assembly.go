@@ -70,7 +70,8 @@ type upload struct {
 	label store.Label // when complete
 	ref   store.BlobRef
 
-	pace pace // how fast it goes
+	pace    pace   // how fast it goes
+	address string // the address that packets came from last
 }
 
 // A region is where a packet waits.
@@ -85,6 +86,7 @@ type packet struct {
 	last   bool
 	size   int64   // of its content, at most
 	exact  bool    // or exactly
+	from   string  // the address it comes from
 	wait   *region // nil if it runs through the stream
 
 	// Of one that runs through the stream.
@@ -122,7 +124,7 @@ func (u *upload) ciphertextLen() int64 {
 // that made the upload complete. A packet that is there already is read and
 // dropped.
 func (u *upload) receive(ctx context.Context, number uint32, last bool, size int64, content source) (completed bool, err error) {
-	p, err := u.begin(&packet{number: number, last: last, size: size, exact: true})
+	p, err := u.begin(&packet{number: number, last: last, size: size, exact: true, from: peerIn(ctx).address})
 	if p == nil || err != nil {
 		return false, err
 	}
@@ -184,7 +186,7 @@ func (u *upload) enter(p *packet, b *lease) (_ *packet, err error) {
 		u.waitEnd += p.size
 	}
 	u.active++
-	u.changed = time.Now()
+	u.changed, u.address = time.Now(), p.from
 	return p, nil
 }
 

@@ -159,7 +159,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	us.s.meters.committed.Add(1)
 	us.s.meters.uploads.Observe(took.Seconds())
 	us.s.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: u.client, Name: u.session.name,
-		File: u.name, Version: number, Bytes: u.label.Size, Took: took})
+		Address: u.address, File: u.name, Version: number, Bytes: u.label.Size, Took: took})
 	return result, nil
 }
 

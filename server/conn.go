@@ -108,7 +108,9 @@ func (c *conn) serve(ctx context.Context) {
 		}
 		defer c.s.connections.remove(c)
 	}
-	ctx = from(ctx, c.peer)
+	if !c.internal { // where the gateway is says nothing of its callers
+		ctx = from(ctx, c.peer)
+	}
 	for {
 		h, err := c.readHeader()
 		if err == nil {
@@ -272,7 +274,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", h.Code.String(), "error", err)
-		c.s.noteError(store.ClientID(h.Client), "the storage is full")
+		c.s.noteError(c.caller(), store.ClientID(h.Client), "the storage is full")
 		f = failure(protocol.StatusNoSpace, "the server's storage is full")
 	case errors.Is(err, store.ErrBusy):
 		c.s.log.Warn("the catalog is busy", "request", h.Code.String(), "error", err)
@@ -281,7 +283,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 		f = failure(protocol.StatusUnavailable, "the server is shutting down")
 	default:
 		c.s.log.Error("request failed", "request", h.Code.String(), "client", h.Client, "peer", c.peer.address, "error", err)
-		c.s.noteError(store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
+		c.s.noteError(c.caller(), store.ClientID(h.Client), h.Code.String()+" failed; the log says why")
 		f = failure(protocol.StatusInternal, "the server could not do this; its log says why")
 	}
 	var m protocol.Message = f

@@ -19,7 +19,7 @@ func (u *upload) failLocked(why error) error {
 		u.s.guessed(u, wrongPadding)
 	}
 	a := store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeFailed, Client: u.client, Name: u.session.name,
-		File: u.name, Bytes: u.stream.size, Took: time.Since(u.created), Detail: "the server could not store it; its log says why"}
+		Address: u.address, File: u.name, Bytes: u.stream.size, Took: time.Since(u.created), Detail: "the server could not store it; its log says why"}
 	if f, ok := errors.AsType[*protocol.Failure](why); ok {
 		a.Detail = f.Message
 	}

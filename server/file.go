@@ -96,7 +96,7 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 		n := min(left, int64(pieceSize-len(out)))
 		if _, err := io.ReadFull(content, b.out[len(out):][:n]); err != nil {
 			c.s.log.Error("a blob ends early or cannot be read", "client", id, "error", err)
-			c.s.noteError(id, "the blob of a file ends early or cannot be read; a scrub tells more")
+			c.s.noteError(c.caller(), id, "the blob of a file ends early or cannot be read; a scrub tells more")
 			return nil, lostError{err}
 		}
 		if err := c.write(b.out[:int64(len(out))+n]); err != nil {
@@ -129,7 +129,7 @@ func (c *conn) restored(ctx context.Context, v *store.Version, upTo uint64) {
 		return
 	}
 	c.restoring.told = true
-	c.s.note(store.Activity{Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
+	c.s.note(store.Activity{Address: c.caller(), Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
 		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }
 
@@ -140,7 +140,7 @@ func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.De
 	}
 	c.s.removeBlobs(ctx, dropped)
 	c.s.log.Info("file removed", "client", id, "versions", len(dropped))
-	c.s.note(store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: c.s.nameOf(ctx, id),
+	c.s.note(store.Activity{Address: c.caller(), Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: c.s.nameOf(ctx, id),
 		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})
 	return &protocol.Done{}, nil
 }

@@ -59,7 +59,7 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 		c.failed(err)
 		c.outcome = requestRefused
 		if client.Name != "" {
-			c.s.noteDenied(&client, "reconnecting: "+err.Error())
+			c.s.noteDenied(ctx, &client, "reconnecting: "+err.Error())
 		}
 		return denied, nil
 	}
@@ -68,7 +68,7 @@ func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Rec
 		return nil, err
 	}
 	c.hold(id, sess)
-	c.s.noteOf(&client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
 	return &protocol.Reconnected{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
 }
 
@@ -134,7 +134,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	}
 	s.sessions.put(id, o, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
-	s.noteOf(&card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
+	s.noteOf(ctx, &card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 

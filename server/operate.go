@@ -111,7 +111,7 @@ func (s *Server) EndSession(ctx context.Context, name string) error {
 		return err
 	}
 	s.log.Info("session ended by the operator", "client", client.ID)
-	s.noteOf(&client, store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeOK, Detail: "by the operator"})
+	s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeOK, Detail: "by the operator"})
 	return nil
 }
 
@@ -154,7 +154,7 @@ func (s *Server) suspendClient(ctx context.Context, name string, suspend bool) e
 		kind, word = store.ActivitySuspended, "suspended"
 	}
 	s.log.Info("client "+word+" by the operator", "client", client.ID)
-	s.noteOf(&client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
+	s.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
 	// So that it is the same after a lost catalog was made anew.
 	if err := s.putCard(ctx, client); err != nil {
 		return fmt.Errorf("keeping that the client is %s: %w", word, err)
@@ -184,14 +184,15 @@ func (s *Server) removeAndTell(ctx context.Context, client *store.Client, by str
 		return err
 	}
 	s.log.Info("account removed", "client", client.ID, "by", by)
-	s.noteOf(client, store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Bytes: usage.Bytes,
+	s.noteOf(ctx, client, store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Bytes: usage.Bytes,
 		Detail: fmt.Sprintf("the client with %s of %s, %s", plural(int(usage.Versions), "version", "versions"),
 			plural(int(usage.Files), "file", "files"), by)})
 	return nil
 }
 
 // noteOf notes an activity of a client.
-func (s *Server) noteOf(client *store.Client, a store.Activity) {
+func (s *Server) noteOf(ctx context.Context, client *store.Client, a store.Activity) {
+	a.Address = peerIn(ctx).address
 	a.Client, a.Name = client.ID, client.Name
 	s.note(a)
 }

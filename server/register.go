@@ -56,7 +56,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 		return client.ID, err
 	}
 	s.log.Info("registered", "client", client.ID)
-	s.noteOf(&client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
+	s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
 	return client.ID, nil
 }
 

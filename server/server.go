@@ -108,7 +108,7 @@ type Server struct {
 	suspended   *suspended
 	feed        *feed
 	meters      *meters
-	seldom      seldom
+	seldom      *seldom
 	guesses     *guesses
 	connections *connections
 	history     *history

@@ -132,8 +132,8 @@ func (s *Server) CancelTransfer(ctx context.Context, id store.UploadID) error {
 func (s *Server) noteDropped(u *upload, outcome store.Outcome, why string) {
 	s.meters.dropped.Add(1)
 	u.mu.Lock()
-	bytes := u.stream.size
+	bytes, address := u.stream.size, u.address
 	u.mu.Unlock()
 	s.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: outcome, Client: u.client, Name: u.session.name,
-		File: u.name, Bytes: bytes, Took: time.Since(u.created), Detail: why})
+		Address: address, File: u.name, Bytes: bytes, Took: time.Since(u.created), Detail: why})
 }

@@ -665,6 +665,11 @@ export interface components {
             took_seconds?: number;
             /** @description For a person. */
             detail?: string;
+            /**
+             * @description Where the request came from.
+             * @example 192.0.2.7
+             */
+            address?: string;
         };
         ActivityList: {
             activities: components["schemas"]["Activity"][];

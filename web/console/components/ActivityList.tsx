@@ -77,11 +77,13 @@ function Row(props: { activity: Activity; withoutClient?: boolean }) {
               activity.version !== undefined && `version ${activity.version}`,
               activity.bytes !== undefined && format.bytes(activity.bytes),
               activity.took_seconds !== undefined && took(activity.took_seconds),
+              activity.address !== undefined && `from ${activity.address}`,
             ]}
           />
           {activity.detail && (
             <span>
-              {(activity.version ?? activity.bytes ?? activity.took_seconds) !== undefined && " · "}
+              {(activity.version ?? activity.bytes ?? activity.took_seconds ?? activity.address) !==
+                undefined && " · "}
               {activity.detail}
             </span>
           )}
