@@ -78,5 +78,6 @@ func (c *conn) leave(ctx context.Context) {
 	if c.holder != nil {
 		c.s.sessions.release(*c.holder, c.number)
 	}
+	c.s.newcomers.left(c.number)
 	c.s.uploads.dropOwned(context.WithoutCancel(ctx), c.number)
 }

@@ -107,6 +107,9 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	var another bool
 	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
 		another = false
+		if client.PublicKey == nil && o >= firstConn && !s.newcomers.mayKey(id, o, peerIn(ctx).network, time.Now()) {
+			return errFirstKey
+		}
 		if client.PublicKey != nil {
 			old, _, err := crypt.ParsePublicKey(client.PublicKey)
 			if another = err != nil || !old.Equal(pub); another && !replace {
@@ -132,6 +135,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	if another {
 		s.sessions.end(id)
 	}
+	s.newcomers.forget(id)
 	s.sessions.put(id, o, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
 	s.noteOf(ctx, &card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"coffer/protocol"
@@ -19,6 +20,18 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 		return &protocol.RegisterRefused{}, nil
 	}
 	id, err := c.s.addClient(ctx, store.Client{Name: name})
+	if errors.Is(err, store.ErrNameTaken) {
+		free, clearErr := c.s.clearName(ctx, name, c.peer.network)
+		if clearErr != nil {
+			return nil, clearErr
+		}
+		if free {
+			id, err = c.s.addClient(ctx, store.Client{Name: name})
+		}
+	}
+	if err == nil {
+		c.s.newcomers.add(id, c, time.Now())
+	}
 	var f *protocol.Failure
 	if errors.As(err, &f) {
 		c.s.log.Debug("registration refused", "reason", f.Message)
@@ -47,13 +60,17 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	defer s.accounts.RUnlock()
 	err := s.cfg.Catalog.AddClient(ctx, client)
 	if errors.Is(err, store.ErrNameTaken) {
-		return client.ID, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken")
+		return client.ID, fmt.Errorf("%w: %w", broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken"), err)
 	}
 	if err != nil {
 		return client.ID, err
 	}
-	if err := s.cfg.Blobs.PutCard(ctx, store.Card{Client: client}); err != nil {
-		return client.ID, err
+	// Who only registered costs no file: the card comes with the first key,
+	// without which nothing can be stored.
+	if client.PasswordHash != "" {
+		if err := s.cfg.Blobs.PutCard(ctx, store.Card{Client: client}); err != nil {
+			return client.ID, err
+		}
 	}
 	s.log.Info("registered", "client", client.ID)
 	s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})

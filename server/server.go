@@ -110,6 +110,7 @@ type Server struct {
 	meters      *meters
 	seldom      *seldom
 	guesses     *guesses
+	newcomers   *newcomers
 	connections *connections
 	history     *history
 	scrubs      *scrubs
@@ -159,6 +160,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		meters:    newMeters(),
 		seldom:    newSeldom(),
 		guesses:   newGuesses(),
+		newcomers: newNewcomers(),
 		stopping:  make(chan struct{}),
 	}
 	s.configured = configured(&s.cfg)
@@ -319,6 +321,7 @@ func (s *Server) tend(ctx context.Context) {
 			}
 			s.transfers.expire(ctx, now)
 			s.uploads.expire(ctx, now)
+			s.newcomers.expire(now)
 		}
 	}
 }
