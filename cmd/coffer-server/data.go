@@ -50,8 +50,53 @@ func (d *data) path(name string) string { return filepath.Join(d.folder, name) }
 // onFull sets what to do when the catalog finds no room.
 func (d *data) onFull(f func()) { d.full.Store(&f) }
 
-// open opens the data folder, making what is missing.
-func (f dataFlags) open(ctx context.Context, log *slog.Logger, opts ...sqlite.Option) (_ *data, err error) {
+// open opens the data folder, making what is missing. It refuses a catalog that
+// is missing or empty beside what clients have stored, and the reverse.
+func (f dataFlags) open(ctx context.Context, log *slog.Logger, opts ...sqlite.Option) (*data, error) {
+	d, err := f.openAnyway(ctx, log, f.checkCatalog, opts...)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.explainLoss(server.CheckTogether(ctx, d.catalog, d.blobs)); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+// checkCatalog refuses to make a catalog where one was lost.
+func (f dataFlags) checkCatalog(ctx context.Context, d *data, fresh bool) error {
+	if !fresh {
+		return nil
+	}
+	kept, err := server.HoldsClients(ctx, d.blobs)
+	if err == nil && kept {
+		err = d.explainLoss(server.ErrLostCatalog)
+	}
+	return err
+}
+
+// explainLoss says what to do about a loss.
+func (d *data) explainLoss(err error) error {
+	switch {
+	case errors.Is(err, server.ErrLostCatalog):
+		return fmt.Errorf("%w (%s, %s). Bring the catalog back from your backup; or, if it is gone, move what is left of it away and run: coffer-server rebuild", err, d.path(catalogName), d.path(blobsName))
+	case errors.Is(err, server.ErrLostBlobs):
+		return fmt.Errorf("%w (%s, %s). Is the disk that holds them mounted?", err, d.path(catalogName), d.path(blobsName))
+	}
+	return err
+}
+
+// isFresh reports whether there is no catalog: no file, or an empty one.
+func (d *data) isFresh() (bool, error) {
+	info, err := os.Stat(d.path(catalogName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0, err
+}
+
+// openAnyway is open with another check before a catalog is made, or none.
+func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(context.Context, *data, bool) error, opts ...sqlite.Option) (_ *data, err error) {
 	d := &data{folder: f.Data, full: new(atomic.Pointer[func()])}
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
@@ -69,13 +114,20 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger, opts ...sqlite.Op
 			err = errors.Join(err, d.close())
 		}
 	}()
-	_, statErr := os.Stat(d.path(catalogName))
-	fresh := errors.Is(statErr, fs.ErrNotExist)
+	fresh, err := d.isFresh()
+	if err != nil {
+		return nil, fmt.Errorf("looking for the catalog: %w", err)
+	}
 	if d.blobs, err = files.Open(d.path(blobsName)); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
 	if err := d.blobs.Check(ctx); err != nil {
 		return nil, fmt.Errorf("checking the blobs: %w", err)
+	}
+	if check != nil {
+		if err := check(ctx, d, fresh); err != nil {
+			return nil, err
+		}
 	}
 	if d.masterKey, err = f.masterKey(d, fresh, log); err != nil {
 		return nil, err

@@ -20,10 +20,12 @@ type rebuildCmd struct {
 // Run rebuilds the catalog. It refuses to touch one that is there.
 func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 	d := &data{folder: cmd.Data}
-	if _, err := os.Stat(d.path(catalogName)); err == nil {
-		return fmt.Errorf("there is a catalog, %s; move it (and its -wal and -shm files) away first", d.path(catalogName))
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	fresh, err := d.isFresh()
+	if err != nil {
 		return err
+	}
+	if !fresh {
+		return fmt.Errorf("there is a catalog, %s; move it (and its -wal and -shm files) away first", d.path(catalogName))
 	}
 	// What an earlier run left beside the lost catalog belongs to no other.
 	for _, suffix := range []string{"-wal", "-shm"} {
@@ -31,8 +33,7 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 			return fmt.Errorf("clearing away the rest of the lost catalog: %w", err)
 		}
 	}
-	d, err := cmd.open(ctx, cmd.Logger(std))
-	if err != nil {
+	if d, err = cmd.openAnyway(ctx, cmd.Logger(std), nil); err != nil {
 		return err
 	}
 	r, err := server.Rebuild(ctx, d.catalog, d.blobs)

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"coffer/store"
+)
+
+var (
+	// ErrLostCatalog: the catalog knows nobody, though there are clients' cards
+	// or files beside it.
+	ErrLostCatalog = errors.New("the catalog is lost: it knows no client, but there are clients' files beside it")
+	// ErrLostBlobs: none of the files that the catalog knows is there.
+	ErrLostBlobs = errors.New("the files are lost: the catalog knows some, and none is there")
+)
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// CheckTogether reports whether catalog and blobs can belong together. Serving
+// without the one or the other would tell clients that they are unknown, or
+// that nothing is there, and have them discard what only they have.
+func CheckTogether(ctx context.Context, catalog store.Catalog, blobs store.Blobs) error {
+	totals, err := catalog.Totals(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the catalog: %w", err)
+	}
+	switch {
+	case totals.Clients == 0:
+		// Unless the last client was just being removed.
+		if pending, err := catalog.Setting(ctx, removalsSetting); err != nil || len(pending) > len("null") {
+			return err
+		}
+		if kept, err := HoldsClients(ctx, blobs); err != nil || !kept {
+			return err
+		}
+		return ErrLostCatalog
+	case totals.Versions > 0:
+		if there, err := holdsFiles(ctx, blobs); err != nil || there {
+			return err
+		}
+		return ErrLostBlobs
+	}
+	return nil
+}
+
+// HoldsClients reports whether there are cards or confirmed files among the
+// blobs, from which a catalog can be made anew.
+func HoldsClients(ctx context.Context, blobs store.Blobs) (bool, error) {
+	found, err := search(blobs.Cards(ctx, func(store.Card) error { return errFound }))
+	if err != nil || found {
+		return found, err
+	}
+	return holdsFiles(ctx, blobs)
+}
+
+func holdsFiles(ctx context.Context, blobs store.Blobs) (bool, error) {
+	return search(blobs.Walk(ctx, func(b store.StoredBlob) error {
+		if b.Confirmed == nil {
+			return nil
+		}
+		return errFound
+	}))
+}
+
+// search reads how a search ended. What is damaged is there, too.
+func search(err error) (found bool, _ error) {
+	if errors.Is(err, errFound) || errors.Is(err, store.ErrDamaged) {
+		return true, nil
+	}
+	return false, err
+}
