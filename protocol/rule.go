@@ -103,6 +103,8 @@ func HeaderRule(h RequestHeader, earlier bool) Rule {
 		return RuleHTTP
 	case h.Version == Version && !h.Code.IsRequest() && swapped.IsBase():
 		return RuleBigEndian
+	case (h.Version != Version || !h.Code.IsRequest()) && inAnotherOrder(raw):
+		return RuleHeaderOrder
 	case h.Version != Version && earlier:
 		return RuleOutside
 	case h.Version != Version:
@@ -113,6 +115,8 @@ func HeaderRule(h RequestHeader, earlier bool) Rule {
 	limit, _ := h.Code.Limit()
 	size := binary.BigEndian.Uint32(raw[19:])
 	switch {
+	case h.Size == 0 && limit.Min > 0 && h.Code.IsBase():
+		return RuleNoSize
 	case !limit.Allows(h.Size) && limit.Allows(size) && size < h.Size:
 		return RuleBigEndian
 	case h.Size > limit.Max:
@@ -121,6 +125,39 @@ func HeaderRule(h RequestHeader, earlier bool) Rule {
 		return RuleTooShort
 	}
 	return RuleOther
+}
+
+// A headerField is one field of a request header: how wide it is, and whether
+// bytes can be it. An id can be anything.
+type headerField struct {
+	width int
+	fits  func(b []byte) bool
+}
+
+// inAnotherOrder reports whether a header makes sense with its fields in
+// another order than the protocol's: version, code and a size that the code
+// allows, or that counts the header by mistake.
+func inAnotherOrder(raw []byte) bool {
+	var code Code
+	fields := []headerField{
+		{16, func([]byte) bool { return true }},
+		{1, func(b []byte) bool { return b[0] == Version }},
+		{2, func(b []byte) bool { code = Code(le.Uint16(b)); return code.IsBase() }},
+		{4, func(b []byte) bool { size := le.Uint32(b); return size > 0 && size < 1<<24 }},
+	}
+	var try func(at int, used uint) bool
+	try = func(at int, used uint) bool {
+		if at == len(raw) {
+			return true
+		}
+		for i, f := range fields {
+			if used>>i&1 == 0 && f.fits(raw[at:at+f.width]) && try(at+f.width, used|1<<i) {
+				return true
+			}
+		}
+		return false
+	}
+	return try(0, 0)
 }
 
 func looksLikeHTTP(b []byte) bool {

@@ -217,6 +217,15 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 			return c.refuse(h, err, errHangUp)
 		}
 		err = failure(protocol.StatusInvalid, "unknown request code")
+		switch protocol.HeaderRule(h, c.served > 0) {
+		case protocol.RuleHeaderOrder:
+			// What follows is of no known length: it would be waited for in vain.
+			err = broken(protocol.RuleHeaderOrder, protocol.StatusInvalid, "the header's fields are in another order")
+			c.failed(err)
+			return c.refuse(h, err, errHangUp)
+		case protocol.RuleBigEndian:
+			return c.refuseBigEndian(h)
+		}
 	case h.Size > limit.Max:
 		err = failure(protocol.StatusTooLarge, "the payload is too large")
 		c.failed(err)
@@ -256,6 +265,23 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		return nil
 	}
 	return c.respond(answer)
+}
+
+// bigEndianPatience is how long what a size the wrong way round announces is
+// waited for.
+const bigEndianPatience = 2 * time.Second
+
+// refuseBigEndian refuses a request whose numbers are big-endian. Its size is
+// gigabytes that will not come, so it reads on for a moment only; a client that
+// closes instead has gone and is answered nothing.
+func (c *conn) refuseBigEndian(h protocol.RequestHeader) error {
+	err := broken(protocol.RuleBigEndian, protocol.StatusInvalid, "the numbers are big-endian")
+	c.failed(err)
+	c.nc.SetReadDeadline(time.Now().Add(min(bigEndianPatience, c.s.cfg.IdleTimeout)))
+	if _, readErr := io.Copy(io.Discard, struct{ io.Reader }{c.r}); !isTimeout(readErr) {
+		return lostError{net.ErrClosed}
+	}
+	return c.refuse(h, err, errHangUp)
 }
 
 // refuse answers a request that failed: base requests with 1607, extensions

@@ -39,6 +39,36 @@ func TestDoctorRules(t *testing.T) {
 			w.write(append(swapped(w.id, 1027, 255), field(name)...))
 			w.nc.(*net.TCPConn).CloseWrite()
 		}},
+		{"big-endian, the sister dialect", protocol.RuleBigEndian, func(w *wire) {
+			w.write(append(swapped(w.id, 825, 255), field(name)...))
+			w.expectEmpty(1607)
+			w.closed()
+		}},
+		{"header in another order", protocol.RuleHeaderOrder, func(w *wire) {
+			w.write(append(append([]byte{3, 0x39, 3}, make([]byte, 16)...), 0x17, 0, 0, 0))
+			w.expectEmpty(1607)
+			w.closed()
+		}},
+		{"header in another order, and the version where it belongs", protocol.RuleHeaderOrder, func(w *wire) {
+			w.write(append(append(w.id[:], 3, 255, 0, 0, 0), 1, 4))
+			w.expectEmpty(1607)
+			w.closed()
+		}},
+		{"no payload size", protocol.RuleNoSize, func(w *wire) {
+			w.write(append(w.header(1028, 0), make([]byte, 303)...))
+			w.expectEmpty(1607)
+			w.closed()
+		}},
+		{"no payload size, 1029", protocol.RuleNoSize, func(w *wire) {
+			w.write(append(w.header(1029, 0), field("f")...))
+			w.expectEmpty(1607)
+			w.closed()
+		}},
+		{"fields in another order", protocol.RuleFieldOrder, func(w *wire) {
+			w.write(w.packetFrame("f", 1040, 1892, 2, 1, make([]byte, 36)))
+			w.expectEmpty(1607)
+			w.quiet()
+		}},
 		{"padding outside the payload size", protocol.RuleOutside, func(w *wire) {
 			w.write(append(w.packetFrame("f", 16, 0, 1, 1, encrypt(w.key, nil)), make([]byte, 1008)...))
 			w.expectFile("f", nil)

@@ -11,6 +11,10 @@ import (
 	"coffer/store"
 )
 
+// errFieldOrder: a packet beyond the total can be the surplus one that some
+// clients send, but not the first.
+var errFieldOrder = broken(protocol.RuleFieldOrder, protocol.StatusInvalid, "packet number: above the total, and nothing of the file has come before")
+
 // errSilent: the request was refused and gets no answer, since the packet
 // before it got one.
 var errSilent = errors.New("refused like the packet before")
@@ -66,7 +70,11 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	case m.Total == 0:
 		return nil, false, errors.Join(errTotalZero, c.s.uploads.dropNamed(ctx, fileName{id, c.baseOwner(), name}))
 	}
-	u, err := c.s.namedUpload(ctx, named{file: fileName{id, c.baseOwner(), name}, from: c.origin(), wire: m.Name,
+	file := fileName{id, c.baseOwner(), name}
+	if m.Number > m.Total && !c.s.uploads.began(file) {
+		return nil, false, errFieldOrder
+	}
+	u, err := c.s.namedUpload(ctx, named{file: file, from: c.origin(), wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err

@@ -146,6 +146,14 @@ func (us *uploads) find(client store.ClientID, o owner, ref protocol.UploadRef) 
 	return u, nil
 }
 
+// began reports whether an upload is named so, or was until it was committed.
+func (us *uploads) began(file fileName) bool {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	_, committed := us.lastNamed[file]
+	return committed || us.byName[file] != nil
+}
+
 // dropNamed drops the upload that is named so, if there is one.
 func (us *uploads) dropNamed(ctx context.Context, file fileName) error {
 	u, err := us.find(file.client, file.owner, protocol.UploadRef{Name: file.name})
