@@ -31,7 +31,9 @@ func (c *backupCommand) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		c.Name = filepath.Base(abs)
+		if c.Name = filepath.Base(abs); !utf8.ValidString(c.Name) {
+			return fmt.Errorf("%w: the name %q is not UTF-8, as names on the server are: give it another one there with --name", program.ErrUsage, c.Name)
+		}
 	}
 	origin, err := c.origin()
 	if err != nil {
