@@ -1450,6 +1450,8 @@ export interface operations {
             header?: {
                 /** @description The account's client id, where the token does not carry the identity and the body has none. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
+                /** @description Remove only if this is the entity tag (ETag) of the version that is named, or of the newest. */
+                "If-Match"?: string;
             };
             path: {
                 /**
@@ -1471,6 +1473,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["AnyProblem"];
             default: components["responses"]["AnyProblem"];
         };
     };
@@ -1483,8 +1486,10 @@ export interface operations {
             header?: {
                 /** @description The account's client id, where the token does not carry the identity and the body has none. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
-                /** @description One range of bytes, as RFC 9110 has it. */
+                /** @description Ranges of bytes, as RFC 9110 has them; at most 16. */
                 Range?: string;
+                "If-Match"?: string;
+                "If-Unmodified-Since"?: string;
                 "If-None-Match"?: string;
                 "If-Range"?: string;
             };
@@ -1529,6 +1534,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["AnyProblem"];
             416: components["responses"]["AnyProblem"];
             default: components["responses"]["AnyProblem"];
         };
