@@ -19,6 +19,11 @@ func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.
 	if err != nil {
 		return nil, err
 	}
+	written, ok := c.s.cfg.Space.Reserve(accountSize + 2*uint64(len(m.Bundle)))
+	if !ok {
+		return nil, errNoSpace
+	}
+	defer written()
 	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, id, m.Bundle); err != nil {
 		return nil, err
 	}
@@ -159,6 +164,11 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 			return nil, err
 		}
 	}
+	written, ok := c.s.cfg.Space.Reserve(accountSize + 2*uint64(len(m.Bundle)))
+	if !ok {
+		return nil, errNoSpace
+	}
+	defer written()
 	hash, err := c.s.passwords.hash(ctx, m.Password)
 	if err != nil {
 		return nil, err

@@ -229,9 +229,11 @@ func (u *upload) setTotal(number uint32, last bool) {
 
 // take works on a piece of a packet.
 func (u *upload) take(p *packet, piece, scratch []byte) error {
-	if u.s.cfg.Space.Low() {
+	written, ok := u.s.cfg.Space.Reserve(uint64(len(piece)))
+	if !ok {
 		return errNoSpace
 	}
+	defer written()
 	if u.s.suspended.has(u.client) {
 		return errSuspended
 	}

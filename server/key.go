@@ -99,6 +99,11 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	if err != nil {
 		return session{}, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key: "+err.Error())
 	}
+	written, ok := s.cfg.Space.Reserve(accountSize)
+	if !ok {
+		return session{}, errNoSpace
+	}
+	defer written()
 	hash := s.oaepHash(der)
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()

@@ -19,6 +19,9 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 		c.outcome = requestRefused
 		return &protocol.RegisterRefused{}, nil
 	}
+	if !c.internal && !c.s.registrations.allow(c.peer.network) {
+		return nil, errRegistrations
+	}
 	id, err := c.s.addClient(ctx, store.Client{Name: name})
 	if errors.Is(err, store.ErrNameTaken) {
 		free, clearErr := c.s.clearName(ctx, name, c.peer.network)
@@ -31,6 +34,9 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 	}
 	if err == nil {
 		c.s.newcomers.add(id, c, time.Now())
+	}
+	if errors.Is(err, errNoSpace) {
+		return nil, err
 	}
 	var f *protocol.Failure
 	if errors.As(err, &f) {
@@ -53,6 +59,11 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	if err := protocol.CheckName(client.Name); err != nil {
 		return client.ID, failure(protocol.StatusInvalid, err.Error())
 	}
+	written, ok := s.cfg.Space.Reserve(accountSize)
+	if !ok {
+		return client.ID, errNoSpace
+	}
+	defer written()
 	rand.Read(client.ID[:])
 	client.Created = time.Now()
 	client.LastSeen = client.Created

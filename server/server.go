@@ -45,6 +45,7 @@ type Config struct {
 	DrainTimeout     time.Duration     // how long requests in flight may take at shutdown
 	HeaderTimeout    time.Duration     // a header that has begun to come has to be whole within it
 	UnprovenTimeout  time.Duration     // a connection that proves nothing, and stores nothing, is closed after it; 0: never
+	RegistrationRate int               // clients that register in an hour from one IPv4 address or IPv6 /64, on the wire; 0: no limit
 	MaxConnections   int               // on the public listener
 	MaxPerAddress    int               // of them from one IPv4 address or IPv6 /64; 0: no limit
 	MaxPerAccount    int               // of them that have proven to be one client's; 0: no limit
@@ -75,6 +76,7 @@ func DefaultConfig() Config {
 		DrainTimeout:     10 * time.Second,
 		HeaderTimeout:    10 * time.Second,
 		UnprovenTimeout:  5 * time.Minute,
+		RegistrationRate: 60,
 		MaxConnections:   4096,
 		MaxPerAddress:    256,
 		MaxPerAccount:    64,
@@ -94,26 +96,27 @@ func DefaultConfig() Config {
 // A Server serves the protocol on a public and an internal listener.
 type Server struct {
 	// Static after New.
-	cfg         Config
-	log         *slog.Logger
-	started     time.Time
-	sessions    *sessions
-	uploads     *uploads
-	transfers   *transfers
-	passwords   *passwords
-	revoked     *revokedTokens
-	buffers     *bufferPool
-	stats       stats
-	failed      failures
-	suspended   *suspended
-	feed        *feed
-	meters      *meters
-	seldom      *seldom
-	guesses     *guesses
-	newcomers   *newcomers
-	connections *connections
-	history     *history
-	scrubs      *scrubs
+	cfg           Config
+	log           *slog.Logger
+	started       time.Time
+	sessions      *sessions
+	uploads       *uploads
+	transfers     *transfers
+	passwords     *passwords
+	revoked       *revokedTokens
+	buffers       *bufferPool
+	stats         stats
+	failed        failures
+	suspended     *suspended
+	feed          *feed
+	meters        *meters
+	seldom        *seldom
+	guesses       *guesses
+	newcomers     *newcomers
+	connections   *connections
+	registrations *registrations
+	history       *history
+	scrubs        *scrubs
 
 	configured Settings
 	settings   atomic.Pointer[Settings] // in force
@@ -167,7 +170,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.settings.Store(&s.configured)
 	s.history = newHistory(s.started)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
-	s.connections = newConnections(s)
+	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
 	s.uploads, s.transfers, s.scrubs = newUploads(s), newTransfers(s), newScrubs(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err

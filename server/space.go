@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +26,10 @@ type Space struct {
 	reserve string
 	log     *slog.Logger
 	low     atomic.Bool
+
+	mu      sync.Mutex // guards what follows
+	room    int64      // above the minimum, when it was looked at last, less what was reserved since
+	pending int64      // reserved, and perhaps not written yet
 }
 
 // NewSpace returns a Space that refuses content while less than min bytes are
@@ -36,6 +42,43 @@ func NewSpace(min uint64, free func() (free, total uint64, err error), reserve s
 
 // Low reports whether new content is refused.
 func (s *Space) Low() bool { return s != nil && s.low.Load() }
+
+// accountSize is what a registration, a key or a password may take in catalog
+// and cards, in bytes.
+const accountSize = 16 << 10
+
+// Reserve takes room for so many bytes before they are written, and reports
+// whether there was as much above the minimum. written gives back what the free
+// space tells by then.
+func (s *Space) Reserve(bytes uint64) (written func(), ok bool) {
+	if s == nil {
+		return func() {}, true
+	}
+	n := int64(bytes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.low.Load() {
+		return nil, false
+	}
+	if s.room < n {
+		free, _, err := s.free()
+		if err != nil {
+			s.log.Error("cannot read the free space", "error", err)
+			return nil, false
+		}
+		s.room = int64(min(free, math.MaxInt64)) - int64(min(s.min, math.MaxInt64)) - s.pending
+	}
+	if s.room < n {
+		return nil, false
+	}
+	s.room -= n
+	s.pending += n
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pending -= n
+	}, true
+}
 
 // Full says that a write found no room: the reserve goes at once.
 func (s *Space) Full() {
@@ -66,6 +109,9 @@ func (s *Space) check() {
 		s.log.Error("cannot read the free space", "error", err)
 		return
 	}
+	s.mu.Lock()
+	s.room = int64(min(free, math.MaxInt64)) - int64(min(s.min, math.MaxInt64)) - s.pending
+	s.mu.Unlock()
 	switch {
 	case free < min(s.min, reserveSize):
 		s.setLow(true, free)

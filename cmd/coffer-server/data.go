@@ -14,6 +14,7 @@ import (
 
 	"coffer/internal/program"
 	"coffer/server"
+	"coffer/store"
 	"coffer/store/files"
 	"coffer/store/sqlite"
 )
@@ -26,6 +27,7 @@ const (
 	lockName      = "lock"
 	backupsName   = "backups"
 	tokenName     = "console.token"
+	reserveName   = "reserve"
 )
 
 // dataFlags say where the data is.
@@ -121,7 +123,13 @@ func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(
 	if d.blobs, err = files.Open(d.path(blobsName)); err != nil {
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
-	if err := d.blobs.Check(ctx); err != nil {
+	if err := d.blobs.Check(ctx); errors.Is(err, store.ErrFull) {
+		// The reserve is for this: with it, what is there can be read and removed.
+		log.Warn("the disk is full: starting on what the reserve file gives back", "error", err)
+		if err := os.Remove(d.path(reserveName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("giving up the reserve file: %w", err)
+		}
+	} else if err != nil {
 		return nil, fmt.Errorf("checking the blobs: %w", err)
 	}
 	if check != nil {
