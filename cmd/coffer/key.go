@@ -99,7 +99,9 @@ func (c *keyImport) Run(a *app) error {
 		return fmt.Errorf("read %s: %w", c.File, err)
 	}
 	if c.Server != "" {
-		p.Server = c.Server
+		if p.Server, err = serverAddress(c.Server); err != nil {
+			return err
+		}
 	}
 	if p.Server == "" {
 		return fmt.Errorf("%w: %s does not say where the server is: --server HOST:PORT does", program.ErrUsage, c.File)

@@ -39,6 +39,7 @@ type cli struct {
 	Verify     verifyCommand     `cmd:"" help:"Read backups back and check them."`
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and the server's limits."`
+	Pin        pinCommand        `cmd:"" help:"Show which certificate the server must have, or accept another one."`
 	Key        keyCommand        `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
 
@@ -129,7 +130,7 @@ func withRemedy(err error) error {
 	case client.IsStatus(err, protocol.StatusNoSpace):
 		return fmt.Errorf("the server has no space left: %w", err)
 	}
-	return err
+	return inWords(err)
 }
 
 type versionCommand struct{}

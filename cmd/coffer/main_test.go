@@ -28,7 +28,7 @@ func coffer(t *testing.T, home string, env map[string]string, args ...string) (c
 // testProfile saves a profile with new keys.
 func testProfile(t *testing.T, home string) *profile {
 	t.Helper()
-	p := &profile{Version: profileVersion, Server: "127.0.0.1:1", Username: "me", ClientID: hex.EncodeToString(make([]byte, 16))}
+	p := &profile{Version: profileVersion, Server: "127.0.0.1:1", Username: "me", ClientID: hex.EncodeToString(make([]byte, 16)), Insecure: true}
 	if _, err := p.makeKeys(1024); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,10 @@ func TestUsage(t *testing.T) {
 		{"register --server x --name y --rsa-bits 100", registered, 2, "--rsa-bits"},
 		{"register --server x --name y", registered, 1, "--force"},
 		{"list", t.TempDir(), 1, "coffer register"},
-		{"list", registered, 1, "connect"},
+		{"list", registered, 1, "nothing answers at 127.0.0.1:1"},
+		{"pin", registered, 0, "plain TCP"},
+		{"pin nonsense", registered, 2, "is no pin"},
+		{"register --server x --name y --insecure --tls", t.TempDir(), 2, "opposite"},
 		{"backup /nonexistent/file", registered, 1, "no such file"},
 	} {
 		t.Run(test.args, func(t *testing.T) {

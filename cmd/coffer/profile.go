@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
@@ -35,6 +34,9 @@ const profileVersion = 1
 //	identity   an age identity, "AGE-SECRET-KEY-..."
 //	tls        whether the server is reached by TLS
 //	tls_ca     certificates in PEM that vouch for it, in place of the system's
+//	tls_pin    "sha256//...", of the public key of the only certificate it may have
+//	insecure   whether its owner chose plain TCP; without this and tls, the first
+//	           connection finds out what the server speaks
 //	gateway    the URL of its web page, where the account signs in
 type profile struct {
 	Version  int    `json:"version"`
@@ -45,6 +47,8 @@ type profile struct {
 	Identity string `json:"identity"`
 	TLS      bool   `json:"tls,omitempty"`
 	TLSCA    string `json:"tls_ca,omitempty"`
+	TLSPin   string `json:"tls_pin,omitempty"`
+	Insecure bool   `json:"insecure,omitempty"`
 	Gateway  string `json:"gateway,omitempty"`
 }
 
@@ -170,18 +174,6 @@ func (p *profile) identity() (*seal.Identity, error) {
 	return &id, nil
 }
 
-// tlsConfig is nil for plain TCP.
-func (p *profile) tlsConfig() (*tls.Config, error) {
-	if !p.TLS {
-		return nil, nil
-	}
-	config, err := program.ClientTLS([]byte(p.TLSCA))
-	if err != nil {
-		return nil, fmt.Errorf("the CA file: %w", err)
-	}
-	return config, nil
-}
-
 // A user is who has the profile: what commands need to work with backups.
 type user struct {
 	profile  *profile
@@ -196,6 +188,9 @@ func (a *app) openUser() (*user, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.settleAndSave(p); err != nil {
+		return nil, err
+	}
 	m, err := a.memory(p)
 	if err != nil {
 		return nil, err
@@ -208,6 +203,9 @@ func (a *app) openUser() (*user, error) {
 func (a *app) open() (*client.Session, *seal.Identity, error) {
 	p, err := a.loadProfile()
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := a.settleAndSave(p); err != nil {
 		return nil, nil, err
 	}
 	return p.open()

@@ -29,32 +29,12 @@ type registerCommand struct {
 	Force bool `help:"Replace this machine's registration; its keys are lost."`
 }
 
-// connectFlags say how the server is reached.
-type connectFlags struct {
-	TLS   bool   `name:"tls" help:"Connect by TLS."`
-	TLSCA string `name:"tls-ca" type:"existingfile" help:"Certificates that vouch for the server, PEM; implies --tls."`
-}
-
-// apply sets in the profile what the flags say, and leaves the rest.
-func (f connectFlags) apply(p *profile) error {
-	p.TLS = p.TLS || f.TLS || f.TLSCA != ""
-	if f.TLSCA == "" {
-		return nil
-	}
-	pem, err := os.ReadFile(f.TLSCA)
-	if err != nil {
-		return err
-	}
-	p.TLSCA = string(pem)
-	return nil
-}
-
 // Validate checks what flags mean together.
 func (c *registerCommand) Validate() error {
 	if c.Name == "" && c.From == "" {
 		return errors.New("missing flags: --name=STRING, or --from=ME.INFO")
 	}
-	return nil
+	return c.connectFlags.Validate()
 }
 
 // takeOver makes a profile of a C++ client's me.info. It is kept only if the
@@ -76,7 +56,7 @@ func (c *registerCommand) takeOver(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.connectFlags.apply(p); err != nil {
+	if err := c.connect(a, p); err != nil {
 		return err
 	}
 	if err := p.verify(a); err != nil {
@@ -87,6 +67,20 @@ func (c *registerCommand) takeOver(a *app) error {
 	}
 	a.beginMemory(p)
 	return c.report(a, p.Username, "took over")
+}
+
+// connect decides how the profile's server is reached.
+func (c *registerCommand) connect(a *app, p *profile) error {
+	if err := c.connectFlags.apply(p); err != nil {
+		return err
+	}
+	if p.Insecure {
+		if err := lookInsecurely(a.ctx, p.Server); err != nil {
+			return err
+		}
+	}
+	_, err := a.settle(p)
+	return err
 }
 
 // report says that a profile was made.
@@ -106,6 +100,10 @@ func (c *registerCommand) Run(a *app) error {
 	if c.RSABits < crypt.MinRSABits || c.RSABits > crypt.MaxRSABits {
 		return fmt.Errorf("%w: --rsa-bits is %d to %d", program.ErrUsage, crypt.MinRSABits, crypt.MaxRSABits)
 	}
+	var err error
+	if c.Server, err = serverAddress(c.Server); err != nil {
+		return err
+	}
 	if err := a.refuseProfile(c.Force); err != nil {
 		return err
 	}
@@ -116,7 +114,7 @@ func (c *registerCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.connectFlags.apply(p); err != nil {
+	if err := c.connect(a, p); err != nil {
 		return err
 	}
 	// Written down before the server is told anything: a name whose keys are

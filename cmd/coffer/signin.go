@@ -70,8 +70,11 @@ func (c *signInCommand) Run(a *app) error {
 		return err
 	}
 	p.Gateway = c.Gateway
+	if _, err := a.settle(p); err != nil {
+		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another): %w", p.Server, err)
+	}
 	if err := a.tryOut(p); err != nil {
-		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another, --tls speaks TLS): %w", p.Server, err)
+		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another): %w", p.Server, err)
 	}
 	if c.EarlierPassword {
 		if err := a.setPassword(p, protocol.SetPassword{Password: password, Bundle: bundle}); err != nil {
@@ -96,11 +99,17 @@ func (c *signInCommand) Run(a *app) error {
 // locate sets where the profile's server is.
 func (c *signInCommand) locate(p *profile, gateway *url.URL) error {
 	if c.Server != "" {
-		p.Server = c.Server
+		server, err := serverAddress(c.Server)
+		if err != nil {
+			return err
+		}
+		p.Server = server
 	}
 	if p.Server == "" {
 		p.Server = net.JoinHostPort(gateway.Hostname(), strconv.Itoa(protocol.DefaultPort))
 	}
+	// Whoever signed in without TLS elsewhere has not chosen that here.
+	p.Insecure = false
 	return c.connectFlags.apply(p)
 }
 
@@ -127,6 +136,9 @@ type passphraseCommand struct {
 func (c *passphraseCommand) Run(a *app) error {
 	p, err := a.loadProfile()
 	if err != nil {
+		return err
+	}
+	if err := a.settleAndSave(p); err != nil {
 		return err
 	}
 	server, err := c.signInServer(p)

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"coffer/internal/program"
+	"coffer/protocol"
+)
+
+// connectFlags say how the server is reached. Without any it is by TLS, and
+// what proves the server the first time has to prove it from then on.
+type connectFlags struct {
+	TLS      bool   `name:"tls" help:"Want a certificate that the system's authorities vouch for."`
+	TLSCA    string `name:"tls-ca" type:"existingfile" help:"Want a certificate that these vouch for, PEM."`
+	Pin      string `placeholder:"sha256//..." help:"Want this certificate; coffer-server pin prints it on the server."`
+	Insecure bool   `help:"Speak plain TCP: whoever can change the traffic can pass for the server, and for this client."`
+}
+
+// Validate checks what flags mean together.
+func (f connectFlags) Validate() error {
+	if f.Insecure && (f.TLS || f.TLSCA != "" || f.Pin != "") {
+		return errors.New("--insecure is the opposite of --tls, --tls-ca and --pin")
+	}
+	if f.Pin == "" {
+		return nil
+	}
+	if err := program.CheckPin(f.Pin); err != nil {
+		return fmt.Errorf("--pin: %w", err)
+	}
+	return nil
+}
+
+// apply sets in the profile what the flags say, and leaves the rest.
+func (f connectFlags) apply(p *profile) error {
+	switch {
+	case f.Insecure:
+		p.Insecure, p.TLS, p.TLSCA, p.TLSPin = true, false, "", ""
+	case f.TLSCA != "":
+		pem, err := os.ReadFile(f.TLSCA)
+		if err != nil {
+			return err
+		}
+		p.Insecure, p.TLS, p.TLSCA, p.TLSPin = false, true, string(pem), f.Pin
+	case f.TLS || f.Pin != "":
+		p.Insecure, p.TLS, p.TLSCA, p.TLSPin = false, true, "", f.Pin
+	}
+	return nil
+}
+
+// serverAddress is the address of a core that a person typed: the port may be
+// left out.
+func serverAddress(text string) (string, error) {
+	port := strconv.Itoa(protocol.DefaultPort)
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		host, _, _ := strings.Cut(rest, "/")
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		return "", fmt.Errorf("%w: %s://... is the address of a web page: --server is the server's own, like --server %s", program.ErrUsage, scheme, net.JoinHostPort(strings.Trim(host, "[]"), port))
+	}
+	host, given, err := net.SplitHostPort(text)
+	if err != nil { // no port, or an IPv6 address as it is
+		host, given = strings.Trim(text, "[]"), port
+		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			return "", fmt.Errorf("%w: --server %q is not HOST:PORT", program.ErrUsage, text)
+		}
+	}
+	if given == "" {
+		given = port
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil || n < 1 || n > 65535 || host == "" || strings.ContainsAny(host, "/ ") {
+		return "", fmt.Errorf("%w: --server %q is not HOST:PORT", program.ErrUsage, text)
+	}
+	return net.JoinHostPort(host, given), nil
+}
+
+// tlsConfig is nil for plain TCP.
+func (p *profile) tlsConfig() (*tls.Config, error) {
+	if !p.TLS {
+		return nil, nil
+	}
+	conf, err := program.ClientTLS([]byte(p.TLSCA))
+	if err != nil {
+		return nil, fmt.Errorf("the CA file: %w", err)
+	}
+	if p.TLSPin == "" {
+		return conf, nil
+	}
+	if p.TLSCA == "" {
+		conf.InsecureSkipVerify = true // the pin is more than authorities know
+	}
+	want := p.TLSPin
+	conf.VerifyConnection = func(state tls.ConnectionState) error {
+		if got := program.Pin(state.PeerCertificates[0]); got != want {
+			return &otherCertificateError{want: want, got: got}
+		}
+		return nil
+	}
+	return conf, nil
+}
+
+// An otherCertificateError: the server shows another certificate than the one
+// that was pinned.
+type otherCertificateError struct{ want, got string }
+
+func (e *otherCertificateError) Error() string {
+	return fmt.Sprintf("the server proves itself with %s, and not with %s as before. Either its certificate was replaced, or somebody stands between it and you: "+
+		"have its operator run coffer-server pin, and only if that prints the new one accept it by coffer pin %[1]s", e.got, e.want)
+}
+
+// settle decides how the profile's server is reached, if nobody has yet, by
+// looking at what it speaks. It reports whether it had to.
+func (a *app) settle(p *profile) (bool, error) {
+	if p.TLS || p.Insecure {
+		return false, nil
+	}
+	found, err := look(a.ctx, p.Server)
+	if err != nil {
+		return false, err
+	}
+	host, _, err := net.SplitHostPort(p.Server)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case found.tls == nil && isLoopback(host):
+		p.Insecure = true // nobody stands between
+	case found.tls == nil:
+		return false, fmt.Errorf("the server at %s speaks no TLS, so whoever can change the traffic could pass for it, and for you: --insecure goes on all the same", p.Server)
+	case vouchedFor(found.tls, host):
+		p.TLS = true
+	default:
+		p.TLS, p.TLSPin = true, program.Pin(found.tls.PeerCertificates[0])
+		fmt.Fprintf(a.stderr, "The server at %s proves itself with %s. From now on no other certificate is accepted; coffer-server pin prints it on the server.\n", p.Server, p.TLSPin)
+	}
+	return true, nil
+}
+
+// settleAndSave settles a profile that a web page made, or an earlier version,
+// and remembers how.
+func (a *app) settleAndSave(p *profile) error {
+	settled, err := a.settle(p)
+	if err != nil || !settled {
+		return err
+	}
+	if err := a.saveProfile(p); err != nil {
+		return fmt.Errorf("save the profile: %w", err)
+	}
+	return nil
+}
+
+// vouchedFor reports whether the system's authorities vouch for a certificate.
+func vouchedFor(state *tls.ConnectionState, host string) bool {
+	return verifyChain(state, host) == nil
+}
+
+// lookTimeout is how long what answers may take to show what it is.
+const lookTimeout = 5 * time.Second
+
+// found is a server of Coffer's; tls is nil if it speaks none.
+type found struct{ tls *tls.ConnectionState }
+
+// look finds out what answers at an address. Its errors say that in words, and
+// what to type instead.
+func look(ctx context.Context, addr string) (found, error) {
+	conn, err := dialAnyTLS(ctx, addr)
+	if err != nil {
+		return found{}, lookInsecurely(ctx, addr)
+	}
+	defer conn.Close()
+	what := ask(conn)
+	if what == isUnknown {
+		if again, err := dialAnyTLS(ctx, addr); err == nil {
+			defer again.Close()
+			what = askWeb(again)
+		}
+	}
+	if what != isCoffer {
+		return found{}, notCoffer(addr, what, "https")
+	}
+	state := conn.ConnectionState()
+	return found{&state}, nil
+}
+
+// lookInsecurely fails if what answers without TLS is no core.
+func lookInsecurely(ctx context.Context, addr string) error {
+	nc, err := dialTCP(ctx, addr)
+	if err != nil {
+		return unreachable(addr, err)
+	}
+	defer nc.Close()
+	what := ask(nc)
+	if what == isUnknown {
+		again, err := dialTCP(ctx, addr)
+		if err != nil {
+			return unreachable(addr, err)
+		}
+		defer again.Close()
+		what = askWeb(again)
+	}
+	if what != isCoffer {
+		return notCoffer(addr, what, "http")
+	}
+	return nil
+}
+
+// dialTCP connects, for as long as looking may take.
+func dialTCP(ctx context.Context, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: lookTimeout}
+	nc, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return nc, nc.SetDeadline(time.Now().Add(lookTimeout))
+}
+
+// dialAnyTLS is dialTCP and TLS, whatever certificate comes.
+func dialAnyTLS(ctx context.Context, addr string) (*tls.Conn, error) {
+	nc, err := dialTCP(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// An answerer is what answers at an address.
+type answerer int
+
+const (
+	isUnknown answerer = iota
+	isCoffer
+	isWeb
+	isTLSOnly // a core that refuses plain TCP
+)
+
+// ask asks for a challenge, which every core answers in some way at once.
+func ask(nc net.Conn) answerer {
+	return askWith(nc, protocol.AppendRequest(nil, protocol.ClientID{}, &protocol.Challenge{}, 0))
+}
+
+// askWeb asks for a page: a web server waits for the end of a line.
+func askWeb(nc net.Conn) answerer { return askWith(nc, []byte("GET / HTTP/1.0\r\n\r\n")) }
+
+func askWith(nc net.Conn, question []byte) answerer {
+	if _, err := nc.Write(question); err != nil {
+		return isUnknown
+	}
+	nc.SetReadDeadline(time.Now().Add(lookTimeout / 2))
+	head := make([]byte, protocol.ResponseHeaderSize+2)
+	n, _ := nc.Read(head)
+	switch {
+	case n == len(head) && head[0] == protocol.Version && protocol.Code(binary.LittleEndian.Uint16(head[1:])) == protocol.CodeFailure &&
+		protocol.Status(binary.LittleEndian.Uint16(head[protocol.ResponseHeaderSize:])) == protocol.StatusForbidden:
+		return isTLSOnly
+	case n >= 3 && head[0] == protocol.Version:
+		return isCoffer
+	case strings.HasPrefix(string(head[:n]), "HTTP/"):
+		return isWeb
+	default:
+		return isUnknown
+	}
+}
+
+// notCoffer says that something else than a core answers.
+func notCoffer(addr string, what answerer, scheme string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		host = addr
+	}
+	usual := net.JoinHostPort(host, strconv.Itoa(protocol.DefaultPort))
+	if what == isTLSOnly {
+		return fmt.Errorf("the server at %s takes TLS alone: leave out --insecure", addr)
+	}
+	if what == isWeb {
+		return fmt.Errorf("what answers at %s is a web server (a gateway at %s://%[1]s, perhaps, or the operator's console), and not Coffer's server itself: --server %[3]s is where that usually is", addr, scheme, usual)
+	}
+	return fmt.Errorf("what answers at %s is not Coffer's server: --server %s is where that usually is", addr, usual)
+}
