@@ -58,6 +58,8 @@ type Store struct {
 	root  *os.Root
 	packs *packs
 
+	handles *handles // of unfinished uploads
+
 	cards sync.Mutex // held while a card is written
 
 	mu    sync.Mutex
@@ -85,7 +87,7 @@ func Open(dir string, opts ...Option) (*Store, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	s := &Store{dir: dir, parts: make(map[store.UploadID]bool)}
+	s := &Store{dir: dir, parts: make(map[store.UploadID]bool), handles: newHandles()}
 	if err := s.open(o); err != nil {
 		if s.root != nil {
 			err = errors.Join(err, s.root.Close())

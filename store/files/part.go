@@ -36,8 +36,8 @@ type part struct {
 
 func (s *Store) newPart(id store.UploadID, log *partLog) *part {
 	p := &part{store: s, id: id, log: log}
-	p.content = partFile{root: s.root, name: partName(id, contentSuffix), before: log.begin, isContent: true}
-	p.waiting = partFile{root: s.root, name: partName(id, waitingSuffix), before: log.begin}
+	p.content = partFile{handles: s.handles, root: s.root, name: partName(id, contentSuffix), before: log.begin, isContent: true}
+	p.waiting = partFile{handles: s.handles, root: s.root, name: partName(id, waitingSuffix), before: log.begin}
 	return p
 }
 
@@ -58,7 +58,7 @@ func (s *Store) NewPart(ctx context.Context, id store.UploadID, header []byte) (
 		return nil, fmt.Errorf("begin a part: upload %s has one", id)
 	}
 	header = append(make([]byte, 0, len(header)), header...) // not nil
-	return s.newPart(id, &partLog{root: s.root, name: partName(id, logSuffix), header: header}), nil
+	return s.newPart(id, &partLog{handles: s.handles, root: s.root, name: partName(id, logSuffix), header: header}), nil
 }
 
 // hold notes that somebody has the part, unless somebody does.
@@ -165,6 +165,8 @@ func (p *part) Close() error {
 
 // A partFile is a store.File that is opened when it is used.
 type partFile struct {
+	handles   *handles
+	used      atomic.Int64
 	root      *os.Root
 	name      string
 	before    func() error // called before the file is made
@@ -183,6 +185,7 @@ func (f *partFile) with(create bool, use func(*os.File) error) error {
 		f.mu.RLock()
 		if f.file != nil {
 			defer f.mu.RUnlock()
+			f.handles.use(&f.used)
 			return use(f.file)
 		}
 		f.mu.RUnlock()
@@ -209,6 +212,8 @@ func (f *partFile) open(create bool) error {
 		return err
 	}
 	f.file = file
+	f.handles.use(&f.used)
+	f.handles.opened(f)
 	return nil
 }
 
@@ -271,5 +276,22 @@ func (f *partFile) close() error {
 	}
 	err := f.file.Close()
 	f.file = nil
+	f.handles.closed(f)
 	return err
+}
+
+func (f *partFile) lastUsed() int64 { return f.used.Load() }
+
+// tryClose implements handle. What was written is the kernel's by then, and
+// Seal syncs it by another handle as well.
+func (f *partFile) tryClose() bool {
+	if !f.mu.TryLock() {
+		return false
+	}
+	defer f.mu.Unlock()
+	if f.file != nil && f.file.Close() != nil {
+		return false
+	}
+	f.file = nil
+	return true
 }

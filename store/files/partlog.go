@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // A part's log is a row of frames: size u32, CRC-32C u32 of the size and what
@@ -23,8 +24,10 @@ const (
 
 // A partLog is the log of one part. It is made with its first frame.
 type partLog struct {
-	root *os.Root
-	name string
+	handles *handles
+	used    atomic.Int64
+	root    *os.Root
+	name    string
 
 	mu     sync.Mutex
 	header []byte   // guarded by mu; nil once it is written
@@ -50,6 +53,7 @@ func (l *partLog) append(payload []byte, flag uint32) error {
 }
 
 func (l *partLog) openLocked() error {
+	l.handles.use(&l.used)
 	if l.file != nil {
 		return nil
 	}
@@ -63,6 +67,7 @@ func (l *partLog) openLocked() error {
 	}
 	l.file = f
 	if l.header == nil {
+		l.handles.opened(l)
 		return nil
 	}
 	if err := l.writeLocked(l.header, 0); err != nil {
@@ -70,6 +75,7 @@ func (l *partLog) openLocked() error {
 		return errors.Join(err, f.Close(), l.root.Remove(l.name))
 	}
 	l.header = nil
+	l.handles.opened(l)
 	return nil
 }
 
@@ -90,7 +96,23 @@ func (l *partLog) close() error {
 	}
 	err := l.file.Close()
 	l.file = nil
+	l.handles.closed(l)
 	return err
+}
+
+func (l *partLog) lastUsed() int64 { return l.used.Load() }
+
+// tryClose implements handle.
+func (l *partLog) tryClose() bool {
+	if !l.mu.TryLock() {
+		return false
+	}
+	defer l.mu.Unlock()
+	if l.file != nil && l.file.Close() != nil {
+		return false
+	}
+	l.file = nil
+	return true
 }
 
 func appendFrame(b, payload []byte, flag uint32) []byte {
@@ -163,8 +185,8 @@ func readFrame(r io.Reader) (payload []byte, flag uint32, err error) {
 }
 
 // openLog reads the log that an earlier run left, and cuts off a torn tail.
-func openLog(root *os.Root, name string) (*partLog, logged, error) {
-	f, err := root.OpenFile(name, os.O_RDWR, 0)
+func (s *Store) openLog(name string) (*partLog, logged, error) {
+	f, err := s.root.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return nil, logged{}, err
 	}
@@ -176,5 +198,5 @@ func openLog(root *os.Root, name string) (*partLog, logged, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, logged{}, err
 	}
-	return &partLog{root: root, name: name, end: l.end}, l, nil
+	return &partLog{handles: s.handles, root: s.root, name: name, end: l.end}, l, nil
 }

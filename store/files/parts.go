@@ -29,9 +29,9 @@ func (s *Store) Parts(ctx context.Context, visit func(p store.Part, header []byt
 		if !s.hold(id) {
 			continue // of this run
 		}
-		log, l, err := openLog(s.root, partName(id, logSuffix))
+		log, l, err := s.openLog(partName(id, logSuffix))
 		if errors.Is(err, fs.ErrNotExist) {
-			log, err = &partLog{root: s.root, name: partName(id, logSuffix)}, nil
+			log, err = &partLog{handles: s.handles, root: s.root, name: partName(id, logSuffix)}, nil
 		}
 		if err != nil {
 			s.release(id)
