@@ -129,6 +129,8 @@ func TestExamples(t *testing.T) {
 	t.Run("not there", func(t *testing.T) {
 		e.restoresNot("GET /files/none", "none")
 		e.refused("no file", "backup.sh", filepath.Join(e.folder, "missing"))
+		e.refused("not UTF-8", "backup.sh", e.file("caf\xe9", []byte("coffee")))
+		e.refused("not UTF-8", "restore.sh", "caf\xe9", filepath.Join(e.folder, "x"))
 	})
 	t.Run("damaged", func(t *testing.T) {
 		if err := c.stop(); err != nil {
