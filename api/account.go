@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -20,7 +21,11 @@ func (g *Gateway) getAccount(r *http.Request) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.AccountInfo, error) {
+	var known *protocol.Identity
+	info, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (info *protocol.AccountInfo, err error) {
+		if known, err = conn.AskIdentity(r.Context(), id); err != nil {
+			return nil, err
+		}
 		return conn.AskAccount(r.Context(), id)
 	})
 	if err != nil {
@@ -30,6 +35,7 @@ func (g *Gateway) getAccount(r *http.Request) (*Account, error) {
 		Username: info.Name, Created: info.Created,
 		Files: int64(info.Files), Versions: int64(info.Versions), Bytes: int64(info.Bytes), Uploads: int(info.Uploads),
 		KeyBits: int(info.KeyBits), HasPassword: info.HasPassword, HasBundle: info.HasBundle, KeepVersions: int64(info.KeepVersions),
+		WireId: hex.EncodeToString(known.Client[:]), BaseOpen: known.BaseOpen,
 	}, nil
 }
 
@@ -65,7 +71,7 @@ func (g *Gateway) setPassphrase(r *http.Request) (*LoggedIn, error) {
 	m := protocol.SetPassword{Current: body.CurrentPassword, Password: body.Password, Bundle: bundle}
 	// Once: a second time the current password would be the new one.
 	var until time.Time
-	err = g.core.do(r.Context(), once, func(conn *client.Conn) (err error) {
+	err = g.hash(r, once, func(conn *client.Conn) (err error) {
 		until, err = conn.SetPassword(r.Context(), c.client, m)
 		return err
 	})
@@ -103,7 +109,12 @@ func (g *Gateway) removeAccount(r *http.Request) error {
 			return err
 		}
 	}
-	return g.core.do(r.Context(), once, func(conn *client.Conn) error {
+	if password == "" && c.proof == byClientID {
+		if err := g.confirm(r, "client_id", ""); err != nil {
+			return err
+		}
+	}
+	return g.hash(r, once, func(conn *client.Conn) error {
 		return conn.RemoveAccount(r.Context(), id, password)
 	})
 }

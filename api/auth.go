@@ -14,6 +14,7 @@ import (
 
 const (
 	headerClientID = "X-Client-ID"
+	headerPassword = "X-Password"
 	maxPassword    = 1 << 10 // bytes
 )
 
@@ -158,14 +159,58 @@ func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
 		}
 		m.Method, m.Client, c.proof = protocol.SignInByClientID, *id, byClientID
 	}
-	signed, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.SignedIn, error) {
-		return conn.SignIn(r.Context(), m)
-	})
+	signed, err := g.signIn(r, m)
 	if err != nil {
 		return nil, err
 	}
 	c.client = signed.Client
 	return g.loggedIn(c, signed.At)
+}
+
+// signIn has the core check who somebody is. What takes a password waits its
+// turn, and holds no connection that other calls need.
+func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (*protocol.SignedIn, error) {
+	check := func(conn *client.Conn) (*protocol.SignedIn, error) { return conn.SignIn(r.Context(), m) }
+	if m.Method != protocol.SignInByPassword {
+		return ask(r.Context(), g.core, idempotent, check)
+	}
+	var signed *protocol.SignedIn
+	err := g.hash(r, idempotent, func(conn *client.Conn) (err error) {
+		signed, err = check(conn)
+		return err
+	})
+	if err == nil {
+		g.signIns.succeeded(network(g.address(r)), m.Name)
+	}
+	return signed, err
+}
+
+// recent is how long a sign-in is good for what a token alone must not do:
+// tokens leak, and then the owner's keys are not to be replaced by it.
+const recent = 5 * time.Minute
+
+// confirm makes sure that the account's owner is there: by the password, if the
+// call bears it, by a recent sign-in, or by the client id that the call bears
+// because its token carries no identity. identify has checked that one.
+func (g *Gateway) confirm(r *http.Request, field, password string) error {
+	c := callerIn(r)
+	if password == "" {
+		if c.proof == byName || time.Since(c.signedIn) < recent {
+			return nil
+		}
+		return &problem{kind: kindSignInAgain, message: "the sign-in is older than 5 minutes: sign in again, or give the password (" + field + ")"}
+	}
+	if err := checkPassword(field, password); err != nil {
+		return err
+	}
+	if err := g.limitSignIn(r, c.username); err != nil {
+		return err
+	}
+	signed, err := g.signIn(r, protocol.SignIn{Method: protocol.SignInByPassword, Name: c.username, Password: password})
+	if client.IsStatus(err, protocol.StatusUnauthenticated) || err == nil && c.proof != byName && signed.Client != c.client {
+		return &problem{kind: kindForbidden, message: field + ": wrong", cause: err}
+	}
+	return err
 }
 
 // loggedIn gives the caller a token that counts as issued at a moment of the
@@ -197,7 +242,7 @@ func (g *Gateway) logout(r *http.Request, everywhere bool) error {
 	}
 	c := callerIn(r)
 	return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
-		return conn.RevokeToken(r.Context(), c.token, c.expires)
+		return conn.RevokeToken(r.Context(), protocol.RevokeToken{Token: c.token, Expires: c.expires, Proven: c.proof != byName})
 	})
 }
 

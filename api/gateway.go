@@ -31,6 +31,7 @@ import (
 
 	"coffer/internal/content"
 	"coffer/internal/contract"
+	"coffer/internal/fair"
 	"coffer/internal/pages"
 	"coffer/protocol/crypt"
 )
@@ -61,7 +62,7 @@ type Config struct {
 	CORSOrigins    []string         // of other pages that may call from a browser; "*" for all
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For counts
 	Rate           Rate             // of all calls from one address
-	AuthRate       Rate             // of registering and signing in, by address and by username
+	AuthRate       Rate             // of registering and signing in, by address
 }
 
 // A Rate is how many calls a second are served, and how many at once.
@@ -100,8 +101,10 @@ type Gateway struct {
 	document    []byte // the contract as JSON
 	web         *pages.Site
 	metrics     *metrics
-	calls       *limiter            // by address
-	signIns     *limiter            // by address, and by username
+	calls       *limiter // by address
+	signIns     *signInLimit
+	hashing     *pool               // to the core as well, for what takes it a password's hash
+	turns       *fair.Queue         // for hashing
 	chunks      *chunkPool          // of packets on their way
 	pieces      *piecePool          // of packets not yet known where to go
 	spools      *semaphore.Weighted // memory of those
@@ -135,13 +138,17 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg: cfg, log: cfg.Log, contract: contract.New(spec, pathUpload), document: document, web: web, tokens: tokens,
-		calls: newLimiter(cfg.Rate), signIns: newLimiter(cfg.AuthRate),
+		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
 		chunks: newChunkPool(chunkMemory), pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 		// One account may take a quarter, but always a packet.
 		spooled:     newGate(max(cfg.MaxSpool/4, min(cfg.MaxPacket, cfg.MaxSpool)), cfg.MaxSpool),
 		fromAddress: newGate(int64(cfg.AddressCalls), maxCalls), ofAccount: newGate(int64(cfg.AccountCalls), maxCalls),
 	}
-	if g.core, err = newPool(cfg); err != nil {
+	if g.core, err = newPool(cfg, cfg.CoreConns); err != nil {
+		return nil, err
+	}
+	if g.hashing, err = newPool(cfg, hashTurns.Slots); err != nil {
+		g.core.close()
 		return nil, err
 	}
 	g.metrics = newMetrics(g.core)
@@ -150,7 +157,10 @@ func New(cfg Config) (*Gateway, error) {
 }
 
 // Close closes the connections to the core, once no call uses them.
-func (g *Gateway) Close() { g.core.close() }
+func (g *Gateway) Close() {
+	g.core.close()
+	g.hashing.close()
+}
 
 // ServeHTTP serves one call.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -242,7 +252,7 @@ func (g *Gateway) allowOrigins() func(http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: g.cfg.CORSOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", headerClientID, headerRequestID, "Range", "If-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", headerClientID, headerPassword, headerRequestID, "Range", "If-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"},
 		ExposedHeaders: []string{"ETag", "Location", "Link", "Retry-After", headerRequestID, "Content-Range", "Content-Disposition", "Accept-Ranges"},
 		MaxAge:         600,
 	}).Handler

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"coffer/client"
 	"coffer/protocol"
@@ -32,14 +34,40 @@ func (g *Gateway) sendPublicKey(r *http.Request) (*SessionKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := protocol.SetPublicKey{Replace: callerIn(r).proof == byPassword, DER: der}
+	m, err := g.publicKey(r, der, body.Password)
+	if err != nil {
+		return nil, err
+	}
 	issued, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (*protocol.SessionKeyIssued, error) {
 		return conn.SetPublicKey(r.Context(), id, m)
 	})
+	if err != nil && callerIn(r).proof == byPassword && !m.Replace && strings.HasPrefix(err.Error(), "another public key") {
+		return nil, &problem{kind: kindSignInAgain, message: "another public key is on record: to replace it, sign in again, or give the password", cause: err}
+	}
 	if client.IsStatus(err, protocol.StatusInvalid) {
 		return nil, &problem{kind: kindInvalid, message: "public_key_der: " + err.Error(), cause: err}
 	}
 	return sessionKey(issued), err
+}
+
+// publicKey says whether the key may take the place of another: for an account
+// that is signed in with its password, if its owner is there.
+func (g *Gateway) publicKey(r *http.Request, der []byte, password *string) (protocol.SetPublicKey, error) {
+	m := protocol.SetPublicKey{DER: der}
+	if callerIn(r).proof != byPassword {
+		return m, nil
+	}
+	given := ""
+	if password != nil {
+		given = *password
+	}
+	err := g.confirm(r, "password", given)
+	var p *problem
+	if errors.As(err, &p) && p.kind == kindSignInAgain {
+		return m, nil // the first key, and the same again, need no more
+	}
+	m.Replace = err == nil
+	return m, err
 }
 
 // NewSessionKey gets a fresh session key: POST /api/v1/keys/session.
@@ -98,13 +126,22 @@ func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ GetKeyB
 }
 
 // PutKeyBundle replaces the key bundle: PUT /api/v1/keys/bundle.
-func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, _ PutKeyBundleParams) {
-	g.reply(w, r, http.StatusNoContent, nil, g.putKeyBundle(w, r))
+func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, params PutKeyBundleParams) {
+	g.reply(w, r, http.StatusNoContent, nil, g.putKeyBundle(w, r, params.XPassword))
 }
 
-func (g *Gateway) putKeyBundle(w http.ResponseWriter, r *http.Request) error {
+func (g *Gateway) putKeyBundle(w http.ResponseWriter, r *http.Request, encoded *string) error {
 	id, err := g.identify(r, nil)
 	if err != nil {
+		return err
+	}
+	var password []byte
+	if encoded != nil {
+		if password, err = base64.StdEncoding.DecodeString(*encoded); err != nil || !utf8.Valid(password) {
+			return invalid(headerPassword, "not base64 of UTF-8")
+		}
+	}
+	if err := g.confirm(r, headerPassword, string(password)); err != nil {
 		return err
 	}
 	bundle, err := io.ReadAll(http.MaxBytesReader(w, r.Body, protocol.MaxKeyBundle))

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"math"
 	"net"
 	"net/http"
@@ -10,6 +12,10 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"coffer/client"
+	"coffer/internal/fair"
+	"coffer/protocol"
 )
 
 // limitedKeys is how many keys a limiter knows at least; those not seen for
@@ -69,7 +75,7 @@ func (l *limiter) check(key, message string) error {
 func (g *Gateway) limitCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
-			if err := g.calls.check(g.address(r), "too many calls from this address"); err != nil {
+			if err := g.calls.check(network(g.address(r)), "too many calls from this address"); err != nil {
 				g.fail(w, r, err)
 				return
 			}
@@ -80,10 +86,102 @@ func (g *Gateway) limitCalls(next http.Handler) http.Handler {
 
 // limitSignIn is the strict limit of registering and signing in.
 func (g *Gateway) limitSignIn(r *http.Request, username string) error {
-	if err := g.signIns.check("from "+g.address(r), "too many sign-ins from this address"); err != nil {
+	return g.signIns.check(r.Context(), network(g.address(r)), username)
+}
+
+// slowest is how long a sign-in waits whose name others try.
+const slowest = 2 * time.Second
+
+// A signInLimit limits how fast passwords are tried. Addresses are refused, but
+// a name is only slowed, lest anybody could lock its owner out; and an owner
+// who comes from where a sign-in has succeeded before is hindered by nobody
+// else at all.
+type signInLimit struct {
+	from  *limiter // by network
+	names *limiter // by name
+	known *limiter // by network and name, which have succeeded
+
+	mu          sync.Mutex
+	recent, old map[string]bool // guarded by mu; networks and names that have succeeded
+}
+
+func newSignInLimit(r Rate) *signInLimit {
+	return &signInLimit{from: newLimiter(r), names: newLimiter(r), known: newLimiter(r), recent: map[string]bool{}}
+}
+
+func pair(network, name string) string { return network + " " + name }
+
+// check takes a try off the allowance that it counts against, and waits while
+// its name is tried by others.
+func (s *signInLimit) check(ctx context.Context, network, name string) error {
+	if s.hasSucceeded(network, name) {
+		return s.known.check(pair(network, name), "too many sign-ins with this username")
+	}
+	if err := s.from.check(network, "too many sign-ins from this address"); err != nil {
 		return err
 	}
-	return g.signIns.check("as "+username, "too many sign-ins with this username")
+	delay := s.slow(name)
+	if delay == 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// slow takes a try off a name's allowance, and says how long it has to wait.
+func (s *signInLimit) slow(name string) time.Duration {
+	reservation := s.names.of(name).Reserve()
+	delay := reservation.Delay()
+	if delay > slowest {
+		reservation.Cancel()
+		return slowest
+	}
+	return delay
+}
+
+func (s *signInLimit) hasSucceeded(network, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := pair(network, name)
+	return s.recent[key] || s.old[key]
+}
+
+// succeeded notes that a password was right.
+func (s *signInLimit) succeeded(network, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.recent) >= limitedKeys {
+		s.recent, s.old = map[string]bool{}, s.recent
+	}
+	s.recent[pair(network, name)] = true
+}
+
+// hashTurns bound the work with passwords: each takes the core some 20 MiB and
+// 30 ms, so anybody could keep it busy.
+var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
+
+// hash does what takes the core a password's hash, in turn with other
+// addresses, on connections of its own.
+func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error) error {
+	release, err := g.turns.Acquire(r.Context(), network(g.address(r)))
+	if errors.Is(err, fair.ErrBusy) {
+		return &problem{kind: kindRate, message: "too many sign-ins at once; try again", retryAfter: 1, cause: err}
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = g.hashing.do(r.Context(), again, f)
+	if client.IsStatus(err, protocol.StatusTooMany) {
+		return &problem{kind: kindRate, message: "too many sign-ins at once; try again", retryAfter: 1, cause: err}
+	}
+	return err
 }
 
 // address is whom the request is from. What X-Forwarded-For says counts from

@@ -142,6 +142,9 @@ func (e VerifiedStatus) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
+	// BaseOpen Whether the base protocol, which the wire's client id alone authorizes, is served for the account.
+	BaseOpen bool `json:"base_open"`
+
 	// Bytes Of ciphertext.
 	Bytes       int64     `json:"bytes"`
 	Created     time.Time `json:"created"`
@@ -161,6 +164,11 @@ type Account struct {
 	// Username Example: john_doe
 	Username Username `json:"username"`
 	Versions int64    `json:"versions"`
+
+	// WireId The client id on the wire, for clients that connect there with the account's keys. It is no credential here.
+	//
+	// Example: 6f1c7a520b0e4f0d9d3c0c4d1c9a7b21
+	WireId string `json:"wire_id"`
 }
 
 // Checksum POSIX cksum of the plaintext, hex or decimal.
@@ -168,7 +176,8 @@ type Account struct {
 // Example: 0x12345678
 type Checksum = string
 
-// ClientID The secret that an account is known by.
+// ClientID What an account is known by over HTTP, and a secret where it has no password.
+// It is not the id that stands on the wire, which proves nothing here.
 //
 // Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 type ClientID = string
@@ -228,7 +237,9 @@ type FileList struct {
 
 // FilePacket defines model for FilePacket.
 type FilePacket struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
@@ -272,7 +283,9 @@ type Limits struct {
 
 // LoggedIn defines model for LoggedIn.
 type LoggedIn struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
@@ -284,7 +297,9 @@ type LoggedIn struct {
 
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
@@ -340,10 +355,13 @@ type Problem struct {
 
 // PublicKeyRequest defines model for PublicKeyRequest.
 type PublicKeyRequest struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
+	Password *Password `json:"password,omitempty"`
 
 	// PublicKeyDer DER SubjectPublicKeyInfo of an RSA key, base64.
 	PublicKeyDer string `json:"public_key_der"`
@@ -363,7 +381,9 @@ type RegisterRequestClientType string
 
 // Registered defines model for Registered.
 type Registered struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId ClientID `json:"client_id"`
@@ -394,7 +414,9 @@ type SessionKeyOaepHash string
 
 // SessionKeyRequest defines model for SessionKeyRequest.
 type SessionKeyRequest struct {
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
@@ -543,7 +565,9 @@ type VerifyFileRequest struct {
 	// Example: 0x12345678
 	ClientCrc Checksum `json:"client_crc"`
 
-	// ClientId The secret that an account is known by.
+	// ClientId What an account is known by over HTTP, and a secret where it has no password.
+	// It is not the id that stands on the wire, which proves nothing here.
+	//
 	//
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
@@ -571,10 +595,14 @@ type PathUploadID = UploadID
 // Version defines model for Version.
 type Version = int64
 
-// XClientID The secret that an account is known by.
+// XClientID What an account is known by over HTTP, and a secret where it has no password.
+// It is not the id that stands on the wire, which proves nothing here.
 //
 // Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 type XClientID = ClientID
+
+// XPassword defines model for XPassword.
+type XPassword = string
 
 // AnyProblem RFC 9457, with error and message added.
 type AnyProblem = Problem
@@ -696,6 +724,9 @@ type GetKeyBundleParams struct {
 
 // PutKeyBundleParams defines parameters for PutKeyBundle.
 type PutKeyBundleParams struct {
+	// XPassword The account's password, base64 of its UTF-8, where the sign-in is not recent.
+	XPassword *XPassword `json:"X-Password,omitempty"`
+
 	// XClientID The account's client id, where the token does not carry the identity and the body has none.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
@@ -1750,6 +1781,25 @@ func (siw *ServerInterfaceWrapper) PutKeyBundle(w http.ResponseWriter, r *http.R
 
 	headers := r.Header
 
+	// ------------- Optional header parameter "X-Password" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Password")]; found {
+		var XPassword XPassword
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Password", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Password", valueList[0], &XPassword, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "password"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Password", Err: err})
+			return
+		}
+
+		params.XPassword = &XPassword
+
+	}
+
 	// ------------- Optional header parameter "X-Client-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
 		var XClientID XClientID
@@ -2490,113 +2540,118 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H15b9u49uhXIXTvQ2fwFG9x0ibF4MFdJ51ut2mnc9H2BbR0bHEikx6Siuv2l+/+AzctFmXLjpPeAW7+",
-	"irVwOTz7pu9BxGZzRoFKEZx+D+aY4xlI4PrXWyyTZyQFimegfscgIk7mkjAanAbvE0ATksI9gdQDIZoD",
-	"j4DKA6ARiyFGWCCMFglL4SHCSKRYJIgI9H8GzzpBGMBXPJunEJwGMYtEd55i2pFfZRAGRI0+xzIJwsBM",
-	"HUzcKsKAw18Z4RAHp5JnEAYiSmCG1fJm+OtLoFOZBKeDo2EYzAh1v/thIJdzNZKQnNBpcH0d6u19mKcM",
-	"x2dP1PueeTN9+4LEayf+J4dJcBr8o1sAs2vuim4+gZrxd+BCA28VliN0ZW4hNkHSAvYhWhCZsEwiIvVF",
-	"CgsQMkSYxmjCOHry9OXT908RTtOOA9tfGfBlsX47alBe7YTxGZbBaUCoPB4GoYIbmWWz4HQ4OBmeHN8f",
-	"nBxp4JmLBegIlTAFrnfyx+OUAJUGcHW8wFHEMirvCRTp5xCJQ7RIgIPeiGSXQFHMQCDKJIow50t9g8RA",
-	"JZFLvUV1YcziJUqweo5CvssEcAy82OYfB2Y5B2dPgrYHk2/gWu2Hg5gzKkDj/Ygu33I2TmGmfkWMSqBS",
-	"/Yvn85REWG20OzdP/N8/hTnQdrO6cfWkKzhAl4jJBDiyQz9ERAqkgI8EXgq0SEiUKBiY7eulvgPJlwej",
-	"iQReP4lziBiNRajxCA0HJxqsR73DTgVKteNVa3uE43fwVwZCbgGDnKbVSiQmqSao6BLkBc1mY+CnyPwU",
-	"CHNAGkcgRhPOZqiveALnjAenanLkZldHLiSmkVpjl5urojucHI578dEA96OTIT5SnGEGQuApbDmnkFhm",
-	"Ijgd9nphIInULOmMXuGUxIjni7BA6hpmZfYt/kHMc8F1ePPzV3Rjt6AZqrCMANJYn9siwVLxzwVndGqO",
-	"lMiOmvoxo5OURPIusfU9vgQaIsY1BROqF6tgCZo1yYQIvbZnjI9JHAO9y8X9RtmCGj6pVofTlC0gfogE",
-	"UwDEBVNC0gJVPZZzpnsCsQXVy3/N5DOW0fguV//arIVDDl61sginKfB7BqpvNUafK3CvWZmHLPECE0no",
-	"9ELTQXA6CItLlkyC00+D8PBL6KiIQwTkSsm9fns016++c282YLuZAC2wQG4SvbtzEEpq/QbLMyEyiLfc",
-	"IoiLS1heAI34ci7V68FfDw6vnv757iO8GP0ShIG6Lcg3CE77gwetN1Usy8u+kTD30SUsQ7TgeD6H2NCp",
-	"Pj+Nc/cEmmfjlETqKb3Z94y9xHwKd0q8TrISgdgVcL3AlMwsP/lAcSYTxsk3iO96WUY1IALNiBCEThUJ",
-	"sAmiDGXCEIRmNGRKDwhFE0xShTQVmfjx48eDUSYTpUpElkJq0i7XA61eRibLdyCyVG6HbAL4FfCLiEfB",
-	"adD72h8cDo+O7z8oyZUg4tHFDMtIqZVXaiLidMjWmPe7e60BaGYVSttKILoU2Sy0EgO0PuEUSk1pEZvN",
-	"iJSa1PIFGLUnskzhezDnbA5cEqMPjZfS/FOd+c0ERWSeAJfwVaozqGmWq5pFGEQcsDRYlT8dYwkHkmjt",
-	"fuV0Qq35C6/aWh88weJinNHYHI29P2YsBUzd/TkWYsF47H/iEmB+YZVmz46t/i7QJcylQkvAUaJBG6Ke",
-	"lntWF2+xWMWDxkR6Zjkn38DZAQWzQIwqLsl4rOZyloHViuvDG8vFM/oHOiGUiARi9bJoeFsAd1bfWuvG",
-	"PXcdBmWwbdz/ddme+lTMV2CIO/rSwKHFxGJ3JTCuHG8FG1YP9ku+IDb+EyKplShLOnWIvX1zfvYH0jfz",
-	"Y0mx2spXGaIEviquFENEZjitWrYVhjDHUgJXA/7/n3qfvv7x5VPv4AQfTEYHz75874cPrv9HXVD/9nvX",
-	"P//TRwzrjS4BEQdpVBpMnQ2meOml0ofQeFld3fGkH93HR4OD3rgHB8NJLz44iQ+jg140jPvRCb4/HvSr",
-	"6y6v+MH1QfnncJuf/cG1d3/PiCHdKvvRzHWDMecOb1cW0wbZc1fIdUHgG94wT12HAeNkSihOrdqxenyP",
-	"FF4r5MoRqyUXEQkeHB17ebNWOnL+rBG149v+hhVtzeILGefjsFeFC2RbJlFyApX8Gmr1q/ANNc7k0MmX",
-	"XVpcgSc+ZqCO+om2YEUdHz0K5nc/VrXBKCcLJoROgc85MRJ4RST8OjoYHB17pIKmdq0SFdqnsRIL/bP5",
-	"7AtF+LvnJBmG+UWCRaKVHqp446cCpiLB/RLwikHLgoBImIm2YLAjYc7x0nv6VWFQP4fShupAbTrnl0R4",
-	"dJ5c77jBDsKAwlfPaX7MHWHqPpori5+IhwiPhTJLmTGmUyxklWF38Zx0r/pdvbb/hycS+C9jHF1m8843",
-	"Mv+c9XqDY63F/9Lv9QKfy3MVoKIRKsaC8zBjLYIuSNzevxYG+QldxFhiv/QyxmCIxljA8bCzL0bdlvFW",
-	"pLq7oJ3XWr/z8r7cR9rz8cGKE2o/jtcwkEzitLDU9+TNbeCyK8dW57LVLa6urgm1/OGEd5BiSa4gzHXb",
-	"jjZiOh0kYDpTB6yQI7rUgQQQ+qYy1DhLUZRgjiMJXFGRRDMmJBocDdHYHe+H988OHlSpqaAcA7X2sQPt",
-	"1bLif5WyLTe2FiQiIrT+MEBsQbWRpnQxQ0anCBvDTFkOaMLSGDj6SWIeom9Cxj+HSABOnRdBsQnjEOqg",
-	"wuor3OgpY5d6i5ZTZ1TrfVaTVhxbD3Zhf5npSpfNbx9Hf6mYikcSrrdhNODfnY+USHI6qGRowfjlQyQT",
-	"JgCNQS4AqPbM4igChWxIMqY9/Y7xeqhghc3O8NcLJ2899N1ScVGj6B3lJmTLl+Y5r9x9ciu+L4Tx2bec",
-	"3cantnlphdxL6y/BsWJXrS6tNm0NdD7Kf8mmU4jP6L5Eytc54SAuCG2Me3TWAlo7mnwOoSp8qo9X5m3Y",
-	"JaGlwMkedlr2WKz3udrndrLfmwxy3yZXvLt1BXnFybx6Pr+yBZphutRkb/18ISJ0C+9J3WntD09zIQtP",
-	"IgUR5uKh3+tVuEw7Wj8zj/d7vToXqvnLv7cj/MKD2NbIXTms1Yk94AlXD8V/rkLME44FNGNwxrlC4V2Q",
-	"sspb66dFYaGtF/OM0wQLgX48RL+RR52qtH5w//DBZnm9/XJXQFzbd2nMys6a4OpmzzGi9HppO/3eYPNu",
-	"SsHpFR3q2WN0Mjy6byO+Opyq9SQXV8RxbNzl1VN1wVqPGWtDsl5/k/ZwI+caqL1axG293gkiEIsMXCM4",
-	"RUVoNw/+2yuIxN7x83ivVwtbYBsqtb5wBRAdQTchVb8rxPrsvTqHCQ17QGQubBIk+q4bJp8qdLAvgcsB",
-	"vdihF6m0D+A3WO5Z2uhhtTCPfTkFT56+Q+eZXkW+gjM6YUrXw9Spe2UzroTdR8PjFnk5FdZWXY4PEO9g",
-	"SoQEvgkO7picehzN5xfmVhAGCxgXP/CcuB9f9sJM9imQw8p+1gHEJ5p3womCLArriReTbDrDYs58KP+y",
-	"Z+wKbBCq8TB34uS1uUqh3HbuvRU+ez46eDN6+tb5CSqR3zUOjLK7rTqiIQilA43LHol8DSZcHG5y0q3o",
-	"WVgkaiS9VMUE2USnFL16/qxfNhQ3ufRWznOt3+3LWmjvk1d5zzXHVE8Es6KZrZqrNAKXwsLberrNqAK8",
-	"HtubjCgZb60/GsiJi4hRCpHc+j2RiTnQ2AcVA2uBFtpWd/LZ+DLmwLFkHHGYZKK1lWsX2TpMGAYxllhR",
-	"VJX7mOkJozj10VlMxOXFhMMNHQJ6GO3Tutk4E0zSjPtC6O8cTA29CzD+/AVwsJCNEeOlNIc2s20RMXdn",
-	"6lHwmPVjcQiR2AmZrWXDM0rVuXjDQXq8bYJ1ijas0tcaHYxbklfEYmvnSltQlgJbayMi7YcSF+VQWkMm",
-	"gqFNl/ehzohwl98WMTohfNYSc2qOj8rp+RiNB7Ilgi3OyicTTF60R/pKCbO5FBcpTKRfE6+7F/biMBiZ",
-	"6AuhCKOUmNjLHr0DdRHUil8qDJcN+SxbR7qt8+p2Q+MbIi4WzIuEpICsi7olQ7FHdxceFk+kZW/bKIoK",
-	"tqkdqBgDpbKEUrwmxxYPqGoIWKOjcuqNQ5Rmyn0E04zuGhvfGg/Xx6nX+eBfMSGtTq0p2zzX8qR2DIDv",
-	"94A3hLkrDvzN52aSh0opSpM+DOLDaDg+wscn9x88uH9yjI/Gw+gwHkB/0vMmAH35ftiQwWMm8YfUS/K0",
-	"VVDdiohNiQFu2OY9N1odPyTzZ8sw8h1GfL0QLDkuCqz5kyX0ImawfeT095JKs0Hyrzj1dAgUzYjQybSd",
-	"PbL6kn/D+YZKObv6fztrU75Lu4SnugvVVX1J57EsZefurLKZ3KdSptMap4vJfFb4vck03zYLbxdH0/b0",
-	"2Jy8UFp288Y38Iddtu53fvmXoTE2yjiRy3M1kHVWAObAR5lMil8u4SB48fF94E8BL8UptTMWpWxKaF7q",
-	"pdFSj1UgUiLl3OSUEzphdRR9mrufTLKEKRb49f37tx00claGlUsCjWHCOCAikQAai9MiOxoR8ZkyCmj0",
-	"9PxgcHR88PjRYyQkBzxDGY2BI1zJXysltekUhxm+tAkfC47n4jOtV1VYxzP66c3o6dufQxRlSpWXrCj+",
-	"oktdgGhyJ5zB9JkSgSoJvq4cIk8GeuiSNIjL+6bpEjFlERNDtI7UOp9pEAYpiYAah4UtTxzNcZTAwaCj",
-	"pGnGUwt5cdrtLhaLDta3O4xPu/Zd0X159vjp6/On+p0i+BA8ZpOJPsCcqwR9LWTmQPGcBKfBYafXOTRC",
-	"O9HY5JLGcJHdPzWKUm41n8XBafAcpCsACCt1wJ/8mF880i2KQa+/rJRSDnq9FgUV7aog3PI8RRAfVxAm",
-	"wcI4O3U9y7DXbxo7X2y3UvSiJ5hgWw6y/sVStagm6Gw2w3wZnAZP9BLHxnGCc9hKPBXajWqvfFFvrZxS",
-	"d56HYjVXyjwC8ZmO7eVp3q6STZAphVgpu7ZEUCDnM3+IFA269Kqpogp120TJ3UOmMtL4fmYzRXMpodD5",
-	"TEdpautTNY/JfdRuAZgDigHHSCcmLjCPxUPzABUL4EgxH6FoiYNIdOGCJpcqFp6DLKLQQe6gesTi5XaF",
-	"OfVAdRAxziGSKGFcQDVqexr8+2Ocvvz4e/bvwxdH0a/v5uPBMBsfvqDlQO9pMNaq8BIJiecm47NtPdxq",
-	"ZP26KihsOdCt0U6efeMhnscJplNbercTqQx7h5tfKgpB90JcZtEF1ipELZIHkGRTXfvUlt64Dj5pWmPC",
-	"wx0rwakbM8gdcboRl1vjoTfG1goVhz7ntRrsb4Y3ZtEVxmWSK9PUMsMUbM7mlLF4I/5kMulqRauMOx7L",
-	"RasU9vx0GeOkyr5LBV2rNaO6eULRNiHCnBNbHe76JXQ+03wWFylGOFWDEauw2BYCTM8QpZjMBJIMjcHk",
-	"R2hdLVJQmGVCamZdXYJOy/xMR9R5u/KJQoRtUXqFGt3FYoSUsUsjpfHMy/119txNuH4RZi9M1NbEUcnd",
-	"2xt/Lq2unLN4eNzr1ZIRA1i+SMbPI/KGvDj78O2s/5q8OOnAYa8TDVK61U4auf250w9+gGpkbZ3g9NOX",
-	"Mk2qJSF98DmtKePHS2jMqEJ+SqsUEGtdxCkzFDH60GZFXQE3pkCIBDOpx061WVVqOj4UVUu4gQQIPeUg",
-	"Vq1CoOgmTZ0x5FuOr81LsaVKY4/8nCY4FRDWnBMebX3oi2RrhGHZD1WmNY4YyG9AEheN2sCQccGtysKg",
-	"okFLlvfZQB8LBh2ucEbb/cLquUSUB7wnLPvVxZl1fHLJOjfSdcsJTtVUphsxxNXMqlY8sb/T2kncviA1",
-	"r6wvxR233lNzMX0JE4oJLOqfbMbgvBnLLTBKt/iS4rCWHvJUAK/F/5II+czWWO+Pm7m2YLqHTeHJ0UVu",
-	"1kOk0000ZTUxNG1CBuuae9VSlGrmsdqZi/lMoWkmXS/n55o6jJs71/s9/XOdW/02nR95paK39YiGLpsY",
-	"7dV4uF4SeolMV4xQ6W5hqamQLju0rQNKjTPUK5ubZfwgAaA277Rz0wgt954r3TW054ywRBi5OKKlDFvq",
-	"WCONblZkITQqFEUpF4oh72xHJIrYDKyLYwazsdIeZlj7BqiWCZguEeMx8A4yFROor/2cEaOxXmFolI7P",
-	"VJhqKUXXxsNSdobqFJmihwe7Au7TnY0ru1S6+YOM1B0Y+mp56Gq7niIsUC3aWwmtHfb0X63ysl8Loh22",
-	"FhcleLa3CNZjeLl3kyanFu+UurHdnbG9tbgb9ltMkfc72gtXMFifx/VN4MM0ZCEUvTh/87oNG9AO/GUz",
-	"GxiVE6ywRDoWCC5aJ3Li7KA31Mq8mEwmiiMkWGiNPg9DLDCRioVMMaEhmrCMa14gXJlLXUUsYnQ/mKY9",
-	"XY52oHY/NW/XC6kSsdwXYVa6QO1OZsPNL+Vd5e5UqSx8pyYvEGHkMoaMaBkvtQvM4XobyvnuTvPaUI1L",
-	"Vqti8BN93Y/BPp+iMZmIrRKyBpXtDCrxFP309D2e/uyM40oQnZhutMbHZh8w6kJj99CzycErG+tv1ny+",
-	"3JFHdFvs6Q+2Q4Q9+lBxuWmt47qmB5YHdcLGsKPFi1tVnV0zlwabz20Ei0vQvXVD225TIqljz5Ip5U9p",
-	"KYhI112NRImNiLmMXdO3EWEOd4gDe4xUmlP0nt52gqfSOloZZxued52RWzxalmlr+FG3hDvrMO+xfWwT",
-	"Y8J0aupydDJhqGwAXW7Z7/e0kJcJzIpa1f5xI7vRI63lNeH3GzCqNS9/oDMW60yFA12esus4rxmFm61k",
-	"Mwy2s6VZJEEemIySKmPIc6jGhGJt+NdsWh9DMJ1fqr2vSpaykj8N1mL+yj2BbNumztqdqgUMesd3uTuu",
-	"Y6c5s1vZnKUIe0gb/QGHPkn4Pu9Yq4mDSIRTDjhe/mfLxmH/+O7F6RO2oNaKsf30CyT6W7LiS1iKblHp",
-	"38R9f4PlI9ef8UfSuus3YPB0gQWa3yTW8QPk93MwDqIiAaKEN+o0dkCbqunozUB6M8d/ZeAEYlGrOl7a",
-	"OiTd8ShE2VzpT0X7hiomvM1WMKGNkXpDJNgh2+E3mN8EKe7eNfIO5im2ZXvrEGOVcE3J/RpniPVR2kRN",
-	"E/tiFIoGtdpiwzoPVdlxOgZbSnVYk6HW8SSE0ThvNPA38mmu9lEIXp09n7wa9Z4/Pv/r+fnZ+PDJv54+",
-	"Gv3rw2g0fP569OTxI/KvX37ZIqFstfvDvpwgtd7rf6fknkeKwlc6ZIZoCrKaX7yZBuzDzflgr2FR6iHw",
-	"d0HLHVrd/xe/VuSsS2Bti09p3juvSQ+y3fVuM/vTzNCg/5gV/sjkjtX0bdMKUJTgam5UIVuU7TRB9tw1",
-	"2bk1yNoZ1vbl15kEpoy6cxtZAb+yRRl4ZBPcSnV4jXkBH/IG67cGulKp4PpMjHsCZUXTerv6ELE0Bh0S",
-	"5uKHZibpwHR9gaVDyCsUb6qEe0XRI5gSamslbyBMSmGZ6gfZrrf71Nnek4W2mdxUJXvQSd9YTXdgZqZb",
-	"Snn4AYEdjQpK1TYYZzObK9kEtgWQ6QtbR9A6m+h+z4uR18Z4HmMaQVrCw00GlXkhvdNwyR5iZ3rVBYwb",
-	"yLxJIjXBZ99s1UcDZ1KYL3QpW51l00RZ5RxENoMbVUr9gFMYiUuUsAWaYF5Cd7Ifplv5LuTuXjAP/XRt",
-	"FkD3O71urOsauVwGF8+0MSXjPy1s69JXs0wis3tvhpdorNQBKk2agdfnsmOWUA04TZ3c7wlkEnBC+629",
-	"jv/TnnTtpzX3UexeawlhInoJEatLtVUWEqfua5XWIUiZRFNyBbQxjRALuV3udXgrVuIt+8X+k9Obto4O",
-	"/OhkpR0EsCdTyZcrlEuZu2N8+8ouOuwdDfsnD06Ot80I2kH7/G9O0NqcICtVm7OCqlirrIZGm/KJurlR",
-	"65HwVXYTOUs3qOQNCdBaYFKAWDPshNApglTArRjd75X40J+fwJE0n7pWa2gyvSufjV0LpbfuoVuGlklc",
-	"Vg+bD0/ZaXU9FNH9EqKEcXErwMv9PfXpZ0o6NgAxAZzK5Fsj+H6199tBTjd4WOkjePmZro/V13Vq/f2N",
-	"W4JS8fnGKZawwEvEM9ro3pmB5GQNDb6y97cEzzbQMMEg/Qkdo2/cCmBeARYZB/1NGF1H+5azmYJV1ggb",
-	"2yCj48SPF0BvbBeNG1pnq01eamBS84zenqHDTu/2eVMTRLQ10UxL78ztuyWlCNNbp6SIcVATKROJA44S",
-	"ZT65jvOOzOwXofGYZdLWZXrhWJ2z2rrn0xelFZlnfRll+pTshHlfmK5WpexENcvQ+ENNJxzn1DHNODql",
-	"2ik1u6/K1NsipYjLhsVXxqPEZLsRWR7XtV/xG32lgFvJ3yRy0BYh6NKYOlzSsFYikGmEbBZmlQ2T3Vuk",
-	"GOSlZqVRTaZMfVjr1EY6W4/QqSuvNZkKoc3ozHFDZDP3ofi8eVAxiVN+6tPU/PElyBLpghuloSw+XX+5",
-	"/t8AAAD//w==",
+	"7H15c9u29uhXwfDeN23n0bIky07sTOeNstZpmuTGSdM7SZ4HIo9E1BTAAqAVJT9/999g4yKCEmXL9u3M",
+	"zV+xuODg4OwbvwcRm2eMApUiOPkeZJjjOUjg+q+3WCbPSQoUz0H9HYOIOMkkYTQ4Cd4ngKYkhR8EUjeE",
+	"KAMeAZV7QCMWQ4ywQBgtEpbCI4SRSLFIEBHo/wyf94IwgK94nqUQnAQxi8R+lmLak19lEAZEvT3DMgnC",
+	"wCwdTB0UYcDhr5xwiIMTyXMIAxElMMcKvDn++groTCbByfBwFAZzQt3fgzCQy0y9SUhO6Cy4ugr19j5k",
+	"KcPx6VP1vGfdXF8+J/Hahf/JYRqcBP/YL5G5b66K/WIBteLvwIVG3ioux+jSXEJsiqRF7CO0IDJhuURE",
+	"6h8pLEDIEGEaoynj6OmzV8/eP0M4TXsObX/lwJcl/PatQRXaKeNzLIOTgFB5NApChTcyz+fByWh4PDo+",
+	"ejA8PtTIMz+WqCNUwgy43skfT1ICVBrENekCRxHLqfxBoEjfh0gcokUCHPRGJLsAimIGAlEmUYQ5X+oL",
+	"JAYqiVzqLaofJixeogSr+ygUu0wAx8DLbf6xZ8DZO30adD2YYgN6O2+xEAvG403byex9IZpgAUcjdV5E",
+	"CvTh/fO9h9UtCjKje4Qqgldb5KBYY80GCgC8R5WVVytUPjg4eriJzK8U4YqMUQGap8d0+ZazSQpz9VfE",
+	"qAQq1X9xlqUkwmrX+5m54//+KQyxdsOoe69edIW+6RIxmQBH9tWPNNYUsEjgpUCLhESJQo/BjAb1HUi+",
+	"3BtPJfDmsZxBxGgsQs0jaDQ81iRz2D/o1TDYIF0F22Mcv4O/chByCxwU8kpBIjFJ9bFEFyDPaT6fAD9B",
+	"5k+BMAekCQZiNOVsjgZK3nHOeHCiFkdudUUNQmIaKRj3uflV7I+mB5N+fDjEg+h4hA+V1JuDEHgGW64p",
+	"JJa5CE5G/X4YSCK1uD2llzglMeIFEBZJ+0YQm32LfxBzX3AV3vz8FRPZLWhlIayQgzTW57ZIsFSssuCM",
+	"zsyREtlTSz9hdJqSSN4ltb7HF0BDxLhmXUINQ0ssQYtdmRChYXvO+ITEMdC7BO5XyhbU6AAFHU5TtoD4",
+	"ERJMIRCXAhdJi1R1WyF1fxCILagG/zWTz1lO47uE/rWBhUOBXgVZhNMU+A8Gq281RZ8pdK+BzMOWeIGJ",
+	"JHR2rvkgOBmG5U+WTYKTT8Pw4EvouEiJZXKpdPqgO5nrR9+5J1uo3SyAFlggt4je3RkIpZF/heWpEDnE",
+	"W24RxPkFLM+BRnyZSfV48NfDg8tnf777CC/HPwdhoC4L8g2Ck8HwYedNlWB5xTcS5jq6gGWIFhxnGcSG",
+	"T/X5aZpT6jGfpCRSd+nNvmfsFeYzuFPmdVYDEYhdAtcApmRu5ckHinOZME6+QXzXYBmzhwg0J0IQOlMs",
+	"wKaIMpQLwxBVy2GKSaqIpqYTP378uDfOZaLMpMhySEPblcrf2JxkunwHIk/ldsQmgF8CP494FJwE/a+D",
+	"4cHo8OjBw4peCSIenc+xjJTJfKkWIs4+7kx5v7vHWpBmoFCWZALRhcjnodUYoO0JZyxrTovYfE6k1KxW",
+	"AGDMnsgKhe9BxlkGXBJjDykz7pxl4DHKP1aWULcp20WyiKWhMVf0hQXhUDVzEU4ZBVQQmQjVgetNxFZ7",
+	"FPZkr9S9E8ZSwFRR6GQpDWh1aN5MUUSyBLiEr/rJhh2/auuEQcQBS0Pnxd0xlrAnifalVugl1H6W8DoJ",
+	"zZcnWJxPchobYmnuQ13PKmZ1844LgOzcuiieHVtvSaALyKRiFMBRog87RH2NS+v5dABWScUJkZ5Vzsg3",
+	"cF5XKb4Qo0pua0u/X/hh1gdpvt74iZ63f6BTQolIIFYPi5anBXDnY6/1Jd19V2FQRVuH/SsyVW6s170p",
+	"iZfRgqhDjWFzSRhbImKUQmQVeCn9S+/oApaih06t1YEiDtqfwylST9S9/qPpIHqAD4f9SR9G0358HB9E",
+	"/WgUD6Jj/GAyVOZrhqUErqD8/5/6e8d4b/rl+8Hw6p+Bz5sv3fNPJUJLFnC0XcGcY7Xy+Cp0skK/NXJf",
+	"pdwSvWFFnnwpoGSTPyGS2pq1Mqx5Dm/fnJ3+gfTFghpTrE7wqwxRAl+VeoghInOc1hFZk8wVlP3Y//T1",
+	"jy8WceO951++D8KHV/+jflD/HfSvfvqnTwa0e/YfFRFg6g5cnfKFskbRZGlU7S/v37814hkjARFXBpCm",
+	"FSKtE1840L3P9LRmnTqDVflDsahTohG3GWeXJmKQKOWpSeoz9RLVnqKqPUVWe4qu9jYSlsbPw6u96p+j",
+	"bf4ceOkyDJ4TIx/rWkfr1A3xCUcq15XjXSRKEd27KqXohifMXVdhwDiZEYpTa22uEstjxVuKlAsy7iiq",
+	"RYKHh0deBahtzUIJarbo+ba/AaKt9Whp2vjU2GUZ1dv4rhVBVYlrVkJ1CvpV/IaaZgrsFGBXgCvpxCd6",
+	"1FE/1YEL0aRHj1/x3U9VXSjKKdwpoTPgGSfG8FrRu7+M94aHRx7Vq8WAtoRLp8MEB0q3o/3sS//nu+ck",
+	"GYbsPMEi0bYuVZL4U4lTkeBBBXnlS6valkiYi65osG/CnOOl9/TrCql5DpUNNZHads6viPCYuoVxd4Md",
+	"hAGFr9JrK9vAp7qOMjwDRMQjhCdCmRZWmqdYyLry2scZ2b8c7GvY/h+eSuA/T3B0kWe9byT7nPf7wyPt",
+	"vP086Pc36n2zwzasGMfdI4y1wrPWUbeQcRgUJ3QeY4n9dpWJAbhQcW9Xgrqr4K3ZEO4HnY/RRrRX9hVh",
+	"/75PDtZij7vJJYSBZBKnZYBmRwmKFim7cmxNKVvf4ip0baTlz5C9gxRLcglh4UD0tHHU6yEBs7k6YEUc",
+	"0YXOjYHQF5V/zlmKogRzHEngioskmjMh0fBwhCbueHXKoc5NJefUEwWb02E6mGnVv8fo04rXBA4QEWHh",
+	"yLIF1b65MgING50gbPxx5Z6hKUtj4OhHiXmIvgkZ/xQiATh1wSMlJkwcsIdKZ7/MDKWMXegtWkmdU21w",
+	"WmteSWz9snP7l1mu8rP52yfRXymh4tGE6x1Fjfh3Z2Pt6VjjVzK0YPziEZIJE4AmIBcAVAfkcRSBIjYk",
+	"GdO5Hyd4PVywImbn+Ou507ce/u5ouKi36B0VfnrHh7JCVl5/cau+z4VJ1XRc3aZct3lohd0r8FfwWPPt",
+	"VkFrLNtAnY/zX7HZDOJTuiuV8jUjHMQ5oa3prt5aROv4oi8OWMdP/fbaui27JLSSL9vBTqthofWhdnvf",
+	"tYIkbUEB3yZXgvpNA3klt7B6Pr+wBZpjutRsb8O7ISJ0ixBVM1fhr7jgQpYBZAoiLNTDoN+vSZluvH5q",
+	"bh/0+00p1EiTfO/G+GXguKuTu3JYqwt70BOuHor/XIXIEo4FtFNwzrki4esQZV22Nk+LwkJ7L+YeZwmW",
+	"Cv1ohH4lj3t1bf3wwcHDzfp6e3BXUNzYd1gtM9gg+qr1EpuqFPrDzbup1CSs2FDPn6Dj0eEDm+jXWXRt",
+	"J7l0Mo5jkyWpn6rL0XvcWJuJ952XSWwgFxpoPFqm673RCSIQiwxeIzhBZUa/qGexvyASe99fpPm9VtgC",
+	"2wy5TYEohJjQmM6k+0MhNlXjtTlMRYAHReaHTYpEX3WvKZYKHe4r6HJIL3foJSodA/gVlvevbUw4QhsA",
+	"sa/85Omzd+gs15AXUJ/SKVP2IabORKy6fhWOOBwddShPq4nDOjg+5L2DGRES+CbcuaN1JnWUZefmUhAG",
+	"C5iUf+CMuD++7EQA7VKJh7X9rEOIT51fi45KVio9Ll4usukMyzWLV/nBnrNLsPnK1sO8lvRvrFXJ+ncL",
+	"Ca7I5rPx3pvxs7cutlArElgT9KiG6OpvNAyh7KZJNYpRwGAqC8JNgb0V2wyLRL1Jg6oEp63Z++3F80HV",
+	"udwUBlw5z7Wxui9rsb1L+eY914JSV5LdCqk1a27VxaURuGon3jU6bt4qwBvlvckbJeOdbU6bqDy3Ocqt",
+	"nxO5yIDGPqw8sTnQhfbvnU438Y8MOJaMIw7TXHT2jC2QW+RvYyyx4qi69DHLE0Zx6uOzmIiL8ymHGwYR",
+	"9Gt0HOxm75likubcV9vwzuHU8LsAkwNYAAeL2RgxXqmI6bLaFqUM7kw9RiGzsS8OIRLXImbrDfGcUnUu",
+	"3hSSft82CT7FG9ZQ7EwOJpTJa2qxc0CmKyorybC1WZTurxLn1fRbS4mI4U1XIqTOiLjiBRQxOiV83pFy",
+	"GsGS2un5BI0HsxWGLc/KpxNMe4BH+0oJ80yK8xSm0m+9N0MSOwkyjE3GhlCEUUpMvmaHEYWmCuokLxWF",
+	"y5ZCo62z4zbgdbvp9A1ZGovmRUJSQDas3VGg2KO7i6iMJzuzs22UvTXbtNDUnIFKd04lx1NQiwdVDQJs",
+	"8FG1ZMgRSjvnPoZZTq+bT9+aDtfnttfF7X9jQlqbWnO2ua/jSV0zab7bA96QGq8F/TefmylvqhRRTQcw",
+	"jA+i0eQQHx0/ePjwwfERPpyMooN4CINpf6tqNLeIPw1f0aedEvFWRWwqJnCvbd9zq9dxL9VCW6ae7zBL",
+	"7MVgJXBRUs2fLKHnMYPts62/V0yaDZp/JRCo06ZoToSuu+7tUNRX4hsuNlQp79b/t6u21ch0K5Jqhl1d",
+	"86N0Uc5KIfe1TTZTL1WpjloTdDFF8oq+N7nm21buXSfQtD0/thc8VMBu3/gG+XCdrfuDX34wNMVGOSdy",
+	"eaZeZIMVgDnwcS6T8i9XpBC8/Pg+8HcLVHKbOhiLUjYjtOgK1GSp31USUiJlZtoPCJ2yJok+K8JPpsCi",
+	"LHbtobHzMqxeEmgCU2ZKXgXQWJyUZeuIiM+UUUDjZ2d7w8OjvSePnyAhOeA5ymkMXJfNljVvlUI4XRYx",
+	"xxe2SGTBcSY+02YDjg08ox/fjJ+9/SlEUa5MecnKPkG61CW5pt7COUyfKRGoVoLsOmeKAqJHrrCDuIJ8",
+	"mi4RUx4xMUzrWM0U5aYkAmoCFrbJdZzhKIG9YU9p05ynFvPiZH9/sVj0sL7cY3y2b58V+69Onzx7ffZM",
+	"P1MmLIInbDrVB1hIlWCglUwGFGckOAkOev3egVHaiaYmV2iGy0aQmTGUCq/5NA5OghcgXa9IWGuH/+Sn",
+	"/PKW/bIn+urLStftsN/v0HvTrWHGgefpl/m4QjAJFibYqVufRv1B27sLYPdr/VF6gSm2nUPrH6w0FmuG",
+	"zudzzJfBSfBUgziBaq+A4j08EzqMan/5op5aOaX9rEjfaqmUexTic50PLGrSXdOjIDMKsTJ2bTdp2bv9",
+	"CCkedCVZM8UV6rLJrLubTBOtif3M54rnUkKh95mO09S2MmsZU8SoHQCYA4oBx0gXMy4wj8UjcwMVC+BI",
+	"CR+heImDSHRHiWaXOhWegSwz10ERoHrM4uV2PVzN5HYQMc4hkihhXEA903sS/PtjnL76+Hv+74OXh9Ev",
+	"77LJcJRPDl7SanL4JJhoU3iJhMSZqRLt2jq5mo2/qisK2zl2a7xTVOx4mOdJgunMdmlei1VG/YPND5U9",
+	"wzthLgN0SbWKUMuCAyTZTPewdeU3rpNPmteY8DDbuGQ0U79Xrmy7M0jRMB3hNO2hNxVWk0Z/FR2OBWc2",
+	"epY/0yXL6UzrIEzRIZoTmksQPl6pJcxuLLSvyWet/NWZN7x5v07sMfIF1NXL/ma0bICuCVNDZGlqBXQK",
+	"tvZ0xli8kaZzmexr46+dnj86A6qc68G4aS2sU7rt/lttedZzTcqJJhHmnNjhBm6USe8zLVZx2WvbJEqs",
+	"EWUnYDC9QpRiMhdIMjQBU+eh7UfFTWieC6kVSB0EXV76mY6pi8AVC4UI25kKNQnhfizfkDJ2YSwHPPdq",
+	"JF0FeBNNVKb+S7e5M3PUahB3pjMq0FVrLw+O+v1GUWUAy5fJ5EVE3pCXpx++nQ5ek5fHPTjo96JhSrfa",
+	"SasGOnM2yz2Ya9b/Ck4+fanypAIJ6YMveE05ZF5GY8Y883Narf9d20fOwKKI0Ue2uusSuHFPQiSYKaF2",
+	"5taqodXzkagC4QYaIGxtAWcIFN+kqXPQfOD4JjCVW6rNpSnOaYpTAc02cI8HMfJl1zXBsPxeDXxNIwbz",
+	"G4jEZcg2COSKVVFVBjWrXrJiTAz6WArocEUyWlvE2t5ErDQsG/GrO1V7HsPCQnsT+7tadFUvr7qRQFyt",
+	"9uokEwfXgp3E3Rtri8EQlVzo1ntqnwVRoYRyAUv6x5spuJgldAuC0gFfMRzW8kNRnuCNQrwiQj63/eq7",
+	"k2ZuYp8ewVRGl3Szno1a6RIYzVltAk27tcG6uXuNsqmGy6525vJQM2hbSff9+aWmTi0XAf9BX/+5LtR/",
+	"mwGZouPSOzlHY5dNjfVqom6vCL1AZqhLqGy3sDITS7dP2jkTlbkv6pHNs17uSQGozTvr3MwoLCL6ynYN",
+	"7TkjLBFGLrdpOcO2bDZYYz8vKyNaDYqyJQ3FUAydJBJFbA427DKH+URZD3O8NLMFNOHRJWI8Bt5DpvMD",
+	"DczIAkZjDWFojI7PVJiuL8XXJupTDdDqsp1yBA27BO6znU14vdKCek9O6jUE+mqb6+q0qTJVUW8+XEn3",
+	"HfT1v0YH6aCR2DvorC4q+OzuEayn8OroMc1OHZ6pDBO8O2d7a3U3GnRYohjXtROpYKi+qDUwyRgzvYdQ",
+	"9PLszesuYkAnFZZrIlLVoi8skc5PgssgioI5TSRK3xKT6VRJhAQLbdEXqZEFJlKJkBkmNERTlnMtC4Rr",
+	"12maiGXe8J552jOk6xrc7ufm7UZ51bKou2LM2hCz67PZaPNDxVDEOzUqy3iuqVVEGLkqJqNaJksTKHX5",
+	"1Q6c892d5pXhGldAV6fgp/p3PwX7YorGZSK228k6VHZor8Qz9OOz93j2k3OOa4l9YgZFmxibvcGYC61z",
+	"cU+ne7/Z+oN2y+fLHUVEt6WewXA7QthhDBVX50k7qWsGpnlIJ2xNhVq6uFXT2Q2lafH53EawuDAT9EI7",
+	"LdblEyRTxp+yUhCRbjggiRKbpXNVxHZqGeZwhzSww+ypOUXv6W2neGpT3ZVztuF+N7S8w61VnbZGHu1X",
+	"aGcd5T2xt20STJjOTK+QLnAMlQ+g20YHg75W8jKBedlzOzhqFTf6TWtlTfj9BoJqzcMf6JzFunpiT7fM",
+	"XPc9rxmFm0GyGQfb+dIskiD3TJVLXTAUdV0TQrF2/D3Dy5sCwUywqc/wqnjKSv+0eIvFIz8IZMdP9dbu",
+	"VAEw7B/d5e64zucWwm5lc5Yj7CFtjAcc+DTh+2LgsmYOIhFOOeB4+Z+tG0eDo7tXp0/Zglovxn7qoiSi",
+	"v6UovoCl2C8nFrRJ319h+djNurxPXndzEwydLrBA2U1yHfegv1+ACRCVRRkVulGncQ2yqbuO3qqoNxn+",
+	"KwenEMv+2cnS9kbpyU0hyjNlP9kxFOi0WaPhr8Nww6o/0yJTUx9tXBuJXC0I8YTH3uY1etsSF2WHc2c3",
+	"+oZkeo16jF8hk3dZjHEP4Z53kKXYtkeuI/ZVYWRGG6wrOTJ2vC2INaTEKJQTmrUXinW9r/JNdV65Ur6x",
+	"phIwdFVMltrbyo4UcS9WS0XqdU5nLi1sCnkdFnIqSWqy3EBjf6kfjYsREn+jyPDqhIzgt9MX09/G/RdP",
+	"zv56cXY6OXj6r2ePx//6MB6PXrweP33ymPzr55+3KBVcnQWyq1BS4wMMf6cSqcdKCq3MSw3RDGS9cnwz",
+	"19mbq2xXJ8vXsKhMh/i7kOU1vnfxX/pasVZcaXJXekqLSYpt1qSdtXibdb1mhRYr0kB4nyUyq4X5ZjCk",
+	"qODVXKhjtmzIasPsmRu5dGuYtSus/TiHrscwDfK926it+IUtqsgjm/BW6bBsra74UIz8vzXUVZpA19ez",
+	"/KCshuI7ERb6ELE0Bp1Y5+Je67t0er8JYOUQit7Tm7oyXlX0GGaE2i7YGyiTSnKr/sXJq+2+5bjzkqtt",
+	"Fjf95h5y0hdWi0aYWemWCkfuIT2mSUEZ94biCvO9UpNhhzuZKcFNAm2Kif3vRZv52kzZE0wjSCt0uMnp",
+	"Mw+kd5p02kEGUkNd4riFzds0Uht+di1WfTxwKoX5TF+IgLJ8liDJEAeRz+FGPXD3cApjcYEStkBTzCvk",
+	"TnYjdGsfvr1+LNHDP/u2lmL/O71q7dgbu4oQlxW2mTkThS69+cqn80w5uHtujpdooswBKk2xRs8XU7pm",
+	"rVUDOW1z/X8QyJQxhfaDmz3/t4vp2m8H72KMQWPYh8mLJkSsgmp7VSROw/LLPAtshq3PyCXQ1mJMLOR2",
+	"FezhrXiJtxy7+08uEts6x3LfJV/XUMCeei9fxVWhZe5O8O2qRuugfzgaHD88Ptq2ruoa1ud/K6vWVlZZ",
+	"rdpeW1WnWuU1tPqUT9XFjVaPhK9yP5HzdINJ3lJGrhUmBYjLr6BBKuBWnO73Sn3oj5HgSJpv+SsY2lzv",
+	"2rej12LprbvplrFlyr/VzeYzZHZZ3VVG9CSMKGFc3AryinhPc/m50o4tSEwApzL51oq+X+z1bpjToztW",
+	"JkRe6AzEFrg8lfprLLeEpfIDqzMsYYGXiOe0NbwzB8nJGh78zV7fEj3bYMOkfPQHlYy9cSuI+Q2wyDno",
+	"LwTpbuS3nM0VrvJW3NjRJz2nfrwIemPno9zQO1sd39NAk1pn/PYUHfT6ty+b2jCivYl2XnpnLt8tK0WY",
+	"3jonRYyDWki5SBxwlCj3yX1/wLGZ/fAmnui5DLq71YvH+pr1oUyfviiryNzrq8vTp2QXLCb+7GtTyi7U",
+	"8AxNPNTMOHJBHTNmpVfpQFOr+3p1vcNvykywqw3FEkWJqRkksvpeN1jH7/RVEm6VeJMoUFsmvSvv1OmS",
+	"FliJQGbEtQHMGhumRros1Cga9ipvNfVGzdfaoDbSNY+EzlyTsqn3cN9RLWhD5Golmy+3Y6HKRZzx01ym",
+	"EY+vYJZIl9yovMrS09WXq/8NAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

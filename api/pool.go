@@ -45,9 +45,9 @@ type pooled struct {
 	used bool // owned by who holds the connection
 }
 
-func newPool(cfg Config) (*pool, error) {
+func newPool(cfg Config, conns int) (*pool, error) {
 	opts := client.Options{TLS: cfg.CoreTLS, Timeout: cfg.CoreTimeout, Secret: &cfg.CoreSecret}
-	conns, err := puddle.NewPool(&puddle.Config[*pooled]{
+	made, err := puddle.NewPool(&puddle.Config[*pooled]{
 		Constructor: func(ctx context.Context) (*pooled, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 			defer cancel()
@@ -58,13 +58,13 @@ func newPool(cfg Config) (*pool, error) {
 			return &pooled{Conn: conn}, nil
 		},
 		Destructor: func(c *pooled) { c.Close() },
-		MaxSize:    int32(cfg.CoreConns),
+		MaxSize:    int32(conns),
 	})
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &pool{conns: conns, wait: cfg.CoreWait, stop: stop, onError: func(error) {}}
+	p := &pool{conns: made, wait: cfg.CoreWait, stop: stop, onError: func(error) {}}
 	p.watching.Go(func() { p.watch(ctx) })
 	return p, nil
 }

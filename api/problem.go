@@ -28,6 +28,7 @@ const (
 	kindInvalid kind = iota
 	kindUnauthenticated
 	kindForbidden
+	kindSignInAgain
 	kindNotFound
 	kindMethod
 	kindTimeout
@@ -58,6 +59,7 @@ func (k kind) about() about {
 		kindInvalid:         {"invalid", "Invalid request", 400, "Something in the request is missing or wrong. The message names the field. Sending it again as it is will not help."},
 		kindUnauthenticated: {"unauthenticated", "Not signed in", 401, "The session token is missing, expired, revoked or not of this server, or what was given to sign in is wrong. Sign in again."},
 		kindForbidden:       {"forbidden", "Not allowed", 403, "Who asks is known, and may not do this. A client id that is not the token's own gets this answer too."},
+		kindSignInAgain:     {"sign-in-again", "Sign in again", 403, "The call does what a session token alone must not. Sign in again and call within 5 minutes, or give the password in the call."},
 		kindNotFound:        {"not-found", "Not found", 404, "There is no such path, file, version or upload, or it is somebody else's."},
 		kindMethod:          {"method", "Method not allowed", 405, "The path is there, but not with this method. The Allow header lists those it has."},
 		kindTimeout:         {"timeout", "Request timeout", 408, "The body came too slowly or not at all. Send it again."},

@@ -31,9 +31,16 @@ func (g *Gateway) register(r *http.Request) (*Registered, error) {
 		}
 		m.Password = *body.Password
 	}
-	id, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (protocol.ClientID, error) {
-		return conn.CreateAccount(r.Context(), m)
-	})
+	var id protocol.ClientID
+	create := func(conn *client.Conn) (err error) {
+		id, err = conn.CreateAccount(r.Context(), m)
+		return err
+	}
+	if m.Password == "" {
+		err = g.core.do(r.Context(), once, create)
+	} else {
+		err = g.hash(r, once, create)
+	}
 	if client.IsStatus(err, protocol.StatusConflict) {
 		return nil, &problem{kind: kindConflict, message: "username: taken", cause: err}
 	}

@@ -38,7 +38,8 @@ type caller struct {
 	proof    proof
 	client   protocol.ClientID // unless proof is byName
 	token    protocol.TokenID
-	issued   time.Time
+	issued   time.Time // by the core's clock
+	signedIn time.Time // by a gateway's
 	expires  time.Time
 }
 
@@ -111,6 +112,9 @@ func (t *tokens) read(text string) (caller, error) {
 		return caller{}, unauthenticated("the session token is not valid; sign in again")
 	}
 	c := caller{username: m.Subject, issued: time.UnixMicro(m.Issued), expires: m.ExpiresAt.Time}
+	if m.IssuedAt != nil {
+		c.signedIn = m.IssuedAt.Time
+	}
 	id, err := hex.DecodeString(m.ID)
 	if err != nil || len(id) != len(c.token) || m.Subject == "" {
 		return caller{}, unauthenticated("the session token is not valid; sign in again")

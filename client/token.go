@@ -2,15 +2,13 @@ package client
 
 import (
 	"context"
-	"time"
 
 	"coffer/protocol"
 )
 
 // RevokeToken makes a token of the gateway's dead until it expires: 1070.
-func (c *Conn) RevokeToken(ctx context.Context, token protocol.TokenID, expires time.Time) error {
-	m := &protocol.RevokeToken{Token: token, Expires: expires}
-	return c.call(ctx, protocol.ClientID{}, m, new(protocol.Done))
+func (c *Conn) RevokeToken(ctx context.Context, m protocol.RevokeToken) error {
+	return c.call(ctx, protocol.ClientID{}, &m, new(protocol.Done))
 }
 
 // RevokeTokens makes all of a client's tokens dead that were issued until now:

@@ -32,7 +32,7 @@ func clients(list []server.ClientInfo) []Client {
 
 func client(m server.ClientInfo) Client {
 	told := Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
-		Suspended: m.Suspended, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
+		Suspended: m.Suspended, BaseOpen: m.BaseOpen, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}
 	if m.KeyBits > 0 {
 		told.KeyKind, told.OaepHash = "RSA", m.OAEPHash
@@ -69,6 +69,18 @@ func (c *Console) SuspendClient(w http.ResponseWriter, r *http.Request, name Nam
 // ResumeClient has a client served again: POST /api/clients/{name}/resume.
 func (c *Console) ResumeClient(w http.ResponseWriter, r *http.Request, name Name, _ ResumeClientParams) {
 	c.reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), contract.Unescape(name)))
+}
+
+// OpenBase has a client's base requests taken: POST
+// /api/clients/{name}/open-base.
+func (c *Console) OpenBase(w http.ResponseWriter, r *http.Request, name Name, _ OpenBaseParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), contract.Unescape(name), true))
+}
+
+// CloseBase has a client's base requests refused: POST
+// /api/clients/{name}/close-base.
+func (c *Console) CloseBase(w http.ResponseWriter, r *http.Request, name Name, _ CloseBaseParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), contract.Unescape(name), false))
 }
 
 // ListFiles lists a client's file versions: GET /api/clients/{name}/files.

@@ -60,6 +60,29 @@ func TestClients(t *testing.T) {
 	s.must(404, "DELETE", "/api/clients/nobody?confirm=nobody", nil)
 }
 
+// Base requests are refused from the moment they are closed, on the connection
+// that there is, and taken again.
+func TestBaseAccess(t *testing.T) {
+	s := startSite(t, nil)
+	s.must(404, "POST", "/api/clients/nobody/close-base", nil)
+	s.person("alice")
+	if one := get[console.Client](s, "/api/clients/alice"); !one.BaseOpen {
+		t.Error("registered on the wire, and closed")
+	}
+	s.must(204, "POST", "/api/clients/alice/close-base", nil)
+	if one := get[console.Client](s, "/api/clients/alice"); one.BaseOpen {
+		t.Error("closed, and open")
+	}
+	s.must(204, "POST", "/api/clients/alice/open-base", nil)
+	if one := get[console.Client](s, "/api/clients/alice"); !one.BaseOpen {
+		t.Error("opened, and closed")
+	}
+	list := get[console.ActivityList](s, "/api/activities?client=alice&kind=access")
+	if len(list.Activities) != 2 {
+		t.Errorf("%d activities", len(list.Activities))
+	}
+}
+
 // A suspended client is refused at once, on the connection that it has.
 func TestSuspend(t *testing.T) {
 	s := startSite(t, nil)

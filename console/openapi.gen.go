@@ -22,6 +22,7 @@ import (
 
 // Defines values for ActivityKind.
 const (
+	ActivityKindAccess        ActivityKind = "access"
 	ActivityKindBackup        ActivityKind = "backup"
 	ActivityKindError         ActivityKind = "error"
 	ActivityKindKeyExchange   ActivityKind = "key_exchange"
@@ -44,6 +45,8 @@ const (
 // Valid indicates whether the value is a known member of the ActivityKind enum.
 func (e ActivityKind) Valid() bool {
 	switch e {
+	case ActivityKindAccess:
+		return true
 	case ActivityKindBackup:
 		return true
 	case ActivityKindError:
@@ -397,6 +400,9 @@ type BackupList struct {
 
 // Client defines model for Client.
 type Client struct {
+	// BaseOpen Whether base requests are taken, which the client id alone authorizes.
+	BaseOpen bool `json:"base_open"`
+
 	// Bytes Of ciphertext.
 	Bytes   int64     `json:"bytes"`
 	Created time.Time `json:"created"`
@@ -1034,6 +1040,12 @@ type RemoveClientParams struct {
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
+// CloseBaseParams defines parameters for CloseBase.
+type CloseBaseParams struct {
+	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	XCofferConsole Guard `json:"X-Coffer-Console"`
+}
+
 // EndSessionParams defines parameters for EndSession.
 type EndSessionParams struct {
 	// XCofferConsole Any page can send a request that has no body, but not with this header.
@@ -1045,6 +1057,12 @@ type ListFilesParams struct {
 	// After The last page's next.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// OpenBaseParams defines parameters for OpenBase.
+type OpenBaseParams struct {
+	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // ResumeClientParams defines parameters for ResumeClient.
@@ -1170,12 +1188,18 @@ type ServerInterface interface {
 	// GetClient Describe a client
 	// (GET /api/clients/{name})
 	GetClient(w http.ResponseWriter, r *http.Request, name Name)
+	// CloseBase Refuse base requests of a client from now on
+	// (POST /api/clients/{name}/close-base)
+	CloseBase(w http.ResponseWriter, r *http.Request, name Name, params CloseBaseParams)
 	// EndSession End a client's session
 	// (POST /api/clients/{name}/end-session)
 	EndSession(w http.ResponseWriter, r *http.Request, name Name, params EndSessionParams)
 	// ListFiles The versions of a client's files
 	// (GET /api/clients/{name}/files)
 	ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams)
+	// OpenBase Take base requests of a client
+	// (POST /api/clients/{name}/open-base)
+	OpenBase(w http.ResponseWriter, r *http.Request, name Name, params OpenBaseParams)
 	// ResumeClient Serve a suspended client again
 	// (POST /api/clients/{name}/resume)
 	ResumeClient(w http.ResponseWriter, r *http.Request, name Name, params ResumeClientParams)
@@ -1299,6 +1323,12 @@ func (_ Unimplemented) GetClient(w http.ResponseWriter, r *http.Request, name Na
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// CloseBase Refuse base requests of a client from now on
+// (POST /api/clients/{name}/close-base)
+func (_ Unimplemented) CloseBase(w http.ResponseWriter, r *http.Request, name Name, params CloseBaseParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // EndSession End a client's session
 // (POST /api/clients/{name}/end-session)
 func (_ Unimplemented) EndSession(w http.ResponseWriter, r *http.Request, name Name, params EndSessionParams) {
@@ -1308,6 +1338,12 @@ func (_ Unimplemented) EndSession(w http.ResponseWriter, r *http.Request, name N
 // ListFiles The versions of a client's files
 // (GET /api/clients/{name}/files)
 func (_ Unimplemented) ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// OpenBase Take base requests of a client
+// (POST /api/clients/{name}/open-base)
+func (_ Unimplemented) OpenBase(w http.ResponseWriter, r *http.Request, name Name, params OpenBaseParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1860,6 +1896,60 @@ func (siw *ServerInterfaceWrapper) GetClient(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// CloseBase operation middleware
+func (siw *ServerInterfaceWrapper) CloseBase(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseBaseParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "X-Coffer-Console" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
+		var XCofferConsole Guard
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Coffer-Console", valueList[0], &XCofferConsole, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Coffer-Console", Err: err})
+			return
+		}
+
+		params.XCofferConsole = XCofferConsole
+
+	} else {
+		err := fmt.Errorf("Header parameter X-Coffer-Console is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "X-Coffer-Console", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CloseBase(w, r, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EndSession operation middleware
 func (siw *ServerInterfaceWrapper) EndSession(w http.ResponseWriter, r *http.Request) {
 
@@ -1960,6 +2050,60 @@ func (siw *ServerInterfaceWrapper) ListFiles(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListFiles(w, r, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OpenBase operation middleware
+func (siw *ServerInterfaceWrapper) OpenBase(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenBaseParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "X-Coffer-Console" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Coffer-Console")]; found {
+		var XCofferConsole Guard
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Coffer-Console", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Coffer-Console", valueList[0], &XCofferConsole, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Coffer-Console", Err: err})
+			return
+		}
+
+		params.XCofferConsole = XCofferConsole
+
+	} else {
+		err := fmt.Errorf("Header parameter X-Coffer-Console is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "X-Coffer-Console", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OpenBase(w, r, name, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2857,6 +3001,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/clients/{name}/resume", wrapper.ResumeClient)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/clients/{name}/open-base", wrapper.OpenBase)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/clients/{name}/close-base", wrapper.CloseBase)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/transfers", wrapper.ListTransfers)
 	})
 	r.Group(func(r chi.Router) {
@@ -2922,133 +3072,136 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1rk9s2tuBfQWnvVpJa9dN2Jml/snvsGe91nFm3Z+ZWxd4ORB5JmKYADgC2rKT6v2/hHAAEJVCi+uV4",
-	"dz+5ZVF4nPebv48KtaiVBGnN6Oz3Uc01X4AFjZ/+0nBduj9KMIUWtRVKjs5GL+SK1XwGrOCSGZAl40zD",
-	"vxswltk5t2zODZOKTVS5GrNJY5lUli2FnTM7F4bNgZegD0fjkXDL0cfReCT5AkZno/86OFfTKeiDcyWN",
-	"qmA0HrnVhYZydGZ1A+ORKeaw4O5k/6FhOjob/bej9h5H9K05ouPf3IxHb9XsvBIgbeYyrMBvvjHM7c+U",
-	"ZlMhZ6BrLaSNh/x3A3rVnpF+M0pPsuCf34Kc2fno7PTZ0/FoIWT4fDIe2VXtfmesFnIWzvQWrqHaPNKH",
-	"ObAKuLHMwDVo9+Eaqr6j4JejoTCJu/ojfIDPGaD8jWvL1JTZObAFGMNnMHaQUVPGJePWajFpLDxnBTfA",
-	"SgUGUbzg1iaIXTuodVvdBWLvcJ0ctDooHLMadAHSHoAsVAkl44ZxtpyrCp4zzkzFzZwJw/776et41prb",
-	"eXtU/Gcb2e139Bu3lKmVNIB89UKu/qbVpIKF+1QoaT1p8rquRMHdzY5qeuJ//Mu4a/4+EL9hXdx0k22V",
-	"nYNmfml3eWI+PNV7sHp18GJqQW9C+QIKJUszJjZ+evoj47Jkz46fHHZQ6m8upIUZaHeKm/HoJS/fk3jY",
-	"47rwmS/qyuPbclE5gIIxQskDa6sztmiMZRNgtTLCimuHr6mAquw+505nuW3M6Ozp8fF4ZIV1i7ozsXCo",
-	"m/HdgeuokM6JNGiQdfA8CKilE4vCsKVWckYwFPbQ7Xyu5LQShX1MSvhZAtONNIxXGni5woO8U/a1amT5",
-	"mAd5p5zGAE3SxYkQLldsoTTgkT4o9ROXq8c80Qel2MIdgjBl1RVI85wtubCMs0pYW8Et+GYAl/xd8sbO",
-	"lRa/waPjwIiZhJIJiXhwpIsXjxR7iPLXL4YSrLDiWlhETa1VDdoKkm28LDUYswmJfzo849rBViicvp1q",
-	"hYIo8vvo5MfTw+PD08M/jTYk6XjEESBTpRfur1HJLRxYgdJ649nJytKZ4uNC2u+fto9GBIyDQt8BRjIi",
-	"3sN0hGAksbR+0ddKM+50kFHyMHeuqSC5tvGFyBlbpgBZCoeD8ZCLXAli4W3XCNj7T/fszXikGlso0q3b",
-	"fvazf+xmPLJKXV0aou0uQlQzqRJsyGYxoYNdgzaCaHbnNW5S3fuLgwti3t+uPfCn+FM1+RcUKMo7l3OK",
-	"RDYLt4iGmTBWIxc5bhQzeSncX1ewuoTPxZzLmTt4U1eKu00Wwiy4LeZoCBirNJkEC3XNnVqpuTFLpd2T",
-	"oLVyBqzXO5cgS3D/bxpTh781mGZB/wvWCjkzKBJ0MxmNRxNeXDV13Pyy1Kqu/cP6GnRy0ZZawkXfClKs",
-	"a3xI3/pPwsLCDCULRDDtxrXm+Flm7USn9SYwVRqCteieQ+fgOeMTA9IyJfGLihs7iITXcJ/cI4ftlwS5",
-	"jevvxfsauCWhO0ywSG+Ibpqo6cm9ERlWD/Ko/xZ5RBJtDMeih8gGDtdOF5bNHaf1lXqAumZOTFkh6jlo",
-	"Z+EPFFN7w9wJzaEITRy47GltdBmYKMdsORcFOgScGSg02K4++nH6w/fl8Q8nuVM52TERNgOUC/FbZIq6",
-	"mVSiYFewctygoVC6HLNjtANV41gEDvPCHFaXQaB3l39/8QJ1NSxqu4oLcbdHVufkV/mrWjJhGYlG0FCe",
-	"saKuLwk2Y7aESfyb18L//Zwt+MpZ3rh3djfH7JcGQN6Zp8YjxaG+nHMz3zy+mfPTZ9+PmZnzk72g4QV1",
-	"1khBD0lQEMNZfNfA/OPJUhOlKuAyWcsJ/QwZ/F1WYIxbb8GvwDAuyQXzNlCUku2Zk82GQa7VMi34kvOR",
-	"SskebSqkMHMoHQGaPAVegxZTscao/Zznlby5jZb38jJl3qjwWyHaklZXvwaUthdOuDPhpJSgglRJzp3c",
-	"eJvAJgmZF9jEJcMFtpe2GaVrleVVnmvRR0Hz5DZKNRwxbNF/RWfrbtzw8eSrzIZ8XiBDLTl62Tkbezdl",
-	"5W78mouq0ZCxpfZwOoreOGOyfWR7QcASJd7mN9DK9LgMUJXDSeqfQsNrDIZkqKqGnKPaCaN5Jy57FA3c",
-	"5EUnR2eekcnKDBdlzwIxFpQ4fcenP7Bva15cgf1uy6/MJdmbOU9bX6MoI/JTUkLhvgoGqhhqmuimgl6y",
-	"rrWyqlAVBbqFZROtriB7z8Y0vKpWPZAShvkH6Ly8MbCbktEJQgRuQqSFbESSv0x7lkhJW+g/L9Wm9OVw",
-	"GgzctMsQjQtnjySqvvMEe3DYYUQF//AO6F7eDZ9a0IOdm+3IoyP3XfMfrX/8cFb3HIor0ywyEf+fL978",
-	"F8Mv3W2XgZm9GAdZ6FVtoRyzOXzuyu/jzyf8dPKkeFpm5eHehr5/agdC6amthqMWMyF5ddkDwJdBLqDs",
-	"jTccCEqyPfvVX0RNhNjGAVPbatNuu0O8xOu7sEIwZDZAEi/asXpaWyuSS7xunngxPpUh3EpN+uKAAiXg",
-	"FdT2cGvo7h5o/jEje7ypbBp0Wghj3HfjUckXfIZQVbqec5kN6fRGBhNiWDMrSA5N3ckko6VvYxHSyf0J",
-	"WoJBFEaAZLEf2bXHHPASxPCViUpToGkRgNTIK6mWst3dAK+gvPSfpqqi/HD4b/qcg19MWIelT7KP/VUY",
-	"q3QmeG1Qpg1XKxckAzMaxVio0wDpuuixSwDJ7FIxv2fe/VoKWapleqO5ajSS0ypztTWk+l+vnWYcr5nD",
-	"51s1exHyu5sAuoJVnj551QwIibmfh4d7No858XDhEibNDNO0UzUaj5ZcyxhyzSHXrZG1GB4vhOkuXSi9",
-	"h8H+Vs3e4092mkth5R7w+VXu5MLE/H6Gct8QKJQuQTMhvW9n57BiSyxVULMZ6dCh926pLcNG95ERqQJF",
-	"DauLGI98xcNucm7zEqEII/y0A8Qcqn4SxkD56jobZ13gl1scf3C/M6wUJSZNC7WAMTsmb5J8C/ffKFVv",
-	"owz8/rlz/9ymigKDqivPlqTonD3f+XFLWEnRw1o08/U5+/Hpsz+5w3ZB0aeKUb04uw3zk2NSgNuTblgb",
-	"kPfFaCk+UY0ds6VPVBIglfR5/Hwg0dcW/J6hO19qsIuI6LG41FZle5HURGzcAtOpVrGaG+NYE31xCzVd",
-	"BeNkMV5yh/hGdKxz9lkNkiFAnUFd5nVa6kkOE6UgrnPs8NIZKYMFMjnLAzc12RjO8A1zbnu8iF8+OVQC",
-	"lC6Es0SAScMNoaGhVnqnnYs/fk+PevqFQb+5wCfXL0a/7z3l+3imQS7te+Alm/Diaqhpr6oKCrs1jI8J",
-	"Wyi9aWzyMXx36QosbF0p8NcmcScrBTN/GJnFsP0w3iOjJ3PGlTuf1wZjpwbajz3CEBWoyZtDU6GNZSfH",
-	"x8eD9XjwATMqfKqhl3mdyeURQ1IKbQiPsoFEEFysYRD3uw0VA8UcyqaCcithTGDGJZs4JBiopj1pIsv1",
-	"XnEQY6kGIAM5MsFq0NwqPQ7mqwNgfu80K3MXjttkfk2BgpCEiXzUHj8FYsuxnYxLcDb7nWWUkEhHCe1u",
-	"kToxwMzLUrir8upviQCa8srAuhLsCBPvyPsH85i3ylPqNtly03fIiyB5t5xiq0gz20VaqSRc7lMF0S8T",
-	"LhSbcp1X5nmn6p9zkGg5IYmYljfSxIeEayoWHsYPmufkM4mRGjQj97a7Xm8xklvsshILkTn8T8pYNllb",
-	"15nXU6xRZPizwbkEKb1wyoiEe5Qu5NtfVjDN5Z4sFd67W7cZ57mogPnYy0CwJUIsG4ZaOrxL5ctLh+MW",
-	"s5B7UesDibSArz6plXBV99QdgYak2iGyXWKLSsIy4gCr0vik2mWaSDYBRk+XHrVJLi5gI2P5zJUoekKt",
-	"nNG3HStgE3dr+r5QcipmjYY+b2ta8ZkZM5DXQiu5wACLZl7mxrRhmhpc5GhmDlWdPVB/qQtKbE4V2VAK",
-	"ik9iNCoNR/o+Bbo7Yr9Ba71sYvFgwLlZClvMs76u7G1WcPcfx4KPkps5ORXtjbv16z2Jjd7UA17IOYBT",
-	"pYvOzYJeG4/cGfCLiANyPLDf5lO2YqbQYHsyFSH4txEqwhOMGffl8BWfsaVqqtIR60xcgzxkSGe0+hkz",
-	"YNs6ni5MnuSp4JprkWcPD43kit0Fz39+/frV+8uLV+//gf9cXLz5+d3lhw9vh5YTxK09LQZAdFggYiuC",
-	"cJwytafWLTIhH8tccGNBX17B6jLkDPqqrelRLD4ThgIlVIS9ELIkM8ZJSydGmvq5L6EiFwI9nskqB8cM",
-	"gfiq1sGxcy/zdgU8k3LZ9VtvAZs5p3re/WxADQYy+vOd7+jgls08tKyiHOmSG9aiuyMpkx6hE2w9WQfZ",
-	"gn9+Qw8/Oc1kEGCLBTtg9e4V/uFIEw0xapFKWNKs8yRC+nO6XXK+AOmsYStm8o3cE+bYadDR+klldeeW",
-	"pwN6xDqRNVw5SyQ2a0y+bqqKCYM6KGQDjFWaz4DxSkk4Y764jHH0U6eNgXLs+clgvBA1bplKXXLUEBg+",
-	"0OMDpU1VZWWtO53ZklFzKmOiuC6ZmaulJ0wSKqZrKN4+zNcTobmwSg/2zHGNy/743YWQhTdTnF2516r5",
-	"AN3tVkwK9tZNyVAXGyskBy2nQkCi12BzhOIcZJ/FyEWkdoVZkyccrfpL5L20kls+4WZ3pI+CfONRKczV",
-	"pfO4B5rj+HxPuSK6aD49IW6RnIjB0cu8C/gaEw6horbrtCln/Ybcnf9fM9DZSePU63ThtzJdeiNOpATI",
-	"0KvtUdY+4xaWfDWQIMLTeYqoHGHLnponqv7zcoXoKqzOrOqaUb+cnX06Ozl99n2+aA95/3KY7343dKX9",
-	"PZeqpsttMpYnk54jvb9vIkrzDvchq0wI/g8N2GOyoXwUDHi3JXPXc09E2PjaW1SfXvMW0VLtc7aDBFyn",
-	"aL7nsHNloBUricbPn9lWpl/mr7PRZMU+vL3Iy/67Vew3tYPR/s15sRRtzXD0YQ2qCvTJ/lDUg5avXlBi",
-	"kYVysYGk3FvT5D03il18Y9ikET3p17u0G2BOrg1hr4EtrZ7zspIwnCjTluq6+jrhhLQboS26H9J1sGE+",
-	"dSyfvtxhR+CmrL8m+DoaO1X3OTna9ikG0ybRRd0ujI6mzlvekU+HVrnyqmIBUgNJ649lvoRuzvygDydn",
-	"g1dBmfrPtUCTU1M6rOCygKpyjsbpMeOWLRTVId25qXMf46PieuaTKhvpqAmB6GT/0/X3viyEjBhcs/c0",
-	"gI/PT6BSSy+WMp7Z4NqA22TOb6GIByXbw9NNFPYZReDvKiSrtZqFXo0Bd21X3Svc3sh9NIRU96UgHqv3",
-	"jFCzRSpGctwlvRNItaI8wWUGBa2EaNksEFhOhn7QXJopNfGse/gWFrXtywP9VS2ZmlqQHWxgO6exoqpY",
-	"KaZT6Mn0DSnJJgHmOHAOGgY3JWDWoieLaNQC7FzIGUUjN2owBzZjDa79Julrek5DCsCjC5OYyh9OLWCP",
-	"hFdvofe+3Q9i57AHkhVv/rxWK7E+8Km4AmvC+K5rSOoKMRDmTOF9dN6u5gtv4+FQprZDq9uJMSBV2X8A",
-	"aiXLOu9kUA1VDo/iOD129naoU5W9/N9lFOtnaJ3hTDcNY0ysJe4BzYGjnB5bdqJfWszm9pCd+4wldgdg",
-	"9pgzsmEdUynpwbmkKuw0qhqf8mY4/dW0R8uGVtcSzVtoshVqdyJD2rCXGF/cduVcJXIcShfaKLxSC1om",
-	"nCKttGkdoCCGWxEYE9ldtRJPt0039VQ2W//18DRRVHa78kTt0tvOlU+n9UQCPEFcCVkab1+OWRgLg8Te",
-	"nddyL0b5o4AolGzlQBUVRqdB93h6Aqflk+Lp5Bn//sc//fDDn378nj+bPC2elKdwMj1G+rIWtAPc//7l",
-	"+OBHfjD99PuT05v/yImWtkN5qCf4154uugXwtRKbJFM+nZpO1rqPf/yDSS2aX/VTLvFloGi0sKsLhwB/",
-	"aOC6r63az9LCrAwlYOmJdioYBoBohbjf3NqaMgHqSmT7na2z/8PkopjYxd3iXEP/63ZwJY7WvCziaM1A",
-	"MLX4T1jRfDDstOlPP4XCQ5wGyQqnuQ3gaIsSC1FKdcg+UAu224MmzYnQlq3hG/NR1loVzmlhL4oC52Ng",
-	"4orT4ZOJAeF2pS/wp+vgFEc8mrNdP0qcQdpOLcPBHQTOAHvJ6ooXscWHljlkL1jh9FeaQPsoU4tTawGG",
-	"ndMotoMPqxpYOoztX0bhyLTQNCC6s08/SrcZjYpj62NNDz/KjzLEGp3J7MPuUPqUu9A0SjCAwz3TSPHv",
-	"Bg7ZeZiuYMbsClYI/I+SptXhg1RsQEgR0p2IS7MEffiRIloFSEoHebp4UfNiDgenh46RG115AjRnR0fL",
-	"5fKQ49eHSs+O/G/N0ds356/eXbzC37TtDiO6JWspLMb5RifIkzVIXovR2ejJ4fHhE5Ibc2SiI16Lo+7g",
-	"qhmxb8yhvilHZyMnxF+0j407Y2t/ybEgjXbtTKZoexGp8ePhRr3m1YrxiiWO08HkO4185RVzNpnpO5Of",
-	"ZNKeaC+tE8a+bas/cKfO7Rwmrw0dmRlnxm2C4WUoWwbmcb5KhgRTFVjuCHHcQXuCDXNpIaRYOEPxJGc6",
-	"5a8WKvXaZWMdMFZYLPhnv+Yxfty2xae1ia+nx8dbZjruN8uxM/ctN+eVhjMTtS9wkObT45O+VeMxjzoD",
-	"KPFHT3f/KE4NxWPE/uftP0rm36I6bRYLrldBx8x5XYMMdRUSlmAs9SQ4dcVnjsdHlbiG0Sf3axQayZC0",
-	"Xonx0j/zgKhJ5rj1zIhNr3N71Nwd0h4YUSZyyys1a+M3V1Cn4A6Jjk/Os1amp4/WV5vOFBimJHM2FHo2",
-	"ZA8QjkhBgkBfcFKpiVOXeq1SzbF+F4HnOJTgZZiTuCbwc0BoHwmDwDeZ8uSeMZ/D+htUMQtewl1Y8cfd",
-	"P4qThO+NQDqk0dRMYjP5Jk2sceHR706i3hCNhLaqLjrfYwvDfaPzaaYIFaE/wwl7X5EgJPg4MzaAKMeJ",
-	"WVH3Z7WUzoGLwN1D2l3L8tD8uxIWnnRJPyrYiZAclWZmxvm6Grr4X2+FBRbypV8VAgIUd6FgjXLvOEv+",
-	"xBsWW6zJT4HZkqq1XpV3HlPOWy3kdNw/lYd6iTyBmcCGiPDtgFcjGOAah+b228sZCzm7ktI99lgAaggG",
-	"+o/pbMB2ik3I16xP89u1vYMRDRrIH8JXs252fPVYziHEkFlq3bo87lqYx/dixD77A9mwyfzEnRYshZXn",
-	"YfYBzotHG0VIxqvqS1pRnr/GzJEqUGMJ0T9SXhAYgVVbTen/Z7CmPA9O6K005XjnOzOYkgX4wfs9bjDF",
-	"1e/xrRj/T+hvH2ygwreqwuZxFEgUCJwplSeUHuX+F7CRFB6YOXOMuT7j8UqqJfoQwn5d2h1vNWkR1IOD",
-	"/bgN30+zoaA9jx+BLA+SucO3Wnqb8+UpDV+LosHXo5HsnFEkkCYP+zOgm8U+UMTQa3df1BVDYzgCWQMr",
-	"gZebLtkrWV7EobsPasFTTFVCfDtImHEw5yX72kTDK3xfVpS+7dziodriKJZtzSBfj+VbfCQ2sQAv5iTj",
-	"18Mph6wd0kZyAzvEEv6Ob3ZyjL5JAU5/v/bW1c4QLCZynV53KseP78spGpy42Wc+Pjs5HWy/fS3xvDjj",
-	"9P+uWJ7D+XVSGpbQfLDIH1rk0js37kHarptkbtm7mWR7GD+ho+wrwj3OYmacxdLgoJ34jIu9ZJ1f4d5x",
-	"eEHrPgISXzn5iyaSaZsJhGm7B1W3dSeGYFUNklmlvjLD190qZfZ456lWCybVku3QdjTcrle/IW3pgwtH",
-	"TlhlgglSZSjQ5CD7Py9+fnf2Uf5qLLfmV/Yt9lN+x7glL8cXKUnSjFR79fyj/DUkoX5l34YUS/zROGSm",
-	"2lzVN4aJMvTR4pm/MW6ZWGTxK/u2Uw2TLJbs3A5r8F4tlyuvu91hsSaq/bJjBbndsErU3TFWGn9HvxEx",
-	"o53bLozocEvQtL9f2bfJTMLvwsZIqJi/xnH7SjFTqSVl46sqKKYzt52ZYxsxN1f4dSWwa0bC8vCj/KeD",
-	"3ltu7AEuf/Dmz+MUmAKSXjqJdYdkooxxDFUoK3/u5+VroMp4MgU5i1fAKsx2HhIsDj/KF+5/F1SM7L6F",
-	"a9ArdvIs1OilVZxQ+ddZUpp8w/ciehts7cS0pg2t4gZAPieyvVCNLgDfn2r8cPrs61A7UOsNqx0P8a/X",
-	"bRYLny2x24GxGviia7TsDPG+sTHX00grKhr5I0pg8VJfLjbzGlvyqQIiIoLYdcV8Drsnm5h2fvbGVl+n",
-	"XTcPZRomE/kHJBTbqSJ+9y8J/8gFE5620SUtsmP/gszJiv5IQ+z+tWcRJfN2ZHNfYCRMdd7BnS8km6sG",
-	"h9caC5QCPTkO0gBD35yVfNV5gLOFkI3tjY61k5YzwWo/snnYBOeH9DQChHpISVVl4hu+sRT+N63qix15",
-	"vmP1yxLX1DO4D14grSFmlXb462fvSs22s/ZbNTN724TJBOEhz8bOpyEP41uat1bQ0FjoP2r9zOkfyd8O",
-	"A8If0N2+R+lZqZlHrtlaELMhMR2VH5U+jdlL7iHP+Qcl+f3o4POBLDdpYUCmOg5Od6YMWsuVuEtY8e74",
-	"f1FVKeq7hTlo02AROpFEKrh3ksTe7tUZ+7VSs1/ZtxFK3yXuEB0w5wyRF5N3Lz7Krf7FhvYJ78+m8fKp",
-	"K4kKe7nhXiTuRI8t/1bN+sz5P56kj+LAy/n/71A8Pku+Tdixx4/Y4LjYJdyX3r2wqr7w3fUPF4N6p+Ib",
-	"39MMivvfUpRfEqju/vQKPKf7tfPRsC+VKNwdeZ/ap7+ADcB8MPOBNugxobHlqu2D8yxbqy9vLffCl04b",
-	"X/iFR8aXHmBQcHsJ6Dotc53AHx2+l6pc3S/ow3Tnm24Pj9UN3Gyg/fR+9w5D8HOCi2asfkUVnoguxuU6",
-	"aWwt8ey8ObdHpImZ/Ll52KD6h9jEg+/omDKpWGMgNQwO7wlKYiaZarp2FcFgqxiKad3dl3FbQMmE/KIG",
-	"p7mKLbqO/YVhJpyr5+49UoCGQD6QBKDFB/H+Nkg/T9rAKMd2lwKW0wG8+0Gpn7hc3QlZvu1wdPbLp05F",
-	"QWgBbFvg0m65LPZafm7HtvbTcpzA+nBaNZl2m5GvrzBo7w87Dt2E9Baq2NO3WDhN5jy3bwybQ1V/SX5a",
-	"L5VC68v5KUHfggZyNWleM063cOIrZ05ij1yReQP6izYHg96h75ZEp0gqSZ0Xq+g4+r2FpHEFNP0Vp2En",
-	"w7hDyim+yJdm+GPqNtOYgTt2SGQfto8NxnH47i+jK4D6IE5X+RRH4VZqduBf5hXfCpeOyqYh0Tc34/1o",
-	"LowKHiRUHo3iI97aQd5IzMe7afIlL6OR9OVKY0kkBfmSn0m/1XUKU3B7xRI+8JAYwg224cbnJWmCuZIl",
-	"U1X5hwqLC8MWatEtcFyLhieTE/shHcbcPSCsaYtevwq//qKeas0LSJ0lfgWGCbvVXO4Mc+jNN3xI5jI8",
-	"GIQ7EzD6MkASOkPF2jAfTbWhYSEUaHzux8KXfhrl2rP0hU9LPksmw305DGampgVXXRlIX5NXcQtVmkFK",
-	"hots4vbod1FureE/xwl+cUzHQzpG8b2IYW4klR59lUX0f9aqdv4pDVlJ0daDmSHtWDgpp7+FYdgkLao4",
-	"nAOv7Py3rTlpfGQ0LHBaV1ysMXQ7f0VdYRh7SAgVC1gewtGIb76aA/MTPHCWb4oPAopnkwVYLYqtWvwn",
-	"/8itQbQbIpL9TeNMD2jMN4bhoDrKeD4IlPyN0AdrN+4DkQZerrbS0HvgpZBE9Y9GRt6x8BH3Z8dP9t7J",
-	"K8MzNm2qatim75QNVWXC6xdElp8O9kD4SqnaT7PR1+BVQ+h+dn9TtzrNUcmis7vJ73F0zy+fbsbtiKBf",
-	"Pt2gT+Ps3Xz5mDDJ+BQaxnKE8t9vueEF4hCdw7QHk/z8zURSrirqMM3hX0PmV7HPjcbS+AamaAr510+V",
-	"WJw4UY316fO1GSoms3LPJFP/u1a4b/7S22NrwUu62SQ73SAFUDA3N5Z9q2bj1mtxi1GxUhxF1IUzOi0Z",
-	"MCvNFkoKGkz3nEkVJhEZJgFKmhXmV/EEdPPp5v8EAAD//w==",
+	"7H39kxM5suC/ovC9i5mJdX8CszPNT9ALu9xjYI9md1/EwPXIVWlb22WpVlK18RL9v18oU1KpbJVdpj8Y",
+	"3t1PtHFZSmWm8juzPo8KtaiVBGnN6OzzqOaaL8CCxk9/brgu3R8lmEKL2golR2ejZ3LFaj4DVnDJDMiS",
+	"cabhXw0Yy+ycWzbnhknFJqpcjdmksUwqy5bCzpmdC8PmwEvQh6PxSLjl6ONoPJJ8AaOz0X8dnKvpFPTB",
+	"uZJGVTAaj9zqQkM5OrO6gfHIFHNYcAfZf2iYjs5G/+OoPccRfWuOCPybm/HotZqdVwKkzRyGFfjNd4a5",
+	"/ZnSbCrkDHSthbQRyH81oFctjPSbUQrJgn96DXJm56Oz0yePx6OFkOHzyXhkV7X7nbFayFmA6TVcQ7UJ",
+	"0vs5sAq4sczANWj34RqqPlDwy9FQnMRdPQjv4VMGKX/l2jI1ZXYObAHG8BmMHWbUlHHJuLVaTBoLT1nB",
+	"DbBSgUESL7i1CWHXALVuq9tg7A2uk8NWh4RjVoMuQNoDkIUqoWTcMM6Wc1XBU8aZqbiZM2HY/zx9GWGt",
+	"uZ23oOI/29huP9Bv3FKmVtIA3qtncvVXrSYVLNynQknrWZPXdSUK7k52VNMTf/inccf8PJC+YV3cdPPa",
+	"KjsHzfzS7vB0+RCqd2D16uDZ1ILexPIFFEqWZkzX+PHpz4zLkj05fnTYIak/uZAWZqAdFDfj0XNeviPx",
+	"sMdx4RNf1JWnt+WicggFY4SSB9ZWZ2zRGMsmwGplhBXXjl5TAVXZfc5BZ7ltzOjs8fHxeGSFdYs6mFgA",
+	"6mZ8e+Q6LiQ4kQcNXh2EBxG1dGJRGLbUSs4Ih8Ieup3PlZxWorAPyQlvJTDdSMN4pYGXKwTkjbIvVSPL",
+	"hwTkjXIaAzRJFydCuFyxhdKAIL1X6hcuVw8J0Xul2MIBQZSy6gqkecqWXFjGWSWsreAL7s2AW/I3yRs7",
+	"V1r8Gx6cBkbMJJRMSKSDY108eOTYQ5S/fjGUYIUV18IiaWqtatBWkGzjZanBmE1M/MPRGdcOtkLh9O1U",
+	"KxRE8b6PTn4+PTw+PD3842hDko5HHBEyVXrh/hqV3MKBFSitN56drCzBFB8X0v74uH00EmAcFPoONJIR",
+	"8Q6mI0QjiaX1g75UmnGng4yShzm4poLk2sYXImdsmQJkKRwNxkMOciXoCm87RqDef7pnb8Yj1dhCkW7d",
+	"9rO3/rGb8cgqdXVpiLe7BFHNpEqoIZvFhAC7Bm0E8ezOY9ykuvdXhxekvD9dC/DH+FM1+ScUKMo7h3OK",
+	"RDYLt4iGmTBW4y1yt1HM5KVwf13B6hI+FXMuZw7wpq4Ud5sshFlwW8zREDBWaTIJFuqaO7VSc2OWSiNo",
+	"ReFYfjwCrZWzZL0CugRZgnvANKYOf2swzYL+F6wVcmZQNuhmMhqPJry4auoIxWWpVV37h/U16OTELduE",
+	"E78WpGHXLiR96z8JCwszlD+Q0rQb15rjZ5k1GJ36m8BUaQhmo3sOvYSnjE8MSMuUxC8qbuwgXl5jguQc",
+	"ObI/J8xtHH8vIaCBW5K+wySM9Bbppq2aQu6tybB6EEz9p8gTknhjOBU9RjZouAZdWDYHTus0rYNi4FLV",
+	"ILNiHm1M90iQ9IZxJ/r5FcgxW85FMUdOIJnLRMl4pSSwqP9MIjYnSlXAZUeer1kzU1aIeg7aORgDpeTe",
+	"lHYyeygbJf5jFtrO2QNChPNRDBQabFcd/jz96cfy+KeTHFROdE2EzSDlQvw7XsW6mVSiYFewcndQQ6F0",
+	"OWbHaIaqxl1MOMzrElhdBn3SXf7dxTM0FWBR21VciLs9siovv8pf1JIJy0gyg4byjBV1fUm4GbMlTOLf",
+	"vBb+76dswVfO8Me9s7s5EXNpAOStb/J4pDjUl3Nu5pvgmzk/ffLjmJk5P9kLG1499F8eQTEUZ3BeA/OP",
+	"5y9FomoybPA3WYExbr0FvwLDuCQP0F/MKJtbmJPNhmGu1W0t+hL4SJFlQZsKKcwcSseAJs+B16DFVKxd",
+	"1P6b520M8yVGhpfS6eWN9kYrulvW6mr1ViK25G0Pn9zU5FalzBUkTHKG5PTbVAbJ6LzKoBszXGV4eZ9R",
+	"+1ZZXuVvMLpLaCl9iVoPIIYt+o/ozO6NEz6crJXZ6NMzvFxLjg5/ztzfzWW5E7/komo0ZKy5Pfyfojfk",
+	"mWwfRYAgZIkST/Nv0Mr0eC9QlcNZ6h9Cw0uMy2S4qoacz9yJ6Hl/MguKBm7yYpRjXIGR0cwMF2XPAjEs",
+	"lfifx6c/se9rXlyB/WHLr8wlWbw5p19fo1gj9lNSQuG+CiayGGqm6KaCXrautbKqUBXF3IVlE62uIHvO",
+	"xjS8qlY9mBKG+QcIXt4Y2M3J6I8hATcx0mI2EskfpoUlctIW/s9LtSl9OZwHw23aZQrHhbMgiaoPnmAb",
+	"DgNGVPB37wvv5V/xqQU92L3aTjwCue+Yf29d9R5n6g4s8DkUV6ZZZJIPby9e/RfDL91pl+EyezEOstCr",
+	"2kI5ZnP41JXfx59O+OnkUfG4zMrDvY1+/9QOgtJTW41ILWZC8uqyB4HPg1xA2RtPOBCVZIf2q79Imoix",
+	"DQBTO2vThrtF6Mbru7BCMGQ2UBIP2rF6Wrsrsks8bp55MVSWYdxKTfpCkgIl4BXU9nBrFPEOeP4hg4y8",
+	"qWwa/1oIY9x341HJF3yGWFW6nnOZDSr1BikTZlgzK0gOTR1kktHSX2IREuQegpZhkIQRIVnqx+vaYw54",
+	"CWL4ykSlKdC0CEhq5JVUS9nuboBXUF76T1NVUao6/Dd9zuEv5s7D0ifZx/4ijFU6E0c3KNOGq5ULkoEZ",
+	"jWIs1Gmsdl302CWAZHapmN8z74othSzVMj3RXDUa2WmVOdoaUf2v16AZx2Pm6PlazZ6FVPMmgq5gledP",
+	"XjUDgnLu5+Hhns1jej4cuIRJM8OM8VSNxqMl1zIGfXPEdWtkLYaHC6K6QxdK72Gwv1azd/iTneZSWLkH",
+	"fX6VW7kwsdQgw7mvCBVKl6CZkG1gccWWWDWhZjPSoUPP3XJb5hrdRXKmChw1rERjPPLFF7vZuU2RhHqQ",
+	"8NMOEnOk+kUYA+WL62ykd4FfbnH8wf3OsFKUmL8t1ALG7Ji8SfIt3H+jVP0SZeD3z8H9ts1ahQuqrvy1",
+	"JEXn7PnOj1vGSuov1iKbL8/Zz4+f/NEB20VFnypG9eLsNkyVjkkBbs//YZlC3hejpfhENXbMlj5nSohU",
+	"0pcU5IOKvszhc4bvfNXDLiaix+JSW5XtRVKesXEKzOxaxWpujLua6ItbqOkoGDOL8ZJbxDeiY52zz2qQ",
+	"DBHqDOoyr9NST3KYKAVxnbsOz52RMlggk7M8cFOTjeEM3zDntseD+OUToBKkdDGcZQJMW24IDQ210jvt",
+	"XPzxO3rU8y8M+s0FPrl+MPp9L5TvIkyDXNp3wEs24cXVUNNeVRUUdmtIH3PHUHrTuCfJ5Q5dgYWtK4X7",
+	"tcncyUrBzB/GZjGEP+zukdGTgXHl4PPaYOzUQPuxRxiiAjV5c2gqtLHs5Pj4eLAeDz5gRoVPNfReXmdy",
+	"ecKQlEIbwpNsIBMEF2sYxv1uQ8VAMYeyqaDcyhgTmHHJJo4IBqppT8rIcr1XHMRYqkLIYI5MsBo0t0qP",
+	"g/nqEJjfO83Q3ObGbV5+TYGCkJCJ96gFP0Vie2M7GZfgbPY7yyghkY8S3t0idWKAmZelcEfl1V8TATTl",
+	"lYF1JdgRJt6R9w/mKW+V59RtsuWmD8iLIHm3QLFVpJntIq1UEi73qcPolwkXik25zivzvFP1jzlItJyQ",
+	"RUx7N9LEh4Rrqlsedh80z8lnEiM1aEbubXe93root9hlJRYiA/wvylg2WVvXmddTLJdk+LPBuQQpvXDK",
+	"iIQ7lC7k219WMM3lniz1ALhTt9nnuaiA+djLQLQlQiwbhlo6ukvlK12H0xazkHtx6z2JtECvPqmV3Kou",
+	"1B2BhqzaYbJdYouK0jLiAAvk+KTaZZpINgFGT5eetEkuLlAjY/nMlSh6Qq2c0bcdK2CTdmv6vlByKmaN",
+	"hj5va1rxmRkzkNdCK7nAAItmXubGtGGaGlzkeGYOVZ0FqL/sBSU2p+JwKAXFJzEalYYjfcsEnR2p36C1",
+	"XjaxjjHQ3CyFLeZZX1f29k24849j8UfJzZycivbE3VL6nsRGb+oBD+QcwKnSRedkQa+NRw4G/CLSgBwP",
+	"bP35mK2eKTTYnkxFCP5thIoQgjHjvjK/4jO2VE1VOmadiWuQhwz5jFY/YwZsW9PTxcmjPBdccy3y18Nj",
+	"Izlid8Hzty9fvnh3efHi3d/xn4uLV2/fXL5//3poOUHc2vNiQETnCkRqRRSO00vtuXWLTMjHMhfcWNCX",
+	"V7C6DDmDvsJvehQL0YShQAnVgy+ELMmMcdLSiZGmfurLqciFQI9nssrhMcMgvq52cOzcy7xdAc+kYHf9",
+	"1FvQZs6ptHg/G1CDgYz+fOObS7hlM48tqyhHuuSGteTuSMqkXekEu2DWUbbgn17Rw49OMxkE2GLBDli9",
+	"e4S/O9ZEQ4y6tZIradbvJGL6U7pdAl/AdNawFTP5Su6Jc2x66Gj9pMi7c8rTAe1qncgarpxlEps1Jl82",
+	"VcWEQR0UsgHGKs1nQNWyZ8wXl2FtrYZpY6Ac+/tkMF6IGrdMpS45aogMH+jxgdKmqrKy1kFntmTUnMqY",
+	"KK5LZuZq6RmThIrpGopfHubridBcWKUHe+a4xmV//O5CyMKbKc6u3GvVfIDuy1ZMCvbWTclQIxurJQct",
+	"p0JAotdgc4ziHGSfxchFpHaFWZMnHK/6Q+S9tJJbPuFmd6SPgnzjUSnM1aXzuAea4/h8T7kiumg+PSG+",
+	"IDkRg6OXeRfwJSYc2rL31GlTzvoNuTv/v2ags5PGqdf5wm9luvxGN5ESIEOPtkeJ+4xbWPLVQIYIT+c5",
+	"onKMLXtqnqj6z8sV4quwOrOqa0b9enb28ezk9MmP+aI9vPuXw3z325ErbTWKbRKbF8uzSQ9I7+6aidK8",
+	"w13IKhOC/0MD9phsKB+EAt5tyZz13DMR9uD2Ftinx/yCaKn2OdtBAq5TQN8D7Fytd9N4jZ+H2VamX+av",
+	"X6PJir1/fZGX/ber3m9qh6P9+wRjKdqa4ejDGlQVuNZFhJavXlBikYVysYGs3FvT5D03il18Z9ikET3p",
+	"19u0HmBOrg1hr6EtrZ7zspIonCjTluu6+jq5CWk3Qlt0P6TrYMN86lg+fbnDjsBNr/6a4Oto7FTd5+Ro",
+	"2ykZTJtEF3U7MjqaOm95x3s6tMqVVxULmBrIWr8v8yX0k+Znjjg5G7wKytR/qgWanJrSYQWXBVSVczRO",
+	"jxm3bKGoDunWbaX7GB8V1zOfVNlIR00IRSf7Q9ff+7IQMlJwzd7TAD4+P4FKLb1Yynhmg2sDviRz/gWK",
+	"eFCyPTzdRGGfUQT+rEKyWqtZ6NUYcNZ21b3C7Y3cR0NIdVcK4qH60Ig0W6RiZMdd0jvBVCvKE1pmSNBK",
+	"iPaaBQbLydD3mkszpSaedQ/fwqK2fXmgv6glU1MLskMNbO00VlQVK8V0Cj2ZviEl2STA3A2cg4bBTQmY",
+	"tejJIhq1ADsXckbRyI0azIHNWINrv0n6mh5oSAF4cmESU3ng1AL2SHj1Fnrv2/0gds6dIFnx6k9rtRLr",
+	"s6eKK7AmTBK7hqSuEANhzhTeR+ftar7wNh7Oh2o7tLqdGANSlf0AUCtZ1nkng2qocngQx+mhs7dDnars",
+	"4f8mo1g/Q+sMx8tpGGNiLXEPaCQd5fTYshP90mI2t4fs3GcssTsAs8eckQ3rLpWSHp1LqsJOo6rxKW+G",
+	"019NC1o2tLqWaN7Ck61QuxUb0oa9zPjsS1fOVSLH+XihjcIrtaBlAhRppU3rAAUx3IrAmMjuqpUI3Tbd",
+	"1FPZbP3Xw9NEUdntyhO1S2+DK59O64kEeIa4ErI03r4cszChBpm9OzHmTozyB0FRKNnKoSoqjE6D7vH0",
+	"BE7LR8XjyRP+489//OmnP/78I38yeVw8Kk/hZHqM/GUtaIe4//Pr8cHP/GD68fOj05v/yImWtkN5qCf4",
+	"l54uugXwtRKbJFM+nZpO1rrv/vgHk1o0v+rHXOLLQNFoYVcXjgAeaOC6r63aj/XCrAwlYOmJdkAZBoBo",
+	"hbjf3NqaMgHqSmT7na2z/8MQpZjYxd3iiEX/63aGJk75vCzilM/AMLX4T1jRqDLstOlPP4XCQxxMyQqn",
+	"uQ3gmIsSC1FKdcjeUwu224OG3onQlq3hO/NB1loVzmlhz3CKk9MIkxXjBHwyMSCcrvQF/nQcHCiJoDnb",
+	"9YPEcajtADUc4kHoDLiXrK54EVt8aJlD9owVTn+lCbQPMrU4tRZg2DlNhTt4v6qBpXPh/mkUTm8LTQOi",
+	"O4b1g3Sb0dQ6tj5h9fCD/CBDrNGZzD7sDqVPuQtNUw0DOtwzjRT/auCQnYfpCmbMrmCFyP8gaXAePkjF",
+	"BkQUIR1EXJol6MMPFNEqQFI6yPPFs5oXczg4PXQXudGVZ0BzdnS0XC4POX59qPTsyP/WHL1+df7izcUL",
+	"/E3b7jCiU7KWw2Kcb3SCd7IGyWsxOhs9Ojw+fERyY46X6IjX4qg7OmtG1zfmUF+Vo7ORE+LP2sfGnQm6",
+	"v+auIE2Z7UymaHsRqfHj/qbO5tWK8YoljtbB5DtNn+UVczaZ6YPJTzJpIdpL64QJdNvqDxzUuZ3DELih",
+	"0zvj+LpNNDwPZcvAPM1XybxiqgLLgRDHHbQQbJhLCyHFwhmKJznTKX+0UKnXLhvrgLHCYsE/+TWP8eO2",
+	"LT6uDZ89PT7eMl5yv7GSnclzuZGzNCeauH2BMz0fH5/0rRrBPOrMwsQfPd79ozjAFMGI/c/bf5SM4kV1",
+	"2iwWXK+CjpnzugYZ6iokLMFY6klw6orP3B0fVeIaRh/dr1FoJGPaeiXGc//MPZImmSTXM642Pc6Xk+b2",
+	"mPbIiDKRW16pWRu/uYI6RXdIdHx0nrUyPX20vtp0psAwJZmzodCzIXuAaEQKEgTNq6vUxKlLvVap5q5+",
+	"l4DnOJTgeZjUuCbwc0hoHwkzyTcv5ckdUz5H9VeoYha8hNtcxZ93/ygONb4zBumwRlMzic3kmzyxdguP",
+	"PjuJekM8EtqquuR8hy0Md03Ox5kiVMT+DKftfUOCkPDjzNiAotxNzIq6P6mldA5cRO4e0u5alofmX5Ww",
+	"8KjL+lHBToTkqDQz49bX1dDF/34tLLCQL/2mCBCwuIsEa5x7y7H2J96w2GJNfgyXLala61V55zHlvNVC",
+	"Tt88QOWhXiJPYCawISJ8O+AtDQa4xvm9/fZyxkLOrqR0jz0WkBqCgf5jOiewnWIT8jXr0/x2be9wRIMG",
+	"8kD4atbNjq8eyzmEGDJLrVuXx10L8/hOjNgnvyMbNpmfuNOCpbDyPMw+wNH1aKMIyXhVfU0ryt+vMXOs",
+	"CtRYQvyPnBcERriqrab0/zNYU54HJ/SLNOV45+s7mJIF+HcA9LjBFFe/wxd0/D+hv32wgQrfqgqbx1Eg",
+	"USBwplSeUXqU+5/BRla458uZu5jrMx6vpFqiDyHst6Xd8VSTlkA9NNjvtuGrcjYUtL/jR0WlDByEKuwv",
+	"Wrn1vdacI7f0cypJuz9T+v0cVt2+B9UtOo7Oo6pBMqvUN3Zl3anWRqhTiJvu8FSrhXOBGBYFDpXtRyDL",
+	"g2T29C0J3yfH6c08Gjw9SGfOKAJM06c9DOhes/cUKfZWnS/miyFRHIOtgZXAy01X/IUsL+Kw5Xv13CiW",
+	"LiG+oCbMtpjzkn1rKuEFvrItat12XvVgTorlejPI1+H51i6JzUvAiznp9vUw2iFrh/ORvsDOwESux5eL",
+	"OQG/yQHObnvpreqdoXdM4Dt7zpkafmxjzsDASat9bsOTk9PBdvu3EseNs23/e8VwHc2vk5LAhOeDJ3bf",
+	"qtbpn7vStGtJ16aYR+2Qvlbj/A9/iJMuAd/Zhim9SIzQRrv2+o2whLFcliYMGlwK9G4ofVhUwH3arnsL",
+	"39YgH07p44tEvi1G5Fdb1Pk+gpfeHnTnZts7XPZ2rt0eTlToTP2GSIgz3RlnscUg3B8+42Iv3elXuHMa",
+	"XtC6D0DEF06fo6tlWoYW5r+3NZ4oj3jmoXY4DcnstZeQt/TBhWMnrFZDea4MBawdZv/Xxds3Zx/kb8Zy",
+	"a35j32Nf9g+MW4qW+GJHSZYW1XA+/SB/C8ns39j3IVUbfzQOGe425/2dQW1A/fgI83fGLROLtX5j33eq",
+	"6pLFkp3boS8+OsblytuCDlisrWy/7FjVbjesNndnjB0LP9BvRKyMyW0XRv24JWhq6G/s+2S26Q9hY2RU",
+	"rIPB13YoxUylllTVU1XB0Dlz25k5jiPg5gq/rgR230lYHn6Q/3DYe82NPcDlD179aZwiU0DSkyuxfplM",
+	"3jGOswvtKU/9ezc0UIcNuRacxSNgNXc7Vw0Whx/kM/e/C2pqcN/CNegVO3kSan3TanCo/Bt6c3r7z2CJ",
+	"3wZbz7E8woaREwZAPiW2vVCNLoCsDv+Si+wbnjtY6w3PHw+J063bwBY+WbpuB8Zq4IuuEbwzVfTKxpxx",
+	"I62oaHSYKIHFQ329GO9LHO1BlVSREHRdV8zXwvRUJaQd5L05mpdp9959uRrJmz0GFCa004n87l8T//EW",
+	"dE25pNV+7N/5O1nRH2mqzr/AMZJk3o5+7wuwhunwO27nM8nmqsEh2MYClVKcHAdpgCk0zkq+6jzA2ULI",
+	"xvZG2duJ7Zmklx/9PmwS/H16rgFDPaykqjKJNbyylEY0reqLnb2+8/3rMtfUX3AfDENeQ8oq7ejXf70r",
+	"Ndt+tV+rmdnbJkwmkQ95NnZQDnkYXzy/tRKPxsv/XuvwTn9P8ZvwooF7DN/cofSs1MwT12wtrNuQmI7L",
+	"j0pfDtHL7qFe4nfK8vvxwacDWW7ywoCKl/gCBmfKoLVciduEqW9P/2dVlZK+W+CHNg02sxBLpIJ7J0vs",
+	"7V6dsd8qNfuNfR+x9EPiDhGAOWeIvJi8e/FBbvUvNrTP0k/1p9dUpK4kKuzlhnuRuBM9tvxrNesz539/",
+	"kj6KAy/n/79D8fBX8nVyHXv8iI0bF6cN9JWJXFhVX/gpHfcXg3oT/P1uRs79bynKr4lUd356labT/dr5",
+	"aNjfThzuQN6nhvLPYAMy7818oA16TGhs3Wz7af2VrdXXt5Z78UvQxhcHIsj48hQMCm4vJV/nZa4T/KPD",
+	"91yVq7tFfZgSf9PtBbS6gZsNsp/e7d7hZRo5wUWzmr+hSnEkF+NynTW2lop33sbdI9LETL5t7H2nt3wz",
+	"IL7rZ8qkYo2B1DA4vCMsiZlkqunaVYSDrWIolgnsPozbAkom5Fc1OM1VbPV3118YZgJcPWfvkQI0TPae",
+	"JAAtPujub8P006SdlHJstymEOx1wd98r9QuXq1sRy7cvj85+/dipUAmtxG0rbdp1m6Vee5/b8c/9vBwn",
+	"Od+fVk2mZmfk6wsM2ntgx6Ermd5mF3uDFwunyZzn9p1hc6jqr3mf1ksu0fpyfkrQt6CBXE2a+45Tcpz4",
+	"ypmT2GtbzDNzKNocDHqHvusanSKpJHVwraLj6PcWksae0BRpnKqfDPUPKaf4QnB6FwimbjMNXrhjh0X2",
+	"ufZxUEEc4v3r6AqgPohTmj7GkdqVmh34lwLGt0umI/dp2PzNzXg/ngsjxwcJlQfj+Ei39oUAyMzHu3ny",
+	"OS+jkfT1SuxJJAX5kn+3xVbXKUzT7hVL+MB9Ugg32EYbn5ekNyEoWTJVlb+rsLgwbKEW3bKZtWh4MoG1",
+	"H9NhXOY94pq26PWr8Ouv6qnWvIDUWeJXYJiwW83lzlCY3nzD+2S+y71huDNJpy8DJKEznLAN89F0LBo6",
+	"RIHGp/71EqWfarv2LH3h05JPkgmTX4+CmemLwVVXBtLXbVbcQpVmkJIhRZu0Pfosyq29QOc4CTSO+7lP",
+	"xyi+XzXMn6XSo2+yGedPWtXOP6VhTSnZeigzpK0TJ271t0INm8hHFaxz4JWd/3trThofGQ0LnNYVF2sX",
+	"up3jpK4wjD0khIoFLPfhaMQ36M2B+UlAOBM8pQchxV+TBVgtiq1a/Bf/yBejaDdGJPurxtlA0JjvDMOB",
+	"l5TxvBcs+ROhD9Zu3IciDbxcbeWhd8BLIYnrH4yNvGPhI+5Pjh/tvZNXhmds2lTVsE3fKBuqyoTXL0gs",
+	"P2XwnuiVcrWfiqWvwauGMEXB/U1TL2geU5ac3U0+xxFgv368Gbejxn79eIM+jbN38+VjwiRjmGio0xHK",
+	"f7/lhheIw7gO015u8vM3E0m5qqjDNId/DZlfxX5ZGm/lGyGjKeRfY1diceJENdanz9dmMZnMyj0Tkf3v",
+	"WuG++Utvj60FL+lkk+yUlBRBwdzcWPa1mo1br8UtRsVKcaRZF8/otGTQrDRbKClowOVTJlWYaGaYBChp",
+	"5qBfxTPQzceb/xsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -99,7 +99,8 @@ func (m *CreateAccount) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// AccountCreated answers CreateAccount: 1620, client id[16].
+// AccountCreated answers CreateAccount: 1620, API id[16]: the client as its
+// requests by way of the gateway name it. The one on the wire is another.
 type AccountCreated struct{ Client ClientID }
 
 func (*AccountCreated) Code() Code                      { return CodeAccountCreated }
@@ -110,15 +111,16 @@ func (m *AccountCreated) DecodePayload(p []byte) error  { return decodeID(p, &m.
 const (
 	SignInByName     uint8 = 0 // an account without a password, which proves nothing
 	SignInByPassword uint8 = 1
-	SignInByClientID uint8 = 2 // an account without a password
+	SignInByClientID uint8 = 2 // an account without a password, by its API id
 )
 
-// SignIn checks who somebody is: 1065, method u8, client id[16], name text,
+// SignIn checks who somebody is: 1065, method u8, API id[16], name text,
 // password text. Answered with SignedIn; an unknown name, a wrong password and
-// a wrong client id all get the same Failure, StatusUnauthenticated.
+// a wrong id all get the same Failure, StatusUnauthenticated, and so does an
+// account that was made on the wire and has neither password nor API id.
 type SignIn struct {
 	Method         uint8
-	Client         ClientID // for SignInByClientID
+	Client         ClientID // the API id, for SignInByClientID
 	Name, Password string
 }
 
@@ -135,8 +137,8 @@ func (m *SignIn) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// SignedIn answers SignIn: 1621, proven u8 (by password or client id), client
-// id[16], at time. At is when the core began to check, by its own clock: a
+// SignedIn answers SignIn: 1621, proven u8 (by password or API id), API id[16]
+// (zeros if nothing was proven), at time. At is when the core began to check, by its own clock: a
 // token that is given for it counts as issued then, so that whatever ends the
 // client's sessions in the meantime ends this one too.
 type SignedIn struct {

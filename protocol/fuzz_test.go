@@ -85,6 +85,11 @@ func FuzzAskFigures(f *testing.F)       { fuzzDecoder[AskFigures](f) }
 func FuzzFigures(f *testing.F)          { fuzzDecoder[Figures](f) }
 func FuzzFailures(f *testing.F)         { fuzzDecoder[Failures](f) }
 func FuzzAskStatus(f *testing.F)        { fuzzDecoder[AskStatus](f) }
+func FuzzSetBaseAccess(f *testing.F)    { fuzzDecoder[SetBaseAccess](f) }
+func FuzzMakeAPIID(f *testing.F)        { fuzzDecoder[MakeAPIID](f) }
+func FuzzAskIdentity(f *testing.F)      { fuzzDecoder[AskIdentity](f) }
+func FuzzAPIIDMade(f *testing.F)        { fuzzDecoder[APIIDMade](f) }
+func FuzzIdentity(f *testing.F)         { fuzzDecoder[Identity](f) }
 func FuzzRevokeToken(f *testing.F)      { fuzzDecoder[RevokeToken](f) }
 func FuzzCheckToken(f *testing.F)       { fuzzDecoder[CheckToken](f) }
 func FuzzFailure(f *testing.F)          { fuzzDecoder[Failure](f) }

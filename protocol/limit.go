@@ -35,7 +35,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 	case CodeSendFile:
 		return withContent(sendFileSize), true
 
-	case CodeRegistered, CodeAcknowledged, CodeReconnectDenied, CodeAccountCreated:
+	case CodeRegistered, CodeAcknowledged, CodeReconnectDenied, CodeAccountCreated, CodeAPIIDMade:
 		return exactly(16), true
 	case CodeRegisterRefused, CodeError, CodeDone:
 		return exactly(0), true
@@ -86,8 +86,14 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return between(2*2, 2*(2+maxText)+MaxKeyBundle), true
 	case CodeRemoveAccount:
 		return between(2, 2+maxText), true
+	case CodeSetBaseAccess:
+		return exactly(1), true
+	case CodeMakeAPIID, CodeAskIdentity:
+		return exactly(0), true
+	case CodeIdentity:
+		return exactly(16 + 1 + 1), true
 	case CodeRevokeToken:
-		return exactly(16 + 8), true
+		return exactly(16 + 8 + 1), true
 	case CodeCheckToken:
 		return between(16+8+2, 16+8+2+maxText), true
 	case CodeRevokeTokens:

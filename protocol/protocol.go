@@ -94,6 +94,9 @@ const (
 
 	CodeSetPassword   Code = 1052 // current text, password text, bundle, to the end → TokensRevoked
 	CodeRemoveAccount Code = 1053 // password text                               → Done
+	CodeSetBaseAccess Code = 1054 // open u8                                     → Done
+	CodeMakeAPIID     Code = 1055 // empty                                       → APIIDMade
+	CodeAskIdentity   Code = 1056 // empty                                       → Identity
 )
 
 // Extension requests of the gateway, refused on the public listener. On the
@@ -101,11 +104,11 @@ const (
 // proven by ProveGateway to know the core's secret.
 const (
 	CodeCreateAccount Code = 1064 // name text, kind text, password text         → AccountCreated
-	CodeSignIn        Code = 1065 // method u8, client id[16], name text, password text → SignedIn
+	CodeSignIn        Code = 1065 // method u8, API id[16], name text, password text → SignedIn
 	CodeSetPublicKey  Code = 1067 // replace u8, DER SubjectPublicKeyInfo        → SessionKeyIssued
 	CodeNewSession    Code = 1068 // empty                                       → SessionKeyIssued
 	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
-	CodeRevokeToken   Code = 1070 // token id[16], expires time                  → Done
+	CodeRevokeToken   Code = 1070 // token id[16], expires time, proven u8       → Done
 	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
 	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
 	CodeAskFailures   Code = 1080 // empty                                       → Failures
@@ -127,11 +130,13 @@ const (
 	CodeFileContent      Code = 1617 // version u32, size u64, offset u64, content
 	CodeKeyBundle        Code = 1618 // bundle, to the end
 	CodeAccountInfo      Code = 1619 // see AccountInfo
-	CodeAccountCreated   Code = 1620 // client id[16]
-	CodeSignedIn         Code = 1621 // proven u8, client id[16], at time
+	CodeAccountCreated   Code = 1620 // API id[16]
+	CodeSignedIn         Code = 1621 // proven u8, API id[16], at time
 	CodeSessionKeyIssued Code = 1622 // OAEP hash u8, wrapped key bytes
 	CodeServerStatus     Code = 1623 // see ServerStatus
 	CodeTokensRevoked    Code = 1630 // until time
+	CodeAPIIDMade        Code = 1631 // API id[16]
+	CodeIdentity         Code = 1632 // client id[16], base open u8, has API id u8
 	CodeFailures         Code = 1640 // count u16, then as many FailedExchanges
 	CodeFigures          Code = 1641 // verified u64, suspended u64
 	CodeCoreProven       Code = 1642 // proof[32]
@@ -157,7 +162,7 @@ func (c Code) IsBase() bool {
 
 // IsRequest reports whether c is a request of this protocol, in either dialect.
 func (c Code) IsRequest() bool {
-	return c.IsBase() || c >= CodeChallenge && c <= CodeRemoveAccount || c.Internal()
+	return c.IsBase() || c >= CodeChallenge && c <= CodeAskIdentity || c.Internal()
 }
 
 // Internal reports whether c is for the gateway's listener alone.
@@ -265,6 +270,16 @@ func (c Code) name() string {
 		return "revoke tokens"
 	case CodeRemoveAccount:
 		return "remove account"
+	case CodeSetBaseAccess:
+		return "set base access"
+	case CodeMakeAPIID:
+		return "make API id"
+	case CodeAPIIDMade:
+		return "API id made"
+	case CodeAskIdentity:
+		return "ask identity"
+	case CodeIdentity:
+		return "identity"
 	case CodeAskFailures:
 		return "ask failures"
 	case CodeFailures:

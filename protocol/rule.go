@@ -40,6 +40,7 @@ const (
 	RuleNoSize        Rule = 25
 	RuleHeaderOrder   Rule = 26
 	RuleFieldOrder    Rule = 27
+	RuleBaseClosed    Rule = 28
 )
 
 // rules is the one table of what each rule asks for, and of what is usually
@@ -67,6 +68,7 @@ var rules = [...]struct{ says, usually string }{
 	RuleSizes:         {"the ciphertext is original - original % 16 + 16 bytes long", "the original size is that of the ciphertext, of one packet, or big-endian; or each packet was encrypted and padded by itself"},
 	RulePadding:       {"the content is one AES-256-CBC stream with zero IV and PKCS #7 padding, cut into packets", "content encrypted packet by packet, another IV than zeros, AES-128, or the wrong session key: the one from before 1605, or unwrapped with another OAEP hash"},
 	RuleNotReceived:   {"1029 follows the 1603 of that file", "the client confirms a file before it is complete, or under another name"},
+	RuleBaseClosed:    {"the account takes base requests", "the account belongs to a client that seals (the command line, the web), or was closed: coffer account base on, or the switch in the console, opens it; or somebody else knows its id"},
 	RuleChecksum:      {"the checksum is POSIX cksum of the plaintext", "CRC-32 as in zip in place of cksum, the length left out of it, or computed over the ciphertext; once in a while, a file that changed while it was sent"},
 	RuleGuesses:       {"a file's padding is valid, and 1029 or 1030 follows its 1603", "a client that encrypts another way, or never confirms, and tries again and again; or somebody who has the client's id and sends what is not encrypted with the client's key: look at the address"},
 	RuleFirstKey:      {"a new client sends its public key on the connection that registered it, or from the same address within 10 minutes", "the client was cut off between 1025 and 1026, and came back late or from elsewhere: let it register again; or somebody who has the new client's id"},

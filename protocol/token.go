@@ -9,20 +9,23 @@ const MaxTokenTTL = 30 * 24 * time.Hour
 type TokenID [16]byte
 
 // RevokeToken makes a token of the gateway's dead: 1070, token id[16], expires
-// time, when it would have died by itself. Answered with Done.
+// time, when it would have died by itself, proven bool, whether it proves an
+// identity. One that does not is not worth a place on the disk. Answered with
+// Done.
 type RevokeToken struct {
 	Token   TokenID
 	Expires time.Time
+	Proven  bool
 }
 
 func (*RevokeToken) Code() Code { return CodeRevokeToken }
 func (m *RevokeToken) AppendPayload(b []byte) []byte {
-	return appendTime(append(b, m.Token[:]...), m.Expires)
+	return appendBool(appendTime(append(b, m.Token[:]...), m.Expires), m.Proven)
 }
 func (m *RevokeToken) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	r.fill(m.Token[:])
-	m.Expires = r.time()
+	m.Expires, m.Proven = r.time(), r.bool()
 	return r.end()
 }
 

@@ -84,19 +84,19 @@ func (c *conn) createAccount(ctx context.Context, _ store.ClientID, m *protocol.
 	if len(m.Name) > protocol.MaxName {
 		return nil, failure(protocol.StatusInvalid, "username: longer than 254 bytes")
 	}
-	client := store.Client{Name: m.Name, Kind: m.Kind}
+	client := store.Client{Name: m.Name, Kind: m.Kind, BaseClosed: true, APIID: newAPIID()}
 	if m.Password != "" {
-		hash, err := c.s.passwords.hash(ctx, m.Password)
+		turn, release, err := c.turn(ctx, client.ID)
 		if err != nil {
 			return nil, err
 		}
-		client.PasswordHash = hash
+		client.PasswordHash = turn.hash(m.Password)
+		release()
 	}
-	id, err := c.s.addClient(ctx, client)
-	if err != nil {
+	if _, err := c.s.addClient(ctx, client); err != nil {
 		return nil, err
 	}
-	return &protocol.AccountCreated{Client: protocol.ClientID(id)}, nil
+	return &protocol.AccountCreated{Client: protocol.ClientID(client.APIID)}, nil
 }
 
 // signIn checks who somebody is. Whatever is wrong, the answer is the same and
@@ -112,18 +112,23 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 	ok, proven := false, false
 	switch m.Method {
 	case protocol.SignInByName:
-		ok = known && client.PasswordHash == ""
+		ok = known && client.PasswordHash == "" && !client.APIID.IsZero()
 	case protocol.SignInByClientID:
-		same := subtle.ConstantTimeCompare(client.ID[:], m.Client[:]) == 1
-		ok = known && client.PasswordHash == "" && same
+		same := subtle.ConstantTimeCompare(client.APIID[:], m.Client[:]) == 1
+		ok = known && client.PasswordHash == "" && !client.APIID.IsZero() && same
 		proven = ok
 	case protocol.SignInByPassword:
 		// Without a hash to compare with, one that nothing matches is.
-		same, err := c.s.passwords.matches(ctx, client.PasswordHash, m.Password)
+		turn, release, err := c.turn(ctx, client.ID)
 		if err != nil {
 			return nil, err
 		}
-		ok = known && same
+		same, err := turn.matches(client.PasswordHash, m.Password)
+		release()
+		if err != nil {
+			return nil, err
+		}
+		ok = known && same && !client.APIID.IsZero()
 		proven = ok
 	default:
 		return nil, failure(protocol.StatusInvalid, "method: unknown")
@@ -139,7 +144,11 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 	}
 	c.s.sessions.touch(client.ID, gatewayOwner)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
-	return &protocol.SignedIn{Proven: proven, Client: protocol.ClientID(client.ID), At: at}, nil
+	in := &protocol.SignedIn{Proven: proven, At: at}
+	if proven {
+		in.Client = protocol.ClientID(client.APIID)
+	}
+	return in, nil
 }
 
 // setPassword sets password and key bundle together and ends all sessions of
@@ -159,20 +168,23 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	if err != nil {
 		return nil, err
 	}
-	if c.internal || m.Current != "" {
-		if err := c.s.checkPassword(ctx, client, "current_password", m.Current); err != nil {
-			return nil, err
-		}
-	}
 	written, ok := c.s.cfg.Space.Reserve(accountSize + 2*uint64(len(m.Bundle)))
 	if !ok {
 		return nil, errNoSpace
 	}
 	defer written()
-	hash, err := c.s.passwords.hash(ctx, m.Password)
+	turn, release, err := c.turn(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	defer release()
+	if c.internal || m.Current != "" {
+		if err := turn.check(client, "current_password", m.Current); err != nil {
+			return nil, err
+		}
+	}
+	hash := turn.hash(m.Password)
+	release()
 	c.s.accounts.RLock()
 	defer c.s.accounts.RUnlock()
 	// Tokens die before, so that a crash in between leaves none of them alive,
@@ -185,6 +197,9 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 			return failure(protocol.StatusConflict, "the password was changed in the meantime")
 		}
 		now.PasswordHash = hash
+		if now.APIID.IsZero() {
+			now.APIID = newAPIID()
+		}
 		return nil
 	})
 	if errors.Is(err, store.ErrNoClient) {
@@ -202,10 +217,10 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	return &protocol.TokensRevoked{Until: until}, c.s.putCard(ctx, changed)
 }
 
-// checkPassword fails if the password is not the client's. An account without
+// check fails if the password is not the client's. An account without
 // one has none that is right.
-func (s *Server) checkPassword(ctx context.Context, client store.Client, field, password string) error {
-	same, err := s.passwords.matches(ctx, client.PasswordHash, password)
+func (turn passwordTurn) check(client store.Client, field, password string) error {
+	same, err := turn.matches(client.PasswordHash, password)
 	if err == nil && !same {
 		err = failure(protocol.StatusForbidden, field+": wrong")
 	}
@@ -218,7 +233,13 @@ func (c *conn) removeAccount(ctx context.Context, id store.ClientID, m *protocol
 		return nil, err
 	}
 	if client.PasswordHash != "" {
-		if err := c.s.checkPassword(ctx, client, "password", m.Password); err != nil {
+		turn, release, err := c.turn(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		err = turn.check(client, "password", m.Password)
+		release()
+		if err != nil {
 			return nil, err
 		}
 	}

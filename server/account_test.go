@@ -50,7 +50,7 @@ func TestSetPassword(t *testing.T) {
 	}
 	w.fails(m("", "first", "one"), nil, protocol.StatusUnauthenticated) // not proven
 	w.prove()
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	g.fails(m("", "first", "one"), nil, protocol.StatusForbidden) // an account without one has none that is right
 	token := &protocol.CheckToken{Name: "client", Issued: time.Now()}
 	g.done(token)
@@ -86,7 +86,7 @@ func TestSetPassword(t *testing.T) {
 	c.loseCatalog()
 	c.rebuild()
 	c.start()
-	g = w.another(c.internal)
+	g = c.gateway(w)
 	if !g.signsIn("client", "second") || g.bundle() != "two" {
 		t.Error("not there after the catalog was lost")
 	}
@@ -105,12 +105,12 @@ func TestRevokeTokens(t *testing.T) {
 		g.fails(m, nil, protocol.StatusUnauthenticated)
 	}
 	g.done(check(1, "client", now))
-	g.done(&protocol.RevokeToken{Token: protocol.TokenID{1}, Expires: now.Add(time.Hour)})
+	g.done(&protocol.RevokeToken{Token: protocol.TokenID{1}, Expires: now.Add(time.Hour), Proven: true})
 	dead("one", check(1, "client", now))
 	g.done(check(2, "client", now))
 	w.fails(&protocol.RevokeTokens{}, nil, protocol.StatusForbidden)
 	g.fails(&protocol.RevokeTokens{}, nil, protocol.StatusUnauthenticated) // of nobody
-	until := w.another(c.internal).revokeTokens(&protocol.RevokeTokens{})
+	until := c.gateway(w).revokeTokens(&protocol.RevokeTokens{})
 	if until.Before(now) {
 		t.Errorf("revoked until %v, before %v", until, now)
 	}
@@ -124,7 +124,7 @@ func TestRevokeTokens(t *testing.T) {
 		g = dial(t, c.internal)
 	}
 	// What is revoked later is never less.
-	if again := w.another(c.internal).revokeTokens(&protocol.RevokeTokens{}); !again.After(until) {
+	if again := c.gateway(w).revokeTokens(&protocol.RevokeTokens{}); !again.After(until) {
 		t.Errorf("revoked until %v, then until %v", until, again)
 	}
 }
@@ -151,7 +151,7 @@ func TestSignInWithTheClockSetBack(t *testing.T) {
 	}
 	c.closeStorage()
 	c.start()
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	var in protocol.SignedIn
 	g.ask(&protocol.SignIn{Method: protocol.SignInByName, Name: "client"}, nil, &in)
 	g.done(&protocol.CheckToken{Name: "client", Issued: in.At})
@@ -170,7 +170,7 @@ func TestSignInDuringAPasswordChange(t *testing.T) {
 	signedIn := make(chan protocol.SignedIn, 1000)
 	var wg sync.WaitGroup
 	for range rivals {
-		g := w.another(c.internal)
+		g := c.gateway(w)
 		wg.Go(func() {
 			for {
 				g.request(&protocol.SignIn{Method: protocol.SignInByPassword, Name: "client", Password: "old"}, nil)
@@ -188,7 +188,7 @@ func TestSignInDuringAPasswordChange(t *testing.T) {
 		})
 	}
 	first := <-signedIn // they are at it
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	until := g.revokeTokens(&protocol.SetPassword{Current: "old", Password: "new", Bundle: []byte("two")})
 	wg.Wait()
 	close(signedIn)
@@ -213,7 +213,7 @@ func TestRemoveAccount(t *testing.T) {
 	w.packet(id, 2, false, encrypt(up.key, content(111, 1000)))
 	w.revokeTokens(&protocol.SetPassword{Password: "secret", Bundle: []byte("keys")})
 
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	g.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
 	g.fails(&protocol.RemoveAccount{Password: "wrong"}, nil, protocol.StatusForbidden)
 	w.fails(&protocol.RemoveAccount{}, nil, protocol.StatusForbidden)
@@ -265,7 +265,7 @@ func (c *core) onlyKept(t *testing.T, other *wire) {
 	c.rebuild()
 	c.start()
 	check()
-	other.another(c.internal).fetch("kept", 0)
+	c.gateway(other).fetch("kept", 0)
 }
 
 // A crash in the middle of a removal, before or after the client is gone from

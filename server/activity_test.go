@@ -65,7 +65,7 @@ func TestActivities(t *testing.T) {
 	w.done(&protocol.CancelUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}})
 	w.done(&protocol.DeleteFile{Name: "base"})
 
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	w.revokeTokens(&protocol.SetPassword{Password: "secret", Bundle: []byte("bundle")})
 	if g.signsIn("ada", "sesame") || !g.signsIn("ada", "secret") {
 		t.Error("the password does not work")

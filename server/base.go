@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"coffer/protocol"
 	"coffer/store"
@@ -23,13 +24,37 @@ const (
 )
 
 // admitBase decides whether a client's base request is served. It is the one
-// place that does: each request comes by here before it is read.
+// place that does: each request comes by here before it is read. A client id is
+// no secret, so accounts that have better ways are closed to what it alone
+// authorizes.
 func (c *conn) admitBase(ctx context.Context, code protocol.Code, id store.ClientID) error {
 	switch code {
-	case protocol.CodeSendPublicKey, protocol.CodeReconnect:
-		if !c.internal {
-			return c.awaitTurn(ctx, id)
+	case protocol.CodeRegister:
+		return nil // there is no id yet
+	case protocol.CodeReconnect:
+		return c.awaitTurn(ctx, id) // it may lead to a proof
+	case protocol.CodeSendPublicKey:
+		if err := c.awaitTurn(ctx, id); err != nil {
+			return err
 		}
+	}
+	epoch := c.s.access.Load()
+	if c.access.epoch == epoch && c.access.client == id && code != protocol.CodeSendPublicKey {
+		if c.access.closed {
+			return errBaseClosed
+		}
+		return nil
+	}
+	client, err := c.s.cfg.Catalog.Client(ctx, id)
+	if errors.Is(err, store.ErrNoClient) {
+		return nil // who serves the request says so
+	}
+	if err != nil {
+		return err
+	}
+	c.access = baseAccess{client: id, epoch: epoch, closed: client.BaseClosed}
+	if client.BaseClosed && (code != protocol.CodeSendPublicKey || client.PublicKey != nil) {
+		return errBaseClosed
 	}
 	return nil
 }

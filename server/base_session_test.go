@@ -98,7 +98,7 @@ func TestStrangerDisturbsNothing(t *testing.T) {
 			v.expect(1602)
 		}},
 		{"a session of the gateway's", func(t *testing.T, c *core, w *wire, _ [][]byte) {
-			w.another(c.internal).ask(&protocol.NewSession{}, nil, &protocol.SessionKeyIssued{})
+			c.gateway(w).ask(&protocol.NewSession{}, nil, &protocol.SessionKeyIssued{})
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestProofIsOfTheOwnKey(t *testing.T) {
 	}
 	// Nor with the gateway's, which the owner of the key can unwrap.
 	var issued protocol.SessionKeyIssued
-	w.another(c.internal).ask(&protocol.NewSession{}, nil, &issued)
+	c.gateway(w).ask(&protocol.NewSession{}, nil, &issued)
 	v := w.another(c.public)
 	v.setKey(issued.WrappedKey)
 	v.fails(&protocol.Prove{Proof: proofOf(v.key, challenge(v))}, nil, protocol.StatusUnauthenticated)
@@ -157,7 +157,7 @@ func TestGatewayAndWireAreApart(t *testing.T) {
 	plain := content(22, 2000)
 	w.write(w.frames("f", plain, 1000)[0])
 	w.quiet()
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	ref := protocol.UploadRef{Name: "f"}
 	g.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
 	g.fails(&protocol.CancelUpload{Ref: ref}, nil, protocol.StatusNotFound)

@@ -54,6 +54,7 @@ type conn struct {
 	holder    *store.ClientID // whose session key was taken on this connection
 	proven    *store.ClientID // who has proven to hold that key
 	gateway   bool            // it has proven to know the core's secret
+	access    baseAccess
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
@@ -235,7 +236,9 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 		c.failed(err)
 		return c.refuse(h, err, errHangUp)
 	default:
-		answer, err = c.dispatch(ctx, h, limit, p)
+		if h.Client, err = c.addressed(ctx, h); err == nil {
+			answer, err = c.dispatch(ctx, h, limit, p)
+		}
 	}
 
 	if err != nil && !errors.Is(err, errSilent) {
@@ -249,7 +252,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	if errors.As(err, &lost) {
 		return err
 	}
-	if p.left > maxSkipSuspended && errors.Is(err, errSuspended) {
+	if p.left > maxSkipSuspended && (errors.Is(err, errSuspended) || errors.Is(err, errBaseClosed)) {
 		return c.refuse(h, err, errHangUp) // at once, and not once gigabytes have come
 	}
 	if skipErr := p.skip(); skipErr != nil {
@@ -325,7 +328,7 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 // dispatch is the one switch over requests: a line each.
 func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit protocol.SizeLimit, p *payload) (protocol.Message, error) {
 	if h.Code.Internal() && !c.internal {
-		return nil, failure(protocol.StatusForbidden, "not served on this listener")
+		return nil, errNotHere
 	}
 	if !h.Code.IsBase() && !h.Code.Internal() && h.Code != protocol.CodeChallenge && h.Code != protocol.CodeProve {
 		if err := c.authorize(ctx, h); err != nil {
@@ -402,6 +405,12 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.setPassword)
 	case protocol.CodeRemoveAccount:
 		return handle(ctx, p, h.Size, id, c.removeAccount)
+	case protocol.CodeSetBaseAccess:
+		return handle(ctx, p, h.Size, id, c.setBaseAccess)
+	case protocol.CodeMakeAPIID:
+		return handle(ctx, p, h.Size, id, c.makeAPIID)
+	case protocol.CodeAskIdentity:
+		return handle(ctx, p, h.Size, id, c.askIdentity)
 	case protocol.CodeCreateAccount:
 		return handle(ctx, p, h.Size, id, c.createAccount)
 	case protocol.CodeSignIn:

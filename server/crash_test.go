@@ -101,7 +101,7 @@ func crashed(t *testing.T, plain []byte, total uint32, after int) (w *wire, id p
 	if !s.crash(c) {
 		return nil, id, nil
 	}
-	return w.another(c.internal), id, packets
+	return c.gateway(w), id, packets
 }
 
 // watchedCore is a core whose storage is copied after a record.
@@ -148,7 +148,7 @@ func TestCrashBeforeRefusal(t *testing.T) {
 	if !s.crash(c) {
 		t.Fatal("the second packet was not noted")
 	}
-	w = w.another(c.internal)
+	w = c.gateway(w)
 	ref := protocol.UploadRef{ByID: true, Upload: id}
 	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusInvalid)
 	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)

@@ -34,7 +34,7 @@ func TestExtensionsNeedProof(t *testing.T) {
 		w.fails(m, nil, protocol.StatusForbidden)
 	}
 
-	inside := other.another(c.internal)
+	inside := c.gateway(other)
 	inside.list(listAll())
 	inside.id = [16]byte{7}
 	inside.fails(listAll(), nil, protocol.StatusUnauthenticated)
@@ -214,11 +214,13 @@ func TestAccounts(t *testing.T) {
 	g.ask(&protocol.CreateAccount{Name: "web", Kind: "web_client", Password: "secret"}, nil, &made)
 	g.fails(&protocol.CreateAccount{Name: "web", Kind: "web_client"}, nil, protocol.StatusConflict)
 	g.fails(&protocol.CreateAccount{Name: "x", Kind: "other"}, nil, protocol.StatusInvalid)
+	inside := c.gateway(w)
 	var wrong []string
 	for _, m := range []*protocol.SignIn{
 		{Method: protocol.SignInByPassword, Name: "web", Password: "wrong"}, {Method: protocol.SignInByPassword, Name: "nobody", Password: "secret"},
 		{Method: protocol.SignInByPassword, Name: "client", Password: ""}, {Method: protocol.SignInByName, Name: "web"},
 		{Method: protocol.SignInByName, Name: "nobody"}, {Method: protocol.SignInByClientID, Name: "client"},
+		{Method: protocol.SignInByClientID, Name: "client", Client: w.id},
 		{Method: protocol.SignInByClientID, Name: "web", Client: made.Client},
 	} {
 		wrong = append(wrong, g.fails(m, nil, protocol.StatusUnauthenticated))
@@ -233,13 +235,16 @@ func TestAccounts(t *testing.T) {
 		proven bool
 	}{
 		{protocol.SignIn{Method: protocol.SignInByPassword, Name: "web", Password: "secret"}, true},
-		{protocol.SignIn{Method: protocol.SignInByClientID, Name: "client", Client: w.id}, true},
+		{protocol.SignIn{Method: protocol.SignInByClientID, Name: "client", Client: inside.id}, true},
 		{protocol.SignIn{Method: protocol.SignInByName, Name: "client"}, false},
 	} {
 		var in protocol.SignedIn
 		g.ask(&tt.m, nil, &in)
 		if in.Proven != tt.proven {
 			t.Errorf("method %d: proven %v", tt.m.Method, in.Proven)
+		}
+		if none := in.Client == (protocol.ClientID{}); none == tt.proven {
+			t.Errorf("method %d: proven %v, and the answer has an id: %v", tt.m.Method, in.Proven, !none)
 		}
 	}
 	g.id, g.priv = made.Client, privateKey(t, key3072)

@@ -268,13 +268,5 @@ func (c *conn) authorize(ctx context.Context, h protocol.RequestHeader) error {
 
 // putCard keeps the client's record beside the blobs.
 func (s *Server) putCard(ctx context.Context, client store.Client) error {
-	bundle, err := s.cfg.Catalog.KeyBundle(ctx, client.ID)
-	if err != nil {
-		return err
-	}
-	former, err := s.cfg.Catalog.FormerKeys(ctx, client.ID)
-	if err != nil {
-		return err
-	}
-	return s.cfg.Blobs.PutCard(ctx, store.Card{Client: client, Bundle: bundle, Former: former})
+	return PutCard(ctx, s.cfg.Catalog, s.cfg.Blobs, client)
 }

@@ -23,6 +23,7 @@ type ClientInfo struct {
 	KeyBits     int    // of its RSA key, 0 while it has none
 	OAEPHash    string // with which session keys are wrapped for it
 	Suspended   bool
+	BaseOpen    bool      // base requests are taken
 	InSession   bool      // holds a live session key
 	SessionEnds time.Time // unless it makes another request; zero without a session
 	Uploads     int       // unfinished ones
@@ -58,7 +59,7 @@ func (s *Server) Client(ctx context.Context, name string) (ClientInfo, error) {
 
 func (s *Server) clientInfo(c *store.Client, usage store.Usage) ClientInfo {
 	info := ClientInfo{Name: c.Name, Fingerprint: c.ID.Fingerprint(), Kind: c.Kind, Created: c.Created, LastSeen: c.LastSeen,
-		OAEPHash: c.OAEPHash, Suspended: c.Suspended, Uploads: s.uploads.countOf(c.ID), Usage: usage}
+		OAEPHash: c.OAEPHash, Suspended: c.Suspended, BaseOpen: !c.BaseClosed, Uploads: s.uploads.countOf(c.ID), Usage: usage}
 	if c.PublicKey != nil {
 		// What is on record was parsed before.
 		if pub, _, err := crypt.ParsePublicKey(c.PublicKey); err == nil {

@@ -32,7 +32,7 @@ func TestSuspend(t *testing.T) {
 	id, up := w.begin(&protocol.BeginUpload{OriginalSize: uint64(len(plain)), Total: 2, Name: "half"})
 	packets := cut(encrypt(up.key, plain), 2_000_008)
 	w.packet(id, 1, false, packets[0])
-	idle, gateway, midway := w.another(c.public), w.another(c.internal), w.beside(c.public)
+	idle, gateway, midway := w.another(c.public), c.gateway(w), w.beside(c.public)
 	// Half of a packet has come when the client is suspended.
 	frame := append(protocol.AppendRequest(nil, w.id, &protocol.UploadPacket{Upload: id, Number: 2}, uint32(len(packets[1]))), packets[1]...)
 	midway.write(frame[:1_000_000])

@@ -8,8 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/time/rate"
+
+	"coffer/internal/fair"
+	"coffer/protocol"
+	"coffer/store"
 )
 
 // Argon2id parameters: the second choice of RFC 9106, 4, with less memory, as
@@ -22,72 +29,112 @@ const (
 	argonSalt    = 16
 )
 
-// passwords hashes and compares passwords, few at a time: each takes 19 MiB.
+// The gateway's own requests wait apart from those of clients on the wire: it
+// has them take turns by address already, and neither side waits for the other.
+var (
+	gatewayTurns = fair.Limits{Slots: 2, Waiting: 64, PerSource: 64}
+	clientTurns  = fair.Limits{Slots: 1, Waiting: 16, PerSource: 1}
+)
+
+// A client may have a password checked or set so often on the wire.
+const (
+	passwordTries = 5                // at once
+	passwordEvery = 10 * time.Second // and then
+	passwordKeys  = 4 << 10          // how many clients are remembered at least
+)
+
+// errPasswords answers who wants more passwords checked than are.
+var errPasswords = failure(protocol.StatusTooMany, "too many passwords are being checked; try again later")
+
+// passwords hashes and compares passwords, few at a time: each takes 19 MiB and
+// some 30 ms of a processor.
 type passwords struct {
-	slots chan struct{}
-	decoy string // a hash that nothing matches, to spend the same time on
+	gateway, clients *fair.Queue
+	decoy            string // a hash that nothing matches, to spend the same time on
+
+	mu          sync.Mutex
+	recent, old map[store.ClientID]*rate.Limiter // guarded by mu; old is forgotten when recent is full
 }
 
 func newPasswords() *passwords {
-	p := &passwords{slots: make(chan struct{}, 2)}
+	p := &passwords{gateway: fair.NewQueue(gatewayTurns), clients: fair.NewQueue(clientTurns), recent: make(map[store.ClientID]*rate.Limiter)}
 	random := make([]byte, argonSalt+argonKey)
 	rand.Read(random)
 	p.decoy = formatHash(argonTime, argonMemory, argonThreads, random[:argonSalt], random[argonSalt:])
 	return p
 }
 
-func formatHash(time, memory uint32, threads uint8, salt, key []byte) string {
+func formatHash(passes, memory uint32, threads uint8, salt, key []byte) string {
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, time, threads, b64(salt), b64(key))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, threads, b64(salt), b64(key))
 }
 
-func (p *passwords) acquire(ctx context.Context) (release func(), err error) {
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// A passwordTurn is the right to have passwords hashed.
+type passwordTurn struct{ p *passwords }
+
+// turn waits until the connection may have passwords hashed, for a client on
+// the wire not more often than that is any use to it.
+func (c *conn) turn(ctx context.Context, id store.ClientID) (turn passwordTurn, release func(), err error) {
+	p := c.s.passwords
+	queue, source := p.gateway, ""
+	if !c.internal {
+		if !p.allows(id) {
+			return turn, nil, errPasswords
+		}
+		queue, source = p.clients, string(id[:])
 	}
+	release, err = queue.Acquire(ctx, source)
+	if errors.Is(err, fair.ErrBusy) {
+		err = errPasswords
+	}
+	return passwordTurn{p}, release, err
+}
+
+// allows takes a try off a client's allowance.
+func (p *passwords) allows(id store.ClientID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.recent[id]
+	if one == nil {
+		if one = p.old[id]; one == nil {
+			one = rate.NewLimiter(rate.Every(passwordEvery), passwordTries)
+		}
+		if len(p.recent) >= passwordKeys {
+			p.recent, p.old = make(map[store.ClientID]*rate.Limiter), p.recent
+		}
+		p.recent[id] = one
+	}
+	return one.Allow()
 }
 
 // hash returns the password's hash in PHC string format.
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return "", err
-	}
-	defer release()
+func (passwordTurn) hash(password string) string {
 	salt := make([]byte, argonSalt)
 	rand.Read(salt)
 	key := argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)
-	return formatHash(argonTime, argonMemory, argonThreads, salt, key), nil
+	return formatHash(argonTime, argonMemory, argonThreads, salt, key)
 }
 
 var errHash = errors.New("stored password hash is not argon2id")
 
 // matches compares a password with a stored hash. An empty hash matches
 // nothing and takes as long.
-func (p *passwords) matches(ctx context.Context, hash, password string) (bool, error) {
-	release, err := p.acquire(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer release()
+func (turn passwordTurn) matches(hash, password string) (bool, error) {
 	none := hash == ""
 	if none {
-		hash = p.decoy
+		hash = turn.p.decoy
 	}
 	fields := strings.Split(hash, "$")
 	if len(fields) != 6 || fields[1] != "argon2id" {
 		return false, errHash
 	}
 	var version int
-	var memory, time uint32
+	var memory, passes uint32
 	var threads uint8
 	if _, err := fmt.Sscanf(fields[2], "v=%d", &version); err != nil || version != argon2.Version {
 		return false, errHash
 	}
-	if _, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil {
+	if _, err := fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &memory, &passes, &threads); err != nil {
 		return false, errHash
 	}
 	salt, err := base64.RawStdEncoding.DecodeString(fields[4])
@@ -98,6 +145,6 @@ func (p *passwords) matches(ctx context.Context, hash, password string) (bool, e
 	if err != nil {
 		return false, errHash
 	}
-	got := argon2.IDKey([]byte(password), salt, time, memory, threads, uint32(len(want)))
+	got := argon2.IDKey([]byte(password), salt, passes, memory, threads, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1 && !none, nil
 }

@@ -222,7 +222,7 @@ func TestPiecesExpire(t *testing.T) {
 	tr := w.open(id, 1, false, 100)
 	w.ask(&protocol.PacketPiece{Transfer: tr}, []byte("x"), new(protocol.Done))
 	eventually(t, "the packet is given up", func() bool {
-		v := w.another(c.internal) // each is too short-lived to be closed
+		v := c.gateway(w) // each is too short-lived to be closed
 		defer v.nc.Close()
 		var f protocol.Failure
 		v.ask(&protocol.PacketPiece{Transfer: tr, Offset: 50}, []byte("x"), &f)

@@ -65,7 +65,7 @@ func TestPlaces(t *testing.T) {
 				work := make(chan int)
 				var sending sync.WaitGroup
 				for range conns {
-					v := w.another(c.internal)
+					v := c.gateway(w)
 					sending.Go(func() {
 						for n := range work {
 							v.packet(id, n+1, n == len(packets)-1, packets[n])
@@ -187,12 +187,12 @@ func TestPlacesOverARestart(t *testing.T) {
 		w.packet(id, 1, false, packets[0])
 		w.packet(id, 3, false, packets[2])
 		c.restart()
-		w = w.another(c.internal)
+		w = c.gateway(w)
 		for i := range slices.Backward(packets) {
 			w.packet(id, i+1, i == len(packets)-1, packets[i])
 			if i == 4 {
 				c.restart()
-				w = w.another(c.internal)
+				w = c.gateway(w)
 			}
 		}
 		w.confirmUpload(id, plain)
@@ -221,7 +221,7 @@ func TestPlacesAtRandom(t *testing.T) {
 		jobs := make(chan job)
 		var sending sync.WaitGroup
 		for range 6 {
-			v := w.another(c.internal)
+			v := c.gateway(w)
 			sending.Go(func() {
 				for j := range jobs {
 					p := packets[j.n]

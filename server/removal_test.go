@@ -73,7 +73,7 @@ func TestRemovalDuringUploads(t *testing.T) {
 		var begun, ended sync.WaitGroup
 		begun.Add(senders)
 		for i := range senders {
-			sender := w.another(c.internal)
+			sender := c.gateway(w)
 			ended.Go(func() {
 				once := sync.OnceFunc(begun.Done)
 				defer once() // whatever comes
@@ -81,7 +81,7 @@ func TestRemovalDuringUploads(t *testing.T) {
 			})
 		}
 		begun.Wait()
-		w.another(c.internal).done(&protocol.RemoveAccount{})
+		c.gateway(w).done(&protocol.RemoveAccount{})
 		ended.Wait()
 		var status protocol.ServerStatus
 		if g.ask(&protocol.AskStatus{}, nil, &status); status.Uploads != 0 {

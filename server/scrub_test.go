@@ -115,7 +115,7 @@ func TestScrub(t *testing.T) {
 		t.Errorf("what was never confirmed is an orphan in time: %+v, %v", done, findings)
 	}
 	c.start()
-	other.another(c.internal).expectStored("whole", content(130, 300_000))
+	c.gateway(other).expectStored("whole", content(130, 300_000))
 }
 
 // A slow scrub reads no faster than it may, and ends when it is told to.

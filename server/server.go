@@ -126,6 +126,10 @@ type Server struct {
 
 	backingUp atomic.Bool // a copy of the catalog is being made
 
+	// access counts changes of who may make base requests, from 1: what a
+	// connection has looked up before is to be looked up again.
+	access atomic.Uint64
+
 	// accounts is held for reading while a client's record is kept in catalog
 	// and blobs, or one of its uploads begins, and for writing while a client
 	// is taken out of all of them. It is taken before any other lock.
@@ -166,6 +170,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		newcomers: newNewcomers(),
 		stopping:  make(chan struct{}),
 	}
+	s.access.Store(1)
 	s.configured = configured(&s.cfg)
 	s.settings.Store(&s.configured)
 	s.history = newHistory(s.started)
@@ -322,6 +327,10 @@ func (s *Server) tend(ctx context.Context) {
 			if err := s.sessions.flush(ctx, now); err != nil {
 				s.log.Error("cannot write sessions", "error", err)
 			}
+			if err := s.revoked.forget(ctx, now); err != nil {
+				s.log.Error("cannot forget revoked tokens", "error", err)
+			}
+			s.forgetFormerKeys(ctx, now)
 			s.transfers.expire(ctx, now)
 			s.uploads.expire(ctx, now)
 			s.newcomers.expire(now)

@@ -41,7 +41,7 @@ func TestSettled(t *testing.T) {
 	slow := &slowSeal{sealing: make(chan struct{}, 1), release: make(chan struct{})}
 	c := startCore(t, func(cfg *server.Config) { slow.Blobs, cfg.Blobs = cfg.Blobs, slow })
 	w := c.proven("client")
-	other := w.another(c.internal)
+	other := c.gateway(w)
 	plain := content(150, 300_000)
 	id, up := w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "f"})
 	packets := cut(encrypt(up.key, plain), 200_000)
@@ -61,7 +61,7 @@ func TestSettled(t *testing.T) {
 			t.Errorf("the last packet once more: %+v", s)
 		}
 	})
-	third := w.another(c.internal)
+	third := c.gateway(w)
 	both.Go(func() {
 		var s protocol.UploadState
 		if third.ask(&protocol.AskUpload{Ref: ref}, nil, &s); !s.Complete {
@@ -80,7 +80,7 @@ func TestSettled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := crashed.image(t)
-			w := w.another(after.internal)
+			w := after.gateway(w)
 			w.t = t
 			settle(w)
 			var r protocol.VerifyResult

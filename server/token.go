@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,46 +11,65 @@ import (
 	"coffer/store"
 )
 
-const revokedTokensSetting = "revoked_tokens"
+// earlierTokensSetting is where an earlier version kept all revocations.
+const earlierTokensSetting = "revoked_tokens"
+
+// maxUnproven is how many tokens that prove nothing are remembered as dead.
+// Anybody can make and revoke such tokens, and as many others: one that lives
+// on is of no use.
+const maxUnproven = 1 << 16
 
 // revokedTokens knows the gateway's tokens that died before they expired: one
 // by one, or all of an account's that were issued until a moment. Gateways keep
-// nothing themselves and may be several.
+// nothing themselves and may be several. The catalog has a copy of what proves
+// something; checks are answered from memory.
 type revokedTokens struct {
 	catalog store.Catalog
 
-	mu       sync.Mutex
-	tokens   map[protocol.TokenID]revocation
-	accounts map[string]revocation // by name
-}
+	mu       sync.RWMutex
+	tokens   map[protocol.TokenID]time.Time // when they expire
+	accounts map[string]store.Revocation    // by name
 
-// A revocation is how one is stored.
-type revocation struct {
-	ID      protocol.TokenID `json:"id"`
-	Account string           `json:"account,omitempty"` // in place of the id
-	Until   time.Time        `json:"until,omitzero"`    // of an account: tokens issued later are good
-	Expires time.Time        `json:"expires"`
+	unproven, unprovenOld map[protocol.TokenID]time.Time // old is forgotten when the other is full
 }
 
 func loadRevokedTokens(ctx context.Context, catalog store.Catalog) (*revokedTokens, error) {
-	r := &revokedTokens{catalog: catalog, tokens: make(map[protocol.TokenID]revocation), accounts: make(map[string]revocation)}
-	text, err := catalog.Setting(ctx, revokedTokensSetting)
-	if err != nil || text == nil {
-		return r, err
+	r := &revokedTokens{catalog: catalog, tokens: make(map[protocol.TokenID]time.Time), accounts: make(map[string]store.Revocation),
+		unproven: make(map[protocol.TokenID]time.Time)}
+	if err := r.takeEarlier(ctx); err != nil {
+		return nil, err
 	}
-	var list []revocation
-	if err := json.Unmarshal(text, &list); err != nil {
-		return r, err
-	}
-	for _, one := range list {
-		r.noteLocked(one)
-	}
-	return r, nil
+	return r, catalog.Revocations(ctx, func(one store.Revocation) error { r.noteLocked(one); return nil })
 }
 
-func (r *revokedTokens) noteLocked(one revocation) {
+// takeEarlier moves into the table what an earlier version kept as a setting.
+func (r *revokedTokens) takeEarlier(ctx context.Context) error {
+	text, err := r.catalog.Setting(ctx, earlierTokensSetting)
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	var list []struct {
+		ID      protocol.TokenID `json:"id"`
+		Account string           `json:"account"`
+		Until   time.Time        `json:"until"`
+		Expires time.Time        `json:"expires"`
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	all := make([]store.Revocation, 0, len(list))
+	for _, one := range list {
+		all = append(all, store.Revocation{Token: one.ID, Account: one.Account, Until: one.Until, Expires: one.Expires})
+	}
+	if err := r.catalog.Revoke(ctx, all...); err != nil {
+		return err
+	}
+	return r.catalog.SetSetting(ctx, earlierTokensSetting, nil)
+}
+
+func (r *revokedTokens) noteLocked(one store.Revocation) {
 	if one.Account == "" {
-		r.tokens[one.ID] = one
+		r.tokens[one.Token] = one.Expires
 		return
 	}
 	if before, ok := r.accounts[one.Account]; ok && before.Until.After(one.Until) {
@@ -60,21 +78,38 @@ func (r *revokedTokens) noteLocked(one revocation) {
 	r.accounts[one.Account] = one
 }
 
-// add revokes, durably, and forgets what has expired.
-func (r *revokedTokens) add(ctx context.Context, one revocation, now time.Time) error {
+// add revokes, durably, at a cost that does not depend on how many there are.
+func (r *revokedTokens) add(ctx context.Context, one store.Revocation) error {
+	if err := r.catalog.Revoke(ctx, one); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.tokens, func(_ protocol.TokenID, old revocation) bool { return old.Expires.Before(now) })
-	maps.DeleteFunc(r.accounts, func(_ string, old revocation) bool { return old.Expires.Before(now) })
-	list := append(slices.Collect(maps.Values(r.tokens)), slices.Collect(maps.Values(r.accounts))...)
-	text, err := json.Marshal(append(list, one))
-	if err != nil {
-		return err
-	}
-	if err := r.catalog.SetSetting(ctx, revokedTokensSetting, text); err != nil {
-		return err
-	}
 	r.noteLocked(one)
+	return nil
+}
+
+// addUnproven revokes a token that proves nothing, in memory alone.
+func (r *revokedTokens) addUnproven(id protocol.TokenID, expires time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.unproven) >= maxUnproven/2 {
+		r.unproven, r.unprovenOld = make(map[protocol.TokenID]time.Time), r.unproven
+	}
+	r.unproven[id] = expires
+}
+
+// forget forgets what has expired.
+func (r *revokedTokens) forget(ctx context.Context, now time.Time) error {
+	if err := r.catalog.ForgetRevocations(ctx, now); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, tokens := range []map[protocol.TokenID]time.Time{r.tokens, r.unproven, r.unprovenOld} {
+		maps.DeleteFunc(tokens, func(_ protocol.TokenID, expires time.Time) bool { return expires.Before(now) })
+	}
+	maps.DeleteFunc(r.accounts, func(_ string, old store.Revocation) bool { return old.Expires.Before(now) })
 	return nil
 }
 
@@ -83,14 +118,14 @@ func (r *revokedTokens) add(ctx context.Context, one revocation, now time.Time) 
 func (r *revokedTokens) addAll(ctx context.Context, account string) (until time.Time, err error) {
 	now := time.Now()
 	until = r.moment(account, now)
-	return until, r.add(ctx, revocation{Account: account, Until: until, Expires: now.Add(protocol.MaxTokenTTL)}, now)
+	return until, r.add(ctx, store.Revocation{Account: account, Until: until, Expires: now.Add(protocol.MaxTokenTTL)})
 }
 
 // moment is now, as exactly as the protocol tells it, for a token of the
 // account: after its last revocation, even if the clock was set back since.
 func (r *revokedTokens) moment(account string, now time.Time) time.Time {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	now = now.Truncate(time.Microsecond)
 	if all, ok := r.accounts[account]; ok && !now.After(all.Until) {
 		return all.Until.Add(time.Microsecond)
@@ -99,15 +134,28 @@ func (r *revokedTokens) moment(account string, now time.Time) time.Time {
 }
 
 func (r *revokedTokens) has(id protocol.TokenID, account string, issued time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, one := r.tokens[id]
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, tokens := range []map[protocol.TokenID]time.Time{r.tokens, r.unproven, r.unprovenOld} {
+		if _, dead := tokens[id]; dead {
+			return true
+		}
+	}
 	all, ok := r.accounts[account]
-	return one || ok && !issued.After(all.Until)
+	return ok && !issued.After(all.Until)
 }
 
 func (c *conn) revokeToken(ctx context.Context, _ store.ClientID, m *protocol.RevokeToken) (protocol.Message, error) {
-	return &protocol.Done{}, c.s.revoked.add(ctx, revocation{ID: m.Token, Expires: m.Expires}, time.Now())
+	// No token is good for longer, whatever is said: it is not to be kept for ever.
+	expires := m.Expires
+	if last := time.Now().Add(protocol.MaxTokenTTL); expires.After(last) {
+		expires = last
+	}
+	if !m.Proven {
+		c.s.revoked.addUnproven(m.Token, expires)
+		return &protocol.Done{}, nil
+	}
+	return &protocol.Done{}, c.s.revoked.add(ctx, store.Revocation{Token: m.Token, Expires: expires})
 }
 
 func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, _ *protocol.RevokeTokens) (protocol.Message, error) {

@@ -23,6 +23,7 @@ import (
 	"coffer/protocol"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
+	"coffer/store"
 )
 
 var le = binary.LittleEndian
@@ -73,6 +74,28 @@ func (w *wire) beside(addr string) *wire {
 	v := w.another(addr)
 	v.reconnect()
 	v.prove()
+	return v
+}
+
+// gateway is the same client as the gateway sees it: on the internal listener,
+// by its API id, which it is given if it has none.
+func (c *core) gateway(w *wire) *wire {
+	w.t.Helper()
+	client, err := c.catalog.ClientByAPIID(w.t.Context(), store.APIID(w.id))
+	if errors.Is(err, store.ErrNoClient) {
+		client, err = c.catalog.UpdateClient(w.t.Context(), store.ClientID(w.id), func(client *store.Client) error {
+			if client.APIID.IsZero() {
+				sum := sha256.Sum256(client.ID[:])
+				client.APIID = store.APIID(sum[:16])
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	v := w.another(c.internal)
+	v.id = client.APIID
 	return v
 }
 

@@ -14,6 +14,7 @@ const (
 	ActivitySignIn        ActivityKind = "sign_in"        // it signed in or reconnected, or failed to
 	ActivityKeyExchange   ActivityKind = "key_exchange"   // it sent its public key
 	ActivityPassword      ActivityKind = "password"       // its owner set a password
+	ActivityAccess        ActivityKind = "access"         // base requests were allowed or refused, or an API id was made
 	ActivityUpload        ActivityKind = "upload"         // a file version was committed, or an upload refused for good
 	ActivityMismatch      ActivityKind = "mismatch"       // client and server disagree about a checksum
 	ActivityRestore       ActivityKind = "restore"        // a file was read to its end
@@ -31,7 +32,7 @@ const (
 
 // ActivityKinds are all kinds.
 func ActivityKinds() []ActivityKind {
-	return []ActivityKind{ActivityRegistration, ActivitySignIn, ActivityKeyExchange, ActivityPassword, ActivityUpload, ActivityMismatch,
+	return []ActivityKind{ActivityRegistration, ActivitySignIn, ActivityKeyExchange, ActivityPassword, ActivityAccess, ActivityUpload, ActivityMismatch,
 		ActivityRestore, ActivityRemoval, ActivityError, ActivitySessionEnded, ActivitySuspended, ActivityResumed,
 		ActivitySettings, ActivityScrub, ActivityBackup, ActivityUploadDropped, ActivityServer}
 }

@@ -25,6 +25,7 @@ type cli struct {
 	Scrub   scrubCmd   `cmd:"" help:"Read back all that is stored and compare it with what came in."`
 	Import  importCmd  `cmd:"" help:"Take over clients and files of an earlier server."`
 	Export  exportCmd  `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
+	Account accountCmd `cmd:"" help:"Help the owner of an account whose keys were replaced."`
 	Doctor  doctorCmd  `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
 	Health  healthCmd  `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
 	Pin     pinCmd     `cmd:"" help:"Print what clients pin the server's certificate by."`

@@ -25,6 +25,7 @@ type registrar struct {
 	id    protocol.ClientID // of the name, zero if it is free
 	key   *rsa.PublicKey
 	taken bool // by somebody else
+	shut  bool // to base requests, by the client
 	// cut is the request at which the connection ends, before it is served or
 	// with its answer. It is done once.
 	cut    protocol.Code
@@ -109,6 +110,13 @@ func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Mess
 			return &protocol.ReconnectDenied{Client: h.Client}
 		}
 		return &protocol.Reconnected{Client: h.Client, WrappedKey: r.wrapped()}
+	case protocol.CodeChallenge:
+		return &protocol.ChallengeIssued{}
+	case protocol.CodeProve:
+		return &protocol.Done{}
+	case protocol.CodeSetBaseAccess:
+		r.shut = payload[0] == 0
+		return &protocol.Done{}
 	}
 	return &protocol.Error{}
 }
@@ -138,6 +146,9 @@ func TestRegistrationGoesOn(t *testing.T) {
 		{"before asking whether the key is there", protocol.CodeReconnect, false},
 		{"before the key", protocol.CodeSendPublicKey, false},
 		{"after the key", protocol.CodeSendPublicKey, true},
+		{"before the proof", protocol.CodeProve, false},
+		{"before the account is closed to base requests", protocol.CodeSetBaseAccess, false},
+		{"after it was", protocol.CodeSetBaseAccess, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := startRegistrar(t)
@@ -165,6 +176,9 @@ func TestRegistrationGoesOn(t *testing.T) {
 			credentials, err := p.credentials()
 			if err != nil || credentials.Client != r.id || r.key == nil || !credentials.Key.PublicKey.Equal(r.key) {
 				t.Errorf("the profile is not the account's: %v", err)
+			}
+			if !r.shut {
+				t.Error("the account is open to base requests")
 			}
 			if _, err := os.Stat(filepath.Join(home, "registering.json")); err == nil {
 				t.Error("registering.json stayed")

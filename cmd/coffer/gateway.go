@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,7 @@ type gateway struct {
 // A signedIn is what the gateway gives who has signed in.
 type signedIn struct {
 	token  string
-	client string // client id, 32 hexadecimal digits
+	client string // the id that a gateway of an earlier version gives, which was the wire's
 }
 
 func (f *gatewayFlags) open() (*gateway, error) {
@@ -164,21 +165,40 @@ func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, 
 	return signedIn{in.Token, strings.ReplaceAll(in.Client, "-", "")}, nil
 }
 
-// keyBundle fetches the account's keys, sealed with its passphrase, and signs
-// out.
-func (g *gateway) keyBundle(ctx context.Context, in signedIn) ([]byte, error) {
+// wireID asks for the account's client id on the wire, 32 hexadecimal digits.
+func (g *gateway) wireID(ctx context.Context, in signedIn) (string, error) {
+	out, err := g.call(ctx, http.MethodGet, "/account", in.token, nil)
+	if hasStatus(err, http.StatusNotFound) {
+		return in.client, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask about the account: %w", err)
+	}
+	var account struct {
+		WireID string `json:"wire_id"`
+	}
+	if err := json.Unmarshal(out, &account); err != nil {
+		return "", errors.New("ask about the account: the answer is not a gateway's of Coffer's")
+	}
+	return cmp.Or(account.WireID, in.client), nil
+}
+
+// keys fetches the account's keys, sealed with its passphrase, and its client
+// id, and signs out.
+func (g *gateway) keys(ctx context.Context, in signedIn) (bundle []byte, wireID string, err error) {
 	// The token dies by itself; this is so that it does at once, and no reason
 	// to fail.
 	defer func() { _, _ = g.call(ctx, http.MethodPost, "/auth/logout", in.token, nil) }()
-	bundle, err := g.call(ctx, http.MethodGet, "/keys/bundle", in.token, nil)
+	bundle, err = g.call(ctx, http.MethodGet, "/keys/bundle", in.token, nil)
 	if hasStatus(err, http.StatusNotFound) {
-		return nil, errors.New("the server has no keys for this account: import them from its recovery file (coffer key import)")
+		return nil, "", errors.New("the server has no keys for this account: import them from its recovery file (coffer key import)")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("fetch the account's keys: %w", err)
+		return nil, "", fmt.Errorf("fetch the account's keys: %w", err)
 	}
 	if len(bundle) > protocol.MaxKeyBundle {
-		return nil, errors.New("fetch the account's keys: they are too large")
+		return nil, "", errors.New("fetch the account's keys: they are too large")
 	}
-	return bundle, nil
+	wireID, err = g.wireID(ctx, in)
+	return bundle, wireID, err
 }

@@ -40,6 +40,7 @@ type cli struct {
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and the server's limits."`
 	Pin        pinCommand        `cmd:"" help:"Show which certificate the server must have, or accept another one."`
+	Account    accountCommand    `cmd:"" help:"Say what else may be done with the account than by this program."`
 	Key        keyCommand        `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
 

@@ -15,6 +15,7 @@ import (
 
 	"coffer/client"
 	"coffer/internal/program"
+	"coffer/protocol"
 	"coffer/protocol/crypt"
 	"coffer/seal"
 )
@@ -195,8 +196,9 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 	return nil
 }
 
-// bringKey brings the profile's key to the server, or finds that it has it. It
-// reports false if the server takes it not.
+// bringKey brings the profile's key to the server, or finds that it has it, and
+// closes the account to base requests, which its id alone authorizes. It
+// reports false if the server takes the key not.
 func (p *profile) bringKey(ctx context.Context, conn *client.Conn) (done bool, err error) {
 	credentials, err := p.credentials()
 	if err != nil {
@@ -208,18 +210,39 @@ func (p *profile) bringKey(ctx context.Context, conn *client.Conn) (done bool, e
 	}
 	if answer, err := conn.Reconnect(ctx, credentials.Client, credentials.Name); err == nil {
 		// It has a key; that this is it shows in what it wrapped.
-		if _, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey); err != nil {
+		key, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey)
+		if err != nil {
 			return false, nil
 		}
-		return true, nil
+		return true, closeBase(ctx, conn, credentials.Client, key)
 	} else if !errors.Is(err, client.ErrReconnectDenied) && !errors.Is(err, client.ErrRefused) {
 		return false, err
 	}
-	_, err = conn.SendPublicKey(ctx, credentials.Client, credentials.Name, der)
+	answer, err := conn.SendPublicKey(ctx, credentials.Client, credentials.Name, der)
 	if errors.Is(err, client.ErrRefused) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	key, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey)
+	if err != nil {
+		return false, fmt.Errorf("unwrap the session key: %w", err)
+	}
+	return true, closeBase(ctx, conn, credentials.Client, key)
+}
+
+// closeBase has the server refuse base requests for the account. An earlier
+// server knows no such thing, and serves them.
+func closeBase(ctx context.Context, conn *client.Conn, id protocol.ClientID, key crypt.SessionKey) error {
+	if err := conn.Prove(ctx, id, key); err != nil {
+		return fmt.Errorf("prove the session key: %w", err)
+	}
+	err := conn.SetBaseAccess(ctx, id, false)
+	if err != nil && !client.IsStatus(err, protocol.StatusInvalid) {
+		return fmt.Errorf("close the account to base requests: %w", err)
+	}
+	return nil
 }
 
 // makeKeys makes both keys and returns the public half of the RSA key.

@@ -51,7 +51,7 @@ func (c *signInCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	bundle, err := g.keyBundle(a.ctx, in)
+	bundle, wireID, err := g.keys(a.ctx, in)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (c *signInCommand) Run(a *app) error {
 	if err != nil {
 		return fmt.Errorf("read the account's keys: %w", err)
 	}
-	if p.Username != c.Name || p.ClientID != in.client {
+	if p.Username != c.Name || p.ClientID != wireID {
 		return errors.New("the keys that the server has for this account are another's")
 	}
 	if err := c.locate(p, g.base); err != nil {

@@ -87,13 +87,13 @@ var rules = []rule{
 		reason: "storage implements the contract; it knows neither the wire nor the core, and cannot open what it keeps",
 	},
 	{
-		folder: "server", project: []string{"protocol/...", "store", "export", "web"},
+		folder: "server", project: []string{"protocol/...", "store", "export", "web", "internal/fair"},
 		never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the core must be unable to open a sealed file, gets its storage from cmd, " +
 			"and is not its own client",
 	},
 	{
-		folder: "api", project: []string{"protocol/...", "client", "web", "internal/contract", "internal/pages"}, never: append(serverSide, cannotOpen...),
+		folder: "api", project: []string{"protocol/...", "client", "web", "internal/contract", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
 		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
 	},
 	{
@@ -115,6 +115,10 @@ var rules = []rule{
 	{
 		folder: "internal/contract",
 		reason: "gateway and console hold requests against their contracts in one way, which knows neither of them",
+	},
+	{
+		folder: "internal/fair", standardOnly: true,
+		reason: "core and gateway have dear work done in turns in one way, which knows neither of them",
 	},
 	{
 		folder: "internal/pages",

@@ -104,6 +104,15 @@ export class Api {
     await this.answer(this.client.POST("/api/clients/{name}/end-session", { params }))
   }
 
+  async setBaseAccess(name: string, open: boolean): Promise<void> {
+    const params = { path: { name }, header: guard }
+    await this.answer(
+      open
+        ? this.client.POST("/api/clients/{name}/open-base", { params })
+        : this.client.POST("/api/clients/{name}/close-base", { params }),
+    )
+  }
+
   async suspend(name: string): Promise<void> {
     const params = { path: { name }, header: guard }
     await this.answer(this.client.POST("/api/clients/{name}/suspend", { params }))

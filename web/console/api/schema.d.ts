@@ -225,6 +225,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/clients/{name}/open-base": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
+                name: components["parameters"]["Name"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take base requests of a client
+         * @description Such requests, which the C++ client sends, are authorized by the client id alone, which stands on the wire in
+         *     the clear.
+         */
+        post: operations["openBase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/clients/{name}/close-base": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
+                name: components["parameters"]["Name"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuse base requests of a client from now on */
+        post: operations["closeBase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/transfers": {
         parameters: {
             query?: never;
@@ -633,7 +677,7 @@ export interface components {
             missed: number;
         };
         /** @enum {string} */
-        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "password" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_dropped" | "server";
+        ActivityKind: "registration" | "sign_in" | "key_exchange" | "upload" | "mismatch" | "restore" | "removal" | "password" | "access" | "error" | "session_ended" | "suspended" | "resumed" | "settings" | "scrub" | "backup" | "upload_dropped" | "server";
         /** @enum {string} */
         Outcome: "ok" | "warning" | "failed";
         ClientRef: {
@@ -693,6 +737,8 @@ export interface components {
             /** Format: date-time */
             last_seen: string;
             suspended: boolean;
+            /** @description Whether base requests are taken, which the client id alone authorizes. */
+            base_open: boolean;
             /** @description Whether it has a live session. */
             session: boolean;
             /**
@@ -1567,6 +1613,60 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It is served. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    openBase: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Any page can send a request that has no body, but not with this header. */
+                "X-Coffer-Console": components["parameters"]["Guard"];
+            };
+            path: {
+                /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
+                name: components["parameters"]["Name"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are taken. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    closeBase: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Any page can send a request that has no body, but not with this header. */
+                "X-Coffer-Console": components["parameters"]["Guard"];
+            };
+            path: {
+                /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
+                name: components["parameters"]["Name"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are refused, on connections that are open too. */
             204: {
                 headers: {
                     [name: string]: unknown;

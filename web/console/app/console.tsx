@@ -32,6 +32,7 @@ const changed: Partial<Record<ActivityKind, string[]>> = {
   key_exchange: ["clients", "client"],
   sign_in: ["clients", "client"],
   session_ended: ["clients", "client"],
+  access: ["clients", "client"],
   suspended: ["clients", "client"],
   resumed: ["clients", "client"],
   upload: ["clients", "client", "files", "transfers", "storage"],

@@ -4,6 +4,7 @@ import {
   IconActivity,
   IconCircleCheckFilled,
   IconFiles,
+  IconLockAccess,
   IconLogout,
   IconPlayerPause,
   IconPlayerPlay,
@@ -68,7 +69,7 @@ export function Client() {
   )
 }
 
-type Asked = "end-session" | "suspend" | "remove"
+type Asked = "end-session" | "suspend" | "base" | "remove"
 
 function Actions(props: { client: ClientOfServer }) {
   const { client } = props
@@ -120,6 +121,13 @@ function Actions(props: { client: ClientOfServer }) {
         </Button>
       )}
       <Button
+        variant="default"
+        leftSection={<IconLockAccess size={17} aria-hidden />}
+        onClick={() => setAsked("base")}
+      >
+        {client.base_open ? "Close to base clients" : "Open to base clients"}
+      </Button>
+      <Button
         variant="light"
         color="red"
         leftSection={<IconTrash size={17} aria-hidden />}
@@ -157,6 +165,30 @@ function Actions(props: { client: ClientOfServer }) {
       >
         Every request of <b>{name}</b> is refused from now on, on connections that are open too. Its
         files stay, and it is served again when you resume it.
+      </Confirm>
+      <Confirm
+        opened={asked === "base"}
+        title={client.base_open ? "Refuse base requests?" : "Take base requests?"}
+        keep="Leave it"
+        action={client.base_open ? "Close" : "Open"}
+        harmless={client.base_open}
+        onClose={close}
+        onConfirm={async () => {
+          await api.setBaseAccess(name, !client.base_open)
+          await fresh()
+        }}
+      >
+        {client.base_open ? (
+          <>
+            The C++ client can no longer back up as <b>{name}</b>. The command line and the web
+            client go on.
+          </>
+        ) : (
+          <>
+            The C++ client can back up as <b>{name}</b>. So can whoever sees its id in the network’s
+            traffic try to: what such requests may do hangs on that id alone.
+          </>
+        )}
       </Confirm>
       <Confirm
         opened={asked === "remove"}

@@ -183,6 +183,7 @@ export function someClient(name: string, change: Partial<ClientOfServer> = {}): 
     created: start,
     last_seen: start,
     suspended: false,
+    base_open: true,
     session: true,
     uploads: 0,
     key_bits: 1024,

@@ -113,7 +113,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Remove the account with all its files, for good */
+        /**
+         * Remove the account with all its files, for good
+         * @description An account with a password proves it in the call. One without takes a sign-in with its client id that is
+         *     younger than 5 minutes.
+         */
         post: operations["removeAccount"];
         delete?: never;
         options?: never;
@@ -132,7 +136,8 @@ export interface paths {
         put?: never;
         /**
          * Bring the public key, get a session key
-         * @description Another key than the one on record is taken only from an account signed in with its password.
+         * @description Another key than the one on record is taken only from an account signed in with its password, with a sign-in
+         *     younger than 5 minutes or with the password in the call. Sessions under the key until then end.
          */
         post: operations["sendPublicKey"];
         delete?: never;
@@ -172,7 +177,8 @@ export interface paths {
         get: operations["getKeyBundle"];
         /**
          * Replace the key bundle
-         * @description Opaque bytes, encrypted by their owner, up to 64 KiB.
+         * @description Opaque bytes, encrypted by their owner, up to 64 KiB. It takes a sign-in younger than 5 minutes, or the
+         *     password or the account's client id in the call.
          */
         put: operations["putKeyBundle"];
         post?: never;
@@ -521,7 +527,8 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * @description The secret that an account is known by.
+         * @description What an account is known by over HTTP, and a secret where it has no password.
+         *     It is not the id that stands on the wire, which proves nothing here.
          * @example 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
          */
         ClientID: string;
@@ -587,6 +594,13 @@ export interface components {
              * @description Versions kept of each file, 0 for all.
              */
             keep_versions: number;
+            /**
+             * @description The client id on the wire, for clients that connect there with the account's keys. It is no credential here.
+             * @example 6f1c7a520b0e4f0d9d3c0c4d1c9a7b21
+             */
+            wire_id: string;
+            /** @description Whether the base protocol, which the wire's client id alone authorizes, is served for the account. */
+            base_open: boolean;
         };
         PassphraseRequest: {
             current_password: components["schemas"]["Password"];
@@ -606,6 +620,7 @@ export interface components {
             client_id?: components["schemas"]["ClientID"];
             /** @description DER SubjectPublicKeyInfo of an RSA key, base64. */
             public_key_der: string;
+            password?: components["schemas"]["Password"];
         };
         SessionKeyRequest: {
             client_id?: components["schemas"]["ClientID"];
@@ -993,6 +1008,8 @@ export interface components {
     parameters: {
         /** @description The account's client id, where the token does not carry the identity and the body has none. */
         XClientID: components["schemas"]["ClientID"];
+        /** @description The account's password, base64 of its UTF-8, where the sign-in is not recent. */
+        XPassword: string;
         /**
          * @description The file's name, percent-encoded as a whole; a slash is %2F.
          * @example docs/plan.txt
@@ -1288,6 +1305,8 @@ export interface operations {
             header?: {
                 /** @description The account's client id, where the token does not carry the identity and the body has none. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
+                /** @description The account's password, base64 of its UTF-8, where the sign-in is not recent. */
+                "X-Password"?: components["parameters"]["XPassword"];
             };
             path?: never;
             cookie?: never;
@@ -1306,6 +1325,7 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["TooLarge"];
             default: components["responses"]["AnyProblem"];
         };

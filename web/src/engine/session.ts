@@ -32,7 +32,6 @@ export type SessionToken = { token: string | undefined }
 export class LiveSession extends Watched<SessionState> implements Session {
   /** While keys are needed: what they will be locked with. */
   private passphrase: string | undefined
-  private clientID = ""
   private headerSize = 0
   private expiry: ReturnType<typeof setTimeout> | undefined
 
@@ -52,20 +51,19 @@ export class LiveSession extends Watched<SessionState> implements Session {
       onStep("Deriving a password from your passphrase")
       const password = await this.remote.ask("derivePassword", username, passphrase)
       onStep("Registering the account")
-      const { client_id } = await this.api.register(username, password).catch((error) => {
+      await this.api.register(username, password).catch((error) => {
         throw isStatus(error, 409) ? new ProblemError(nameTaken) : error
       })
       const login = await this.api.login(username, password)
       await this.adoptToken(login.session_token)
       onStep("Making your keys")
-      await this.newKeys(username, client_id, passphrase)
+      await this.newKeys(username, passphrase)
       this.signedIn(username, login.expires_in)
     },
   )
 
   signIn = this.problems(async (username: string, passphrase: string) => {
     const login = await this.login(username, passphrase, badSignIn)
-    this.clientID = login.client_id ?? ""
     const bundle = await this.api.keyBundle()
     if (!bundle) {
       this.passphrase = passphrase
@@ -91,6 +89,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
     // At the server the keys are locked with the passphrase of the account.
     const own = this.passphrase ?? passphrase
     const locked = await this.remote.ask("rewrap", bundle, passphrase, own)
+    await this.login(username, own, badPassphrase) // keys are taken from who signed in just now
     await this.publish(locked, names.publicKey)
     await this.enter(username, own)
   })
@@ -98,7 +97,8 @@ export class LiveSession extends Watched<SessionState> implements Session {
   makeKeys = this.problems(async (passphrase: string) => {
     const username = this.username()
     if (passphrase !== this.passphrase) throw new ProblemError(badPassphrase)
-    await this.newKeys(username, this.clientID, passphrase)
+    await this.login(username, passphrase, badPassphrase)
+    await this.newKeys(username, passphrase)
     await this.enter(username, passphrase)
   })
 
@@ -180,8 +180,10 @@ export class LiveSession extends Watched<SessionState> implements Session {
     return login
   }
 
-  private async newKeys(username: string, clientID: string, passphrase: string) {
-    const made = await this.remote.ask("makeKeys", username, clientID, passphrase)
+  private async newKeys(username: string, passphrase: string) {
+    // The keys also sign in on the wire, where the account has another id than here.
+    const { wire_id } = await this.api.account()
+    const made = await this.remote.ask("makeKeys", username, wire_id, passphrase)
     this.headerSize = made.sealHeader
     await this.publish(made.bundle, made.publicKey)
   }

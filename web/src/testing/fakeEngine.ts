@@ -195,6 +195,8 @@ export class FakeEngine implements Engine {
       has_password: true,
       has_bundle: true,
       keep_versions: 5,
+      wire_id: "6f1c7a520b0e4f0d9d3c0c4d1c9a7b21",
+      base_open: false,
     }),
     files: async () => this.stored,
     file: async (name) => {

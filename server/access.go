@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"coffer/protocol"
+	"coffer/store"
+)
+
+// errBaseClosed answers base requests of a client whose owner has other ways.
+var errBaseClosed = broken(protocol.RuleBaseClosed, protocol.StatusForbidden, "the account takes no base requests")
+
+// errNotHere answers requests that the other listener serves.
+var errNotHere = failure(protocol.StatusForbidden, "not served on this listener")
+
+// baseAccess is what a connection remembers about the client of its base
+// requests, for as long as nobody's access changes.
+type baseAccess struct {
+	client store.ClientID
+	epoch  uint64 // of Server.access; 0: nothing is remembered
+	closed bool
+}
+
+// addressed returns whom a request is for. The gateway names clients by their
+// API ids, which never travel on the public listener, and the public listener's
+// ids mean nothing to it: neither is a credential on the other side.
+func (c *conn) addressed(ctx context.Context, h protocol.RequestHeader) (protocol.ClientID, error) {
+	switch {
+	case !c.internal, !c.gateway: // the latter is refused without being looked at
+		return h.Client, nil
+	case h.Code.IsBase():
+		return h.Client, errNotHere
+	case h.Client == protocol.ClientID{}:
+		return h.Client, nil
+	}
+	client, err := c.s.cfg.Catalog.ClientByAPIID(ctx, store.APIID(h.Client))
+	if errors.Is(err, store.ErrNoClient) {
+		return protocol.ClientID{}, failure(protocol.StatusUnauthenticated, "no such client")
+	}
+	return protocol.ClientID(client.ID), err
+}
+
+// setBaseAccess opens or closes the client's account to base requests.
+func (c *conn) setBaseAccess(ctx context.Context, id store.ClientID, m *protocol.SetBaseAccess) (protocol.Message, error) {
+	return &protocol.Done{}, c.s.setBaseAccess(ctx, id, m.Open, "by its owner")
+}
+
+func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool, by string) error {
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
+	was := false
+	client, err := s.cfg.Catalog.UpdateClient(ctx, id, func(c *store.Client) error {
+		was, c.BaseClosed = !c.BaseClosed, !open
+		return nil
+	})
+	s.access.Add(1)
+	if err != nil {
+		return err
+	}
+	if was != open {
+		word := "refused"
+		if open {
+			word = "allowed"
+		}
+		s.log.Info("base requests are "+word, "client", id, "by", by)
+		s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
+	}
+	return s.putCard(ctx, client)
+}
+
+// makeAPIID gives the client a new id over HTTP. The one until now is dead, and
+// so are the tokens that were given for it.
+func (c *conn) makeAPIID(ctx context.Context, id store.ClientID, _ *protocol.MakeAPIID) (protocol.Message, error) {
+	if c.internal {
+		return nil, errNotHere
+	}
+	c.s.accounts.RLock()
+	defer c.s.accounts.RUnlock()
+	fresh := newAPIID()
+	client, err := c.s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
+		client.APIID = fresh
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
+		return nil, err
+	}
+	c.s.log.Info("API id made", "client", id)
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
+	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putCard(ctx, client)
+}
+
+func newAPIID() (id store.APIID) {
+	rand.Read(id[:])
+	return id
+}
+
+func (c *conn) askIdentity(ctx context.Context, id store.ClientID, _ *protocol.AskIdentity) (protocol.Message, error) {
+	client, err := c.s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &protocol.Identity{Client: protocol.ClientID(id), BaseOpen: !client.BaseClosed, HasAPIID: !client.APIID.IsZero()}, nil
+}
+
+// SetBaseAccess opens or closes a client's account to base requests.
+func (s *Server) SetBaseAccess(ctx context.Context, name string, open bool) error {
+	client, err := s.cfg.Catalog.ClientByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := s.setBaseAccess(ctx, client.ID, open, "by the operator"); err != nil {
+		return fmt.Errorf("setting the access of a client: %w", err)
+	}
+	return nil
+}

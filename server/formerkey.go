@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"coffer/protocol"
+	"coffer/protocol/crypt"
+	"coffer/store"
+)
+
+// formerKeysFor is how long keys and bundles are kept that others replaced.
+const formerKeysFor = 90 * 24 * time.Hour
+
+// forgetFormerKeys forgets keys and bundles that were replaced long ago, in the
+// catalog and beside the blobs.
+func (s *Server) forgetFormerKeys(ctx context.Context, now time.Time) {
+	owners, err := s.cfg.Catalog.ForgetFormerKeys(ctx, now.Add(-formerKeysFor))
+	for _, id := range owners {
+		err = errors.Join(err, s.renewCard(ctx, id))
+	}
+	if err != nil {
+		s.log.Error("cannot forget former keys", "error", err)
+	}
+}
+
+func (s *Server) renewCard(ctx context.Context, id store.ClientID) error {
+	s.accounts.RLock()
+	defer s.accounts.RUnlock()
+	client, err := s.cfg.Catalog.Client(ctx, id)
+	if errors.Is(err, store.ErrNoClient) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.putCard(ctx, client)
+}
+
+// FormerKeys are a client's keys and bundles that others have replaced, the
+// newest first.
+func FormerKeys(ctx context.Context, catalog store.Catalog, name string) ([]store.FormerKey, error) {
+	client, err := catalog.ClientByName(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.FormerKeys(ctx, client.ID)
+}
+
+// RestoreKey puts a former key of a client back in force, a bundle with the
+// password that opened it, on storage that no server uses. What was in force
+// becomes a former one. All of the client's session tokens die.
+func RestoreKey(ctx context.Context, catalog store.Catalog, blobs store.Blobs, name string, k store.FormerKey) error {
+	client, err := catalog.ClientByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	dead := store.Revocation{Account: name, Until: now, Expires: now.Add(protocol.MaxTokenTTL)}
+	if err := catalog.Revoke(ctx, dead); err != nil {
+		return err
+	}
+	switch k.Kind {
+	case store.FormerBundle:
+		client, err = catalog.UpdateSignIn(ctx, client.ID, k.Value, func(c *store.Client) error {
+			if k.PasswordHash != "" { // else nobody signed in to it
+				c.PasswordHash = k.PasswordHash
+			}
+			return nil
+		})
+	case store.FormerPublicKey:
+		if _, _, err := crypt.ParsePublicKey(k.Value); err != nil {
+			return fmt.Errorf("the former key: %w", err)
+		}
+		client, err = catalog.UpdateClient(ctx, client.ID, func(c *store.Client) error {
+			c.PublicKey, c.OAEPHash, c.SessionKey = k.Value, k.OAEPHash, nil
+			return nil
+		})
+	default:
+		return fmt.Errorf("a former key of the kind %q", k.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	return PutCard(ctx, catalog, blobs, client)
+}
+
+// PutCard keeps a client's card beside the blobs.
+func PutCard(ctx context.Context, catalog store.Catalog, blobs store.Blobs, client store.Client) error {
+	bundle, err := catalog.KeyBundle(ctx, client.ID)
+	if err != nil {
+		return err
+	}
+	former, err := catalog.FormerKeys(ctx, client.ID)
+	if err != nil {
+		return err
+	}
+	return blobs.PutCard(ctx, store.Card{Client: client, Bundle: bundle, Former: former})
+}
