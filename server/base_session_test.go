@@ -322,7 +322,7 @@ func TestGuessesOverConnections(t *testing.T) {
 func TestGuessesOfTheGateway(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.newClient("ada")
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	var issued protocol.SessionKeyIssued
 	g.ask(&protocol.NewSession{}, nil, &issued)
 	m := &protocol.NamedPacket{OriginalSize: 3, Number: 1, Total: 1, Name: protocol.Field(field("f"))}
@@ -331,7 +331,7 @@ func TestGuessesOfTheGateway(t *testing.T) {
 	}
 	g.fails(m, make([]byte, 16), protocol.StatusNoSession)
 	c.restart()
-	g = w.another(c.internal)
+	g = c.gateway(w)
 	g.fails(m, make([]byte, 16), protocol.StatusNoSession)
 	g.ask(&protocol.NewSession{}, nil, &issued)
 	g.setKey(issued.WrappedKey)
@@ -355,6 +355,6 @@ func TestStrangersTakeNoRoom(t *testing.T) {
 	}
 	w.store("f", []byte("x"), 100)
 	w.leave("g", []byte("x"))
-	g := w.another(c.internal)
+	g := c.gateway(w)
 	g.begin(&protocol.BeginUpload{OriginalSize: 100, Name: "h"})
 }
