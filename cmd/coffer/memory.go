@@ -129,14 +129,14 @@ func (m *memory) change(change func(*seenAccount) error) (err error) {
 }
 
 func (m *memory) read() (*seenFile, error) {
-	file := &seenFile{Version: memoryVersion, Accounts: make(map[string]*seenAccount)}
 	content, err := os.ReadFile(m.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return file, nil
+		return &seenFile{Version: memoryVersion, Accounts: make(map[string]*seenAccount)}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	file := new(seenFile)
 	if json.Unmarshal(content, file) != nil || file.Version != memoryVersion || file.Accounts == nil {
 		return nil, fmt.Errorf("%s is not what this program wrote: move it away, and nothing of earlier backups is remembered", m.path)
 	}

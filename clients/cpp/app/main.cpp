@@ -41,6 +41,11 @@ public:
     explicit Reporter(std::filesystem::path identityFile)
         : identityFile_(std::move(identityFile)) {}
 
+    void registering(const coffer::Identity& identity) override { identity.save(identityFile_); }
+    void refused() override {
+        std::error_code ignored; // a key that nobody knows harms nothing
+        std::filesystem::remove(identityFile_, ignored);
+    }
     void registered(const coffer::Identity& identity) override {
         identity.save(identityFile_);
         say("registered " + identity.name + "; the private key is in " +

@@ -46,7 +46,7 @@ void Session::signIn() {
 }
 
 void Session::signInOn(Client& client) {
-    if (!identity_) {
+    if (!identity_ || identity_->client == ClientId{}) {
         registerOn(client);
         return;
     }
@@ -60,13 +60,21 @@ void Session::signInOn(Client& client) {
 /// Registers. Who had a key keeps it: it opens what was stored with it.
 void Session::registerOn(Client& client) {
     Identity fresh{name_, {}, identity_ ? identity_->key : PrivateKey::generate(rsaBits_)};
+    if (!identity_) {
+        observer_.registering(fresh);
+        identity_ = fresh; // the next connection goes on with this key
+    }
     try {
         fresh.client = client.registerName(name_);
     } catch (const NameRefusedError&) {
-        if (!finishEarlierRegistration(client)) {
-            throw;
+        if (finishEarlierRegistration(client)) {
+            return;
         }
-        return;
+        if (identity_->client == ClientId{}) {
+            identity_.reset();
+            observer_.refused();
+        }
+        throw;
     }
     identity_ = std::move(fresh);
     observer_.registered(*identity_);
@@ -76,7 +84,7 @@ void Session::registerOn(Client& client) {
 /// A name can be taken by this very client, when a registration was cut off
 /// between the name and the key.
 bool Session::finishEarlierRegistration(Client& client) {
-    if (!identity_) {
+    if (!identity_ || identity_->client == ClientId{}) {
         return false;
     }
     try {

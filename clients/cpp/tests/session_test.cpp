@@ -69,6 +69,13 @@ Identity vectorIdentity() {
 
 class Recorder : public Observer {
 public:
+    void registering(const Identity& identity) override {
+        if (diskFull) {
+            throw FileError("no space left");
+        }
+        begun.push_back(identity);
+    }
+    void refused() override { ++refusals; }
     void registered(const Identity& identity) override { kept.push_back(identity); }
     void sent(std::uint64_t bytes, std::uint64_t total) override {
         lastSent = bytes;
@@ -76,7 +83,10 @@ public:
     }
     void sendsAgain(const Error& /*why*/) override { ++sentAgain; }
 
+    std::vector<Identity> begun;
     std::vector<Identity> kept;
+    bool diskFull = false;
+    int refusals = 0;
     int sentAgain = 0;
     std::uint64_t lastSent = 0;
     std::uint64_t lastTotal = 0;
@@ -297,6 +307,51 @@ TEST_CASE("session: answers that break the protocol end it") {
         return answer;
     });
     CHECK_THROWS_AS(file.store(), ProtocolError);
+}
+
+TEST_CASE("session: the key is kept before the server is told the name") {
+    Recorder observer;
+    observer.diskFull = true;
+    FakeServer server(Ordinary{});
+    Session full(Fixture::settings(server.endpoint()), {"john_doe", std::nullopt, 1024}, observer);
+    CHECK_THROWS_AS(full.signIn(), FileError);
+    CHECK(server.codes().empty());
+}
+
+TEST_CASE("session: a registration that was cut off goes on with the key that was kept") {
+    // What is kept at first has the key, and no id.
+    Identity begun = vectorIdentity();
+    begun.client = {};
+    Fixture f(Ordinary{Fixture::cksum()}, begun);
+    f.session.signIn();
+    CHECK(f.server.codes() == Codes{1025, 1026});
+    REQUIRE(f.observer.kept.size() == 1);
+    CHECK(f.observer.kept[0].client == vectorIdentity().client);
+    CHECK(f.observer.begun.empty());
+
+    // Cut before the answer to 1025, it is asked for once more with the same key.
+    Recorder observer;
+    int asked = 0;
+    FakeServer cut([&](const FakeServer::Request& request) {
+        if (request.code == RequestCode::registerName && asked++ == 0) {
+            return FakeServer::Answer{{}, true};
+        }
+        return Ordinary{}(request);
+    });
+    Session session(Fixture::settings(cut.endpoint()), {"john_doe", std::nullopt, 1024}, observer);
+    CHECK_THROWS(session.signIn()); // the vectors' session key is for another key
+    REQUIRE(observer.begun.size() == 1);
+    REQUIRE(observer.kept.size() == 1);
+    CHECK(observer.begun[0].key.toDer() == observer.kept[0].key.toDer());
+}
+
+TEST_CASE("session: of a name that is refused nothing is kept") {
+    Fixture f([](const FakeServer::Request& /*request*/) { return respond(ResponseCode::nameRefused); },
+              std::nullopt);
+    CHECK_THROWS_AS(f.session.signIn(), NameRefusedError);
+    CHECK(f.observer.begun.size() == 1);
+    CHECK(f.observer.refusals == 1);
+    CHECK(f.observer.kept.empty());
 }
 
 TEST_CASE("session: a file that cannot be read is an error of that file") {

@@ -23,6 +23,12 @@ public:
     Observer& operator=(const Observer&) = delete;
     virtual ~Observer() = default;
 
+    /// A registration is about to be made, with this key and no id yet: to be
+    /// kept, since a name whose key is lost is lost too. If it throws, the
+    /// server is told nothing. Who comes back with it goes on registering.
+    virtual void registering(const Identity& /*identity*/) {}
+    /// What registering was told came to nothing: the name is refused.
+    virtual void refused() {}
     /// A new registration, to be kept before anything is stored.
     virtual void registered(const Identity& identity) = 0;
     /// Ciphertext of the file under way left.
