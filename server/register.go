@@ -59,6 +59,11 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	if err := protocol.CheckName(client.Name); err != nil {
 		return client.ID, failure(protocol.StatusInvalid, err.Error())
 	}
+	release, err := s.refuseLike(ctx, client.Name)
+	if err != nil {
+		return client.ID, err
+	}
+	defer release()
 	written, ok := s.cfg.Space.Reserve(accountSize)
 	if !ok {
 		return client.ID, errNoSpace
@@ -69,7 +74,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	client.LastSeen = client.Created
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
-	err := s.cfg.Catalog.AddClient(ctx, client)
+	err = s.cfg.Catalog.AddClient(ctx, client)
 	if errors.Is(err, store.ErrNameTaken) {
 		return client.ID, fmt.Errorf("%w: %w", broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken"), err)
 	}

@@ -54,6 +54,39 @@ func testClients(t *testing.T, c store.Catalog) {
 	}
 }
 
+// Names that differ in case alone are found, of those that were added and not
+// removed; the catalog itself takes both.
+func testNameLike(t *testing.T, c store.Catalog) {
+	t.Helper()
+	ctx := t.Context()
+	like := func(name, want string) {
+		t.Helper()
+		got, err := c.NameLike(ctx, name)
+		must(t, "name like", err)
+		wantEqual(t, "name like "+name, got, want)
+	}
+	like("ADA", "")
+	for i, name := range []string{"ada", "ΣΊΣΥΦΟΣ", "Élan"} {
+		client := newClient(70 + i)
+		client.Name = name
+		must(t, "add", c.AddClient(ctx, client))
+		like(name, "")
+	}
+	like("ADA", "ada")
+	like("σίσυφος", "ΣΊΣΥΦΟΣ")
+	like("éLAN", "Élan")
+	like("elan", "")
+	like("ad", "")
+	pair := newClient(80)
+	pair.Name = "Ada"
+	must(t, "add a pair", c.AddClient(ctx, pair))
+	like("ada", "Ada")
+	_, err := c.RemoveClient(ctx, pair.ID)
+	must(t, "remove", err)
+	like("ada", "")
+	like("ADA", "ada")
+}
+
 func testNameTaken(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
 	first := newClient(1)
@@ -65,6 +98,7 @@ func testNameTaken(t *testing.T, c store.Catalog) {
 	wantErr(t, "same API id", c.AddClient(ctx, sameAPIID), store.ErrNameTaken)
 	wantErr(t, "same name", c.AddClient(ctx, sameName), store.ErrNameTaken)
 	wantErr(t, "same id", c.AddClient(ctx, sameID), store.ErrNameTaken)
+	testNameLike(t, c)
 	got, err := c.Client(ctx, first.ID)
 	must(t, "find", err)
 	wantEqual(t, "the first", got, first)
