@@ -25,6 +25,8 @@ RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.ver
 # What volumes begin with: a folder for the one who uses it, which nobody else
 # can enter.
 RUN install -d -m 700 /out/core/core /out/gateway/gateway /out/keys/keys
+# Where the core's socket and secret are for a gateway of the same group.
+RUN install -d -m 750 /out/run/coffer
 
 FROM scratch AS program
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
@@ -33,6 +35,7 @@ ENV PATH=/bin
 FROM program AS server
 COPY --from=build /out/bin/coffer-server /bin/
 COPY --from=build --chown=65532:65532 /out/core/ /data/
+COPY --from=build --chown=65532:65532 /out/run/ /run/
 ENV COFFER_SERVER_DATA=/data/core COFFER_SERVER_LISTEN=:1256
 USER 65532:65532
 VOLUME /data

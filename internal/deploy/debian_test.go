@@ -45,7 +45,8 @@ func newDebian(t *testing.T) *debian {
 // command is one that runs in the system, as a user.
 func (d *debian) command(user string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(d.t.Context(), "chroot", append([]string{"--userspec=" + user, d.root}, args...)...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "LC_ALL=C"}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "LC_ALL=C",
+		"COFFER_CORE_SECRET=" + strings.Repeat("5a", 32)}
 	cmd.Dir = "/"
 	return cmd
 }

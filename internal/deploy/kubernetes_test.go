@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -140,7 +141,25 @@ func TestKubernetes(t *testing.T) {
 			t.Errorf("the ingress leads to %v, which is not there", backend)
 		}
 	}
-	for _, policy := range pick[*networkingv1.NetworkPolicy](all) {
+	policies := pick[*networkingv1.NetworkPolicy](all)
+	for _, w := range running {
+		if !slices.ContainsFunc(policies, func(p *networkingv1.NetworkPolicy) bool {
+			return labels.SelectorFromSet(p.Spec.PodSelector.MatchLabels).Matches(labels.Set(w.pod.Labels)) && len(p.Spec.PolicyTypes) == 2
+		}) {
+			t.Errorf("anybody reaches %s, or it reaches anybody", w.name)
+		}
+		env := map[string]corev1.EnvVar{}
+		for _, v := range w.pod.Spec.Containers[0].Env {
+			env[v.Name] = v
+		}
+		if from := env["COFFER_CORE_SECRET"].ValueFrom; from == nil || from.SecretKeyRef == nil || from.SecretKeyRef.Name != "coffer-core" {
+			t.Errorf("%s does not get the core secret", w.name)
+		}
+		if proxies := env["COFFER_GATEWAY_TRUSTED_PROXIES"].Value; proxies != "" && !strings.HasSuffix(proxies, "/32") {
+			t.Errorf("%s believes a whole network: %s", w.name, proxies)
+		}
+	}
+	for _, policy := range policies {
 		for _, rule := range policy.Spec.Ingress {
 			for _, port := range rule.Ports {
 				if !reaches(running, policy.Spec.PodSelector.MatchLabels, *port.Port) {

@@ -118,7 +118,7 @@ func TestComposeProgramsFit(t *testing.T) {
 		if !slices.Equal(s.HealthCheck.Test, append([]string{"CMD"}, images[name].health...)) {
 			t.Errorf("%s is asked %q, its image says %q", name, s.HealthCheck.Test, images[name].health)
 		}
-		if len(s.Volumes) != 1 || s.Volumes[0].Target != "/data" {
+		if len(s.Volumes) != 2 || s.Volumes[0].Target != "/data" || s.Volumes[1].Source != "between" || s.Volumes[1].ReadOnly != (name == "gateway") {
 			t.Errorf("%s has the volumes %v", name, s.Volumes)
 		}
 	}
@@ -129,11 +129,19 @@ func TestComposeProgramsFit(t *testing.T) {
 	if envOf(core, "COFFER_SERVER_DATA") != "/data/core" || path.Dir(envOf(gateway, "COFFER_GATEWAY_JWT_SECRET_FILE")) != "/data/gateway" {
 		t.Error("what must last is not in a volume")
 	}
-	if envOf(gateway, "COFFER_GATEWAY_CORE") != "core"+envOf(core, "COFFER_SERVER_INTERNAL_LISTEN") {
-		t.Error("the gateway does not look where the core listens")
+	for listens, looks := range map[string]string{"COFFER_SERVER_INTERNAL_LISTEN": "COFFER_GATEWAY_CORE", "COFFER_CORE_SECRET_FILE": "COFFER_CORE_SECRET_FILE"} {
+		there := strings.TrimPrefix(envOf(core, listens), "unix:")
+		if envOf(gateway, looks) != envOf(core, listens) || path.Dir(there) != core.Volumes[1].Target {
+			t.Errorf("the gateway does not look where the core has it: %s", listens)
+		}
 	}
-	if !project.Networks["between"].Internal {
-		t.Error("core and gateway share no network of their own")
+	if group, _, _ := strings.Cut(core.User, ":"); !slices.Equal(gateway.GroupAdd, []string{group}) {
+		t.Errorf("the gateway has the groups %q", gateway.GroupAdd)
+	}
+	for name, s := range loadCompose(t, []string{"*"}, "docker-compose.yml").Services {
+		if name != "core" && name != "gateway" && slices.ContainsFunc(s.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Source == "between" }) {
+			t.Errorf("%s reaches the core's socket", name)
+		}
 	}
 	for name := range loadCompose(t, []string{"tls"}, "docker-compose.yml").Services["caddy"].Networks {
 		if _, shared := core.Networks[name]; shared {
