@@ -33,8 +33,10 @@ func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.Send
 		if !live {
 			c.s.uploads.dropOwned(ctx, c.number) // nothing is confirmed that was guessed before
 		}
-		if pauseErr := c.pauseAnswer(ctx, id); pauseErr != nil {
-			return nil, pauseErr
+		if rule, ok := errors.AsType[ruleError](err); ok && rule.rule == protocol.RulePadding {
+			if err := c.pauseAnswer(ctx, id); err != nil {
+				return nil, err
+			}
 		}
 		c.refused = refusedPacket{id, sess.key, m.Name, m.Number}
 		return nil, err
