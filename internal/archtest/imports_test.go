@@ -93,11 +93,11 @@ var rules = []rule{
 			"and is not its own client",
 	},
 	{
-		folder: "api", project: []string{"protocol/...", "client", "web", "internal/contract", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
+		folder: "api", project: []string{"protocol/...", "client", "web", "internal/content", "internal/contract", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
 		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
 	},
 	{
-		folder: "console", project: []string{"protocol/...", "server", "store", "internal/contract", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		folder: "console", project: []string{"protocol/...", "server", "store", "internal/content", "internal/contract", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
 	},
 	{
@@ -119,6 +119,10 @@ var rules = []rule{
 	{
 		folder: "internal/fair", standardOnly: true,
 		reason: "core and gateway have dear work done in turns in one way, which knows neither of them",
+	},
+	{
+		folder: "internal/content", standardOnly: true,
+		reason: "gateway and console follow RFC 9110 in one way, which knows neither of them",
 	},
 	{
 		folder: "internal/pages",
