@@ -21,7 +21,7 @@ afterAll(async () => {
 
 /** An account that has a password and no keys at the server; returns its client id. */
 async function accountWithoutKeys(username: string): Promise<string> {
-  const password = await derivePassword(username, passphrase)
+  const password = await derivePassword("localhost", username, passphrase)
   const answer = await fetch(`${stack.gatewayURL}/api/v1/auth/register`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },

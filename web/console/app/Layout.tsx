@@ -16,12 +16,12 @@ import {
 } from "@tabler/icons-react"
 import { Outlet, useRouter } from "@tanstack/react-router"
 import { useEffect } from "react"
+import { afterPaint, loadPages } from "../../src/app/lazyPage"
 import { useAction } from "../../src/app/useAction"
 import { type Place, Shell } from "../../src/components/Shell"
 import { StatusDot } from "../../src/components/StatusDot"
 import { useConsole, useLive } from "./console"
 import classes from "./Layout.module.css"
-import { loadPages } from "./loadPages"
 import { useServerHealth } from "./queries"
 
 const places: readonly Place[] = [
@@ -39,12 +39,9 @@ const places: readonly Place[] = [
 export function Layout() {
   const uploads = useLive((live) => live.stats?.uploads ?? 0)
   const away = useLive((live) => live.state === "away")
-  const live = useLive((live) => live.state === "live")
   const old = useLive((live) => live.state !== "live" && live.stats !== undefined)
   const router = useRouter()
-  useEffect(() => {
-    if (live) loadPages(router)
-  }, [live, router])
+  useEffect(() => afterPaint(() => void loadPages(router)), [router])
   return (
     <Shell
       name="Coffer console"

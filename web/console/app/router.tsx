@@ -1,10 +1,6 @@
 import { Loader } from "@mantine/core"
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-} from "@tanstack/react-router"
+import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router"
+import { lazyPage } from "../../src/app/lazyPage"
 import { NotFound } from "../../src/pages/NotFound"
 import type { ActivityKind, LogLevel, Outcome } from "../api/client"
 import { Broken } from "../pages/Broken"
@@ -38,25 +34,25 @@ const clients = createRoute({
     descending: typeof search.descending === "boolean" ? search.descending : undefined,
     page: typeof search.page === "number" && search.page > 1 ? Math.floor(search.page) : undefined,
   }),
-  component: lazyRouteComponent(() => import("../pages/Clients"), "Clients"),
+  component: lazyPage(() => import("../pages/Clients"), "Clients"),
 })
 
 const client = createRoute({
   getParentRoute: () => framed,
   path: "/clients/$name",
-  component: lazyRouteComponent(() => import("../pages/Client"), "Client"),
+  component: lazyPage(() => import("../pages/Client"), "Client"),
 })
 
 const transfers = createRoute({
   getParentRoute: () => framed,
   path: "/transfers",
-  component: lazyRouteComponent(() => import("../pages/Transfers"), "Transfers"),
+  component: lazyPage(() => import("../pages/Transfers"), "Transfers"),
 })
 
 const storage = createRoute({
   getParentRoute: () => framed,
   path: "/storage",
-  component: lazyRouteComponent(() => import("../pages/Storage"), "Storage"),
+  component: lazyPage(() => import("../pages/Storage"), "Storage"),
 })
 
 export type ActivitySearch = { client?: string; kind?: ActivityKind; outcome?: Outcome }
@@ -69,7 +65,7 @@ const activity = createRoute({
     kind: oneOf(Object.keys(kinds) as ActivityKind[], search.kind),
     outcome: oneOf(Object.keys(outcomes) as Outcome[], search.outcome),
   }),
-  component: lazyRouteComponent(() => import("../pages/Activity"), "Activity"),
+  component: lazyPage(() => import("../pages/Activity"), "Activity"),
 })
 
 export type LogSearch = { level?: LogLevel; client?: string; text?: string }
@@ -82,19 +78,19 @@ const logs = createRoute({
     client: text(search.client),
     text: text(search.text),
   }),
-  component: lazyRouteComponent(() => import("../pages/Logs"), "Logs"),
+  component: lazyPage(() => import("../pages/Logs"), "Logs"),
 })
 
 const doctor = createRoute({
   getParentRoute: () => framed,
   path: "/doctor",
-  component: lazyRouteComponent(() => import("../pages/Doctor"), "Doctor"),
+  component: lazyPage(() => import("../pages/Doctor"), "Doctor"),
 })
 
 const settings = createRoute({
   getParentRoute: () => framed,
   path: "/settings",
-  component: lazyRouteComponent(() => import("../pages/Settings"), "Settings"),
+  component: lazyPage(() => import("../pages/Settings"), "Settings"),
 })
 
 const notFound = createRoute({ getParentRoute: () => framed, path: "$", component: NotFound })

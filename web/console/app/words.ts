@@ -49,6 +49,20 @@ export const outcomes: Record<Outcome, { label: string; color: string }> = {
   failed: { label: "Failed", color: "var(--coffer-bad)" },
 }
 
+/** What ended without being wrong: the green of what was done would say that it is there. */
+const ends: Partial<Record<ActivityKind, string>> = {
+  upload_dropped: "Dropped",
+  removal: "Removed",
+  session_ended: "Ended",
+  suspended: "Suspended",
+}
+
+/** How it came out, in words and colour. */
+export function outcomeOf(activity: Activity): { label: string; color: string } {
+  const ended = activity.outcome === "ok" ? ends[activity.kind] : undefined
+  return ended ? { label: ended, color: "var(--mantine-color-dimmed)" } : outcomes[activity.outcome]
+}
+
 export const levels: Record<LogLevel, string> = {
   debug: "Debug",
   info: "Info",

@@ -5,7 +5,7 @@ import { formatDuration } from "../../src/app/format"
 import { useFormat } from "../../src/app/preferences"
 import { Parts } from "../../src/components/Parts"
 import type { Activity } from "../api/client"
-import { kindOf, outcomes } from "../app/words"
+import { kindOf, outcomeOf } from "../app/words"
 import classes from "./ActivityList.module.css"
 import { Age } from "./Age"
 
@@ -37,7 +37,7 @@ function Row(props: { activity: Activity; withoutClient?: boolean }) {
   const { activity } = props
   const format = useFormat()
   const { label, icon: Icon } = kindOf(activity)
-  const outcome = outcomes[activity.outcome]
+  const outcome = outcomeOf(activity)
   const subjects: ReactNode[] = []
   if (activity.client && !props.withoutClient) {
     subjects.push(

@@ -13,6 +13,9 @@ export type Line = {
 
 const height = 150
 
+/** Room for the label below the last moment, half of which stands beyond the plot. */
+const lastLabel = 60
+
 /** Lines over time. It is a picture: what it says in short is in words beside it. */
 export function Chart(props: {
   title: string
@@ -48,7 +51,7 @@ export function Chart(props: {
       {
         width: Math.max(120, element.clientWidth),
         height,
-        padding: [8, 18, 0, 0],
+        padding: [8, lastLabel / 2 + 4, 0, 0],
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
         scales: {
@@ -139,6 +142,7 @@ export function Chart(props: {
               <span className={classes.swatch} style={{ background: `var(${color})` }} />
               {lines.length > 1 && `${label} `}
               <b>{format(values[at] ?? 0)}</b>
+              {values.length > 0 && <span>max. {format(Math.max(...values))}</span>}
             </span>
           ))}
         </span>

@@ -82,20 +82,27 @@ const stateWords: Record<Stats["database"], string> = {
 function Health(props: { stats: Stats | undefined }) {
   const { stats } = props
   const format = useFormat()
+  const away = useLive((live) => live.state === "away")
+  // What was so, is not shown in the colour of what is.
+  const now = (tone: Tone): Tone => (away ? "idle" : tone)
   if (!stats) return <Skeleton height={54} radius="lg" />
   const { scrub } = stats
   return (
     <Paper component="section" aria-label="State" className={classes.health}>
-      <StatusDot tone={stats.closing ? "warn" : "good"}>
-        {stats.closing ? "Server is stopping" : "Server runs"}
+      <StatusDot tone={away ? "bad" : stats.closing ? "warn" : "good"}>
+        {away ? "Server does not answer" : stats.closing ? "Server is stopping" : "Server runs"}
       </StatusDot>
-      <StatusDot tone={stateTones[stats.database]}>Database {stateWords[stats.database]}</StatusDot>
-      <StatusDot tone={stateTones[stats.storage]}>Storage {stateWords[stats.storage]}</StatusDot>
-      <StatusDot tone={stats.registration_open ? "good" : "idle"}>
+      <StatusDot tone={now(stateTones[stats.database])}>
+        Database {stateWords[stats.database]}
+      </StatusDot>
+      <StatusDot tone={now(stateTones[stats.storage])}>
+        Storage {stateWords[stats.storage]}
+      </StatusDot>
+      <StatusDot tone={now(stats.registration_open ? "good" : "idle")}>
         Registration {stats.registration_open ? "is open" : "is closed"}
       </StatusDot>
       {scrub.running ? (
-        <StatusDot tone={scrub.findings > 0 ? "warn" : "good"}>
+        <StatusDot tone={now(scrub.findings > 0 ? "warn" : "good")}>
           <Anchor component={Link} to="/storage" inherit>
             Integrity check runs
           </Anchor>

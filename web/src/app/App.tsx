@@ -5,8 +5,10 @@ import { RouterProvider } from "@tanstack/react-router"
 import { useEffect, useState } from "react"
 import type { Engine } from "../engine/types"
 import { EngineProvider } from "./engine"
+import { afterPaint, loadPages } from "./lazyPage"
 import { colorSchemeKey } from "./preferences"
 import { toProblem } from "./problems"
+import { askAgain, findsNoServer, statusKey } from "./queries"
 import { makeRouter } from "./router"
 import { cssVariables, theme } from "./theme"
 
@@ -17,6 +19,7 @@ export function App(props: { engine: Engine }) {
   const [router] = useState(makeRouter)
   const [colorScheme] = useState(() => localStorageColorSchemeManager({ key: colorSchemeKey }))
   useEffect(() => keepFresh(engine, client), [engine, client])
+  useEffect(() => afterPaint(() => void loadPages(router)), [router])
 
   return (
     <MantineProvider
@@ -73,10 +76,21 @@ function keepFresh(engine: Engine, client: QueryClient): () => void {
     else if (now === "signed-in" && state !== now) client.invalidateQueries()
     state = now
   })
+  const cache = client.getQueryCache().subscribe((event) => {
+    if (event.type !== "updated" || !event.query.isActive()) return
+    const { query, action } = event
+    if (query.queryKey[0] === statusKey) {
+      // It is back: what found no server is asked again.
+      if (action.type === "success" && findsNoServer(client)) void askAgain(client)
+    } else if (action.type === "error" && toProblem(action.error).kind === "network") {
+      void client.invalidateQueries({ queryKey: [statusKey] }, { cancelRefetch: false })
+    }
+  })
   return () => {
     clearTimeout(timer)
     queue()
     session()
+    cache()
   }
 }
 

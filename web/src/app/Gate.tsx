@@ -3,9 +3,10 @@ import { Navigate, Outlet, useRouterState } from "@tanstack/react-router"
 import { lazy, Suspense } from "react"
 import { SignIn } from "../pages/SignIn"
 import { useSession } from "./engine"
+import { lazyPage } from "./lazyPage"
 import { SessionExpired } from "./SessionExpired"
 
-const Register = lazy(() => import("../pages/Register").then((m) => ({ default: m.Register })))
+const Register = lazyPage(() => import("../pages/Register"), "Register")
 const NeedsKeys = lazy(() => import("../pages/NeedsKeys").then((m) => ({ default: m.NeedsKeys })))
 
 /** Stands before every page: who is not signed in signs in first, and then finds the page asked for. */

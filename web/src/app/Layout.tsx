@@ -29,6 +29,7 @@ import classes from "./Layout.module.css"
 import { pickedFromDrop } from "./picking"
 import { toProblem } from "./problems"
 import { useServerState } from "./queries"
+import { RestoreQuestion } from "./RestoreQuestion"
 import { useAnnouncements } from "./useAnnouncements"
 import { useRecoveryFile } from "./useRecoveryFile"
 
@@ -71,7 +72,9 @@ export function Layout() {
           </>
         }
       >
-        <Outlet />
+        <RestoreQuestion>
+          <Outlet />
+        </RestoreQuestion>
       </Shell>
       <DropEverywhere message="Drop to back up" onDrop={drop} />
     </>

@@ -1,4 +1,5 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query"
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query"
+import { useCallback, useSyncExternalStore } from "react"
 import type { Tone } from "../components/StatusDot"
 import type { Problem, Status } from "../engine/types"
 import { useEngine } from "./engine"
@@ -47,6 +48,35 @@ export function useDeleteFile() {
   }
 }
 
+/** Whether a question of a list or an account that is on the page found no server. */
+export function findsNoServer(client: QueryClient): boolean {
+  return client
+    .getQueryCache()
+    .getAll()
+    .some((query) => query.isActive() && query.state.error && isNetwork(query.state.error))
+}
+
+/** So long an answer that no server was found stands before it is asked for again, in milliseconds. */
+const patience = 5_000
+
+/** Asks again what found no server a while ago. */
+export function askAgain(client: QueryClient) {
+  return client.refetchQueries({
+    type: "active",
+    predicate: ({ queryKey, state }) =>
+      queryKey[0] !== statusKey &&
+      state.error !== null &&
+      isNetwork(state.error) &&
+      Date.now() - state.errorUpdatedAt > patience,
+  })
+}
+
+function isNetwork(error: Error): boolean {
+  return toProblem(error).kind === "network"
+}
+
+export const statusKey = "status"
+
 /** How the server is, asked again and again, in words. */
 export function useServerState(): {
   tone: Tone
@@ -56,12 +86,19 @@ export function useServerState(): {
 } {
   const { server } = useEngine()
   const query = useQuery({
-    queryKey: ["status"],
+    queryKey: [statusKey],
     queryFn: () => server.status(),
     refetchInterval: 10_000,
     retry: 0,
   })
-  if (query.error) {
+  const client = useQueryClient()
+  const subscribe = useCallback(
+    (listener: () => void) => client.getQueryCache().subscribe(listener),
+    [client],
+  )
+  // Beside a list that found no server none is said to be running.
+  const unreached = useSyncExternalStore(subscribe, () => findsNoServer(client))
+  if (query.error || unreached) {
     return {
       tone: "bad",
       title: "Server not reached",

@@ -1,15 +1,10 @@
 import { Loader } from "@mantine/core"
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-} from "@tanstack/react-router"
+import { createRootRoute, createRoute, createRouter, Outlet } from "@tanstack/react-router"
 import { Dashboard } from "../pages/Dashboard"
 import { NotFound } from "../pages/NotFound"
 import { Gate } from "./Gate"
 import { Layout } from "./Layout"
+import { lazyPage } from "./lazyPage"
 
 const root = createRootRoute({ component: Gate })
 
@@ -20,7 +15,7 @@ const dashboard = createRoute({ getParentRoute: () => framed, path: "/", compone
 const transfers = createRoute({
   getParentRoute: () => framed,
   path: "/transfers",
-  component: lazyRouteComponent(() => import("../pages/Transfers"), "Transfers"),
+  component: lazyPage(() => import("../pages/Transfers"), "Transfers"),
 })
 
 const files = createRoute({
@@ -28,13 +23,13 @@ const files = createRoute({
   path: "/files",
   validateSearch: (search): { file?: string } =>
     typeof search.file === "string" ? { file: search.file } : {},
-  component: lazyRouteComponent(() => import("../pages/Files"), "Files"),
+  component: lazyPage(() => import("../pages/Files"), "Files"),
 })
 
 const settings = createRoute({
   getParentRoute: () => framed,
   path: "/settings",
-  component: lazyRouteComponent(() => import("../pages/Settings"), "Settings"),
+  component: lazyPage(() => import("../pages/Settings"), "Settings"),
 })
 
 const notFound = createRoute({ getParentRoute: () => framed, path: "$", component: NotFound })
@@ -42,7 +37,7 @@ const notFound = createRoute({ getParentRoute: () => framed, path: "$", componen
 const recoveryFile = createRoute({
   getParentRoute: () => root,
   path: "/recovery-file",
-  component: lazyRouteComponent(() => import("../pages/RecoveryFile"), "RecoveryFile"),
+  component: lazyPage(() => import("../pages/RecoveryFile"), "RecoveryFile"),
 })
 
 /** Registering has an address, so that it can be linked to; what is seen there is the gate's doing. */

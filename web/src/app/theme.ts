@@ -104,7 +104,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     "--coffer-track": "#e4e9ec",
     "--coffer-others": "#adb5bd",
     "--coffer-good": "#2b8a3e",
-    "--coffer-warn": "#b35c00",
+    "--coffer-warn": "#8f4a00",
     "--coffer-bad": "#c92a2a",
     "--coffer-hover": "#f3f6f7",
     "--coffer-accent": "var(--mantine-color-petrol-7)",

@@ -2,6 +2,7 @@ import { notifications } from "@mantine/notifications"
 import { useCallback } from "react"
 import type { FileEntry } from "../engine/types"
 import { useEngine } from "./engine"
+import { questionOf, useRestoreQuestion } from "./RestoreQuestion"
 
 /** From this size on a file is written straight to the disk, where the browser can; a smaller one is an ordinary download. */
 const streamFrom = 64 * 1024 * 1024
@@ -18,20 +19,17 @@ export function isFolder(entry: FileEntry): boolean {
   return entry.format === "folder" || entry.format === "sealed_folder"
 }
 
-export function isSealed(entry: FileEntry): boolean {
-  return entry.format === "sealed_file" || entry.format === "sealed_folder"
-}
-
 /** The notice that a file is being restored, which gives way to the one that it was. */
 export function restoringNotice(name: string): string {
   return `restoring-${name}`
 }
 
-/** Starts to restore a file, asking where to save it where that is due. */
+/** Starts to restore a file, asking first whether what is in doubt is to be trusted, and where to save it where that is due. */
 export function useStartRestore() {
   const { restore } = useEngine()
-  return useCallback(
-    async (entry: FileEntry, version?: number) => {
+  const ask = useRestoreQuestion()
+  const begin = useCallback(
+    async (entry: FileEntry, trusted: boolean) => {
       const picker = (window as { showSaveFilePicker?: SavePicker }).showSaveFilePicker
       let sink: FileSystemFileHandle | undefined
       if (picker && entry.original_size >= streamFrom) {
@@ -42,7 +40,7 @@ export function useStartRestore() {
           // The browser does not let us write to the disk: a download does as well.
         }
       }
-      restore.start(entry, version, sink)
+      restore.start(entry, { sink, trusted })
       notifications.show({
         id: restoringNotice(entry.filename),
         title: "Restoring",
@@ -50,5 +48,13 @@ export function useStartRestore() {
       })
     },
     [restore],
+  )
+  return useCallback(
+    /** Refused: it was begun, and found to be in doubt. */
+    (entry: FileEntry, refused = false) => {
+      if (refused || questionOf(entry)) ask(entry, () => void begin(entry, true))
+      else void begin(entry, false)
+    },
+    [ask, begin],
   )
 }

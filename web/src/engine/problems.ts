@@ -16,8 +16,9 @@ export function isAbort(error: unknown): boolean {
 
 const network: Problem = {
   title: "The server was not reached",
-  message: "There was no answer from the server.",
-  advice: "Check your connection, then try again.",
+  message: "There was no answer from the server. Your files are as they were.",
+  advice:
+    "Check your connection. It is asked again by itself; if it stays away, tell its operator.",
   kind: "network",
 }
 
@@ -117,9 +118,10 @@ function apiProblem(error: ApiError): Problem {
       }
     case 409:
       return {
-        title: "The server is in another state",
-        message: sentence(error.message, "Something else changed the same thing."),
-        advice: "Try it again.",
+        title: "That does not go with what the server has",
+        message: sentence(error.message, "Something changed there since this page looked."),
+        advice:
+          "Look at the list again: another tab, device or program of your account may have been faster. Then try once more.",
         kind: "conflict",
       }
     case 429:
@@ -141,8 +143,8 @@ function apiProblem(error: ApiError): Problem {
     case 504:
       return {
         title: "The server was not reached",
-        message: "The gateway answers, the server behind it does not.",
-        advice: "Try again in a moment.",
+        message: "The gateway answers, the server behind it does not. Nothing was changed.",
+        advice: "It is asked again by itself; if it stays away, tell its operator.",
         kind: "network",
       }
     default:

@@ -19,15 +19,18 @@ let remote: FakeRemote
 let session: FakeSession
 let restores: LiveRestores
 let handedOut: [Blob, FileEntry][]
+let accepted: FileEntry[]
 beforeEach(() => {
   vi.useFakeTimers()
   remote = new FakeRemote()
   session = new FakeSession({ state: "signed-in", username: "ada", expires: new Date() })
   handedOut = []
+  accepted = []
   restores = new LiveRestores(
     remote.remote,
     (content, entry) => handedOut.push([content, entry]),
     session as unknown as Session,
+    async (entry) => void accepted.push(entry),
   )
 })
 afterEach(() => {
@@ -118,7 +121,7 @@ test("what is done is not cancelled", async () => {
 
 test("several at once, the last one first, and each by itself", async () => {
   const first = restores.start(file)
-  const second = restores.start(file, 3)
+  const second = restores.start({ ...file, version: 3 })
   expect(restores.getSnapshot().map(({ id }) => id)).toEqual([second, first])
   expect(remote.last("restore", second).args).toMatchObject([{ file: { version: 3 } }])
   received(first, 10)
@@ -129,6 +132,25 @@ test("several at once, the last one first, and each by itself", async () => {
   expect(shown(second)).toMatchObject({ state: "receiving", received: 20 })
   restores.dismiss(first)
   expect(restores.getSnapshot().map(({ id }) => id)).toEqual([second])
+})
+
+test("what is in doubt is not even asked for, unless it is trusted", async () => {
+  const doubtful: FileEntry = { ...file, doubt: { kind: "older", seen: 7 } }
+  const id = restores.start(doubtful)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(shown(id)).toMatchObject({ state: "failed", problem: { kind: "doubt" } })
+  expect(remote.ids("restore")).toEqual([])
+  const trusted = restores.start(doubtful, { trusted: true })
+  expect(remote.last("restore", trusted).args).toMatchObject([{ unsealed: true }])
+  expect(accepted).toEqual([])
+  remote.last("restore", trusted).resolve({ cksum: 7, content: undefined })
+  await vi.advanceTimersByTimeAsync(0)
+  expect(accepted).toEqual([doubtful])
+})
+
+test("only what is trusted may be without a seal", () => {
+  restores.start(file)
+  expect(remote.last("restore").args).toMatchObject([{ unsealed: false }])
 })
 
 test("who signs out leaves nothing on the page", async () => {

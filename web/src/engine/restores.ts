@@ -1,8 +1,9 @@
 /** The restores of this tab. */
 import type { RestoreProgress } from "../worker/protocol"
-import { problemOf } from "./problems"
+import { ProblemError, problemOf } from "./problems"
 import { Rate, secondsLeft } from "./rate"
 import type { Remote } from "./remote"
+import { doubtful } from "./seen"
 import type { Download, FileEntry, Restore, Session } from "./types"
 import { Watched } from "./watched"
 
@@ -23,6 +24,8 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
     private readonly remote: Remote,
     private readonly handOut: HandOut,
     session: Session,
+    /** Told of what a person trusts though it was in doubt. */
+    private readonly accept: (entry: FileEntry) => Promise<void> = async () => {},
   ) {
     super([])
     remote.onEvent((event) => {
@@ -33,11 +36,15 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
     })
   }
 
-  start = (entry: FileEntry, version?: number, sink?: FileSystemFileHandle): string => {
+  start = (
+    entry: FileEntry,
+    options: { sink?: FileSystemFileHandle; trusted?: boolean } = {},
+  ): string => {
     const id = crypto.randomUUID()
     this.rates.set(id, new Rate())
     const download: Download = {
       id,
+      entry,
       name: entry.filename,
       size: entry.original_size,
       received: 0,
@@ -46,7 +53,7 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
     }
     // The last one that was begun stands first.
     this.replace([download, ...this.getSnapshot()])
-    void this.run(id, { ...entry, version: version ?? entry.version }, sink)
+    void this.run(id, entry, options.sink, options.trusted ?? false)
     return id
   }
 
@@ -61,10 +68,22 @@ export class LiveRestores extends Watched<readonly Download[]> implements Restor
     this.replace(this.getSnapshot().filter((download) => download.id !== id))
   }
 
-  private async run(id: string, file: FileEntry, sink: FileSystemFileHandle | undefined) {
+  private async run(
+    id: string,
+    file: FileEntry,
+    sink: FileSystemFileHandle | undefined,
+    trusted: boolean,
+  ) {
     try {
-      const { cksum, content } = await this.remote.ask("restore", { id, file, sink })
+      if (file.doubt && !trusted) throw new ProblemError(doubtful(file.doubt))
+      const { cksum, content } = await this.remote.ask("restore", {
+        id,
+        file,
+        sink,
+        unsealed: trusted,
+      })
       if (this.cancelled.has(id)) return
+      if (file.doubt) await this.accept(file)
       if (content) this.handOut(content, file)
       this.finish(id, { state: "done", cksum, received: file.original_size })
     } catch (error) {

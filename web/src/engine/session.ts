@@ -27,6 +27,14 @@ const nameTaken: Problem = {
   kind: "conflict",
 }
 
+const unopened: Problem = {
+  title: "The server sent another file",
+  message:
+    "It is not the one that opened with your passphrase when you signed in, so it was not saved. The passphrase may have been changed on another device.",
+  advice: "Sign out and in again: that opens the file. If it does not open, tell the operator.",
+  kind: "tampered",
+}
+
 export type SessionToken = { token: string | undefined }
 
 export class LiveSession extends Watched<SessionState> implements Session {
@@ -39,6 +47,10 @@ export class LiveSession extends Watched<SessionState> implements Session {
     private readonly api: Api,
     private readonly remote: Remote,
     private readonly current: SessionToken,
+    /** What the passwords are bound to. */
+    private readonly server: string,
+    /** Told of an account that was removed. */
+    private readonly removed: (username: string) => Promise<void> = async () => {},
   ) {
     super({ state: "signed-out" })
     remote.onEvent((event) => {
@@ -49,7 +61,7 @@ export class LiveSession extends Watched<SessionState> implements Session {
   register = this.problems(
     async (username: string, passphrase: string, onStep: (step: string) => void) => {
       onStep("Deriving a password from your passphrase")
-      const password = await this.remote.ask("derivePassword", username, passphrase)
+      const password = await this.remote.ask("derivePassword", this.server, username, passphrase)
       onStep("Registering the account")
       await this.api.register(username, password).catch((error) => {
         throw isStatus(error, 409) ? new ProblemError(nameTaken) : error
@@ -112,6 +124,8 @@ export class LiveSession extends Watched<SessionState> implements Session {
         kind: "server",
       })
     }
+    // Whatever the server hands out could be anything, and would be missed on the day it is needed.
+    if (!(await this.remote.ask("wasOpened", bundle))) throw new ProblemError(unopened)
     return new Blob([bundle], { type: "application/octet-stream" })
   })
 
@@ -120,8 +134,8 @@ export class LiveSession extends Watched<SessionState> implements Session {
     const bundle = await this.api.keyBundle()
     if (!bundle) throw new Error("session: no key bundle")
     const [currentPassword, password, locked] = await Promise.all([
-      this.remote.ask("derivePassword", username, current),
-      this.remote.ask("derivePassword", username, next),
+      this.remote.ask("derivePassword", this.server, username, current),
+      this.remote.ask("derivePassword", this.server, username, next),
       this.remote.ask("rewrap", bundle, current, next),
     ])
     const login = await this.api
@@ -148,10 +162,12 @@ export class LiveSession extends Watched<SessionState> implements Session {
   })
 
   removeAccount = this.problems(async (passphrase: string) => {
-    const password = await this.remote.ask("derivePassword", this.username(), passphrase)
+    const username = this.username()
+    const password = await this.remote.ask("derivePassword", this.server, username, passphrase)
     await this.api.removeAccount(password).catch((error) => {
       throw isStatus(error, 403) ? new ProblemError(badPassphrase) : error
     })
+    await this.removed(username)
     await this.leave()
   })
 
@@ -172,12 +188,37 @@ export class LiveSession extends Watched<SessionState> implements Session {
   }
 
   private async login(username: string, passphrase: string, refusal: Problem) {
-    const password = await this.remote.ask("derivePassword", username, passphrase)
+    const password = await this.remote.ask("derivePassword", this.server, username, passphrase)
     const login = await this.api.login(username, password).catch((error) => {
+      if (!isStatus(error, 401)) throw error
+      return undefined
+    })
+    if (!login) return this.loginAsBefore(username, passphrase, password, refusal)
+    await this.adoptToken(login.session_token)
+    return login
+  }
+
+  /** Signs in with the password of before passwords were bound to servers, and binds it. */
+  private async loginAsBefore(
+    username: string,
+    passphrase: string,
+    password: string,
+    refusal: Problem,
+  ) {
+    const earlier = await this.remote.ask("deriveEarlierPassword", username, passphrase)
+    const login = await this.api.login(username, earlier).catch((error) => {
       throw isStatus(error, 401) ? new ProblemError(refusal) : error
     })
     await this.adoptToken(login.session_token)
-    return login
+    const bundle = await this.api.keyBundle()
+    if (!bundle) return login // there is one soon, and then this comes again
+    const moved = await this.api.setPassphrase({
+      current_password: earlier,
+      password,
+      key_bundle: toBase64(bundle),
+    })
+    await this.adoptToken(moved.session_token)
+    return { ...login, ...moved }
   }
 
   private async newKeys(username: string, passphrase: string) {

@@ -22,6 +22,8 @@ export type Problem = {
     | "input"
     | "server"
     | "browser"
+    /** It may be right all the same: a person can say so. */
+    | "doubt"
 }
 
 /** A value that can be watched. A snapshot is immutable: another value is another object. */
@@ -110,14 +112,24 @@ export interface Queue extends Store<QueueSnapshot> {
 }
 
 /** A stored version. Of a sealed one, original_size is that of the file in it. */
-export type FileEntry = Schemas["File"]
-export type FileDetails = Schemas["FileDetails"]
+export type FileEntry = Schemas["File"] & { doubt?: Doubt }
+/** What does not go together with what this browser has seen of a file. */
+export type Doubt =
+  /** A newer version was here. */
+  | { kind: "older"; seen: number }
+  /** The version was another one. */
+  | { kind: "replaced" }
+export type FileDetails = Omit<Schemas["FileDetails"], "file" | "versions"> & {
+  file: FileEntry
+  versions: FileEntry[]
+}
 export type Account = Schemas["Account"]
 export type Status = Schemas["Status"]
 
 /** A file on its way back. */
 export type Download = {
   id: string
+  entry: FileEntry
   name: string
   size: number
   received: number
@@ -130,8 +142,11 @@ export type Download = {
 }
 
 export interface Restore extends Store<readonly Download[]> {
-  /** Starts to restore a file, into a file on disk or as a download, and returns its id. */
-  start(entry: FileEntry, version?: number, sink?: FileSystemFileHandle): string
+  /**
+   * Starts to restore a file, into a file on disk or as a download, and returns its
+   * id. One that is not sealed, or in doubt, fails unless it is trusted.
+   */
+  start(entry: FileEntry, options?: { sink?: FileSystemFileHandle; trusted?: boolean }): string
   cancel(id: string): void
   /** Takes a finished one off the list. */
   dismiss(id: string): void

@@ -18,18 +18,17 @@ import { pickedFromList } from "../app/picking"
 import { useFormat } from "../app/preferences"
 import { useAccount, useFiles, useServerState } from "../app/queries"
 import { useRecoveryFile } from "../app/useRecoveryFile"
-import { isSealed } from "../app/useStartRestore"
 import { FileName } from "../components/FileName"
 import { FilePicker } from "../components/FilePicker"
 import { Page } from "../components/Page"
 import { Parts } from "../components/Parts"
 import { ProblemAlert } from "../components/ProblemAlert"
+import { SealMarks } from "../components/SealMark"
 import { Section } from "../components/Section"
 import { Stat } from "../components/Stat"
 import { StatusDot } from "../components/StatusDot"
 import type { FileEntry } from "../engine/types"
 import classes from "./Dashboard.module.css"
-import { SealedMark } from "./TransferRow"
 
 export function Dashboard() {
   const { queue } = useEngine()
@@ -163,7 +162,7 @@ function Recent(props: { file: FileEntry }) {
       <Link to="/files" search={{ file: file.filename }} className={classes.recent}>
         <span className={classes.recentName}>
           <FileName name={file.filename} />
-          {isSealed(file) && <SealedMark />}
+          <SealMarks file={file} />
         </span>
         <span className={classes.recentSize}>{format.bytes(file.original_size)}</span>
         <time className={classes.recentAge} dateTime={file.created} title={format.date(created)}>

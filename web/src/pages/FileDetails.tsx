@@ -14,9 +14,10 @@ import { IconCheck, IconCopy, IconDownload, IconTrash } from "@tabler/icons-reac
 import { useState } from "react"
 import { useFormat } from "../app/preferences"
 import { useFileDetails } from "../app/queries"
-import { isFolder, isSealed, useStartRestore } from "../app/useStartRestore"
+import { isFolder, useStartRestore } from "../app/useStartRestore"
 import { ProblemAlert } from "../components/ProblemAlert"
 import { RowAction } from "../components/RowAction"
+import { isSealed, SealMarks } from "../components/SealMark"
 import { StatusDot } from "../components/StatusDot"
 import type { FileEntry } from "../engine/types"
 import { DeleteFile } from "./DeleteFile"
@@ -81,7 +82,8 @@ export function FileDetails(props: {
                 ? "Yes: only your keys open it"
                 : file.format === "unknown"
                   ? "Not known: another client sent it"
-                  : "No: the server could read it while it was sent"}
+                  : "No: the server could read it while it was sent"}{" "}
+              {(!isSealed(file) || file.doubt) && <SealMarks file={file} />}
             </Item>
             <Item label="State">
               <StatusDot tone={file.verified ? "good" : "warn"}>
@@ -108,7 +110,8 @@ export function FileDetails(props: {
                       Version {version.version}
                       {version.version === versions[0]?.version && versions.length > 1
                         ? ", the newest"
-                        : ""}
+                        : ""}{" "}
+                      {(!isSealed(version) || version.doubt) && <SealMarks file={version} />}
                     </Text>
                     <Text size="xs" c="dimmed">
                       {format.date(new Date(version.created))} ·{" "}
@@ -119,7 +122,7 @@ export function FileDetails(props: {
                     icon={IconDownload}
                     label="Restore this version"
                     subject={`version ${version.version}`}
-                    onClick={() => startRestore(version, version.version)}
+                    onClick={() => startRestore(version)}
                   />
                   {versions.length > 1 && (
                     <RowAction

@@ -26,19 +26,19 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router"
 import { useDeferredValue, useMemo, useState } from "react"
 import { useFormat } from "../app/preferences"
 import { useFiles } from "../app/queries"
-import { isFolder, isSealed, useStartRestore } from "../app/useStartRestore"
+import { isFolder, useStartRestore } from "../app/useStartRestore"
 import { ClearableInput } from "../components/ClearableInput"
 import { FileName } from "../components/FileName"
 import { Page } from "../components/Page"
 import { ProblemAlert } from "../components/ProblemAlert"
 import { RowAction } from "../components/RowAction"
+import { SealMarks } from "../components/SealMark"
 import { type Sort, SortHeading } from "../components/SortHeading"
 import tables from "../components/Table.module.css"
 import type { FileEntry } from "../engine/types"
 import { DeleteFile } from "./DeleteFile"
 import { FileDetails } from "./FileDetails"
 import classes from "./Files.module.css"
-import { SealedMark } from "./TransferRow"
 
 const perPage = 50
 
@@ -273,7 +273,7 @@ export function Files() {
                               </span>
                             </>
                           )}
-                          {isSealed(file) && <SealedMark />}
+                          <SealMarks file={file} />
                         </Group>
                       </Table.Td>
                       <Table.Td className={classes.actions}>

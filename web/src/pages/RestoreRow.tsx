@@ -1,4 +1,4 @@
-import { Text } from "@mantine/core"
+import { Button, Text } from "@mantine/core"
 import {
   IconAlertCircle,
   IconCircleCheckFilled,
@@ -10,6 +10,7 @@ import { memo } from "react"
 import { useEngine } from "../app/engine"
 import { formatChecksum, formatDuration } from "../app/format"
 import { useFormat } from "../app/preferences"
+import { useStartRestore } from "../app/useStartRestore"
 import { Parts } from "../components/Parts"
 import { ProgressRow } from "../components/ProgressRow"
 import { RowAction } from "../components/RowAction"
@@ -28,6 +29,7 @@ export const RestoreRow = memo(function RestoreRow(props: { restore: Download })
   const { restore: d } = props
   const { restore } = useEngine()
   const format = useFormat()
+  const startRestore = useStartRestore()
   const moving = d.state === "receiving" || d.state === "checking"
   const details = moving
     ? [
@@ -70,6 +72,17 @@ export const RestoreRow = memo(function RestoreRow(props: { restore: Download })
         <Text size="xs" c="var(--mantine-color-error)" mt={4}>
           {d.problem.message} {d.problem.advice}
         </Text>
+      )}
+      {d.problem?.kind === "doubt" && (
+        <Button
+          size="compact-xs"
+          variant="light"
+          color="red"
+          mt={6}
+          onClick={() => startRestore(d.entry, true)}
+        >
+          Restore it all the same
+        </Button>
       )}
     </ProgressRow>
   )

@@ -1,11 +1,10 @@
-import { Button, Text, Tooltip } from "@mantine/core"
+import { Button, Text } from "@mantine/core"
 import {
   IconAlertCircle,
   IconCircleCheckFilled,
   IconCircleX,
   IconClock,
   IconFileUpload,
-  IconLock,
   IconPlayerPause,
   IconPlayerPlay,
   IconRefresh,
@@ -18,6 +17,7 @@ import { useFormat } from "../app/preferences"
 import { Parts } from "../components/Parts"
 import { ProgressRow } from "../components/ProgressRow"
 import { RowAction } from "../components/RowAction"
+import { SealMark } from "../components/SealMark"
 import type { Transfer, TransferState } from "../engine/types"
 
 const stateWords: Record<TransferState, string> = {
@@ -62,7 +62,7 @@ export const TransferRow = memo(function TransferRow(props: { transfer: Transfer
     <ProgressRow
       icon={<StateIcon state={t.state} />}
       name={t.name}
-      mark={t.sealed ? <SealedMark /> : undefined}
+      mark={<SealMark sealed={t.sealed} />}
       details={<Parts parts={details} />}
       state={stateWords[t.state]}
       progress={
@@ -142,14 +142,6 @@ export const TransferRow = memo(function TransferRow(props: { transfer: Transfer
     </ProgressRow>
   )
 })
-
-export function SealedMark() {
-  return (
-    <Tooltip label="Sealed: the server cannot read it">
-      <IconLock size={14} stroke={2} role="img" aria-label="Sealed" style={{ flex: "none" }} />
-    </Tooltip>
-  )
-}
 
 function StateIcon(props: { state: TransferState }) {
   switch (props.state) {

@@ -171,6 +171,57 @@ describe("files", () => {
     expect(engine.calls).toEqual(["restore thesis.tex 2"])
   })
 
+  test.each([
+    ["not sealed", { format: "file" }, "Not sealed"],
+    ["of unknown making", { format: "unknown" }, "Not sealed"],
+    ["older than what was seen", { doubt: { kind: "older", seen: 4 } }, "Older than seen"],
+    ["another than was seen", { doubt: { kind: "replaced" } }, "Not as seen"],
+  ] as const)(
+    "what is %s is marked, and restored only after a question",
+    async (_what, over, mark) => {
+      const person = userEvent.setup()
+      const engine = new FakeEngine(signedIn)
+      engine.stored = [fakeFile("odd.txt", over)]
+      open("/files", engine)
+      expect(await screen.findByText(mark)).toBeInTheDocument()
+      await person.click(screen.getByRole("button", { name: "Restore: odd.txt" }))
+      const question = await screen.findByRole("dialog")
+      expect(within(question).getByRole("alert")).toBeInTheDocument()
+      expect(engine.calls).toEqual([])
+      await person.click(within(question).getByRole("button", { name: "Restore it all the same" }))
+      expect(engine.calls).toEqual(["restore odd.txt 1 trusted"])
+    },
+  )
+
+  test("sealed files are not marked, and restored without a question", async () => {
+    const person = userEvent.setup()
+    const engine = new FakeEngine(signedIn)
+    engine.stored = [fakeFile("good.txt")]
+    open("/files", engine)
+    await person.click(await screen.findByRole("button", { name: "Restore: good.txt" }))
+    expect(screen.queryByText("Not sealed")).not.toBeInTheDocument()
+    expect(engine.calls).toEqual(["restore good.txt 1"])
+  })
+
+  test("beside a list that found no server none is said to be running", async () => {
+    const engine = new FakeEngine(signedIn)
+    const away = {
+      title: "The server was not reached",
+      message: "M.",
+      advice: "A.",
+      kind: "network",
+    }
+    engine.server.files = () => Promise.reject(away)
+    open("/files", engine)
+    await screen.findByText("The server was not reached", {}, { timeout: 30_000 })
+    expect(screen.getByText("Server not reached")).toBeInTheDocument()
+    expect(screen.queryByText("Server is running")).not.toBeInTheDocument()
+    // It comes back, and nobody has to press anything.
+    engine.server.files = async () => [fakeFile("back.txt")]
+    await screen.findByText("back.txt", {}, { timeout: 30_000 })
+    expect(await screen.findByText("Server is running")).toBeInTheDocument()
+  })
+
   test("deleting asks first", async () => {
     const person = userEvent.setup()
     const engine = open("/files", stored())

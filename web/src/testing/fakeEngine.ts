@@ -169,8 +169,10 @@ export class FakeEngine implements Engine {
   readonly restore: Engine["restore"] = {
     getSnapshot: this.restoreState.getSnapshot,
     subscribe: this.restoreState.subscribe,
-    start: (entry, version) => {
-      this.calls.push(`restore ${entry.filename} ${version ?? "newest"}`)
+    start: (entry, options) => {
+      this.calls.push(
+        `restore ${entry.filename} ${entry.version}${options?.trusted ? " trusted" : ""}`,
+      )
       return entry.filename
     },
     cancel: (id) => void this.calls.push(`cancel restore ${id}`),

@@ -42,6 +42,8 @@ export type RestoreJob = {
   id: string
   file: FileEntry
   sink: FileSystemFileHandle | undefined
+  /** Whether content is taken that is not sealed, which anybody could have made. */
+  unsealed: boolean
 }
 
 /** The content, unless it went into a file. */
@@ -49,7 +51,8 @@ export type RestoreResult = { cksum: number; content: Blob | undefined }
 
 /** What the page asks of the worker. Every task rejects with a Problem. */
 export interface Tasks {
-  derivePassword(username: string, passphrase: string): Promise<string>
+  derivePassword(server: string, username: string, passphrase: string): Promise<string>
+  deriveEarlierPassword(username: string, passphrase: string): Promise<string>
   /** Makes keys, keeps them, and returns the bundle that holds them. */
   makeKeys(
     username: string,
@@ -64,6 +67,8 @@ export interface Tasks {
     current: string,
     next: string,
   ): Promise<Uint8Array<ArrayBuffer>>
+  /** Whether a bundle is one that was opened here: its passphrase fits, and its keys are the account's. */
+  wasOpened(bundle: Uint8Array<ArrayBuffer>): Promise<boolean>
   setToken(token: string | undefined): Promise<void>
   /** Stops everything and forgets keys and token. */
   forget(): Promise<void>

@@ -6,6 +6,7 @@ import { Cksum } from "../crypto/cksum"
 import { toBase64 } from "../crypto/encoding"
 import type { Keys } from "../crypto/keys"
 import { concat, newSealSeed, Sealer } from "../crypto/seal"
+import type { FileEntry } from "../engine/types"
 import { fakeFile } from "../testing/fakeEngine"
 import { content, sha256 } from "../testing/vectors"
 import { restore } from "./restore"
@@ -71,10 +72,64 @@ test("a server that is cut again and again is given up", async () => {
   await expect(restored()).rejects.toThrow("again and again")
 })
 
-async function restored(): Promise<Uint8Array> {
+describe("what the server could have made", () => {
+  test("is refused unless a person takes it", async () => {
+    for (const format of ["file", "folder", "unknown"] as const) {
+      await server.store(content(70_000), false)
+      server.entry = { ...server.entry, format }
+      await expect(restored(false), format).rejects.toMatchObject({ problem: { kind: "doubt" } })
+      expect(sha256(await restored(true)), format).toBe(sha256(content(70_000)))
+    }
+  })
+
+  test("is refused when it is shorter than a seal, and empty", async () => {
+    for (const size of [0, 3]) {
+      await server.store(content(size), false)
+      server.entry = { ...server.entry, format: "unknown" }
+      await expect(restored(false), `${size}`).rejects.toMatchObject({ problem: { kind: "doubt" } })
+    }
+  })
+
+  test("sealed content needs no question, whatever the server calls it", async () => {
+    await server.store(content(70_000), true)
+    server.entry = { ...server.entry, format: "unknown" }
+    expect(sha256(await restored(false))).toBe(sha256(content(70_000)))
+  })
+
+  test("does not pass for sealed because the list says so", async () => {
+    await server.store(content(70_000), false)
+    server.listed = { ...server.entry, format: "sealed_file" }
+    await expect(restored(false)).rejects.toThrow("another file")
+    server.entry = { ...server.entry, format: "sealed_file" }
+    await expect(restored(true)).rejects.toThrow()
+  })
+
+  test("another file than was asked for", async () => {
+    await server.store(content(70_000), true)
+    const right = server.entry
+    server.listed = right
+    for (const other of [
+      { filename: "other" },
+      { version: 2 },
+      { sha256: "0".repeat(64) },
+      { format: "sealed_folder" },
+    ] as const) {
+      server.entry = { ...right, ...other }
+      await expect(restored(true), JSON.stringify(other)).rejects.toThrow("another file")
+    }
+  })
+
+  test("another ciphertext than the digest says", async () => {
+    await server.store(content(70_000), true)
+    server.entry = { ...server.entry, sha256: "0".repeat(64) }
+    await expect(restored(true)).rejects.toMatchObject({ problem: { kind: "tampered" } })
+  })
+})
+
+async function restored(unsealed = true): Promise<Uint8Array> {
   const progress: number[] = []
   const { content } = await restore(
-    { id: "restore", file: server.entry, sink: undefined },
+    { id: "restore", file: server.listed ?? server.entry, sink: undefined, unsealed },
     {
       api: server as unknown as Api,
       keys: {
@@ -103,6 +158,8 @@ class AlwaysOnline extends EventTarget {
 class FakeServer {
   cipherText = new Uint8Array(0)
   entry = fakeFile("file")
+  /** What the list said, if it was something else. */
+  listed: FileEntry | undefined
   /** After so many bytes each connection is cut; those behind the last are whole. */
   cuts: number[] = []
   /** From where each connection was asked for. */
@@ -119,6 +176,7 @@ class FakeServer {
     this.entry = fakeFile("file", {
       size: this.cipherText.length,
       original_size: whole.length,
+      sha256: sha256(this.cipherText),
       crc: String(new Cksum().update(whole).digest()),
       format: sealed ? "sealed_file" : "file",
     })

@@ -2,6 +2,7 @@
  * Brings one file back: received, decrypted, summed and unsealed as one stream.
  * What was not checked whole is not handed out as good.
  */
+import { createSHA256 } from "hash-wasm"
 import { type Api, NetworkError } from "../api/client"
 import { CbcDecrypter, importSessionKey } from "../crypto/cbc"
 import { Cksum } from "../crypto/cksum"
@@ -44,6 +45,10 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
     persistence,
   )
   const { file } = details
+  const asked = job.file
+  if (file.filename !== asked.filename || file.version !== asked.version) throw otherFile()
+  // Between the list and now, too, a version stays what it is.
+  if (file.sha256 !== asked.sha256 || file.format !== asked.format) throw otherFile()
   if (details.key_fingerprint !== keys.fingerprint) throw otherKey()
 
   const sessionKey = await importSessionKey(
@@ -55,7 +60,8 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
   try {
     const cipher = new CbcDecrypter(sessionKey)
     const cksum = new Cksum()
-    const unsealer = new Unsealer(keys.identity, file.format)
+    const sha256 = await createSHA256()
+    const unsealer = new Unsealer(keys.identity, file.format, job.unsealed)
     let contentSize = 0
 
     const pass = async (content: Uint8Array<ArrayBuffer>) => {
@@ -69,6 +75,7 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
     const cipherText = new Gathered(2 * pieceSize)
     let decrypted = 0
     for await (const bytes of receive(api, job, file.version, file.size, persistence)) {
+      sha256.update(bytes)
       cipherText.add(bytes)
       // The last block carries the padding, so a byte is kept until the end is known.
       if (cipherText.length <= pieceSize) continue
@@ -78,6 +85,7 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
       context.report({ received: Math.floor((file.original_size * decrypted) / file.size) })
     }
     context.report({ state: "checking" })
+    if (sha256.digest("hex") !== file.sha256) throw new ProblemError(tampered)
     await pass(
       await cipher.end(cipherText.take()).catch(() => {
         throw new ProblemError(tampered)
@@ -141,17 +149,27 @@ async function* receive(
   }
 }
 
-/** Takes the seal off, if there is one. */
+/** Takes the seal off. What has none is taken only from who says that it may. */
 class Unsealer {
   private readonly opener: Opener
   private kind: "sealed" | "plain" | "unknown"
   /** While the kind is unknown: what came until now. */
   private held: Uint8Array<ArrayBuffer> = new Uint8Array(0)
 
-  constructor(identity: string, format: RestoreJob["file"]["format"]) {
+  constructor(
+    identity: string,
+    format: RestoreJob["file"]["format"],
+    private readonly unsealed: boolean,
+  ) {
     this.opener = new Opener(identity)
     if (format === "unknown") this.kind = "unknown"
-    else this.kind = format === "sealed_file" || format === "sealed_folder" ? "sealed" : "plain"
+    else if (format === "sealed_file" || format === "sealed_folder") this.kind = "sealed"
+    else this.kind = this.plain()
+  }
+
+  private plain(): "plain" {
+    if (!this.unsealed) throw notSealed()
+    return "plain"
   }
 
   async update(content: Uint8Array<ArrayBuffer>): Promise<Uint8Array[]> {
@@ -171,13 +189,15 @@ class Unsealer {
         if (this.opener.begun || !(error instanceof SealError)) throw error
       }
     }
-    this.kind = "plain"
+    this.kind = this.plain()
     return [this.held]
   }
 
   async end(): Promise<Uint8Array> {
     if (this.kind === "sealed") return this.opener.end()
-    return this.kind === "unknown" ? this.held : new Uint8Array(0)
+    if (this.kind === "plain") return new Uint8Array(0)
+    this.plain()
+    return this.held
   }
 }
 
@@ -259,6 +279,25 @@ class BlobSink implements Sink {
     this.blobs = []
     this.parts = []
   }
+}
+
+function otherFile(): ProblemError {
+  return new ProblemError({
+    title: "The server answered with another file",
+    message: "It is not the version that the list of files showed. Nothing was saved.",
+    advice: "Look at the list again. If it happens once more, tell the server’s operator.",
+    kind: "tampered",
+  })
+}
+
+function notSealed(): ProblemError {
+  return new ProblemError({
+    title: "This file is not sealed",
+    message:
+      "Your keys did not seal it: the server, or whoever changed its traffic, could have made it. Nothing was saved.",
+    advice: "Restore it all the same only if you know that it was sent without a seal.",
+    kind: "doubt",
+  })
 }
 
 function otherKey(): ProblemError {

@@ -1,7 +1,7 @@
 /** The worker: it has the keys, and does all that takes time. */
 import { Api } from "../api/client"
-import { derivePassword } from "../crypto/derive"
-import { toBase64 } from "../crypto/encoding"
+import { deriveEarlierPassword, derivePassword } from "../crypto/derive"
+import { toBase64, toHex } from "../crypto/encoding"
 import { Keys, newProfile, openBundle, sealBundle } from "../crypto/keys"
 import { newSealSeed } from "../crypto/seal"
 import { ProblemError, problemOf } from "../engine/problems"
@@ -26,17 +26,21 @@ class Worker implements Tasks {
   private readonly records = Records.open()
   private readonly running = new Map<string, Run>()
   private keys: Keys | undefined
+  /** SHA-256 of each bundle that was opened here, and found to hold the account's keys. */
+  private readonly opened = new Set<string>()
   private token: string | undefined
   /** The token was refused; those who wait for another. */
   private refused = false
   private waiting: (() => void)[] = []
 
   derivePassword = derivePassword
+  deriveEarlierPassword = deriveEarlierPassword
 
   async makeKeys(username: string, clientID: string, passphrase: string) {
     const profile = await newProfile(username, clientID)
     const bundle = await sealBundle(profile, passphrase)
-    this.keys = await Keys.of(profile)
+    this.keys = await Keys.of(await openBundle(bundle, passphrase))
+    await this.noteOpened(bundle)
     return { ...(await this.names()), bundle }
   }
 
@@ -44,11 +48,25 @@ class Worker implements Tasks {
     const profile = await openBundle(bundle, passphrase)
     if (profile.username !== account) throw otherAccount(profile.username, account)
     this.keys = await Keys.of(profile)
+    await this.noteOpened(bundle)
     return this.names()
   }
 
   async rewrap(bundle: Uint8Array<ArrayBuffer>, current: string, next: string) {
-    return sealBundle(await openBundle(bundle, current), next)
+    const profile = await openBundle(bundle, current)
+    const { identity, profile: own } = this.open()
+    if (profile.identity !== identity) throw otherAccount(profile.username, own.username)
+    const locked = await sealBundle(profile, next)
+    await this.noteOpened(locked)
+    return locked
+  }
+
+  async wasOpened(bundle: Uint8Array<ArrayBuffer>) {
+    return this.opened.has(await digest(bundle))
+  }
+
+  private async noteOpened(bundle: Uint8Array<ArrayBuffer>) {
+    this.opened.add(await digest(bundle))
   }
 
   private async names(): Promise<KeyNames> {
@@ -83,6 +101,7 @@ class Worker implements Tasks {
     for (const run of runs) run.stop()
     await Promise.all(runs.map((run) => run.ended))
     this.keys = undefined
+    this.opened.clear()
     this.token = undefined
     this.refused = false
     this.waiting = []
@@ -193,6 +212,10 @@ class Worker implements Tasks {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true })
     })
   }
+}
+
+async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)))
 }
 
 function otherAccount(found: string, wanted: string): ProblemError {
