@@ -12,6 +12,7 @@ package api
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ import (
 	"coffer/internal/contract"
 	"coffer/internal/fair"
 	"coffer/internal/pages"
+	"coffer/protocol"
 	"coffer/protocol/crypt"
 )
 
@@ -144,10 +146,12 @@ func New(cfg Config) (*Gateway, error) {
 		spooled:     newGate(max(cfg.MaxSpool/4, min(cfg.MaxPacket, cfg.MaxSpool)), cfg.MaxSpool),
 		fromAddress: newGate(int64(cfg.AddressCalls), maxCalls), ofAccount: newGate(int64(cfg.AccountCalls), maxCalls),
 	}
-	if g.core, err = newPool(cfg, cfg.CoreConns); err != nil {
+	var gateway protocol.ClientID // one, whatever pools it has
+	rand.Read(gateway[:])         // never fails
+	if g.core, err = newPool(cfg, gateway, cfg.CoreConns); err != nil {
 		return nil, err
 	}
-	if g.hashing, err = newPool(cfg, hashTurns.Slots); err != nil {
+	if g.hashing, err = newPool(cfg, gateway, hashTurns.Slots); err != nil {
 		g.core.close()
 		return nil, err
 	}

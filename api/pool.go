@@ -45,8 +45,8 @@ type pooled struct {
 	used bool // owned by who holds the connection
 }
 
-func newPool(cfg Config, conns int) (*pool, error) {
-	opts := client.Options{TLS: cfg.CoreTLS, Timeout: cfg.CoreTimeout, Secret: &cfg.CoreSecret}
+func newPool(cfg Config, gateway protocol.ClientID, conns int) (*pool, error) {
+	opts := client.Options{TLS: cfg.CoreTLS, Timeout: cfg.CoreTimeout, Secret: &cfg.CoreSecret, Gateway: gateway}
 	made, err := puddle.NewPool(&puddle.Config[*pooled]{
 		Constructor: func(ctx context.Context) (*pooled, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTimeout)

@@ -28,6 +28,7 @@ type Options struct {
 	TLS     *tls.Config       // nil: plain TCP
 	Timeout time.Duration     // 0: DefaultTimeout
 	Secret  *crypt.CoreSecret // of the core, whose internal listener is dialed; nil: it is the public one
+	Gateway protocol.ClientID // with Secret: a random number by which the core knows which connections are of one gateway
 }
 
 // A Conn is one connection to a core. It is safe for concurrent use, and
@@ -65,7 +66,7 @@ func Dial(ctx context.Context, addr string, opts Options) (*Conn, error) {
 	}
 	conn := NewConn(nc, timeout)
 	if opts.Secret != nil {
-		if err := conn.proveGateway(ctx, *opts.Secret); err != nil {
+		if err := conn.proveGateway(ctx, *opts.Secret, opts.Gateway); err != nil {
 			conn.Close()
 			return nil, err
 		}

@@ -16,7 +16,7 @@ var ErrCoreSecret = errors.New("the core has another core secret: give both prog
 
 // proveGateway shows the core that this side knows its secret, and has the core
 // do the same: 1032 and 1082.
-func (c *Conn) proveGateway(ctx context.Context, secret crypt.CoreSecret) error {
+func (c *Conn) proveGateway(ctx context.Context, secret crypt.CoreSecret, gateway protocol.ClientID) error {
 	issued, err := ask[protocol.ChallengeIssued](ctx, c, protocol.ClientID{}, &protocol.Challenge{})
 	if err != nil {
 		return fmt.Errorf("prove the core secret: %w", err)
@@ -28,7 +28,7 @@ func (c *Conn) proveGateway(ctx context.Context, secret crypt.CoreSecret) error 
 	m := &protocol.ProveGateway{}
 	rand.Read(m.Nonce[:]) // never fails
 	m.Proof = secret.GatewayProof(issued.Challenge, m.Nonce, binding)
-	answer, err := ask[protocol.CoreProven](ctx, c, protocol.ClientID{}, m)
+	answer, err := ask[protocol.CoreProven](ctx, c, gateway, m)
 	switch {
 	case IsStatus(err, protocol.StatusUnauthenticated):
 		return ErrCoreSecret

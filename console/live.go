@@ -24,7 +24,7 @@ func (c *Console) stats(m *server.Stats) Stats {
 		At: m.At.UTC(), Started: m.Started.UTC(), UptimeSeconds: float64(m.At.Sub(m.Started).Seconds()), Version: m.Version,
 		Listen: c.cfg.Listen, Tls: c.cfg.ClientTLS, Closing: m.Closing, RegistrationOpen: settings.RegistrationOpen,
 		Database: State(m.Database), Storage: State(m.Storage),
-		Connections: m.Connections, Gateways: m.Gateways, Sessions: m.InSession, Suspended: m.Suspended, Uploads: m.Uploads,
+		Connections: m.Connections, Connected: m.Connected, Gateways: m.Gateways, Sessions: m.InSession, Suspended: m.Suspended, Uploads: m.Uploads,
 		Clients: m.Clients, Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes,
 		BytesReceived: int64(m.Received), BytesSent: int64(m.Sent), Requests: int64(m.Requests), Failures: int64(m.Failures),
 		ReceiveRate: float64(m.PerSecond.Received), SendRate: float64(m.PerSecond.Sent),

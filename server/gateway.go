@@ -29,7 +29,7 @@ func (c *conn) admits(code protocol.Code) bool {
 var errUnproven = failure(protocol.StatusUnauthenticated, "the connection has not proven to know the core's secret")
 
 // proveGateway admits a connection to the internal listener.
-func (c *conn) proveGateway(_ context.Context, _ store.ClientID, m *protocol.ProveGateway) (protocol.Message, error) {
+func (c *conn) proveGateway(_ context.Context, id store.ClientID, m *protocol.ProveGateway) (protocol.Message, error) {
 	challenge := c.challenge
 	c.challenge = nil
 	if challenge == nil {
@@ -47,5 +47,18 @@ func (c *conn) proveGateway(_ context.Context, _ store.ClientID, m *protocol.Pro
 		return nil, errUnproven
 	}
 	c.gateway = true
+	c.s.mu.Lock()
+	c.s.gateways[c] = id
+	c.s.mu.Unlock()
 	return &protocol.CoreProven{Proof: secret.CoreProof([32]byte(challenge), m.Nonce, binding)}, nil
+}
+
+// gatewaysLocked is how many gateways are connected. Each names itself by a
+// number of its own on all its connections; those that do not are one.
+func (s *Server) gatewaysLocked() int {
+	known := make(map[store.ClientID]struct{})
+	for _, id := range s.gateways {
+		known[id] = struct{}{}
+	}
+	return len(known)
 }

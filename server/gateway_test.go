@@ -153,3 +153,42 @@ func TestImpostorCore(t *testing.T) {
 		t.Errorf("an impostor: %v", err)
 	}
 }
+
+// Gateways are counted, not their connections; a client that works by one is
+// connected, too.
+func TestGatewaysAreCounted(t *testing.T) {
+	c := startCore(t, nil)
+	for _, gateway := range []protocol.ClientID{{1}, {1}, {1}, {2}} {
+		conn, err := client.Dial(t.Context(), c.internal, client.Options{Secret: &coreSecret, Gateway: gateway})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	w := c.proven("ada")
+	w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "f"})
+	if m := c.srv.Stats(t.Context()); m.Gateways != 2 || m.Connected != 1 {
+		t.Errorf("%d gateways, %d clients; want 2 and 1", m.Gateways, m.Connected)
+	}
+	w.nc.Close() // and the upload goes on by itself
+	if m := c.srv.Stats(t.Context()); m.Connected != 1 || m.Uploads != 1 {
+		t.Errorf("%d clients beside %d uploads", m.Connected, m.Uploads)
+	}
+}
+
+// Names that look like others are refused to new accounts, and to new files but
+// those of base clients.
+func TestLookalikeNames(t *testing.T) {
+	c := startCore(t, nil)
+	base := dial(t, c.public)
+	for _, name := range []string{"ada ", "a\u200bda", "\u202eada", "e\u0301"} {
+		base.send(1025, field(name))
+		base.expectEmpty(1601)
+	}
+	w := c.proven("ada")
+	for _, name := range []string{"plan.txt ", "plan\u200b.txt", "gpj\u202e.exe", "e\u0301.txt"} {
+		w.fails(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: name}, nil, protocol.StatusInvalid)
+	}
+	w.store("plan.txt ", content(1, 100), 100) // as a base client
+	w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "plan.txt "})
+}

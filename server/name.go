@@ -1,10 +1,16 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"coffer/protocol"
+	"coffer/store"
 )
 
 // text is the name in a field, as UTF-8. Bytes that are not UTF-8 are read in
@@ -25,4 +31,59 @@ func (s *Server) text(f *protocol.Field) (string, error) {
 		return "", broken(protocol.RuleName, protocol.StatusInvalid, err.Error())
 	}
 	return name, nil
+}
+
+// checkNewName refuses what looks like another name to a person: spaces around
+// it, characters that are not seen or that turn the direction of writing, and
+// letters that are not composed (Unicode's NFC). Names that there are stay what
+// they are, and so do the file names of base clients.
+func checkNewName(name string) error {
+	if err := protocol.CheckName(name); err != nil {
+		return err
+	}
+	switch {
+	case strings.TrimFunc(name, unicode.IsSpace) != name:
+		return errors.New("the name begins or ends with a space")
+	case hidden(name):
+		return errors.New("the name has a character that is not seen")
+	case !norm.NFC.IsNormalString(name):
+		return errors.New("the name has letters with separate accents; write them composed (Unicode NFC)")
+	}
+	return nil
+}
+
+// hidden reports whether a name has formatting characters. The joiners that
+// stand between letters of some scripts, and between parts of an emoji, are
+// part of how these are written.
+func hidden(name string) bool {
+	const joiner, nonJoiner, firstJoined = '\u200D', '\u200C', '\u0590'
+	runes := []rune(name)
+	for i, r := range runes {
+		if r == joiner || r == nonJoiner {
+			if i == 0 || i == len(runes)-1 || !joins(runes[i-1], firstJoined) || !joins(runes[i+1], firstJoined) {
+				return true
+			}
+		} else if unicode.Is(unicode.Cf, r) || r == '\u115F' || r == '\u1160' || r == '\u3164' || r == '\uFFA0' { // Hangul fillers are blank
+			return true
+		}
+	}
+	return false
+}
+
+func joins(r, first rune) bool {
+	return r >= first && !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r)
+}
+
+// checkNewFile is checkNewName for a file that the account does not have yet.
+func (s *Server) checkNewFile(ctx context.Context, id store.ClientID, name string) error {
+	bad := checkNewName(name)
+	if bad == nil {
+		return nil
+	}
+	if _, err := s.cfg.Catalog.Version(ctx, id, name, 0); err == nil {
+		return nil
+	} else if !errors.Is(err, store.ErrNoFile) {
+		return err
+	}
+	return failure(protocol.StatusInvalid, "filename: "+bad.Error())
 }

@@ -56,7 +56,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	if !s.Settings().RegistrationOpen {
 		return client.ID, failure(protocol.StatusForbidden, "registration is closed")
 	}
-	if err := protocol.CheckName(client.Name); err != nil {
+	if err := checkNewName(client.Name); err != nil {
 		return client.ID, failure(protocol.StatusInvalid, err.Error())
 	}
 	release, err := s.refuseLike(ctx, client.Name)

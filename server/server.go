@@ -142,6 +142,8 @@ type Server struct {
 
 	mu    sync.Mutex // guards conns
 	conns map[*conn]struct{}
+	// Connections that have proven to be of a gateway, and of which; guarded by mu.
+	gateways map[*conn]store.ClientID
 }
 
 // stats counts since the start.
@@ -163,6 +165,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		passwords: newPasswords(),
 		buffers:   newBufferPool(),
 		conns:     make(map[*conn]struct{}),
+		gateways:  make(map[*conn]store.ClientID),
 		suspended: newSuspended(),
 		feed:      newFeed(),
 		meters:    newMeters(),
@@ -290,6 +293,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, internal bool, serv
 			defer func() {
 				s.mu.Lock()
 				delete(s.conns, c)
+				delete(s.gateways, c)
 				s.mu.Unlock()
 			}()
 			c.serve(ctx)

@@ -18,7 +18,8 @@ type Stats struct {
 	Closing bool   // the server is shutting down
 
 	Connections int // of clients that are open
-	Gateways    int // connections on the internal listener
+	Connected   int // clients that have a connection, a session or an upload under way, themselves or by a gateway
+	Gateways    int // that have proven to know the core's secret, however many connections they have
 	InSession   int // clients with a live session key
 	Suspended   int // clients
 	Uploads     int // unfinished
@@ -63,8 +64,9 @@ func (s *Server) Stats(ctx context.Context) Stats {
 		Uploads: s.uploads.len(), Counters: counters, PerSecond: s.history.rates(now, counters),
 		Database: operational, Storage: operational, Scrub: s.ScrubState(),
 	}
+	m.Connected = s.connectedClients()
 	s.mu.Lock()
-	m.Gateways = max(0, len(s.conns)-m.Connections)
+	m.Gateways = s.gatewaysLocked()
 	s.mu.Unlock()
 	var err error
 	if m.Totals, err = s.cfg.Catalog.Totals(ctx); err == nil {
@@ -82,6 +84,30 @@ func (s *Server) Stats(ctx context.Context) Stats {
 		m.Storage = "full"
 	}
 	return m
+}
+
+// connectedClients counts the clients that are at work: by a connection that
+// has proven whose it is, by a session, by an upload, or by calls that a
+// gateway made for them lately.
+func (s *Server) connectedClients() int {
+	at := make(map[store.ClientID]struct{})
+	s.connections.mu.Lock()
+	for id := range s.connections.accounts {
+		at[id] = struct{}{}
+	}
+	s.connections.mu.Unlock()
+	s.sessions.mu.Lock()
+	for id := range s.sessions.live {
+		at[id] = struct{}{}
+	}
+	for id := range s.sessions.seen {
+		at[id] = struct{}{}
+	}
+	s.sessions.mu.Unlock()
+	for _, u := range s.uploads.all() {
+		at[u.client] = struct{}{}
+	}
+	return len(at)
 }
 
 // Ready reports whether the server serves, and catalog and blobs can be read

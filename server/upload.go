@@ -90,6 +90,9 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	if err != nil {
 		return nil, failure(protocol.StatusInvalid, "filename: "+err.Error())
 	}
+	if err := c.s.checkNewFile(ctx, id, m.Name); err != nil {
+		return nil, err
+	}
 	if m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62 {
 		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
 	}
@@ -169,6 +172,9 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
 	case tooMany(m.Total, m.OriginalSize):
 		return nil, errTotal
+	}
+	if err := c.s.checkNewFile(ctx, id, name); err != nil {
+		return nil, err
 	}
 	sess, live := c.s.sessions.get(id, c.namedOwner())
 	if !live {

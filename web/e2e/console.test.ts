@@ -19,6 +19,9 @@ let browser: Browser
 let stack: Stack
 let operator: Operator
 
+// A test that fails with a stopped core must not fail those after it.
+afterEach(() => stack.startCoreIfStopped())
+
 beforeAll(async () => {
   ;[browser, stack] = await Promise.all([
     launch("--host-resolver-rules=MAP coffer.example 127.0.0.1"),

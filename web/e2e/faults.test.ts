@@ -23,6 +23,7 @@ afterAll(async () => {
 afterEach(async () => {
   stack.relay.release()
   stack.relay.tamperWith(undefined)
+  await stack.startCoreIfStopped()
   await person?.leaves()
 })
 

@@ -55,6 +55,10 @@ class Program {
     this.process = child
   }
 
+  get running(): boolean {
+    return this.process !== undefined && this.process.exitCode === null
+  }
+
   /** Ends it, by default politely, and waits until it is gone. */
   async end(signal: NodeJS.Signals = "SIGTERM") {
     const child = this.process
@@ -148,6 +152,11 @@ export class Stack {
 
   async killCore() {
     await this.core.end("SIGKILL")
+  }
+
+  /** Starts the core if a test left it stopped, so that the next one begins with all there. */
+  async startCoreIfStopped() {
+    if (!this.core.running) await this.startCore()
   }
 
   /** Has the core end as its operator would, and starts it again. */

@@ -563,8 +563,10 @@ export interface components {
             /** @description Whether it is stopping. */
             closing: boolean;
             registration_open: boolean;
-            /** @description Open connections of gateways. */
+            /** @description Gateways that are connected, however many connections they have. */
             gateways: number;
+            /** @description Clients at work: connected themselves, or by a gateway. */
+            connected: number;
             /** @description Clients whose requests are refused. */
             suspended: number;
             /** @description Open connections of clients. */

@@ -127,10 +127,10 @@ function Figures(props: { stats: Stats | undefined }) {
     <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="md">
       <Stat
         label="Connected clients"
-        value={stats && count(stats.connections)}
+        value={stats && count(stats.connected)}
         note={
           stats &&
-          `${format.count(stats.sessions, "live session", "live sessions")}, ${format.count(stats.gateways, "gateway", "gateways")}`
+          `${format.count(stats.connections, "connection", "connections")}, ${format.count(stats.gateways, "gateway", "gateways")}`
         }
       />
       <Stat

@@ -140,6 +140,7 @@ export function someStats(change: Partial<Stats> = {}): Stats {
     registration_open: true,
     connections: 3,
     gateways: 1,
+    connected: 3,
     sessions: 2,
     suspended: 0,
     uploads: 0,

@@ -77,20 +77,22 @@ function keepFresh(engine: Engine, client: QueryClient): () => void {
     state = now
   })
   const cache = client.getQueryCache().subscribe((event) => {
-    if (event.type !== "updated" || !event.query.isActive()) return
-    const { query, action } = event
-    if (query.queryKey[0] === statusKey) {
-      // It is back: what found no server is asked again.
-      if (action.type === "success" && findsNoServer(client)) void askAgain(client)
-    } else if (action.type === "error" && toProblem(action.error).kind === "network") {
-      void client.invalidateQueries({ queryKey: [statusKey] }, { cancelRefetch: false })
-    }
+    if (event.type !== "updated" || event.action.type !== "error") return
+    if (event.query.queryKey[0] === statusKey || !event.query.isActive()) return
+    if (toProblem(event.action.error).kind !== "network") return
+    // The server's state is looked at at once, not only when its time comes.
+    void client.invalidateQueries({ queryKey: [statusKey] }, { cancelRefetch: false })
   })
+  // What found no server is asked for again, and nobody has to press anything.
+  const again = setInterval(() => {
+    if (findsNoServer(client)) void askAgain(client)
+  }, 5_000)
   return () => {
     clearTimeout(timer)
     queue()
     session()
     cache()
+    clearInterval(again)
   }
 }
 

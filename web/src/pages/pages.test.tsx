@@ -218,9 +218,9 @@ describe("files", () => {
     expect(screen.queryByText("Server is running")).not.toBeInTheDocument()
     // It comes back, and nobody has to press anything.
     engine.server.files = async () => [fakeFile("back.txt")]
-    await screen.findByText("back.txt", {}, { timeout: 30_000 })
-    expect(await screen.findByText("Server is running")).toBeInTheDocument()
-  })
+    await screen.findByRole("button", { name: "Restore: back.txt" }, { timeout: 45_000 })
+    await screen.findByText("Server is running", {}, { timeout: 30_000 })
+  }, 120_000)
 
   test("deleting asks first", async () => {
     const person = userEvent.setup()
