@@ -175,3 +175,29 @@ func TestPasswordTriesOnTheWire(t *testing.T) {
 		t.Errorf("%d of 20 were refused unchecked", tooMany)
 	}
 }
+
+// A connection that took no key of the client's gives nothing up, confirms
+// nothing and asks for nothing again: it knows the id alone.
+func TestIDAloneIsToldNothing(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	plain := content(31, 3000)
+	w.write(w.frames("f", plain, 1000)[0])
+	w.quiet()
+	other := c.newClient("ben") // who has a session, but not of this client
+	for _, code := range []uint16{1029, 1030, 1031} {
+		for name, v := range map[string]*wire{"no session": dial(t, c.public), "another's session": other} {
+			v.id = w.id
+			v.send(code, field("f"))
+			v.expectEmpty(1607)
+			if t.Failed() {
+				t.Fatalf("%d on a connection with %s", code, name)
+			}
+		}
+	}
+	for _, frame := range w.frames("f", plain, 1000)[1:] {
+		w.write(frame)
+	}
+	w.expectFile("f", plain)
+	w.confirm("f")
+}

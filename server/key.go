@@ -15,6 +15,7 @@ import (
 var (
 	errWrongName = broken(protocol.RuleWrongName, protocol.StatusUnauthenticated, "the name is not this client's")
 	errNoKey     = broken(protocol.RuleNoKey, protocol.StatusNoSession, "no public key is on record")
+	errNoSession = broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 )
 
 func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol.SendPublicKey) (protocol.Message, error) {

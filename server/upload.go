@@ -66,7 +66,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	case !live && c.s.guesses.over(guesser{id, c.origin()}, time.Now()):
 		return nil, false, errGuessed
 	case !live:
-		return nil, false, broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
+		return nil, false, errNoSession
 	case m.Number == 0:
 		return nil, false, errors.Join(errPacketZero, c.s.uploads.dropNamed(ctx, fileName{id, c.baseOwner(), name}))
 	case m.Total == 0:

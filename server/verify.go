@@ -65,8 +65,9 @@ func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protoco
 	return &protocol.Acknowledged{Client: protocol.ClientID(id)}, nil
 }
 
-// baseUpload names the upload that a base client means. No session is needed
-// to have one: what is found is what was sent on the same connection.
+// baseUpload names the upload that a base client means. The session may have
+// ended since: what is found is what was sent on the same connection. But one
+// that never took a key of this client's knows the id alone, and is told nothing.
 func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protocol.Field) (protocol.UploadRef, error) {
 	name, err := c.s.text(field)
 	if err != nil {
@@ -75,6 +76,9 @@ func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protoco
 	if _, live := c.s.sessions.get(id, c.baseOwner()); !live {
 		if _, err := c.s.client(ctx, id); err != nil {
 			return protocol.UploadRef{}, err
+		}
+		if c.baseOwner() == c.number && (c.holder == nil || *c.holder != id) {
+			return protocol.UploadRef{}, errNoSession
 		}
 	}
 	return protocol.UploadRef{Name: name}, nil
