@@ -44,11 +44,11 @@ func TestText(t *testing.T) {
 		"Coffer 1.2.3, 10.0.0.1:1256  live 12:00:00, up 1d 2h",
 		"database operational, storage full,",
 		"1,234 registered, 2 in session, 1 connection open, 1 suspended, registration closed",
-		"3.0 GiB in 3,000 versions of 5 files, 99.9 % verified",
+		"3.22 GB in 3,000 versions of 5 files, 99.9 % verified",
 		"7 in all, 2 failed (0.5/s)",
 		"the next integrity check on 26 November at 12:00",
-		"Transfers: 2", "[====            ]  25 % of 200 B, 1.0 KiB/s, 1m 30s left", "unconfirmed 5 B",
-		"12:00:00 ✓ upload        alice, plan.txt (version 3), 2.0 KiB",
+		"Transfers: 2", "[====            ]  25 % of 200 bytes, 1.02 kB/s, 1m 30s left", "unconfirmed 5 bytes",
+		"12:00:00 ✓ upload        alice, plan.txt (version 3), 2.05 kB",
 		"12:00:00 ✗ error         the disk is full",
 	} {
 		if !strings.Contains(text, want) {

@@ -219,6 +219,31 @@ func TestDisturbing(t *testing.T) {
 	}
 }
 
+// An id alone is not answered about an upload, whether there is one or not.
+func TestIDWithoutKey(t *testing.T) {
+	core := stack.NewCore(t)
+	v := newVictim(t, core.Addr, "ada")
+	ciphertext := v.encrypt(make([]byte, 100))
+	v.send(t, packet(t, "f", 100, 48, 1, 2), ciphertext[:48])
+	for _, file := range []string{"f", "none"} {
+		for _, m := range []protocol.Message{
+			&protocol.ChecksumOK{Name: name(t, file)},
+			&protocol.ChecksumRetry{Name: name(t, file)},
+			&protocol.ChecksumGiveUp{Name: name(t, file)},
+			packet(t, file, 100, 0, 1, 2),
+		} {
+			p := dial(t, core.Addr)
+			p.id = v.id
+			if code, _ := p.ask(t, m, nil); code != protocol.CodeError {
+				t.Errorf("%v of %q: answered with %v, want 1607", m.Code(), file, code)
+			}
+		}
+	}
+	if code, _ := v.ask(t, packet(t, "f", 100, 64, 2, 2), ciphertext[48:]); code != protocol.CodeFileReceived {
+		t.Errorf("the owner's upload ends with %v", code)
+	}
+}
+
 // Whoever reads the id in 1600 is quicker with a key of his own.
 func TestFirstKeyOfAnother(t *testing.T) {
 	core := stack.NewCore(t)
