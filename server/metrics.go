@@ -96,7 +96,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	r.value("start_time_seconds", "When the server started, in seconds since 1970.", prometheus.GaugeValue, seconds(now.Started))
 	r.labelled("build_info", "1; the label is the version of the program.", prometheus.GaugeValue, 1, "version", now.Version)
 	r.labelled("connections", "Open connections, by listener.", prometheus.GaugeValue, float64(now.Connections), "listener", "public")
-	r.labelled("connections", "Open connections, by listener.", prometheus.GaugeValue, float64(now.Gateways), "listener", "internal")
+	r.labelled("connections", "Open connections, by listener.", prometheus.GaugeValue, float64(now.Internal), "listener", "internal")
 	r.value("connections_refused_total", "Connections refused, because there were too many.", prometheus.CounterValue, float64(s.meters.tooMany.Load()))
 	r.value("connections_evicted_total", "Connections that proved nothing and were closed to make room.", prometheus.CounterValue, float64(s.meters.evicted.Load()))
 	r.value("received_bytes_total", "Bytes received from clients and gateways.", prometheus.CounterValue, float64(now.Received))

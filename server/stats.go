@@ -19,6 +19,7 @@ type Stats struct {
 
 	Connections int // of clients that are open
 	Connected   int // clients that have a connection, a session or an upload under way, themselves or by a gateway
+	Internal    int // connections on the internal listener
 	Gateways    int // that have proven to know the core's secret, however many connections they have
 	InSession   int // clients with a live session key
 	Suspended   int // clients
@@ -67,6 +68,7 @@ func (s *Server) Stats(ctx context.Context) Stats {
 	m.Connected = s.connectedClients()
 	s.mu.Lock()
 	m.Gateways = s.gatewaysLocked()
+	m.Internal = max(0, len(s.conns)-m.Connections)
 	s.mu.Unlock()
 	var err error
 	if m.Totals, err = s.cfg.Catalog.Totals(ctx); err == nil {
