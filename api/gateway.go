@@ -232,6 +232,7 @@ func (g *Gateway) routes() http.Handler {
 		g.recoverPanics,
 		secureHeaders,
 		g.allowOrigins(),
+		g.forCaller,
 		g.limitCalls,
 		g.limitConcurrent,
 		content.Normalize,

@@ -206,6 +206,16 @@ func (g *Gateway) address(r *http.Request) string {
 	return addr.Unmap().WithZone("").String()
 }
 
+// forCaller has the core note where calls come from.
+func (g *Gateway) forCaller(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if address, err := netip.ParseAddr(g.address(r)); err == nil {
+			r = r.WithContext(client.ForCaller(r.Context(), address))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 func (g *Gateway) trusts(addr netip.Addr) bool {
 	for _, prefix := range g.cfg.TrustedProxies {
 		if prefix.Contains(addr.Unmap()) {

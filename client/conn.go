@@ -40,6 +40,7 @@ type Conn struct {
 	// static after construction
 	nc      net.Conn
 	timeout time.Duration
+	gateway bool // the core takes requests of a gateway here
 
 	in *bufio.Reader // owned by the call whose turn it is
 
@@ -70,6 +71,7 @@ func Dial(ctx context.Context, addr string, opts Options) (*Conn, error) {
 			conn.Close()
 			return nil, err
 		}
+		conn.gateway = true
 	}
 	return conn, nil
 }
@@ -168,7 +170,7 @@ func (c *Conn) send(ctx context.Context, id protocol.ClientID, m protocol.Messag
 	}
 	t := &ticket{c: c, turn: c.last, done: make(chan struct{})}
 	t.stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
-	if err := c.writeLocked(id, m, body); err != nil {
+	if err := c.writeLocked(ctx, id, m, body); err != nil {
 		t.stop()
 		return nil, c.fail(fmt.Errorf("send %v: %w", m.Code(), err))
 	}
@@ -176,12 +178,16 @@ func (c *Conn) send(ctx context.Context, id protocol.ClientID, m protocol.Messag
 	return t, nil
 }
 
-func (c *Conn) writeLocked(id protocol.ClientID, m protocol.Message, body content) error {
+func (c *Conn) writeLocked(ctx context.Context, id protocol.ClientID, m protocol.Message, body content) error {
 	size := body.size
 	if body.bytes != nil {
 		size = uint32(len(body.bytes))
 	}
-	c.out = protocol.AppendRequest(c.out[:0], id, m, size)
+	c.out = c.out[:0]
+	if address := callerIn(ctx); c.gateway && address.IsValid() {
+		c.out = protocol.AppendRequest(c.out, protocol.ClientID{}, &protocol.Caller{Address: address}, 0)
+	}
+	c.out = protocol.AppendRequest(c.out, id, m, size)
 	c.nc.SetWriteDeadline(time.Now().Add(c.timeout))
 	if body.bytes != nil {
 		_, err := (&net.Buffers{c.out, body.bytes}).WriteTo(c.nc)

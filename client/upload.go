@@ -55,7 +55,7 @@ func (c *Conn) sendPackets(ctx context.Context, id protocol.ClientID, m protocol
 	for left := m.ContentSize; left > 0; {
 		m.Number++
 		n := min(left, packetSize)
-		if err := c.writeLocked(id, &m, content{reader: r, size: n}); err != nil {
+		if err := c.writeLocked(ctx, id, &m, content{reader: r, size: n}); err != nil {
 			t.stop()
 			return nil, c.fail(fmt.Errorf("send %v: %w", m.Code(), err))
 		}

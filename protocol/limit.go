@@ -75,7 +75,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return exactly(16 + 4 + namedPacketSize), true
 	case CodePacketPiece:
 		return withContent(packetPieceSize), true
-	case CodeDropPacket:
+	case CodeDropPacket, CodeCaller:
 		return exactly(16), true
 
 	case CodeCreateAccount:

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,6 +71,9 @@ var samples = []sample{
 	{message: &Prove{Proof: sampleHash}},
 	{message: &ProveGateway{Nonce: sampleHash, Proof: [32]byte{1: 0x0F, 30: 0xF0}}},
 	{message: &CoreProven{Proof: sampleHash}},
+	{message: &Caller{}},
+	{message: &Caller{Address: netip.MustParseAddr("192.0.2.7")}},
+	{message: &Caller{Address: netip.MustParseAddr("2001:db8::7")}},
 	{message: &BeginUpload{OriginalSize: 1 << 40, Total: 1 << 20, Format: FormatSealedFile, Name: "a/b.txt"}},
 	{message: &BeginUpload{OriginalSize: UnknownSize, Name: strings.Repeat("n", MaxName)}},
 	{message: &UploadPacket{Upload: sampleUpload, Number: 70_000, Last: true}},

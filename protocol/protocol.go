@@ -114,6 +114,7 @@ const (
 	CodeAskFailures   Code = 1080 // empty                                       → Failures
 	CodeAskFigures    Code = 1081 // empty                                       → Figures
 	CodeProveGateway  Code = 1082 // nonce[32], proof[32]                        → CoreProven
+	CodeCaller        Code = 1083 // address[16]                                 → nothing
 )
 
 // Extension responses.
@@ -167,7 +168,7 @@ func (c Code) IsRequest() bool {
 
 // Internal reports whether c is for the gateway's listener alone.
 func (c Code) Internal() bool {
-	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c >= CodeAskFailures && c <= CodeProveGateway
+	return c >= CodeCreateAccount && c <= CodeRevokeTokens || c >= CodeAskFailures && c <= CodeCaller
 }
 
 // String is the code's name and number.
@@ -292,6 +293,8 @@ func (c Code) name() string {
 		return "prove gateway"
 	case CodeCoreProven:
 		return "core proven"
+	case CodeCaller:
+		return "caller"
 	case CodeFailure:
 		return "failure"
 	case CodeChallengeIssued:

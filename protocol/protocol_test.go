@@ -39,7 +39,7 @@ func TestCanonical(t *testing.T) {
 		if got, want := c.IsBase(), sister || n >= 1025 && n <= 1031; got != want {
 			t.Errorf("Code(%d).IsBase() = %t", n, got)
 		}
-		if got, want := c.Internal(), n >= 1064 && n <= 1072 || n >= 1080 && n <= 1082; got != want {
+		if got, want := c.Internal(), n >= 1064 && n <= 1072 || n >= 1080 && n <= 1083; got != want {
 			t.Errorf("Code(%d).Internal() = %t", n, got)
 		}
 	}

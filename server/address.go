@@ -4,6 +4,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
+
+	"coffer/protocol"
+	"coffer/store"
 )
 
 // A network is what limits count as one peer: an IPv4 address, or the /64 of
@@ -41,6 +44,31 @@ func peerOf(addr net.Addr) peer {
 		return peer{}
 	}
 	return peer{address: host(addr), network: networkOf(addr)}
+}
+
+// client is whom the current request comes from: the connection's peer, or the
+// caller that the gateway named. Where the gateway is says nothing of them.
+func (c *conn) client() peer {
+	if c.internal {
+		return c.calling
+	}
+	return c.peer
+}
+
+// caller is the address that activities tell of the current request.
+func (c *conn) caller() string { return c.client().address }
+
+// forCaller is the context of the current request.
+func (c *conn) forCaller(ctx context.Context) context.Context { return from(ctx, c.client()) }
+
+// setCaller notes whom the gateway makes the next request for. It gets no
+// answer, so that saying it takes no time.
+func (c *conn) setCaller(_ context.Context, _ store.ClientID, m *protocol.Caller) (protocol.Message, error) {
+	c.calling = peer{}
+	if m.Address.IsValid() {
+		c.calling = peerOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.Address, 0)))
+	}
+	return nil, nil
 }
 
 type peerKey struct{}

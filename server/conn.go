@@ -54,6 +54,7 @@ type conn struct {
 	holder    *store.ClientID // whose session key was taken on this connection
 	proven    *store.ClientID // who has proven to hold that key
 	gateway   bool            // it has proven to know the core's secret
+	calling   peer            // whom the gateway makes the next request for, or this one
 	access    baseAccess
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
@@ -109,14 +110,14 @@ func (c *conn) serve(ctx context.Context) {
 		}
 		defer c.s.connections.remove(c)
 	}
-	if !c.internal { // where the gateway is says nothing of its callers
-		ctx = from(ctx, c.peer)
-	}
 	for {
 		h, err := c.readHeader()
 		if err == nil {
 			c.outcome = requestServed
-			err = c.request(ctx, h)
+			err = c.request(c.forCaller(ctx), h)
+			if h.Code != protocol.CodeCaller {
+				c.calling = peer{}
+			}
 			if errors.As(err, new(lostError)) {
 				c.outcome = requestLost
 			}
@@ -365,6 +366,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.prove)
 	case protocol.CodeProveGateway:
 		return handle(ctx, p, h.Size, id, c.proveGateway)
+	case protocol.CodeCaller:
+		return handle(ctx, p, h.Size, id, c.setCaller)
 	case protocol.CodeBeginUpload:
 		return handle(ctx, p, h.Size, id, c.beginUpload)
 	case protocol.CodeUploadPacket:

@@ -226,12 +226,3 @@ func (c *conn) worked(code protocol.Code, content int64) {
 		c.began, c.stored = time.Now(), 0
 	}
 }
-
-// caller is the address that activities tell of the connection's requests. The
-// gateway's own says nothing of who calls it.
-func (c *conn) caller() string {
-	if c.internal {
-		return ""
-	}
-	return c.peer.address
-}

@@ -46,7 +46,7 @@ func outcomeOf(err error) outcome {
 // costs one addition. Codes that are no requests share the last place.
 const (
 	firstCode = protocol.CodeRegister
-	lastCode  = protocol.CodeAskFigures
+	lastCode  = protocol.CodeCaller
 	codes     = int(lastCode-firstCode) + 2
 )
 

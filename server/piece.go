@@ -261,7 +261,7 @@ func (c *conn) openPacket(ctx context.Context, id store.ClientID, m *protocol.Op
 		return nil, err
 	}
 	return c.opened(c.s.transfers.open(ctx, key, u,
-		&packet{number: m.Packet.Number, last: m.Packet.Last, size: int64(m.Room), exact: true}))
+		&packet{number: m.Packet.Number, last: m.Packet.Last, size: int64(m.Room), exact: true, from: c.caller()}))
 }
 
 func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protocol.OpenNamedPacket) (protocol.Message, error) {
@@ -273,7 +273,7 @@ func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protoc
 	if err != nil {
 		return nil, err
 	}
-	return c.opened(c.s.transfers.open(ctx, key, u, &packet{number: m.Packet.Number, size: int64(m.Room)}))
+	return c.opened(c.s.transfers.open(ctx, key, u, &packet{number: m.Packet.Number, size: int64(m.Room), from: c.caller()}))
 }
 
 func (c *conn) opened(err error) (protocol.Message, error) {
