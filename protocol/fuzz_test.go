@@ -88,6 +88,7 @@ func FuzzAskStatus(f *testing.F)        { fuzzDecoder[AskStatus](f) }
 func FuzzSetBaseAccess(f *testing.F)    { fuzzDecoder[SetBaseAccess](f) }
 func FuzzMakeAPIID(f *testing.F)        { fuzzDecoder[MakeAPIID](f) }
 func FuzzAskIdentity(f *testing.F)      { fuzzDecoder[AskIdentity](f) }
+func FuzzAskRefusal(f *testing.F)       { fuzzDecoder[AskRefusal](f) }
 func FuzzAPIIDMade(f *testing.F)        { fuzzDecoder[APIIDMade](f) }
 func FuzzIdentity(f *testing.F)         { fuzzDecoder[Identity](f) }
 func FuzzRevokeToken(f *testing.F)      { fuzzDecoder[RevokeToken](f) }

@@ -88,7 +88,7 @@ func (c Code) Limit() (limit SizeLimit, known bool) {
 		return between(2, 2+maxText), true
 	case CodeSetBaseAccess:
 		return exactly(1), true
-	case CodeMakeAPIID, CodeAskIdentity:
+	case CodeMakeAPIID, CodeAskIdentity, CodeAskRefusal:
 		return exactly(0), true
 	case CodeIdentity:
 		return exactly(16 + 1 + 1), true

@@ -120,6 +120,7 @@ var samples = []sample{
 	{message: &SetBaseAccess{Open: true}},
 	{message: &MakeAPIID{}},
 	{message: &AskIdentity{}},
+	{message: &AskRefusal{}},
 
 	{message: &Failure{Status: StatusNoSpace, Message: "The server's disk is full; try again later."}},
 	{message: &ChallengeIssued{Challenge: sampleHash}},

@@ -67,8 +67,8 @@ const (
 )
 
 // Extension requests. Each is answered with the response named here or with a
-// Failure. On the public listener all but the first two are served only on a
-// connection that has proven to hold a session key of its client.
+// Failure. On the public listener all but the first two and the last are served
+// only on a connection that has proven to hold a session key of its client.
 const (
 	CodeChallenge    Code = 1032 // empty                                        → ChallengeIssued
 	CodeProve        Code = 1033 // proof[32]                                    → Done
@@ -97,6 +97,7 @@ const (
 	CodeSetBaseAccess Code = 1054 // open u8                                     → Done
 	CodeMakeAPIID     Code = 1055 // empty                                       → APIIDMade
 	CodeAskIdentity   Code = 1056 // empty                                       → Identity
+	CodeAskRefusal    Code = 1057 // empty                                       → Failure, or Done if there was no refusal
 )
 
 // Extension requests of the gateway, refused on the public listener. On the
@@ -163,7 +164,7 @@ func (c Code) IsBase() bool {
 
 // IsRequest reports whether c is a request of this protocol, in either dialect.
 func (c Code) IsRequest() bool {
-	return c.IsBase() || c >= CodeChallenge && c <= CodeAskIdentity || c.Internal()
+	return c.IsBase() || c >= CodeChallenge && c <= CodeAskRefusal || c.Internal()
 }
 
 // Internal reports whether c is for the gateway's listener alone.
@@ -279,6 +280,8 @@ func (c Code) name() string {
 		return "API id made"
 	case CodeAskIdentity:
 		return "ask identity"
+	case CodeAskRefusal:
+		return "ask refusal"
 	case CodeIdentity:
 		return "identity"
 	case CodeAskFailures:

@@ -56,6 +56,7 @@ type conn struct {
 	gateway   bool            // it has proven to know the core's secret
 	calling   peer            // whom the gateway makes the next request for, or this one
 	access    baseAccess
+	refusal   *protocol.Failure // why its last registration was refused
 	ackDue    *protocol.Acknowledged
 	refused   refusedPacket
 	served    uint32 // requests that were dispatched so far
@@ -326,12 +327,17 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	return then
 }
 
+// needsNoProof reports whether an extension is served to whoever connects.
+func needsNoProof(code protocol.Code) bool {
+	return code == protocol.CodeChallenge || code == protocol.CodeProve || code == protocol.CodeAskRefusal
+}
+
 // dispatch is the one switch over requests: a line each.
 func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit protocol.SizeLimit, p *payload) (protocol.Message, error) {
 	if h.Code.Internal() && !c.internal {
 		return nil, errNotHere
 	}
-	if !h.Code.IsBase() && !h.Code.Internal() && h.Code != protocol.CodeChallenge && h.Code != protocol.CodeProve {
+	if !h.Code.IsBase() && !h.Code.Internal() && !needsNoProof(h.Code) {
 		if err := c.authorize(ctx, h); err != nil {
 			return nil, err
 		}
@@ -414,6 +420,8 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.makeAPIID)
 	case protocol.CodeAskIdentity:
 		return handle(ctx, p, h.Size, id, c.askIdentity)
+	case protocol.CodeAskRefusal:
+		return handle(ctx, p, h.Size, id, c.askRefusal)
 	case protocol.CodeCreateAccount:
 		return handle(ctx, p, h.Size, id, c.createAccount)
 	case protocol.CodeSignIn:

@@ -12,21 +12,34 @@ import (
 )
 
 func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Register) (protocol.Message, error) {
+	c.refusal = nil
+	id, err := c.registered(ctx, m)
+	if err == nil {
+		return &protocol.Registered{Client: protocol.ClientID(id)}, nil
+	}
+	if !errors.As(err, &c.refusal) || c.refusal.Status == protocol.StatusTooMany || c.refusal.Status == protocol.StatusNoSpace {
+		return nil, err // it may be asked again as it is
+	}
+	c.s.log.Debug("registration refused", "reason", c.refusal.Message)
+	c.failed(err)
+	c.outcome = requestRefused
+	return &protocol.RegisterRefused{}, nil
+}
+
+// registered registers a client of the wire.
+func (c *conn) registered(ctx context.Context, m *protocol.Register) (store.ClientID, error) {
 	name, err := c.s.text(&m.Name)
 	if err != nil {
-		c.s.log.Debug("registration refused", "reason", err.Error())
-		c.failed(err)
-		c.outcome = requestRefused
-		return &protocol.RegisterRefused{}, nil
+		return store.ClientID{}, err
 	}
 	if !c.internal && !c.s.registrations.allow(c.peer.network) {
-		return nil, errRegistrations
+		return store.ClientID{}, errRegistrations
 	}
 	id, err := c.s.addClient(ctx, store.Client{Name: name})
 	if errors.Is(err, store.ErrNameTaken) {
 		free, clearErr := c.s.clearName(ctx, name, c.peer.network)
 		if clearErr != nil {
-			return nil, clearErr
+			return id, clearErr
 		}
 		if free {
 			id, err = c.s.addClient(ctx, store.Client{Name: name})
@@ -35,20 +48,15 @@ func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Regis
 	if err == nil {
 		c.s.newcomers.add(id, c, time.Now())
 	}
-	if errors.Is(err, errNoSpace) {
-		return nil, err
+	return id, err
+}
+
+// askRefusal says why the last registration on the connection was refused.
+func (c *conn) askRefusal(context.Context, store.ClientID, *protocol.AskRefusal) (protocol.Message, error) {
+	if c.refusal == nil {
+		return &protocol.Done{}, nil
 	}
-	var f *protocol.Failure
-	if errors.As(err, &f) {
-		c.s.log.Debug("registration refused", "reason", f.Message)
-		c.failed(err)
-		c.outcome = requestRefused
-		return &protocol.RegisterRefused{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &protocol.Registered{Client: protocol.ClientID(id)}, nil
+	return c.refusal, nil
 }
 
 // addClient registers a client under a new id.

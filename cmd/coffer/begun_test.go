@@ -24,8 +24,9 @@ type registrar struct {
 	mu    sync.Mutex
 	id    protocol.ClientID // of the name, zero if it is free
 	key   *rsa.PublicKey
-	taken bool // by somebody else
-	shut  bool // to base requests, by the client
+	taken bool              // by somebody else
+	why   *protocol.Failure // for which the name is refused; nil: an earlier server does not say
+	shut  bool              // to base requests, by the client
 	// cut is the request at which the connection ends, before it is served or
 	// with its answer. It is done once.
 	cut    protocol.Code
@@ -110,6 +111,10 @@ func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Mess
 			return &protocol.ReconnectDenied{Client: h.Client}
 		}
 		return &protocol.Reconnected{Client: h.Client, WrappedKey: r.wrapped()}
+	case protocol.CodeAskRefusal:
+		if r.why != nil {
+			return r.why
+		}
 	case protocol.CodeChallenge:
 		return &protocol.ChallengeIssued{}
 	case protocol.CodeProve:
@@ -212,6 +217,37 @@ func TestRegistrationRefused(t *testing.T) {
 	}
 	if code, stderr := register("ben", "--force"); code != 0 {
 		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// A refused registration says which it is: the name, how it is written, or that
+// there are none. An earlier server leaves all three open.
+func TestRegistrationSaysWhyItWasRefused(t *testing.T) {
+	for _, tt := range []struct {
+		why  *protocol.Failure
+		says []string
+		not  string
+	}{
+		{&protocol.Failure{Status: protocol.StatusConflict, Message: "the name is taken"}, []string{"the name is taken", "choose another", "coffer sign-in"}, "acceptable"},
+		{&protocol.Failure{Status: protocol.StatusInvalid, Message: "the name ends with a space"}, []string{"does not accept this name", "ends with a space"}, "taken"},
+		{&protocol.Failure{Status: protocol.StatusForbidden, Message: "registration is closed"}, []string{"registration is closed", "ask whoever runs it"}, "taken"},
+		{nil, []string{"taken or not acceptable", "takes no registrations"}, "closed"},
+	} {
+		r := startRegistrar(t)
+		r.taken, r.why = true, tt.why
+		home := filepath.Join(t.TempDir(), "home")
+		code, _, stderr := coffer(t, home, nil, "register", "--server", r.addr, "--name", "ada", "--rsa-bits", "1024")
+		if code != 1 || strings.Contains(stderr, tt.not) {
+			t.Errorf("%v: exit code %d\n%s", tt.why, code, stderr)
+		}
+		for _, says := range tt.says {
+			if !strings.Contains(stderr, says) {
+				t.Errorf("%v: no %q in\n%s", tt.why, says, stderr)
+			}
+		}
+		if left, err := filepath.Glob(filepath.Join(home, "*.json")); err != nil || len(left) > 0 {
+			t.Errorf("%v: left behind: %q, %v", tt.why, left, err)
+		}
 	}
 }
 

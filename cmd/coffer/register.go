@@ -181,7 +181,7 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 		if p.ClientID == "" {
 			err = errors.Join(err, a.dropBegun()) // keys that nobody knows
 		}
-		return fmt.Errorf("register as %q: %w, or the server takes no registrations", c.Name, err)
+		return refusedName(c.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
@@ -194,6 +194,20 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 		return fmt.Errorf("send the public key: %w", cmp.Or(err, client.ErrRefused))
 	}
 	return nil
+}
+
+// refusedName says what to do about a registration that was refused. An earlier
+// server does not tell why.
+func refusedName(name string, err error) error {
+	switch {
+	case client.IsStatus(err, protocol.StatusConflict):
+		return fmt.Errorf("register as %q: %w; choose another, or, if it is yours, run coffer sign-in", name, err)
+	case client.IsStatus(err, protocol.StatusInvalid):
+		return fmt.Errorf("register as %q: the server does not accept this name: %w", name, err)
+	case client.IsStatus(err, protocol.StatusForbidden):
+		return fmt.Errorf("register as %q: the server takes no registrations: %w; ask whoever runs it", name, err)
+	}
+	return fmt.Errorf("register as %q: %w, or the server takes no registrations", name, err)
 }
 
 // bringKey brings the profile's key to the server, or finds that it has it, and
