@@ -34,6 +34,8 @@ type upload struct {
 	client  store.ClientID
 	owner   owner   // who goes on with it, if it is named by its file
 	from    network // where it was begun; zero if that was by way of a gateway
+	holder  network // the same, or where the gateway's caller is: whose room it takes
+	hangUp  func()  // closes the connection that began it; nil if others go on
 	name    string
 	wire    protocol.Field // the name as it came
 	session session        // its key
@@ -58,6 +60,7 @@ type upload struct {
 	iv      []byte // first bytes of a base upload, until it is clear whether they are an IV
 	ivDone  bool
 	small   []byte     // the content, while it is small enough for memory
+	counted int        // bytes of it in the count of all
 	part    store.Part // the content, otherwise
 	waiting waiters
 	waitEnd int64 // end of the room taken in the part's waiting file
@@ -286,6 +289,7 @@ func (u *upload) appendLocked(p *packet, piece, scratch []byte) error {
 	}
 	if u.part == nil && len(u.small)+len(piece) <= store.SmallBlob && u.fitsMemory(p) {
 		u.small = append(u.small, piece...)
+		u.countSmallLocked()
 	} else {
 		if err := u.makePartLocked(); err != nil {
 			return err
@@ -300,9 +304,10 @@ func (u *upload) appendLocked(p *packet, piece, scratch []byte) error {
 
 // fitsMemory: small content need not go by way of a part if losing it with the
 // process breaks no promise: packets of base clients get no answers, and a
-// packet that is the whole file is answered when it is stored.
+// packet that is the whole file is answered when it is stored. All of it has a
+// bound.
 func (u *upload) fitsMemory(p *packet) bool {
-	return !u.strict || p.number == 1 && (u.total == 1 || p.last)
+	return u.s.uploads.small.Load() < maxSmallInAll && (!u.strict || p.number == 1 && (u.total == 1 || p.last))
 }
 
 // leave ends a packet that was received, or broke off with err, and whatever
@@ -371,6 +376,7 @@ func (u *upload) rollBackLocked() {
 	u.stream, u.iv, u.ivDone, u.lane = p.before, p.iv, p.ivDone, nil
 	if u.part == nil {
 		u.small = u.small[:u.stream.size]
+		u.countSmallLocked()
 	}
 }
 

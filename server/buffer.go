@@ -60,10 +60,6 @@ func (l *lease) release() {
 	<-l.pool.slots
 }
 
-// extra is a buffer beyond those that are counted, for who has to keep it while
-// a peer takes its time.
-func (p *bufferPool) extra() *buffer { return p.pool.Get().(*buffer) }
-
 // back takes a buffer back. Plaintext does not stay in it.
 func (p *bufferPool) back(b *buffer) {
 	clear(b.out[:b.used])

@@ -58,6 +58,7 @@ func (u *upload) finishLocked(ctx context.Context, b *lease) (completed bool, er
 		return false, u.failLocked(err)
 	}
 	u.ref, u.part, u.small = ref, nil, nil
+	u.countSmallLocked()
 	if u.state == gone {
 		return false, errors.Join(errGone, u.s.cfg.Blobs.Remove(ctx, ref))
 	}

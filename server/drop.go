@@ -32,6 +32,7 @@ func (u *upload) failLocked(why error) error {
 func (u *upload) dropLocked() error {
 	u.state = gone
 	u.small, u.placed = nil, nil
+	u.countSmallLocked()
 	u.waiting.clear()
 	return nil
 }

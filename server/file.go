@@ -63,6 +63,11 @@ func (c *conn) askFile(ctx context.Context, id store.ClientID, m *protocol.AskFi
 	return &protocol.FileInfo{FileEntry: fileEntry(v), OAEPHash: wireHash(hash), KeyFingerprint: v.KeyFingerprint, WrappedKey: v.WrappedKey}, nil
 }
 
+// A readBuffer is what a connection that reads a file keeps, for as long as its
+// peer takes. It is small, since a peer may take its time, and its content is
+// ciphertext.
+type readBuffer [64 << 10]byte
+
 // readFile sends a range of a file's ciphertext itself, in pieces, and so
 // leaves nothing to respond.
 func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.ReadFile) (protocol.Message, error) {
@@ -84,22 +89,22 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	}
 	c.restoring.begin(v.Blob)
 	head := &protocol.FileContent{Version: v.Number, Size: uint64(v.Size), Offset: m.Offset}
-	b := c.s.buffers.extra() // the peer may take its time
-	defer c.s.buffers.back(b)
-	out := protocol.AppendResponse(b.out[:0], head, uint32(length))
+	b := c.s.readers.Get().(*readBuffer)
+	defer c.s.readers.Put(b)
+	out := protocol.AppendResponse(b[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
 	for left := int64(length); ; {
 		if c.s.suspended.has(id) {
 			return nil, lostError{errSuspended} // half way there is no other answer
 		}
 		// The head goes out with the first piece.
-		n := min(left, int64(pieceSize-len(out)))
-		if _, err := io.ReadFull(content, b.out[len(out):][:n]); err != nil {
+		n := min(left, int64(len(b)-len(out)))
+		if _, err := io.ReadFull(content, b[len(out):][:n]); err != nil {
 			c.s.log.Error("a blob ends early or cannot be read", "client", id, "error", err)
 			c.s.noteError(c.caller(), id, "the blob of a file ends early or cannot be read; a scrub tells more")
 			return nil, lostError{err}
 		}
-		if err := c.write(b.out[:int64(len(out))+n]); err != nil {
+		if err := c.write(b[:int64(len(out))+n]); err != nil {
 			return nil, err
 		}
 		if left -= n; left == 0 {

@@ -55,6 +55,7 @@ type meters struct {
 	requests    [codes][outcomes]atomic.Uint64
 	tooMany     atomic.Uint64 // connections refused
 	evicted     atomic.Uint64 // connections closed to make room
+	madeRoom    atomic.Uint64 // uploads dropped to make room
 	uploads     prometheus.Histogram
 	committed   atomic.Uint64
 	mismatched  atomic.Uint64
@@ -99,6 +100,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	r.labelled("connections", "Open connections, by listener.", prometheus.GaugeValue, float64(now.Internal), "listener", "internal")
 	r.value("connections_refused_total", "Connections refused, because there were too many.", prometheus.CounterValue, float64(s.meters.tooMany.Load()))
 	r.value("connections_evicted_total", "Connections that proved nothing and were closed to make room.", prometheus.CounterValue, float64(s.meters.evicted.Load()))
+	r.value("uploads_evicted_total", "Unfinished uploads that stood still and were dropped to make room.", prometheus.CounterValue, float64(s.meters.madeRoom.Load()))
 	r.value("received_bytes_total", "Bytes received from clients and gateways.", prometheus.CounterValue, float64(now.Received))
 	r.value("sent_bytes_total", "Bytes sent to clients and gateways.", prometheus.CounterValue, float64(now.Sent))
 	c.requests(r)

@@ -11,6 +11,8 @@ import (
 type named struct {
 	file     fileName
 	from     network
+	holder   network // whose room it takes
+	hangUp   func()  // closes the connection that it came on
 	wire     protocol.Field
 	original uint64
 	total    uint32
@@ -41,6 +43,7 @@ func (us *uploads) named(ctx context.Context, n named, number uint32, sess sessi
 			return old, nil
 		}
 		u := us.newUpload(n.file, sess)
+		u.holder, u.hangUp = n.holder, n.hangUp
 		u.wire, u.from, u.original, u.total, u.strict, u.first = n.wire, n.from, n.original, n.total, n.strict, number == 1
 		if old != nil {
 			u.attempts = old.wrongSoFar()
@@ -53,8 +56,9 @@ func (us *uploads) named(ctx context.Context, n named, number uint32, sess sessi
 		if old != nil {
 			us.forgetLocked(old)
 		}
-		err := us.addLocked(u)
+		evicted, err := us.addLocked(u)
 		us.mu.Unlock()
+		us.evict(ctx, evicted)
 		if old != nil {
 			err = errors.Join(err, old.drop(ctx))
 		}

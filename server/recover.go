@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -29,6 +30,7 @@ type partHeader struct {
 	Fingerprint [32]byte        `json:"fingerprint"`
 	OAEPHash    string          `json:"oaep_hash"`
 	Strict      bool            `json:"strict"`
+	Holder      netip.Prefix    `json:"holder,omitzero"` // where it was begun
 }
 
 // makePartLocked gives the upload a part to gather in.
@@ -40,7 +42,7 @@ func (u *upload) makePartLocked() error {
 		Client: u.client, Name: u.name, Wire: u.wire[:], ByID: u.byID, Format: u.format,
 		Original: u.original, Total: u.total, Attempts: u.attempts, Created: u.created,
 		SealedKey: u.s.cfg.MasterKey.seal(u.session.key[:], u.id[:]), WrappedKey: u.session.wrapped,
-		Fingerprint: u.session.fingerprint, OAEPHash: u.session.oaep.String(), Strict: u.strict,
+		Fingerprint: u.session.fingerprint, OAEPHash: u.session.oaep.String(), Strict: u.strict, Holder: u.holder.Prefix,
 	})
 	if err != nil {
 		return fmt.Errorf("describing an upload: %w", err)
@@ -55,6 +57,7 @@ func (u *upload) makePartLocked() error {
 			return fmt.Errorf("storing content: %w", err)
 		}
 		u.small = nil
+		u.countSmallLocked()
 	}
 	return nil
 }
@@ -156,7 +159,7 @@ func (us *uploads) load(ctx context.Context) error {
 			return part.Discard()
 		}
 		u.replay(records)
-		if err := us.add(u); err != nil {
+		if err := us.add(ctx, u); err != nil {
 			u.waiting.clear()
 			return part.Discard()
 		}
@@ -195,6 +198,8 @@ func (us *uploads) fromPart(ctx context.Context, part store.Part, header []byte)
 	}
 	u := us.newUpload(fileName{h.Client, gatewayOwner, h.Name}, session{name: us.s.nameOf(ctx, h.Client), key: key, wrapped: h.WrappedKey, fingerprint: h.Fingerprint, oaep: hash})
 	u.id, u.byID, u.format, u.original, u.total = id, h.ByID, h.Format, h.Original, h.Total
+	u.holder = network{h.Holder}
+	u.changed = h.Created // who has waited longest is still known
 	u.attempts, u.created, u.strict, u.part = h.Attempts, h.Created, h.Strict, part
 	copy(u.wire[:], h.Wire)
 	return u, nil
@@ -230,8 +235,9 @@ func (us *uploads) fromBlob(ctx context.Context, b store.StoredBlob) error {
 	if !u.byID && other != nil {
 		us.forgetLocked(other)
 	}
-	err := us.addLocked(u)
+	evicted, err := us.addLocked(u)
 	us.mu.Unlock()
+	us.evict(ctx, evicted)
 	if !u.byID && other != nil {
 		err = errors.Join(err, other.drop(ctx))
 	}

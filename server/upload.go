@@ -76,7 +76,7 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	if m.Number > m.Total && !c.s.uploads.began(file) {
 		return nil, false, errFieldOrder
 	}
-	u, err := c.s.namedUpload(ctx, named{file: file, from: c.origin(), wire: m.Name,
+	u, err := c.s.namedUpload(ctx, named{file: file, from: c.origin(), holder: c.client().network, hangUp: func() { c.nc.Close() }, wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err
@@ -116,8 +116,9 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 		return nil, err
 	}
 	u := c.s.uploads.newUpload(fileName{id, c.namedOwner(), m.Name}, sess)
+	u.holder = c.client().network
 	u.wire, u.byID, u.strict, u.format, u.original, u.total = field, true, true, m.Format, m.OriginalSize, m.Total
-	if err := c.s.uploads.add(u); err != nil {
+	if err := c.s.uploads.add(ctx, u); err != nil {
 		return nil, err
 	}
 	return &protocol.UploadBegun{Upload: protocol.UploadID(u.id), MaxPacket: c.s.maxContent(),
@@ -180,7 +181,7 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 	if !live {
 		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, from: c.origin(), wire: m.Name,
+	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, from: c.origin(), holder: c.client().network, wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/protocol"
@@ -28,6 +29,10 @@ type uploads struct {
 	committed map[store.UploadID]commitment // lately, to answer a repeated question
 	lastNamed map[fileName]store.UploadID   // which of them bore a name
 	waiting   *waitingRooms
+	held      map[network]*holding
+	unproven  int // of these
+
+	small atomic.Int64 // bytes of small content in memory
 }
 
 // A fileName names an upload by its file. Owners are apart: what one has begun,
@@ -54,20 +59,26 @@ func newUploads(s *Server) *uploads {
 	return &uploads{s: s, byID: make(map[store.UploadID]*upload), byName: make(map[fileName]*upload),
 		ofConn: make(map[owner]map[*upload]struct{}),
 		count:  make(map[store.ClientID]int), proven: make(map[store.ClientID]int), committed: make(map[store.UploadID]commitment),
-		lastNamed: make(map[fileName]store.UploadID), waiting: newWaitingRooms()}
+		lastNamed: make(map[fileName]store.UploadID), waiting: newWaitingRooms(), held: make(map[network]*holding)}
 }
 
 // add registers an upload that is not there yet.
-func (us *uploads) add(u *upload) error {
+func (us *uploads) add(ctx context.Context, u *upload) error {
 	us.mu.Lock()
-	defer us.mu.Unlock()
-	return us.addLocked(u)
+	evicted, err := us.addLocked(u)
+	us.mu.Unlock()
+	us.evict(ctx, evicted)
+	return err
 }
 
-func (us *uploads) addLocked(u *upload) error {
+func (us *uploads) addLocked(u *upload) (evicted []*upload, err error) {
 	if most, have := us.roomLocked(u); have >= most {
-		return failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", most))
+		return nil, failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", most))
 	}
+	if evicted, err = us.makeRoomLocked(u); err != nil {
+		return evicted, err
+	}
+	us.holdLocked(u)
 	us.count[u.client]++
 	if u.byID || u.owner < firstConn {
 		us.proven[u.client]++
@@ -83,7 +94,7 @@ func (us *uploads) addLocked(u *upload) error {
 			us.ofConn[u.owner][u] = struct{}{}
 		}
 	}
-	return nil
+	return evicted, nil
 }
 
 // maxUploadsOfConn is how many a connection may have by their file's name.
@@ -111,6 +122,7 @@ func (us *uploads) forgetLocked(u *upload) {
 		return
 	}
 	delete(us.byID, u.id)
+	us.releaseLocked(u)
 	if us.byName[u.file()] == u {
 		delete(us.byName, u.file())
 	}

@@ -47,7 +47,7 @@ func (b *bench) start(ctx context.Context, dir string, flags ...string) (*core, 
 	}
 	c := &core{addr: addr, internal: internal, dir: dir}
 	args := []string{"--data", dir, "--listen", addr,
-		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--max-connections-per-address", "0", "--unproven-timeout", "0", "--registration-rate", "0", "--idle-timeout", "10m", "--log-level", "warn"}
+		"--internal-listen", internal, "--console-listen", "", "--max-connections", "8192", "--max-connections-per-address", "0", "--max-uploads", "0", "--max-uploads-per-address", "0", "--unproven-timeout", "0", "--registration-rate", "0", "--idle-timeout", "10m", "--log-level", "warn"}
 	c.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "coffer-server"), append(args, flags...)...)
 	c.cmd.Env = append(os.Environ(), "COFFER_CORE_SECRET="+hex.EncodeToString(coreSecret[:]))
 	if err := c.start(addr); err != nil {
