@@ -28,7 +28,7 @@ type serveCmd struct {
 	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
 	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
-	MaxSpool program.ByteSize `help:"Most bytes of packets, of all callers together, that are held until it is known where they go." default:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
+	MaxSpool program.ByteSize `help:"Most bytes of packets, of all callers together, that are held until it is known where they go. Default 256MiB, or what --max-packet says if that is more." placeholder:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
 
 	Core        string        `help:"The core's internal address: host:port, or unix: and the path of its socket. The default, auto, is that of a core in the same folder: unix:./data/core.sock, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
 	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core. The core secret proves it, whoever made its certificate." env:"COFFER_GATEWAY_CORE_TLS"`
@@ -61,7 +61,7 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--core-ca needs --core-tls")
 	case cmd.MaxPacket < 64<<10 || cmd.MaxPacket > protocol.MaxPayload-1<<10:
 		return errors.New("--max-packet: from 64KiB to less than 4GiB")
-	case cmd.MaxSpool < cmd.MaxPacket || cmd.MaxSpool > 1<<40:
+	case cmd.MaxSpool != 0 && (cmd.MaxSpool < cmd.MaxPacket || cmd.MaxSpool > 1<<40):
 		return errors.New("--max-spool: from what --max-packet says to 1TiB")
 	case cmd.AddressCalls < 1 || cmd.AccountCalls < 1:
 		return errors.New("--address-calls, --account-calls: at least 1")
@@ -89,7 +89,11 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	cfg.TokenTTL, cfg.BodyTimeout = cmd.TokenTTL, cmd.BodyTimeout
 	cfg.DrainDelay, cfg.DrainTimeout = cmd.DrainDelay, cmd.DrainTimeout
 	cfg.MaxPacket, cfg.CORSOrigins, cfg.TrustedProxies = int64(cmd.MaxPacket), cmd.CORSOrigins, cmd.TrustedProxies
-	cfg.MaxSpool, cfg.AddressCalls, cfg.AccountCalls = int64(cmd.MaxSpool), cmd.AddressCalls, cmd.AccountCalls
+	cfg.AddressCalls, cfg.AccountCalls = cmd.AddressCalls, cmd.AccountCalls
+	cfg.MaxSpool = max(cfg.MaxSpool, cfg.MaxPacket)
+	if cmd.MaxSpool != 0 {
+		cfg.MaxSpool = int64(cmd.MaxSpool)
+	}
 	cfg.Rate = api.Rate{PerSecond: cmd.Rate, Burst: cmd.RateBurst}
 	cfg.AuthRate = api.Rate{PerSecond: cmd.AuthRate, Burst: cmd.AuthBurst}
 	var err error

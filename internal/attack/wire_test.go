@@ -74,15 +74,6 @@ func (p *peer) ask(t testing.TB, m protocol.Message, content []byte) (protocol.C
 	return code, payload
 }
 
-// silent reports whether nothing comes for a while. Only a test of the absence
-// of an answer has to wait.
-func (p *peer) silent(d time.Duration) bool {
-	p.nc.SetReadDeadline(time.Now().Add(d))
-	_, err := p.in.Peek(1)
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
-}
-
 // name makes a name field.
 func name(t testing.TB, text string) protocol.Field {
 	t.Helper()

@@ -94,6 +94,15 @@ func register(t *testing.T, addr, name string) *person {
 	return p
 }
 
+// registerPlain makes a person whose traffic a test can change: TLS would end
+// the connection before the checksum sees what was changed.
+func registerPlain(t *testing.T, addr, name string) *person {
+	t.Helper()
+	p := &person{t: t, home: t.TempDir(), dir: t.TempDir()}
+	p.must("register", "--server", addr, "--name", name, "--insecure")
+	return p
+}
+
 // command is a coffer command that has not been started.
 func (p *person) command(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(p.t.Context(), "coffer", args...)

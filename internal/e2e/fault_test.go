@@ -38,7 +38,7 @@ func TestCorruptOnce(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
 	for _, size := range []int{100_000, 3 << 20} {
-		p := register(t, newProxy(t, c.addr, corrupt(1)), "unlucky with "+strings.Repeat("I", size>>20+1))
+		p := registerPlain(t, newProxy(t, c.addr, corrupt(1)), "unlucky with "+strings.Repeat("I", size>>20+1))
 		content := p.write("file", size)
 		from := c.log.length()
 		p.must("backup", "file")
@@ -56,7 +56,7 @@ func TestCorruptAlways(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
 	for name, flags := range map[string][]string{"sealed": nil, "unsealed": {"--no-seal"}} {
-		p := register(t, newProxy(t, c.addr, corrupt(1_000)), name)
+		p := registerPlain(t, newProxy(t, c.addr, corrupt(1_000)), name)
 		p.write("file", 100_000)
 		from := c.log.length()
 		p.refused("checksum", append([]string{"backup", "file"}, flags...)...)

@@ -92,7 +92,7 @@ func parseCopy(args string) copied {
 
 // An image is how a target is run.
 type image struct {
-	user, workdir          string
+	user                   string
 	env                    []string
 	entry, command, health []string
 }
