@@ -88,6 +88,26 @@ func (p *Process) Memory(t testing.TB) int64 {
 	return p.status(t, "VmRSS:") << 10
 }
 
+// CPU returns the processor time that the program has taken so far.
+func (p *Process) CPU(t testing.TB) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the program's name may have spaces
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, field := range fields[11:13] { // in user and in kernel mode
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
 // Descriptors returns how many file descriptors the program has open.
 func (p *Process) Descriptors(t testing.TB) int {
 	t.Helper()
