@@ -205,7 +205,7 @@ func dialogue(text string) (list []answered) {
 var (
 	prompt  = regexp.MustCompile(`^(Passphrase|The same again): *$`)
 	bytesOf = regexp.MustCompile(`[0-9.]+ (?:[kKMGTPE]?i?B|bytes?)\b`)
-	longHex = regexp.MustCompile(`\b(?:0x[0-9a-f]{8}|[0-9a-f]{12,})\b`)
+	longHex = regexp.MustCompile(`\b(?:[0-9]+ \(0x[0-9a-f]{8}\)|0x[0-9a-f]{8}|[0-9a-f]{12,})\b`)
 	digits  = regexp.MustCompile(`[0-9]+`)
 )
 
@@ -340,7 +340,7 @@ func TestDocumentsAreReadClosely(t *testing.T) {
 		said, shown string
 		same        bool
 	}{
-		{"a 12 kB, cksum 0x0000000a\n", "a  3.5 MB,  cksum 0xfedcba98\n", true},
+		{"a 12 kB, cksum 10 (0x0000000a)\n", "a  3.5 MB,  cksum 4275878552 (0xfedcba98)\n", true},
 		{"a 1 byte\n", "a 900 bytes\n", true},
 		{"Passphrase: \nok\n", "ok\n", true},
 		{"ok\n", "ko\n", false},

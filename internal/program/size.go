@@ -27,6 +27,7 @@ func Size(bytes uint64) string {
 	return strconv.FormatFloat(value, 'f', digits, 64) + " " + units[unit]
 }
 
-// Checksum is a cksum as people read it. The web client and the console write
-// it alike.
-func Checksum(sum uint32) string { return fmt.Sprintf("0x%08x", sum) }
+// Checksum is a cksum as people read it: in decimal, as POSIX's cksum prints it,
+// and in hexadecimal, as the HTTP API has it. The web client, the console and
+// the C++ client write it alike.
+func Checksum(sum uint32) string { return fmt.Sprintf("%d (0x%08x)", sum, sum) }

@@ -12,7 +12,9 @@ func TestSize(t *testing.T) {
 			t.Errorf("%d bytes are %q, want %q", bytes, got, want)
 		}
 	}
-	if got := Checksum(0x1a2b); got != "0x00001a2b" {
-		t.Errorf("checksum %s", got)
+	for sum, want := range map[uint32]string{0: "0 (0x00000000)", 0x1a2b: "6699 (0x00001a2b)", 1510679601: "1510679601 (0x5a0b2431)", 1<<32 - 1: "4294967295 (0xffffffff)"} {
+		if got := Checksum(sum); got != want {
+			t.Errorf("checksum %s, want %s", got, want)
+		}
 	}
 }

@@ -111,7 +111,7 @@ template <typename F> int guarded(const F& f, const std::string& about) {
 void store(coffer::Session& session, const Batch::File& file, Reporter& reporter) {
     const coffer::Stored stored = session.store(file.path, file.name);
     reporter.say("stored " + file.name + ": " + formatSize(stored.size) + ", cksum " +
-                 std::to_string(stored.cksum) + ", verified");
+                 formatChecksum(stored.cksum) + ", verified");
 }
 
 /// Whether the next file may do better after this one's exit code.

@@ -55,6 +55,12 @@ std::string formatSize(double bytes) {
     return text.str();
 }
 
+std::string formatChecksum(std::uint32_t sum) {
+    std::ostringstream text;
+    text << sum << " (0x" << std::hex << std::setw(8) << std::setfill('0') << sum << ')';
+    return text.str();
+}
+
 ProgressBar::ProgressBar() : onTerminal_(errorIsTerminal()) {}
 
 void ProgressBar::show(std::uint64_t done, std::uint64_t total) {

@@ -33,3 +33,7 @@ private:
 
 /// A number of bytes for people: 1.5 GiB.
 [[nodiscard]] std::string formatSize(double bytes);
+
+/// A checksum for people, as the other clients write it: in decimal, as cksum
+/// prints it, and in hexadecimal.
+[[nodiscard]] std::string formatChecksum(std::uint32_t sum);

@@ -21,3 +21,9 @@ TEST_CASE("progress: sizes for people") {
     CHECK(formatSize(100 << 20) == "100 MiB");
     CHECK(formatSize(3.0 * (1 << 30)) == "3.0 GiB");
 }
+
+TEST_CASE("progress: checksums for people") {
+    CHECK(formatChecksum(0) == "0 (0x00000000)");
+    CHECK(formatChecksum(6699) == "6699 (0x00001a2b)");
+    CHECK(formatChecksum(0xFFFF'FFFF) == "4294967295 (0xffffffff)");
+}

@@ -14,6 +14,7 @@ import {
 import { useQueryClient } from "@tanstack/react-query"
 import { Link, useNavigate, useParams } from "@tanstack/react-router"
 import { type ReactNode, useState } from "react"
+import { formatChecksum } from "../../src/app/format"
 import { useFormat } from "../../src/app/preferences"
 import { useAction } from "../../src/app/useAction"
 import { FileName } from "../../src/components/FileName"
@@ -323,7 +324,7 @@ function Files(props: { name: string }) {
                 <Table.Td className={classes.number}>{format.number(file.version)}</Table.Td>
                 <Table.Td
                   className={classes.number}
-                  title={`${format.bytes(file.original_bytes)} before it was encrypted; checksum ${file.checksum}`}
+                  title={`${format.bytes(file.original_bytes)} before it was encrypted; checksum ${formatChecksum(Number(file.checksum))}`}
                 >
                   {format.bytes(file.bytes)}
                 </Table.Td>

@@ -37,7 +37,13 @@ test("an age is in words for a week, then a date", () => {
   expect(age("2026-10-01T12:00:00Z")).toBe("1 Oct 2026")
 })
 
-test("a checksum has eight digits", () => expect(formatChecksum(0x1a2b)).toBe("0x00001a2b"))
+test.each([
+  [0x1a2b, "6699 (0x00001a2b)"],
+  [1510679601, "1510679601 (0x5a0b2431)"],
+  [-1, "4294967295 (0xffffffff)"],
+])("a checksum is written as cksum prints it, with hex beside it", (sum, text) =>
+  expect(formatChecksum(sum)).toBe(text),
+)
 
 test("one is singular", () => {
   expect(count(1, "file", "files")).toBe("1 file")

@@ -63,9 +63,10 @@ export function formatAge(date: Date, now: Date, language?: string): string {
   return relative.format(0, "second")
 }
 
-/** A checksum as the command line and the server's log write it. */
+/** A checksum as the command line writes it: as cksum prints it, and in hexadecimal. */
 export function formatChecksum(cksum: number): string {
-  return `0x${(cksum >>> 0).toString(16).padStart(8, "0")}`
+  const sum = cksum >>> 0
+  return `${sum} (0x${sum.toString(16).padStart(8, "0")})`
 }
 
 /** "1 file", "3 files". */

@@ -12,6 +12,7 @@ import {
 } from "@mantine/core"
 import { IconCheck, IconCopy, IconDownload, IconTrash } from "@tabler/icons-react"
 import { useState } from "react"
+import { formatChecksum } from "../app/format"
 import { useFormat } from "../app/preferences"
 import { useFileDetails } from "../app/queries"
 import { isFolder, useStartRestore } from "../app/useStartRestore"
@@ -91,7 +92,7 @@ export function FileDetails(props: {
               </StatusDot>
             </Item>
             <Item label="Checksum">
-              <Copyable text={file.crc} what="the checksum" />
+              <Copyable text={formatChecksum(Number(file.crc))} what="the checksum" />
             </Item>
             <Item label="SHA-256">
               <Copyable text={file.sha256} what="the SHA-256 of the encrypted file" />

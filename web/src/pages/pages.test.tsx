@@ -99,7 +99,7 @@ describe("transfers", () => {
     const engine = open("/transfers", new FakeEngine(signedIn))
     engine.show([fakeTransfer("a.txt", { state: "verified", cksum: 0x1a2b3c4d })])
     const history = await screen.findByRole("region", { name: "History" })
-    await waitFor(() => expect(history).toHaveTextContent("0x1a2b3c4d"))
+    await waitFor(() => expect(history).toHaveTextContent("439041101 (0x1a2b3c4d)"))
     await person.click(within(history).getByRole("button", { name: "Clear" }))
     expect(engine.calls).toEqual(["clear finished"])
   })
