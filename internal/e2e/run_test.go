@@ -154,6 +154,34 @@ func TestRunTogether(t *testing.T) {
 	}
 }
 
+// Another program on the console's port is said, in place of an address where
+// that program answers; a console that was turned off is called so.
+func TestRunSaysThatTheConsoleIsOff(t *testing.T) {
+	if l, err := net.Listen("tcp", "127.0.0.1:8090"); err == nil {
+		t.Cleanup(func() { l.Close() })
+	} // or some other program has it
+	for _, test := range []struct{ name, says, not string }{
+		{"-u", "Console: off, because another program has 127.0.0.1:8090. COFFER_CONSOLE_LISTEN gives it another address.\n", "Console: http"},
+		{"COFFER_CONSOLE_LISTEN=off", "Console: off\n", "another program"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			command := []string{"env", test.name, "scripts/run"}
+			if test.name == "-u" {
+				command = []string{"env", "-u", "COFFER_CONSOLE_LISTEN", "scripts/run"}
+			}
+			p := newPair(t, command...)
+			p.expect(t, 0, "Ctrl-C stops it.\n")
+			if said := p.log.since(0); !strings.Contains(said, test.says) || strings.Contains(said, test.not) {
+				t.Errorf("it does not say %q", test.says)
+			}
+			if err := p.signal(syscall.SIGTERM, false); err != nil {
+				t.Fatal(err)
+			}
+			p.ended(t)
+		})
+	}
+}
+
 // If one program ends, so does the other, and it counts as a failure.
 func TestRunEndsWithEither(t *testing.T) {
 	for _, name := range []string{"coffer-server", "coffer-gateway"} {
