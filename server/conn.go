@@ -110,6 +110,14 @@ func (c *conn) serve(ctx context.Context) {
 			return
 		}
 		defer c.s.connections.remove(c)
+	} else {
+		if c.s.strangers.add(c) {
+			c.s.meters.evicted.Add(1)
+			c.s.seldom.strangers.Do(func() {
+				c.s.log.Warn("a connection to the internal listener that proved nothing was closed to make room", "limit", maxStrangers, "peer", c.peer.address)
+			})
+		}
+		defer c.s.strangers.remove(c)
 	}
 	for {
 		h, err := c.readHeader()

@@ -47,6 +47,7 @@ func (c *conn) proveGateway(_ context.Context, id store.ClientID, m *protocol.Pr
 		return nil, errUnproven
 	}
 	c.gateway = true
+	c.s.strangers.remove(c)
 	c.s.mu.Lock()
 	c.s.gateways[c] = id
 	c.s.mu.Unlock()

@@ -119,6 +119,7 @@ type Server struct {
 	guesses       *guesses
 	newcomers     *newcomers
 	connections   *connections
+	strangers     strangers // connections to the internal listener
 	registrations *registrations
 	history       *history
 	scrubs        *scrubs
