@@ -39,6 +39,7 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 		return nil, nil, err
 	}
 	if blobs, err = s.cfg.Catalog.RemoveClient(ctx, id); err != nil {
+		s.removeBlobs(ctx, blobs) // of a full disk, which then has some room
 		return nil, nil, fmt.Errorf("removing a client: %w", err)
 	}
 	s.sessions.end(id)
@@ -86,8 +87,11 @@ func (s *Server) finishRemovals(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		blobs, err := s.cfg.Catalog.RemoveClient(ctx, id)
-		if errors.Is(err, store.ErrNoClient) {
-			blobs, err = s.blobsOf(ctx, id)
+		if err == nil || errors.Is(err, store.ErrNoClient) {
+			// What is gone from the catalog may not be gone otherwise.
+			var left []store.BlobRef
+			left, err = s.blobsOf(ctx, id)
+			blobs = append(blobs, left...)
 		}
 		if err != nil {
 			return fmt.Errorf("removing a client: %w", err)

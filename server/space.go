@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// reserveSize is the size of the reserve file in bytes: enough for the catalog
-// to go on for a long time.
+// reserveSize is the size of the reserve file in bytes: enough for what removing
+// may write beside what the catalog has allocated.
 const reserveSize = 8 << 20
 
 // Space watches the room left for data. Below a minimum new content is
@@ -26,6 +26,7 @@ type Space struct {
 	reserve string
 	log     *slog.Logger
 	low     atomic.Bool
+	onLow   atomic.Pointer[func()]
 
 	mu      sync.Mutex // guards what follows
 	room    int64      // above the minimum, when it was looked at last, less what was reserved since
@@ -78,6 +79,16 @@ func (s *Space) Reserve(bytes uint64) (written func(), ok bool) {
 		defer s.mu.Unlock()
 		s.pending -= n
 	}, true
+}
+
+// OnLow has f called each time space gets low, and now if it is: what will be
+// needed on a full disk can be allocated while there is still some. f must not
+// block.
+func (s *Space) OnLow(f func()) {
+	s.onLow.Store(&f)
+	if s.low.Load() {
+		f()
+	}
 }
 
 // Full says that a write found no room: the reserve goes at once.
@@ -134,6 +145,9 @@ func (s *Space) setLow(low bool, free uint64) {
 		return
 	}
 	if low {
+		if f := s.onLow.Load(); f != nil {
+			(*f)()
+		}
 		s.log.Warn("little space is left: new uploads are refused", "free", free, "min_free", s.min)
 	} else {
 		s.log.Info("there is space again: uploads are served", "free", free)

@@ -124,11 +124,8 @@ func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(
 		return nil, fmt.Errorf("opening the blobs: %w", err)
 	}
 	if err := d.blobs.Check(ctx); errors.Is(err, store.ErrFull) {
-		// The reserve is for this: with it, what is there can be read and removed.
-		log.Warn("the disk is full: starting on what the reserve file gives back", "error", err)
-		if err := os.Remove(d.path(reserveName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("giving up the reserve file: %w", err)
-		}
+		// What is there can be read and removed without room.
+		log.Warn("the disk is full: starting on what was allocated before", "error", err)
 	} else if err != nil {
 		return nil, fmt.Errorf("checking the blobs: %w", err)
 	}
@@ -140,18 +137,35 @@ func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(
 	if d.masterKey, err = f.masterKey(d, fresh, log); err != nil {
 		return nil, err
 	}
-	d.catalog, err = sqlite.Open(ctx, d.path(catalogName), append(opts, sqlite.OnFull(func() {
-		if full := d.full.Load(); full != nil {
-			(*full)()
-		}
-	}))...)
-	if err != nil {
+	d.onFull(func() { d.giveUpReserve(log) })
+	if err := d.openCatalog(ctx, log, opts); err != nil {
 		return nil, fmt.Errorf("opening the catalog: %w", err)
 	}
 	if err := d.catalog.Check(ctx); err != nil {
 		return nil, fmt.Errorf("checking the catalog: %w", err)
 	}
 	return d, nil
+}
+
+// openCatalog opens the catalog, if need be on what the reserve gives back.
+func (d *data) openCatalog(ctx context.Context, log *slog.Logger, opts []sqlite.Option) (err error) {
+	opts = append(opts, sqlite.OnFull(func() { (*d.full.Load())() }))
+	d.catalog, err = sqlite.Open(ctx, d.path(catalogName), opts...)
+	if errors.Is(err, store.ErrFull) && d.giveUpReserve(log) {
+		d.catalog, err = sqlite.Open(ctx, d.path(catalogName), opts...)
+	}
+	return err
+}
+
+// giveUpReserve removes the reserve and reports whether there was one.
+func (d *data) giveUpReserve(log *slog.Logger) bool {
+	err := os.Remove(d.path(reserveName))
+	if err == nil {
+		log.Warn("the reserve file was given up for the catalog")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		log.Error("cannot give up the reserve file", "error", err)
+	}
+	return err == nil
 }
 
 func (f dataFlags) masterKeyFile() string {

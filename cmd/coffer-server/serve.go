@@ -106,8 +106,9 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	if err != nil {
 		return fmt.Errorf("%w: --legacy-charset: %w", program.ErrUsage, err)
 	}
-	space := server.NewSpace(uint64(cmd.MinFree), d.blobs.Space, d.path("reserve"), log)
+	space := server.NewSpace(uint64(cmd.MinFree), d.blobs.Space, d.path(reserveName), log)
 	d.onFull(space.Full)
+	space.OnLow(d.catalog.Brace)
 
 	cfg := server.DefaultConfig()
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey, cfg.Log, cfg.Space = d.catalog, d.blobs, d.masterKey, log, space

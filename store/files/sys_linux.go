@@ -26,7 +26,8 @@ func startWriteback(f *os.File) {
 }
 
 // punchHole gives the pages within a range back to the file system, if that
-// can do it.
+// can do it. Where it would need room for that and has none, they go with
+// their pack.
 func punchHole(f *os.File, offset, size int64) error {
 	first := (offset + pageSize - 1) / pageSize * pageSize
 	last := (offset + size) / pageSize * pageSize
@@ -40,7 +41,7 @@ func punchHole(f *os.File, offset, size int64) error {
 	if ctlErr != nil {
 		return ctlErr
 	}
-	if errors.Is(err, unix.EOPNOTSUPP) {
+	if errors.Is(err, unix.EOPNOTSUPP) || isFull(err) {
 		return nil
 	}
 	return os.NewSyscallError("fallocate", err)

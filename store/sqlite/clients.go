@@ -163,14 +163,39 @@ func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (
 	return c, nil, err
 }
 
-// RemoveClient removes a client and everything of its.
+// RemoveClient removes a client and everything of its, on a full disk in
+// portions.
 func (c *Catalog) RemoveClient(ctx context.Context, id store.ClientID) ([]store.BlobRef, error) {
 	var blobs []store.BlobRef
-	err := c.write(ctx, func(t *tx) (err error) { blobs, err = t.removeClient(id); return err })
-	if err != nil {
-		return nil, fmt.Errorf("remove client: %w", err)
+	remove := func(t *tx) (err error) { blobs, err = t.removeClient(id); return err }
+	err := c.write(ctx, remove)
+	if !errors.Is(err, store.ErrFull) {
+		if err != nil {
+			return nil, fmt.Errorf("remove client: %w", err)
+		}
+		return blobs, nil
 	}
-	return blobs, nil
+	dropped, err := c.dropPortions(ctx, id)
+	if err == nil {
+		err = c.write(ctx, remove)
+	}
+	if err != nil {
+		return dropped, fmt.Errorf("remove client: %w", err)
+	}
+	return append(dropped, blobs...), nil
+}
+
+// dropPortions removes the versions of a client that is being removed, as many
+// at once as fit into the log as it is. How many names it has is not counted.
+func (c *Catalog) dropPortions(ctx context.Context, id store.ClientID) (dropped []store.BlobRef, err error) {
+	for {
+		var portion []store.BlobRef
+		err := c.write(ctx, func(t *tx) (err error) { portion, err = t.drop(t.stmts.dropPortion, id, ""); return err })
+		if err != nil || len(portion) == 0 {
+			return dropped, err
+		}
+		dropped = append(dropped, portion...)
+	}
 }
 
 func (t *tx) removeClient(id store.ClientID) ([]store.BlobRef, error) {

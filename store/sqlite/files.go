@@ -30,6 +30,12 @@ const (
 					SELECT Version, Created FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version LIMIT ?3 + ?5))
 			WHERE Created <= ?4 AND Newer <= ?4)
 		RETURNING PathName, Size, Verified`
+
+	// deletePortion removes some versions of a client. Each may change a page of
+	// the table and of both indexes: together they fit into logSize.
+	deletePortion = `DELETE FROM files WHERE rowid IN (
+			SELECT rowid FROM files WHERE ID = ? AND FileName >= ? ORDER BY FileName LIMIT 200)
+		RETURNING PathName, Size, Verified`
 )
 
 // Commit adds v as the newest version of its file.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ var writePragmas = []string{
 	"foreign_keys(1)",
 	"cache_size(-8192)",
 	"wal_autocheckpoint(4096)",
+	"temp_store(2)", // in memory
 	"journal_size_limit(67108864)",
 }
 
@@ -38,6 +40,7 @@ var readPragmas = []string{
 	"busy_timeout(5000)",
 	"query_only(1)",
 	"cache_size(-2048)",
+	"temp_store(2)",
 }
 
 // makeFile makes the file if it is not there, so that nobody else can read it.
@@ -59,10 +62,30 @@ func openPool(path string, pragmas []string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := sql.OpenDB(connector)
+	pool := sql.OpenDB(keepingLog{connector})
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
 	return pool, nil
+}
+
+// keepingLog connects so that the connection that closes last leaves the log
+// and its index, with the room that they have.
+type keepingLog struct{ sqldriver.Connector }
+
+// Connect implements driver.Connector.
+func (k keepingLog) Connect(ctx context.Context) (sqldriver.Conn, error) {
+	conn, err := k.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, ok := conn.(driver.FileControl)
+	if !ok {
+		return nil, errors.Join(errors.New("the driver cannot keep the log"), conn.Close())
+	}
+	if _, err := files.FileControlPersistWAL("main", 1); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the log: %w", err), conn.Close())
+	}
+	return conn, nil
 }
 
 // migrate applies the numbered migrations that the file has not seen.

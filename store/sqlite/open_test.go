@@ -137,9 +137,11 @@ func TestReopen(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatal(err)
 		}
-		entries, err := os.ReadDir(dir)
-		if err != nil || len(entries) != 1 || entries[0].Name() != name {
-			t.Errorf("after close there is %v, error %v; want the file alone", entries, err)
+		// The log keeps its room and nothing else: the file alone is whole.
+		for _, suffix := range []string{"-wal", "-shm"} {
+			if err := os.Remove(path + suffix); err != nil {
+				t.Error(err)
+			}
 		}
 		info, err := os.Stat(path)
 		if err != nil || info.Mode().Perm() != 0o600 {
@@ -156,6 +158,37 @@ func TestReopen(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A catalog that is put in place of another does not meet the other's log.
+func TestLogIsEmptied(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first.db"), filepath.Join(dir, "second.db")
+	for path, n := range map[string]int{first: 1, second: 2} {
+		c := open(t, path)
+		addClient(t, c, n)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, err := os.ReadFile(first + "-wal")
+	if err != nil || len(log) != 4<<20 || !bytes.Equal(log[:32], make([]byte, 32)) {
+		t.Fatalf("a log of %d bytes, error %v", len(log), err)
+	}
+	if err := os.Rename(second, first); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, first)
+	defer c.Close()
+	if err := c.Integrity(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.ClientByName(t.Context(), "client 2"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.ClientByName(t.Context(), "client 1"); !errors.Is(err, store.ErrNoClient) {
+		t.Errorf("the other catalog's client: %v", err)
 	}
 }
 

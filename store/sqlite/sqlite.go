@@ -96,12 +96,12 @@ func (c *Catalog) open(ctx context.Context, o options) error {
 	if err := c.query.prepare(ctx, c.reads); err != nil {
 		return err
 	}
-	c.writer, err = startWriter(ctx, c.writes, o)
+	c.writer, err = startWriter(ctx, c.writes, c.path, o)
 	return err
 }
 
 // Close finishes what is queued, brings the write-ahead log into the file, and
-// closes it.
+// closes it. The log keeps its room, and has nothing in it.
 func (c *Catalog) Close() error {
 	c.mu.Lock()
 	again := c.closed
@@ -110,7 +110,11 @@ func (c *Catalog) Close() error {
 	if again {
 		return nil
 	}
-	err := errors.Join(c.writer.close(), c.query.close(), c.closePools())
+	log, err := c.writer.close()
+	err = errors.Join(err, c.query.close(), c.closePools())
+	if err == nil && log != nil {
+		err = emptyLog(c.path, log)
+	}
 	if err != nil {
 		return fmt.Errorf("close catalog %s: %w", c.path, err)
 	}

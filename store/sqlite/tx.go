@@ -95,6 +95,7 @@ type statements struct {
 	addNewest, addVersion           *sql.Stmt
 	dropOldest, dropOne, dropFile   *sql.Stmt
 	clientPaths, dropFiles, hasFile *sql.Stmt
+	dropPortion                     *sql.Stmt
 
 	setSetting *sql.Stmt
 
@@ -136,6 +137,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.dropFile:      "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size, Verified",
 		&s.clientPaths:   "SELECT PathName FROM files WHERE ID = ?",
 		&s.dropFiles:     "DELETE FROM files WHERE ID = ?",
+		&s.dropPortion:   deletePortion,
 		&s.hasFile:       "SELECT count(*) FROM (SELECT 1 FROM files WHERE ID = ? AND FileName = ? LIMIT 1)",
 		&s.addActivity:   insertActivities(1),
 		&s.addActivities: insertActivities(noteBatch),

@@ -26,11 +26,13 @@ type operation struct {
 // A writer runs operations, many to a transaction.
 type writer struct {
 	queue    chan *operation
+	bracing  chan struct{} // holds one that the loop has not seen
 	finished chan struct{}
 
 	// owned by the goroutine
 	ctx     context.Context // never done: a transaction is not left half way
 	conn    *sql.Conn
+	path    string // of the catalog
 	stmts   statements
 	onFull  func()
 	history *history // the activities in the file
@@ -41,16 +43,18 @@ type writer struct {
 	took     *measures
 }
 
-func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, path string, o options) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
 		queue:    make(chan *operation, maxBatch),
+		bracing:  make(chan struct{}, 1),
 		finished: make(chan struct{}),
 		ctx:      context.WithoutCancel(ctx),
 		conn:     conn,
+		path:     path,
 		onFull:   o.onFull,
 		keep:     o.activities,
 		took:     newMeasures(),
@@ -61,6 +65,7 @@ func startWriter(ctx context.Context, db *sql.DB, o options) (*writer, error) {
 	if err := w.stmts.prepare(ctx, conn); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	_ = allocateLog(path) // a provision: without it, the catalog works as long as there is room
 	go w.loop()
 	return w, nil
 }
@@ -79,15 +84,21 @@ func (w *writer) load() error {
 	return nil
 }
 
-// close drains the queue, to which nothing may be sent any more.
-func (w *writer) close() error {
+// close drains the queue, to which nothing may be sent any more. It returns the
+// log's header if all of the log is in the file.
+func (w *writer) close() (log []byte, err error) {
 	close(w.queue)
 	<-w.finished
-	_, err := w.conn.ExecContext(w.ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	if errors.Is(explain(err), store.ErrFull) {
+	whole, err := w.checkpoint("RESTART")
+	if isFull(err) {
 		err = nil // the log keeps what has no room in the file
 	}
-	return errors.Join(err, w.stmts.close(), w.conn.Close())
+	// Without a limit, who closes last does not cut the log.
+	_, unlimited := w.conn.ExecContext(w.ctx, "PRAGMA journal_size_limit = -1")
+	if whole && err == nil {
+		log, err = readLogHeader(w.path)
+	}
+	return log, errors.Join(err, unlimited, w.stmts.close(), w.conn.Close())
 }
 
 func (w *writer) loop() {
@@ -105,6 +116,8 @@ func (w *writer) loop() {
 			w.commit(batch, due)
 			clear(batch)
 			batch, due = batch[:0], false
+		case <-w.bracing:
+			w.brace()
 		case <-w.notes.due.C:
 			if len(w.queue) > 0 {
 				due = true // they go with what is there
@@ -140,8 +153,9 @@ func (w *writer) commit(batch []*operation, due bool) {
 		notes = nil
 		err = w.try(batch, nil)
 	}
-	if errors.Is(explain(err), store.ErrFull) {
+	if isFull(err) {
 		w.onFull()
+		w.brace()
 		err = w.try(batch, nil)
 	}
 	w.notes.settle(notes)
