@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,9 @@ func newCore(t *testing.T, args ...string) *core {
 		t.Fatal(err)
 	}
 	c := &core{folder: folder, data: folder + "/data", addr: addr, process: process{log: newOutput()}}
+	if i := slices.Index(args, "--data"); i >= 0 {
+		c.data = args[i+1]
+	}
 	t.Cleanup(func() {
 		c.kill()
 		if t.Failed() {

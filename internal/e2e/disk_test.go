@@ -2,11 +2,17 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"coffer/client"
+	"coffer/protocol"
 )
 
 // smallDisk mounts a file system of so many bytes, or returns false where that
@@ -148,18 +154,15 @@ func TestFullDisk(t *testing.T) {
 
 	// An upload that does not fit ends with a clear message and leaves nothing.
 	p.write("too big", 80<<20)
-	from := c.log.length()
 	p.refused("no space left", "backup", "too big", "--no-seal")
-	c.expect(t, from, "little space is left")
-	from = c.log.length()
+	if _, err := os.Stat(disk + "/data/reserve"); err != nil {
+		t.Error("it took the reserve:", err)
+	}
 	p.gets("one", kept)
 	p.must("verify", "--all")
 
-	// What that upload took is given back; then somebody else takes all.
-	c.expect(t, 0, "there is space again")
-	if _, err := os.Stat(disk + "/data/reserve"); err != nil {
-		t.Error("there is no reserve again:", err)
-	}
+	// Then somebody else takes all.
+	from := c.log.length()
 	fill(t, disk+"/filler", 1<<30)
 	c.expect(t, from, "the reserve file was given up")
 	if _, err := os.Stat(disk + "/data/reserve"); !errors.Is(err, fs.ErrNotExist) {
@@ -180,5 +183,166 @@ func TestFullDisk(t *testing.T) {
 	}
 	c.expect(t, from, "there is space again")
 	p.must("backup", "new")
+	p.must("verify", "--all")
+}
+
+// freeBytes is what the disk that a folder is on has free.
+func freeBytes(t *testing.T, folder string) int64 {
+	t.Helper()
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(folder, &disk); err != nil {
+		t.Fatal(err)
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize)
+}
+
+// takeAll leaves not one byte of the disk, whatever the server gives up or
+// writes meanwhile. It makes a file for each time that there was some.
+func takeAll(t *testing.T, folder string) {
+	t.Helper()
+	for freeBytes(t, folder) > 0 {
+		f, err := os.CreateTemp(folder, "filler-*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		fill(t, f.Name(), 1<<30)
+	}
+}
+
+// floods uploads without end, to see itself refused while the disk has what
+// belongs to the others.
+func floods(t *testing.T, u *uploader) (sent int) {
+	t.Helper()
+	piece := randomBytes(1, 1<<20)
+	err := u.session.Do(t.Context(), func(conn *client.Conn) error {
+		for n := 0; ; n++ {
+			begun, err := conn.BeginUpload(t.Context(), u.id, protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: fmt.Sprint("flood ", n)})
+			for packet := uint32(1); err == nil && packet <= 4; packet++ {
+				if _, err = conn.UploadPacket(t.Context(), u.id, protocol.UploadPacket{Upload: begun.Upload, Number: packet}, piece); err == nil {
+					sent += len(piece)
+				}
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	if !client.IsStatus(err, protocol.StatusNoSpace) {
+		t.Fatalf("after %d bytes: %v", sent, err)
+	}
+	return sent
+}
+
+// registers takes names until there is no room for more.
+func registers(t *testing.T, addr string) (taken int) {
+	t.Helper()
+	conn, err := client.Dial(t.Context(), addr, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for ; taken < 20_000; taken++ {
+		if _, err := conn.Register(t.Context(), fmt.Sprint("newcomer ", taken)); err != nil {
+			return taken
+		}
+	}
+	t.Fatal("no end of registrations")
+	return taken
+}
+
+// Newcomers fill what they may, then others take the disk's last byte, again
+// and again. Beside them the owner lists, restores, reconnects and removes; the
+// core starts; the operator removes; and there is space again.
+func TestFloodedDisk(t *testing.T) {
+	t.Parallel()
+	disk, ok := smallDisk(t, "64m")
+	if !ok {
+		return
+	}
+	const minFree = 16 << 20
+	args := []string{"--min-free", fmt.Sprint(minFree), "--registration-rate", "0", "--scrub-interval", "0"}
+	o := newOperator(t, append(args, "--data", disk+"/data")...)
+	c := o.core
+	args = append(args, "--data", disk+"/data", "--console-listen", strings.TrimPrefix(o.url, "http://"))
+	p := register(t, c.addr, "owner")
+	kept := p.write("one", 1<<20)
+	small := p.write("small", 1000)
+	p.write("two", 10_000)
+	p.write("three", 2<<20)
+	p.must("backup", "one", "--no-seal")
+	p.must("backup", "small")
+	p.must("backup", "two")
+	p.must("backup", "three")
+
+	u := newUploader(t, c.addr, 1)
+	sent := floods(t, u)
+	taken := registers(t, c.addr)
+	if left := freeBytes(t, disk); left < minFree-(1<<20) {
+		t.Errorf("newcomers left %d bytes", left)
+	}
+	if _, err := os.Stat(disk + "/data/reserve"); err != nil {
+		t.Error("newcomers took the reserve:", err)
+	}
+	t.Logf("newcomers: %d MiB sent, %d names, %d MiB left", sent>>20, taken, freeBytes(t, disk)>>20)
+
+	works := func(when string) {
+		t.Helper()
+		takeAll(t, disk)
+		t.Logf("%s: %d bytes free", when, freeBytes(t, disk))
+		p.must("list", "--json")
+		p.gets("one", kept)
+		p.gets("small", small)
+		p.must("status")
+		p.refused("no space left", "backup", "small")
+		if floods(t, u) > 0 {
+			t.Error(when, "a newcomer's upload was taken")
+		}
+		if registers(t, c.addr) > 0 {
+			t.Error(when, "a newcomer was registered")
+		}
+	}
+	c.kill()
+	takeAll(t, disk)
+	c.restart(t, args...)
+	if _, err := os.Stat(disk + "/data/reserve"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the reserve was kept:", err)
+	}
+	works("killed and started")
+
+	c.kill()
+	takeAll(t, disk)
+	c.restart(t, args...)
+	works("without a reserve")
+	p.must("remove", "two", "--yes")
+	takeAll(t, disk)
+	before := freeBytes(t, disk)
+	p.must("remove", "three", "--yes")
+	if gained := freeBytes(t, disk) - before; gained < 1<<20 {
+		t.Errorf("removing 2 MiB gave %d bytes back", gained)
+	}
+
+	works("removed")
+	if err := c.stop(); err != nil {
+		t.Fatal(err)
+	}
+	takeAll(t, disk)
+	c.restart(t, args...)
+	works("stopped and started")
+
+	from := c.log.length()
+	before = freeBytes(t, disk)
+	o.must(204, "DELETE", "/api/clients/"+url.PathEscape(u.name)+"?confirm="+url.QueryEscape(u.name), nil, nil)
+	gained := freeBytes(t, disk) - before
+	if gained < int64(sent)/2 {
+		t.Errorf("the operator's removal gave %d of %d bytes back", gained, sent)
+	}
+	t.Logf("the operator's removal gave %d MiB back", gained>>20)
+	c.expect(t, from, "there is space again")
+	p.write("new", 1<<20)
+	p.must("backup", "new")
+	p.must("verify", "--all")
+	c.kill()
+	c.restart(t, args...)
 	p.must("verify", "--all")
 }
