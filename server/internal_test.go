@@ -108,7 +108,8 @@ func TestSessionsFlush(t *testing.T) {
 func TestNamedTwins(t *testing.T) {
 	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
 	s.settings.Store(&Settings{UploadTTL: time.Hour})
-	us := newUploads(s)
+	s.uploads = newUploads(s)
+	us := s.uploads
 	n := named{file: fileName{store.ClientID{1}, firstConn, "f"}, original: 10, total: 2}
 	find := func(number uint32) *upload {
 		u, err := us.named(t.Context(), n, number, session{})
