@@ -21,12 +21,13 @@ import (
 type registrar struct {
 	addr string
 
-	mu    sync.Mutex
-	id    protocol.ClientID // of the name, zero if it is free
-	key   *rsa.PublicKey
-	taken bool              // by somebody else
-	why   *protocol.Failure // for which the name is refused; nil: an earlier server does not say
-	shut  bool              // to base requests, by the client
+	mu         sync.Mutex
+	id         protocol.ClientID // of the name, zero if it is free
+	key        *rsa.PublicKey
+	taken      bool              // by somebody else
+	why        *protocol.Failure // for which the name is refused; nil: an earlier server does not say
+	registered func()            // called when the name is registered, if set
+	shut       bool              // to base requests, by the client
 	// cut is the request at which the connection ends, before it is served or
 	// with its answer. It is done once.
 	cut    protocol.Code
@@ -98,6 +99,9 @@ func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Mess
 			return &protocol.RegisterRefused{}
 		}
 		r.id[0]++
+		if r.registered != nil {
+			r.registered()
+		}
 		return &protocol.Registered{Client: r.id}
 	case protocol.CodeSendPublicKey:
 		parsed, err := x509.ParsePKIXPublicKey(payload[protocol.FieldSize:])
