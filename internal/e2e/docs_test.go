@@ -206,6 +206,7 @@ var (
 	prompt  = regexp.MustCompile(`^(Passphrase|The same again): *$`)
 	bytesOf = regexp.MustCompile(`[0-9.]+ (?:[kKMGTPE]?i?B|bytes?)\b`)
 	longHex = regexp.MustCompile(`\b(?:[0-9]+ \(0x[0-9a-f]{8}\)|0x[0-9a-f]{8}|[0-9a-f]{12,})\b`)
+	pins    = regexp.MustCompile(`sha256//[A-Za-z0-9+/]{43}=`)
 	digits  = regexp.MustCompile(`[0-9]+`)
 )
 
@@ -218,6 +219,7 @@ func alike(text string) (lines []string) {
 			continue
 		}
 		line = bytesOf.ReplaceAllString(line, "SIZE")
+		line = pins.ReplaceAllString(line, "PIN")
 		line = longHex.ReplaceAllString(line, "HEX")
 		lines = append(lines, digits.ReplaceAllString(line, "#"))
 	}
