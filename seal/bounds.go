@@ -19,7 +19,8 @@ const (
 	// AbsurdRatio is how many times as large as the archive nothing is that was
 	// not made to be, but for files that are nearly all zeros.
 	AbsurdRatio = 1000
-	// plausible is what any archive may become, in bytes.
+	// plausible is what any archive may become, in bytes, unless a test says
+	// otherwise.
 	plausible = 1 << 30
 	// entrySize is what an entry counts besides its content, in bytes: it takes
 	// a place on the disk, too.
@@ -61,7 +62,7 @@ func (b *bounds) grow(n int64) error {
 		return nil
 	}
 	archived := b.archived()
-	if b.confirmed || b.unpacked < plausible || b.unpacked/AbsurdRatio < archived {
+	if b.confirmed || b.unpacked < b.opts.plausible || b.unpacked/AbsurdRatio < archived {
 		return nil
 	}
 	if b.opts.Confirm == nil || !b.opts.Confirm(b.unpacked, archived) {

@@ -40,7 +40,8 @@ type UnpackOptions struct {
 	// such an archive is refused with [ErrAbsurdSize].
 	Confirm func(unpacked, archived int64) bool
 
-	free func() (int64, error) // what the disk has room for; nil asks the system
+	free      func() (int64, error) // what the disk has room for; nil asks the system
+	plausible int64                 // what any archive may become; 0 is the constant
 }
 
 // Unpack restores the archive that r reads, up to io.EOF, into dir, which is
@@ -90,6 +91,9 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions)
 		return 0, err
 	}
 	defer in.Close()
+	if opts.plausible == 0 {
+		opts.plausible = plausible
+	}
 	if opts.free == nil {
 		opts.free = func() (int64, error) { return FreeSpace(root) }
 	}
