@@ -2,24 +2,23 @@ package server
 
 import (
 	"context"
-	"strings"
 	"sync"
 
 	"coffer/protocol"
+	"coffer/store"
 )
 
-// A caseGuard keeps two names that differ in upper and lower case alone, which
-// people take for the same, from being registered at once. Its zero value is
-// ready.
-type caseGuard struct {
+// A likeGuard keeps two names that people take for the same ([store.Alike]) from
+// being registered at once. Its zero value is ready.
+type likeGuard struct {
 	mu       sync.Mutex
-	underway map[string]string // caseless name to name
+	underway map[string]string // what is alike to name
 }
 
 // take reserves a name until release is called; ok is false if one like it is
 // being registered.
-func (g *caseGuard) take(name string) (release func(), ok bool) {
-	key := strings.ToLower(strings.ToUpper(name))
+func (g *likeGuard) take(name string) (release func(), ok bool) {
+	key := store.Alike(name)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if other, taken := g.underway[key]; taken && other != name {
@@ -38,10 +37,10 @@ func (g *caseGuard) take(name string) (release func(), ok bool) {
 	}, true
 }
 
-// refuseLike fails for a name that is another's but for its case. Pairs that are
+// refuseLike fails for a name that looks like another's. Pairs that are
 // there already go on. It returns what ends the name's reservation.
 func (s *Server) refuseLike(ctx context.Context, name string) (release func(), err error) {
-	release, ok := s.cases.take(name)
+	release, ok := s.alike.take(name)
 	if ok {
 		other, err := s.cfg.Catalog.NameLike(ctx, name)
 		if err != nil {
@@ -53,5 +52,5 @@ func (s *Server) refuseLike(ctx context.Context, name string) (release func(), e
 		}
 		release()
 	}
-	return nil, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken, in other capitals")
+	return nil, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken, in other capitals or with its accents written otherwise")
 }

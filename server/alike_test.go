@@ -8,7 +8,8 @@ import (
 	"coffer/store"
 )
 
-// A name that is another's but for its case is refused; pairs that are there
+// A name that is another's but for its case, or for how its accents are written,
+// is refused; pairs that are there
 // already go on, and a name that was freed is free.
 func TestNamesThatDifferInCase(t *testing.T) {
 	c := startCore(t, nil)
@@ -22,6 +23,15 @@ func TestNamesThatDifferInCase(t *testing.T) {
 	w.register("Élan")
 	w.send(1025, field("éLAN"))
 	w.expectEmpty(1601)
+	for _, name := range []string{"E\u0301lan", "e\u0301LAN"} { // as macOS writes it
+		w.send(1025, field(name))
+		w.expectEmpty(1601)
+	}
+	w.register("Rene\u0301e")
+	for _, name := range []string{"Renée", "RENÉE"} {
+		w.send(1025, field(name))
+		w.expectEmpty(1601)
+	}
 
 	// As a catalog of before has it.
 	pair := store.Client{ID: store.ClientID{7}, Name: "ADA"}

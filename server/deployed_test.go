@@ -228,6 +228,9 @@ func TestDeployedNames(t *testing.T) {
 		{"d\xe9j\xe0 vu (1252)", "déjà vu (1252)"},
 		{"\x80uro", "€uro"},
 		{"folder/in it", "folder/in it"},
+		{"e\u0301clair, as macOS has it", "e\u0301clair, as macOS has it"},
+		{"\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd, pointed", "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd, pointed"}, // not in Unicode's order
+		{"\ufb2a, a presentation form", "\ufb2a, a presentation form"},                                                 // never NFC
 	} {
 		t.Run(tt.stored[:min(20, len(tt.stored))], func(t *testing.T) {
 			w := dial(t, c.public)

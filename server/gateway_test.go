@@ -181,7 +181,7 @@ func TestGatewaysAreCounted(t *testing.T) {
 func TestLookalikeNames(t *testing.T) {
 	c := startCore(t, nil)
 	base := dial(t, c.public)
-	for _, name := range []string{"ada ", "a\u200bda", "\u202eada", "e\u0301"} {
+	for _, name := range []string{"ada ", "a\u200bda", "\u202eada"} {
 		base.send(1025, field(name))
 		base.expectEmpty(1601)
 	}

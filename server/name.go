@@ -33,10 +33,11 @@ func (s *Server) text(f *protocol.Field) (string, error) {
 	return name, nil
 }
 
-// checkNewName refuses what looks like another name to a person: spaces around
-// it, characters that are not seen or that turn the direction of writing, and
-// letters that are not composed (Unicode's NFC). Names that there are stay what
-// they are, and so do the file names of base clients.
+// checkNewName refuses a name that looks like others to a person by spaces
+// around it, or by characters that are not seen or that turn the direction of
+// writing. Names that there are stay what they are, and so do the file names of
+// base clients. Accents may stand by themselves: Vietnamese and pointed Hebrew
+// have them so in Windows' code pages. [store.Alike] sees through these.
 func checkNewName(name string) error {
 	if err := protocol.CheckName(name); err != nil {
 		return err
@@ -46,8 +47,6 @@ func checkNewName(name string) error {
 		return errors.New("the name begins or ends with a space")
 	case hidden(name):
 		return errors.New("the name has a character that is not seen")
-	case !norm.NFC.IsNormalString(name):
-		return errors.New("the name has letters with separate accents; write them composed (Unicode NFC)")
 	}
 	return nil
 }
@@ -75,8 +74,13 @@ func joins(r, first rune) bool {
 }
 
 // checkNewFile is checkNewName for a file that the account does not have yet.
+// Nothing compares the names of files, so their letters must be composed
+// (Unicode's NFC), too.
 func (s *Server) checkNewFile(ctx context.Context, id store.ClientID, name string) error {
 	bad := checkNewName(name)
+	if bad == nil && !norm.NFC.IsNormalString(name) {
+		bad = errors.New("the name has letters with separate accents; write them composed (Unicode NFC)")
+	}
 	if bad == nil {
 		return nil
 	}

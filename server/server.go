@@ -140,7 +140,7 @@ type Server struct {
 	// and blobs, or one of its uploads begins, and for writing while a client
 	// is taken out of all of them. It is taken before any other lock.
 	accounts sync.RWMutex
-	cases    caseGuard
+	alike    likeGuard
 
 	closing  atomic.Bool
 	stopping chan struct{} // closed after closing is set

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"coffer/backup"
 	"coffer/internal/program"
 )
@@ -27,12 +29,8 @@ func (c *backupCommand) Run(a *app) error {
 		return err
 	}
 	if c.Name == "" {
-		abs, err := filepath.Abs(c.Path)
-		if err != nil {
+		if c.Name, err = nameFor(c.Path); err != nil {
 			return err
-		}
-		if c.Name = filepath.Base(abs); !utf8.ValidString(c.Name) {
-			return fmt.Errorf("%w: the name %q is not UTF-8, as names on the server are: give it another one there with --name", program.ErrUsage, c.Name)
 		}
 	}
 	origin, err := c.origin()
@@ -105,6 +103,21 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 		return backup.Source{}, errors.New("standard input is closed: there is nothing to back up")
 	}
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
+}
+
+// nameFor is what a file or folder is called on the server: its last name, with
+// its accents in the letters. Disks of macOS have them apart, which the server
+// refuses, and other machines could not type.
+func nameFor(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Base(abs)
+	if !utf8.ValidString(name) {
+		return "", fmt.Errorf("%w: the name %q is not UTF-8, as names on the server are: give it another one there with --name", program.ErrUsage, name)
+	}
+	return norm.NFC.String(name), nil
 }
 
 // origin is what the name will mean: this machine, and where the source is on

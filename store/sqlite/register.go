@@ -21,7 +21,7 @@ type register struct {
 	mu     sync.RWMutex
 	byID   map[store.ClientID]*entry
 	byName []*entry            // in the order of their names
-	byCase map[string][]*entry // by caseless
+	alike  map[string][]*entry // by store.Alike
 	totals store.Totals
 }
 
@@ -48,7 +48,7 @@ type clientChange struct {
 }
 
 func loadRegister(ctx context.Context, conn *sql.Conn) (*register, error) {
-	r := &register{byID: make(map[store.ClientID]*entry), byCase: make(map[string][]*entry)}
+	r := &register{byID: make(map[store.ClientID]*entry), alike: make(map[string][]*entry)}
 	rows, err := conn.QueryContext(ctx, "SELECT ID, Name, Created, LastSeen, Files, Versions, Verified, Bytes FROM clients JOIN usage USING (ID)")
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func loadRegister(ctx context.Context, conn *sql.Conn) (*register, error) {
 	for _, e := range r.byName {
 		e.prepare()
 		r.byID[e.id] = e
-		r.addCase(e)
+		r.addAlike(e)
 		r.totals.Clients++
 		add(&r.totals.Usage, e.usage)
 	}
@@ -88,12 +88,12 @@ func (r *register) follow(changes []clientChange, usage map[store.ClientID]*stor
 			r.byID[c.id] = e
 			at, _ := r.find(e.name)
 			r.byName = slices.Insert(r.byName, at, e)
-			r.addCase(e)
+			r.addAlike(e)
 			r.totals.Clients++
 		case e == nil: // unknown clients are passed over
 		case c.removed:
 			delete(r.byID, c.id)
-			r.dropCase(e)
+			r.dropAlike(e)
 			if at, there := r.find(e.name); there {
 				r.byName = slices.Delete(r.byName, at, at+1)
 			}
@@ -115,31 +115,27 @@ func (r *register) find(name string) (at int, there bool) {
 	return slices.BinarySearchFunc(r.byName, name, func(e *entry, name string) int { return cmp.Compare(e.name, name) })
 }
 
-// caseless is a name without the difference of case. Upper case first: some
-// letters have several lower cases.
-func caseless(name string) string { return strings.ToLower(strings.ToUpper(name)) }
-
-func (r *register) addCase(e *entry) {
-	key := caseless(e.name)
-	r.byCase[key] = append(r.byCase[key], e)
+func (r *register) addAlike(e *entry) {
+	key := store.Alike(e.name)
+	r.alike[key] = append(r.alike[key], e)
 }
 
-func (r *register) dropCase(e *entry) {
-	key := caseless(e.name)
-	left := slices.DeleteFunc(r.byCase[key], func(other *entry) bool { return other == e })
+func (r *register) dropAlike(e *entry) {
+	key := store.Alike(e.name)
+	left := slices.DeleteFunc(r.alike[key], func(other *entry) bool { return other == e })
 	if len(left) == 0 {
-		delete(r.byCase, key)
+		delete(r.alike, key)
 		return
 	}
-	r.byCase[key] = left
+	r.alike[key] = left
 }
 
-// NameLike returns a client's name that differs in case alone.
+// NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
 	r := c.writer.register
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, e := range r.byCase[caseless(name)] {
+	for _, e := range r.alike[store.Alike(name)] {
 		if e.name != name {
 			return e.name, nil
 		}

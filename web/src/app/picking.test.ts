@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { expect, test } from "vitest"
-import { pickedFromDrop } from "./picking"
+import { pickedFromDrop, pickedFromList } from "./picking"
 
 /** What a browser hands out for a dropped folder: a reader that gives some entries at a time. */
 function folder(path: string, batches: object[][]) {
@@ -51,4 +51,13 @@ test("a dropped folder gives all files at any depth, named by their path", async
     "photos/c.jpg",
     "notes.txt",
   ])
+})
+
+test("a name with separate accents is composed", async () => {
+  const picked = await pickedFromDrop(
+    drop(folder("/U\u0308bung", [[file("/U\u0308bung/cafe\u0301.txt")]])),
+  )
+  expect(picked.map((p) => p.name)).toEqual(["\u00dcbung/caf\u00e9.txt"])
+  const list = [new File(["x"], "re\u0301sume\u0301.pdf")] as unknown as FileList
+  expect(pickedFromList(list).map((p) => p.name)).toEqual(["r\u00e9sum\u00e9.pdf"])
 })

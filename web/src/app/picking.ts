@@ -4,7 +4,7 @@ import type { Picked } from "../engine/types"
 export function pickedFromList(files: FileList | null): Picked[] {
   return Array.from(files ?? [], (file) => ({
     file,
-    name: file.webkitRelativePath || file.name,
+    name: composed(file.webkitRelativePath || file.name),
   }))
 }
 
@@ -17,7 +17,7 @@ export async function pickedFromDrop(data: DataTransfer): Promise<Picked[]> {
     .map((item) => item.webkitGetAsEntry() ?? item.getAsFile())
   const picked: Picked[] = []
   for (const entry of entries) {
-    if (entry instanceof File) picked.push({ file: entry, name: entry.name })
+    if (entry instanceof File) picked.push({ file: entry, name: composed(entry.name) })
     else if (entry) await collect(entry, picked)
   }
   return picked
@@ -26,7 +26,7 @@ export async function pickedFromDrop(data: DataTransfer): Promise<Picked[]> {
 async function collect(entry: FileSystemEntry, into: Picked[]): Promise<void> {
   if (isFile(entry)) {
     const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject))
-    into.push({ file, name: entry.fullPath.replace(/^\/+/, "") })
+    into.push({ file, name: composed(entry.fullPath.replace(/^\/+/, "")) })
     return
   }
   if (!isFolder(entry)) return
@@ -39,6 +39,11 @@ async function collect(entry: FileSystemEntry, into: Picked[]): Promise<void> {
     if (some.length === 0) return
     for (const child of some) await collect(child, into)
   }
+}
+
+/** The name with its accents in the letters: macOS writes them separately, which the server refuses. */
+function composed(name: string): string {
+  return name.normalize("NFC")
 }
 
 function isFile(entry: FileSystemEntry): entry is FileSystemFileEntry {
