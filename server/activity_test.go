@@ -9,6 +9,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/cksum"
+	"coffer/server"
 	"coffer/store"
 )
 
@@ -129,7 +130,7 @@ func TestErrorsAreNoted(t *testing.T) {
 // A subscriber hears of activities at once and of figures each second. One that
 // does not listen delays nobody, and learns how much it missed.
 func TestSubscribe(t *testing.T) {
-	c := startCore(t, nil)
+	c := startCore(t, func(cfg *server.Config) { cfg.RegistrationRate = 0 })
 	events := c.srv.Subscribe(t.Context())
 	slow := c.srv.Subscribe(t.Context())
 	c.newClient("ada")

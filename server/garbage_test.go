@@ -56,6 +56,7 @@ func TestGarbage(t *testing.T) {
 		total = n
 	}
 	c := startCore(t, func(cfg *server.Config) {
+		cfg.RegistrationRate = 0
 		cfg.IdleTimeout, cfg.MaxPacket, cfg.MaxUploads = 2*time.Second, 1<<20, 16
 	})
 	w := c.newClient("client")
