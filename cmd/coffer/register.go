@@ -190,7 +190,7 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 	if err := a.saveBegun(p); err != nil {
 		return fmt.Errorf("save the registration: %w", err)
 	}
-	if done, err := p.bringKey(a.ctx, conn); err != nil || !done {
+	if done, err := p.sendKey(a.ctx, conn); err != nil || !done {
 		return fmt.Errorf("send the public key: %w", cmp.Or(err, client.ErrRefused))
 	}
 	return nil
@@ -218,18 +218,34 @@ func (p *profile) bringKey(ctx context.Context, conn *client.Conn) (done bool, e
 	if err != nil {
 		return false, err
 	}
+	answer, err := conn.Reconnect(ctx, credentials.Client, credentials.Name)
+	if errors.Is(err, client.ErrReconnectDenied) || errors.Is(err, client.ErrRefused) {
+		return p.sendKey(ctx, conn)
+	}
+	if err != nil {
+		return false, err
+	}
+	// It has a key; that this is it shows in what it wrapped.
 	der, err := x509.MarshalPKIXPublicKey(&credentials.Key.PublicKey)
 	if err != nil {
 		return false, err
 	}
-	if answer, err := conn.Reconnect(ctx, credentials.Client, credentials.Name); err == nil {
-		// It has a key; that this is it shows in what it wrapped.
-		key, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey)
-		if err != nil {
-			return false, nil
-		}
-		return true, closeBase(ctx, conn, credentials.Client, key)
-	} else if !errors.Is(err, client.ErrReconnectDenied) && !errors.Is(err, client.ErrRefused) {
+	key, err := crypt.Unwrap(credentials.Key, crypt.AutoOAEPHash(der), answer.WrappedKey)
+	if err != nil {
+		return false, nil
+	}
+	return true, closeBase(ctx, conn, credentials.Client, key)
+}
+
+// sendKey brings the server the public key of a registration that has none
+// there. It is not done if the server refuses it.
+func (p *profile) sendKey(ctx context.Context, conn *client.Conn) (done bool, err error) {
+	credentials, err := p.credentials()
+	if err != nil {
+		return false, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(&credentials.Key.PublicKey)
+	if err != nil {
 		return false, err
 	}
 	answer, err := conn.SendPublicKey(ctx, credentials.Client, credentials.Name, der)
