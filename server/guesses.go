@@ -60,6 +60,7 @@ type tally struct {
 	n    int       // at the time since
 	from time.Time // when the oldest of them began to be forgotten
 	next time.Time // before which no session begins
+	cut  time.Time // sessions from before have ended
 }
 
 // age forgets what is long ago.
@@ -109,9 +110,20 @@ func (g *guesses) add(who guesser, kind guessKind, now time.Time) (over bool) {
 	t.n++
 	if d := t.spacing(); d > 0 {
 		t.next = later(t.next, now.Add(d))
+		t.cut = now
 		return true
 	}
 	return false
+}
+
+// ends reports whether a session of who that began at a time has ended with
+// the guesses since: they are counted over all sessions, since whoever takes
+// many beforehand would have a guess in each.
+func (g *guesses) ends(who guesser, began time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.of[who]
+	return t != nil && t.cut.After(began)
 }
 
 // makeRoomLocked forgets, of a few it looks at, who is forgiven, and if that is

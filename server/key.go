@@ -200,7 +200,7 @@ func newSessionFor(client store.Client) (sess session, err error) {
 	if sess.key, err = crypt.NewSessionKey(); err != nil {
 		return sess, err
 	}
-	sess.name = client.Name
+	sess.name, sess.began = client.Name, time.Now()
 	sess.fingerprint = crypt.Fingerprint(pub)
 	sess.wrapped, err = crypt.Wrap(pub, sess.oaep, sess.key)
 	return sess, err

@@ -102,6 +102,7 @@ type session struct {
 	wrapped     []byte // the key, RSA-OAEP for the client's public key
 	fingerprint [32]byte
 	oaep        crypt.OAEPHash
+	began       time.Time
 }
 
 // sessions knows who holds a live session key, and which clients were seen

@@ -58,6 +58,9 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, false, err
 	}
 	sess, live := c.s.sessions.get(id, c.baseOwner())
+	if live && c.endGuessed(id, sess) {
+		live = false
+	}
 	if c.refused.client == id && c.refused.key == sess.key && c.refused.name == m.Name && m.Number > c.refused.number && m.Number > 1 {
 		return nil, false, errSilent
 	}
@@ -82,7 +85,20 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, false, err
 	}
 	completed, err := u.receive(ctx, uint32(m.Number), false, int64(content.left), content)
+	if err == nil && completed && c.endGuessed(id, sess) {
+		err = errPadding // whatever it was: an answer of its own would tell
+	}
 	return u, completed, err
+}
+
+// endGuessed ends the connection's session if its guesser was counted out since
+// it began, here or on another connection, and reports whether it did.
+func (c *conn) endGuessed(id store.ClientID, sess session) bool {
+	if !c.s.guesses.ends(guesser{id, c.origin()}, sess.began) {
+		return false
+	}
+	c.s.sessions.release(id, c.baseOwner())
+	return true
 }
 
 func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.BeginUpload) (protocol.Message, error) {

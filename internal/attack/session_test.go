@@ -21,7 +21,7 @@ import (
 // session key that he cannot unwrap. It reports whether he got one.
 func (v *victim) stranger(t testing.TB, addr string, open bool) (*peer, bool) {
 	t.Helper()
-	p := dial(t, addr)
+	p := dialFrom(t, "127.0.0.2", addr)
 	p.id = v.id
 	if !open {
 		return p, true
@@ -216,6 +216,35 @@ func TestDisturbing(t *testing.T) {
 				t.Errorf("confirm: %v", code)
 			}
 		})
+	}
+}
+
+// Sessions taken beforehand are no stock of guesses: those of one address end
+// together.
+func TestGuessesInManySessions(t *testing.T) {
+	core := stack.NewCore(t)
+	v := newVictim(t, core.Addr, "ada")
+	plain := []byte("sixteen bytes and some")
+	sessions := make([]victim, 8)
+	for i := range sessions {
+		sessions[i] = *v
+		sessions[i].reconnect(t, core.Addr)
+	}
+	answered := 0
+	for i := range sessions {
+		s := &sessions[i]
+		original := len(plain)
+		if i < 3 {
+			original-- // its padding is wrong, then
+		}
+		ciphertext := s.encrypt(plain)
+		if code, _ := s.ask(t, packet(t, "f", original, len(ciphertext), 1, 1), ciphertext); code == protocol.CodeFileReceived {
+			answered++
+		}
+	}
+	t.Logf("%d sessions, 3 guesses: %d of 5 further files were summed", len(sessions), answered)
+	if answered != 0 {
+		t.Error("a session outlives the guesses made in others")
 	}
 }
 
