@@ -225,6 +225,41 @@ describe("figures", () => {
   })
 })
 
+describe("a page that has not come", () => {
+  test("says so, and opens by itself once it can be fetched", async () => {
+    const { page } = operator
+    const scripts: Record<string, RegExp> = {
+      Storage: /assets\/Storage-[^/]*\.js/,
+      Doctor: /assets\/Doctor-[^/]*\.js/,
+    }
+    for (const script of Object.values(scripts)) {
+      await page.route(script, (route) => route.abort())
+    }
+    await operator.followsLink()
+    for (const [place, script] of Object.entries(scripts)) {
+      await page
+        .getByRole("navigation", { name: "Pages" })
+        .getByRole("link", { name: place })
+        .click()
+      await operator.reads("This page has not come yet")
+      await page.unroute(script)
+      await operator.sees(place)
+      expect(await page.getByText("This page has not come yet").count()).toBe(0)
+    }
+    expect(operator.errors).toEqual([])
+  })
+
+  test("a core that a test left stopped is there for the next one", async () => {
+    await stack.killCore()
+    await stack.startCoreIfStopped()
+    expect((await fetch(`${stack.gatewayURL}/readyz`)).status).toBe(200)
+    // One that runs is left alone.
+    const { started } = await stats()
+    await stack.startCoreIfStopped()
+    expect((await stats()).started).toBe(started)
+  })
+})
+
 describe("transfers", () => {
   test("are shown as they go on, with packets and what is missing, and can be cancelled", async () => {
     await operator.followsLink()
@@ -315,15 +350,22 @@ describe("clients", () => {
 
   test("a session is ended, and the client makes another", async () => {
     const dora = await CommandLine.registers(stack, "dora")
-    await dora.backsUp("one.txt", "one")
     await operator.followsLink()
+    // A session lasts as long as the connection that it was made on.
+    const first = dora.begins("one.bin")
+    first.write(randomBytes(2 * MB))
+    await until("the session", async () => (await client("dora")).session)
     await operator.opensClient("dora")
     await operator.presses("End session")
     await operator.confirms("End session")
     await operator.reads("No session")
     expect((await client("dora")).session).toBe(false)
-    await dora.backsUp("two.txt", "two")
+    await first.isKilled()
+
+    const second = dora.begins("two.bin")
+    second.write(randomBytes(2 * MB))
     await operator.reads("Live session")
+    expect(await second.finishes()).toBe(0)
     expect(operator.errors).toEqual([])
   })
 

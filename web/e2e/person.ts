@@ -199,7 +199,8 @@ export class Person {
 
 /** Notes the errors of a page itself. */
 export function watch(page: Page, errors: string[]) {
-  page.setDefaultTimeout(60_000)
+  // Only what never comes is wrong: on a machine at work a passphrase takes a minute to be hashed.
+  page.setDefaultTimeout(180_000)
   page.on("pageerror", (error) => errors.push(error.message))
   page.on("console", (message) => {
     // Chromium itself notes every answer that is an error.

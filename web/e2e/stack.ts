@@ -14,7 +14,7 @@ const bin = resolve(import.meta.dirname, process.env.COFFER_BIN ?? "../../bin")
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  seconds = 60,
+  seconds = 180,
 ): Promise<void> {
   const deadline = Date.now() + 1000 * seconds
   while (!(await condition())) {

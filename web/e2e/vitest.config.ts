@@ -7,7 +7,7 @@ export default defineConfig({
     include: ["*.test.ts"],
     fileParallelism: false,
     // A machine that has much else to do is slow, not wrong.
-    testTimeout: 300_000,
-    hookTimeout: 120_000,
+    testTimeout: 900_000,
+    hookTimeout: 300_000,
   },
 })
