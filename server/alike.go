@@ -4,11 +4,11 @@ import (
 	"context"
 	"sync"
 
+	"coffer/internal/alike"
 	"coffer/protocol"
-	"coffer/store"
 )
 
-// A likeGuard keeps two names that people take for the same ([store.Alike]) from
+// A likeGuard keeps two names that people take for the same (alike.Key) from
 // being registered at once. Its zero value is ready.
 type likeGuard struct {
 	mu       sync.Mutex
@@ -18,7 +18,7 @@ type likeGuard struct {
 // take reserves a name until release is called; ok is false if one like it is
 // being registered.
 func (g *likeGuard) take(name string) (release func(), ok bool) {
-	key := store.Alike(name)
+	key := alike.Key(name)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if other, taken := g.underway[key]; taken && other != name {

@@ -37,7 +37,7 @@ func (s *Server) text(f *protocol.Field) (string, error) {
 // around it, or by characters that are not seen or that turn the direction of
 // writing. Names that there are stay what they are, and so do the file names of
 // base clients. Accents may stand by themselves: Vietnamese and pointed Hebrew
-// have them so in Windows' code pages. [store.Alike] sees through these.
+// have them so in Windows' code pages. alike.Key sees through these.
 func checkNewName(name string) error {
 	if err := protocol.CheckName(name); err != nil {
 		return err

@@ -99,8 +99,8 @@ type Clients interface {
 	// ClientByName finds a client by its name, or returns ErrNoClient.
 	ClientByName(ctx context.Context, name string) (Client, error)
 
-	// NameLike returns a client's name that is another than the given one and
-	// [Alike], "" if there is none.
+	// NameLike returns a client's name that is another than the given one, and
+	// that people take for it, "" if there is none.
 	NameLike(ctx context.Context, name string) (string, error)
 	// ClientByAPIID finds a client by its id over HTTP, or returns ErrNoClient.
 	ClientByAPIID(ctx context.Context, id APIID) (Client, error)

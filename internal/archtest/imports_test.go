@@ -83,11 +83,11 @@ var rules = []rule{
 		reason: "a storage contract that imports a backend, the wire or a library binds every implementation to it",
 	},
 	{
-		folder: "store/", project: []string{"store"}, never: cannotOpen,
+		folder: "store/", project: []string{"store", "internal/alike"}, never: cannotOpen,
 		reason: "storage implements the contract; it knows neither the wire nor the core, and cannot open what it keeps",
 	},
 	{
-		folder: "server", project: []string{"protocol/...", "store", "export", "web", "internal/fair"},
+		folder: "server", project: []string{"internal/alike", "protocol/...", "store", "export", "web", "internal/fair"},
 		never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the core must be unable to open a sealed file, gets its storage from cmd, " +
 			"and is not its own client",
@@ -111,6 +111,10 @@ var rules = []rule{
 	{
 		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console/...", "web", "internal/program", "internal/socket"},
 		reason: "cmd wires the parts and is no part itself",
+	},
+	{
+		folder: "internal/alike",
+		reason: "which names are alike is one rule of the core and of storage, which knows neither of them",
 	},
 	{
 		folder: "internal/contract",

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"coffer/internal/alike"
 	"coffer/store"
 )
 
@@ -21,7 +22,7 @@ type register struct {
 	mu     sync.RWMutex
 	byID   map[store.ClientID]*entry
 	byName []*entry            // in the order of their names
-	alike  map[string][]*entry // by store.Alike
+	alike  map[string][]*entry // by alike.Key
 	totals store.Totals
 }
 
@@ -116,12 +117,12 @@ func (r *register) find(name string) (at int, there bool) {
 }
 
 func (r *register) addAlike(e *entry) {
-	key := store.Alike(e.name)
+	key := alike.Key(e.name)
 	r.alike[key] = append(r.alike[key], e)
 }
 
 func (r *register) dropAlike(e *entry) {
-	key := store.Alike(e.name)
+	key := alike.Key(e.name)
 	left := slices.DeleteFunc(r.alike[key], func(other *entry) bool { return other == e })
 	if len(left) == 0 {
 		delete(r.alike, key)
@@ -135,7 +136,7 @@ func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
 	r := c.writer.register
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, e := range r.alike[store.Alike(name)] {
+	for _, e := range r.alike[alike.Key(name)] {
 		if e.name != name {
 			return e.name, nil
 		}

@@ -1,4 +1,5 @@
-package store
+// Package alike compares names as people do.
+package alike
 
 import (
 	"strings"
@@ -6,10 +7,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Alike is equal for two names that people take for the same: they differ in
+// Key is equal for two names that people take for the same: they differ in
 // upper and lower case alone, or in whether their accents are composed with the
 // letters, as Windows has them, or stand by themselves, as on macOS.
-func Alike(name string) string {
+func Key(name string) string {
 	// Upper case first: some letters have several lower cases.
 	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(name))))
 }
