@@ -160,13 +160,14 @@ export class Person {
       .waitFor({ timeout: 1000 * seconds })
   }
 
-  /** Restores a file from the list and returns the SHA-256 of what came. */
-  async restores(name: string): Promise<string> {
+  /** Restores a file from the list and returns the SHA-256 of what came. One that is not sealed takes a second word. */
+  async restores(name: string, sealed = true): Promise<string> {
     await this.opens("Files")
     const button = this.page.getByRole("button", { name: `Restore: ${name}`, exact: true })
     await button.waitFor()
     const download = this.page.waitForEvent("download", { timeout: 180_000 }).catch(() => undefined)
     await button.click()
+    if (!sealed) await this.presses("Restore it all the same")
     await this.opens("Transfers")
     await this.seesState(name, "Restored", 180)
     const streamed = await this.streamed(name)
