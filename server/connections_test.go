@@ -129,7 +129,7 @@ func TestHeaderInTime(t *testing.T) {
 
 // Requests that prove and store nothing do not keep a connection; files do.
 func TestUnprovenTimeout(t *testing.T) {
-	c := startCore(t, func(cfg *server.Config) { cfg.UnprovenTimeout = 300 * time.Millisecond })
+	c := startCore(t, func(cfg *server.Config) { cfg.UnprovenTimeout = 3 * time.Second })
 	owner := c.proven("owner")
 	busy := c.newClient("busy")
 	chatty := dial(t, c.public)
