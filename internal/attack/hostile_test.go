@@ -345,7 +345,7 @@ func TestHostileServer(t *testing.T) {
 		{"endless, sizes that go together", func(t *testing.T, h *hostile) {
 			v := &h.files["diary.txt"][0]
 			v.info.Size, v.info.OriginalSize, v.info.Version, h.endless = 1<<50+16, 1<<50, 3, true
-		}, restore, "not a sealed file", ""},
+		}, restore, "no room left on the disk", ""},
 		{"a list without end", func(t *testing.T, h *hostile) { h.endless = true }, []string{"list"}, "goes round in circles", ""},
 	} {
 		t.Run(l.name, func(t *testing.T) {
