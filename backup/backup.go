@@ -56,9 +56,9 @@ type Options struct {
 	PacketSize int            // bytes, a multiple of 16; 1 MiB
 	InFlight   int            // packets sent and not yet answered; 4
 	Progress   Progress
-	// Skipped is told what a folder's backup leaves out, and why; Changed what
+	// Skipped receives what a folder's backup leaves out, and why; Changed what
 	// it keeps although it was not at rest, and how; NotKept, once a kind, what
-	// no backup keeps. They are told anew when a file is sent again. Paths are
+	// no backup keeps. They are reported anew when a file is sent again. Paths are
 	// absolute.
 	Skipped func(path, reason string)
 	Changed func(path, how string)

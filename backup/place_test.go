@@ -145,7 +145,7 @@ func TestRestoreIsBounded(t *testing.T) {
 	}
 }
 
-// What is told of a folder has full paths, and is counted.
+// What is reported of a folder has full paths, and is counted.
 func TestSkippedIsTold(t *testing.T) {
 	_, session := newFake(t)
 	root := t.TempDir()

@@ -26,7 +26,7 @@ type ArchiveOptions struct {
 	// Progress is told how many bytes of file content were read so far; it ends
 	// at what [Measure] said, unless the folder changes.
 	Progress func(read int64)
-	// Skipped is told what is left out and why: what cannot be read, sockets,
+	// Skipped receives what is left out and why: what cannot be read, sockets,
 	// devices and named pipes, file systems that are the kernel's own, and what
 	// vanished before it could be read.
 	Skipped func(path, reason string)

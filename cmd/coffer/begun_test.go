@@ -255,7 +255,7 @@ func TestRegistrationSaysWhyItWasRefused(t *testing.T) {
 	}
 }
 
-// A folder that cannot be written fails before the server is told the name.
+// A folder that cannot be written fails before the name is sent to the server.
 func TestRegistrationNeedsAFolder(t *testing.T) {
 	r := startRegistrar(t)
 	file := filepath.Join(t.TempDir(), "file")
