@@ -7,16 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"coffer/maintain"
 	"coffer/protocol"
-	"coffer/server"
 	"coffer/store"
 )
+
+func sealed(format uint8) bool { return protocol.Format(format).Sealed() }
 
 // rebuild makes a lost catalog anew.
 func (c *core) rebuild() {
 	c.t.Helper()
 	c.open()
-	if _, err := server.Rebuild(c.t.Context(), c.catalog, c.blobs); err != nil {
+	if _, err := maintain.Rebuild(c.t.Context(), c.catalog, c.blobs, sealed); err != nil {
 		c.t.Fatal(err)
 	}
 	c.closeStorage()

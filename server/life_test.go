@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/maintain"
 	"coffer/protocol"
 	"coffer/server"
 	"coffer/store"
@@ -83,7 +84,7 @@ func TestRebuild(t *testing.T) {
 	c.stop()
 	c.loseCatalog()
 	c.open()
-	r, err := server.Rebuild(t.Context(), c.catalog, c.blobs)
+	r, err := maintain.Rebuild(t.Context(), c.catalog, c.blobs, sealed)
 	if err != nil || r.Clients != 1 || r.Versions != 3 || r.Unconfirmed != 1 {
 		t.Errorf("rebuilt %+v, %v", r, err)
 	}

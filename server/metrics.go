@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"coffer/maintain"
 	"coffer/protocol"
 	"coffer/store"
 )
@@ -171,9 +172,9 @@ func (c collector) scrubs(r reporter, now ScrubState) {
 		flag(last.Error == "" && !last.Stopped && last.Counts.Sound()))
 	r.value("scrub_last_versions", "File versions that the last scrub read back.", prometheus.GaugeValue, float64(last.Counts.Versions))
 	for _, one := range []struct {
-		fault Fault
+		fault maintain.Fault
 		n     int
-	}{{FaultDamaged, last.Counts.Damaged}, {FaultMissing, last.Counts.Missing}, {FaultOrphan, last.Counts.Orphans}} {
+	}{{maintain.FaultDamaged, last.Counts.Damaged}, {maintain.FaultMissing, last.Counts.Missing}, {maintain.FaultOrphan, last.Counts.Orphans}} {
 		r.labelled("scrub_last_findings", "What the last scrub found, by what is wrong.", prometheus.GaugeValue, float64(one.n), "fault", string(one.fault))
 	}
 }

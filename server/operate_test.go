@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"coffer/maintain"
 	"coffer/protocol"
 	"coffer/protocol/cksum"
 	"coffer/server"
@@ -187,7 +188,7 @@ func TestTransfers(t *testing.T) {
 	}
 	w.fails(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, protocol.StatusNotFound)
 	c.stop()
-	if done, findings := c.scrub(server.ScrubOptions{Unfinished: time.Nanosecond}); done.Orphans != 0 {
+	if done, findings := c.scrub(maintain.ScrubOptions{Unfinished: time.Nanosecond}); done.Orphans != 0 {
 		t.Errorf("left behind: %v", findings)
 	}
 	c.start()
@@ -331,7 +332,7 @@ func TestScrubInTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := scrub(true)
-	got := make(map[string]server.Fault)
+	got := make(map[string]maintain.Fault)
 	for _, f := range r.Findings {
 		got[f.File] = f.Fault
 		if f.Client != "ada" || f.Fingerprint != store.ClientID(w.id).Fingerprint() || f.Version != 1 || f.Blob == "" || f.Detail == "" {

@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
+	"coffer/maintain"
 	"coffer/store"
 )
 
@@ -49,32 +48,32 @@ type ScrubState struct {
 
 // A ScrubReport is what a scrub that ended has found.
 type ScrubReport struct {
-	Started   time.Time      `json:"started"`
-	Ended     time.Time      `json:"ended"`
-	Scheduled bool           `json:"scheduled"`
-	Collect   bool           `json:"collect"`
-	Stopped   bool           `json:"stopped"` // by the operator, before it was through
-	Counts    Scrubbed       `json:"counts"`
-	Findings  []ScrubbedBlob `json:"findings"`        // the first 1,000
-	Error     string         `json:"error,omitempty"` // why it could not go on
+	Started   time.Time         `json:"started"`
+	Ended     time.Time         `json:"ended"`
+	Scheduled bool              `json:"scheduled"`
+	Collect   bool              `json:"collect"`
+	Stopped   bool              `json:"stopped"` // by the operator, before it was through
+	Counts    maintain.Scrubbed `json:"counts"`
+	Findings  []ScrubbedBlob    `json:"findings"`        // the first 1,000
+	Error     string            `json:"error,omitempty"` // why it could not go on
 }
 
 // A ScrubbedBlob is a finding as a report keeps it.
 type ScrubbedBlob struct {
-	Fault       Fault         `json:"fault"`
-	Client      string        `json:"client"`      // name; empty if it is not known
-	Fingerprint string        `json:"fingerprint"` // of the client's id
-	File        string        `json:"file"`
-	Version     uint32        `json:"version"` // 0 for an orphan
-	Size        int64         `json:"size"`
-	Blob        store.BlobRef `json:"blob"`
-	Detail      string        `json:"detail"`
+	Fault       maintain.Fault `json:"fault"`
+	Client      string         `json:"client"`      // name; empty if it is not known
+	Fingerprint string         `json:"fingerprint"` // of the client's id
+	File        string         `json:"file"`
+	Version     uint32         `json:"version"` // 0 for an orphan
+	Size        int64          `json:"size"`
+	Blob        store.BlobRef  `json:"blob"`
+	Detail      string         `json:"detail"`
 }
 
 // scrubs runs scrubs, one at a time: on a schedule and when asked.
 type scrubs struct {
 	s     *Server
-	limit *rate.Limiter
+	limit *maintain.ReadLimit
 	wake  chan struct{} // something of the below has changed
 
 	mu     sync.Mutex
@@ -89,7 +88,7 @@ type scrubs struct {
 var errStopped = errors.New("stopped by the operator")
 
 func newScrubs(s *Server) *scrubs {
-	return &scrubs{s: s, limit: rate.NewLimiter(rate.Inf, scrubPiece), wake: make(chan struct{}, 1)}
+	return &scrubs{s: s, limit: maintain.NewReadLimit(0), wake: make(chan struct{}, 1)}
 }
 
 // load reads the last report.
@@ -102,15 +101,6 @@ func (sc *scrubs) load(ctx context.Context) error {
 		return fmt.Errorf("reading the last scrub's report: %w", err)
 	}
 	return nil
-}
-
-// setRate bounds the bytes read per second, of a scrub that runs too.
-func (sc *scrubs) setRate(bytes int) {
-	if bytes == 0 {
-		sc.limit.SetLimit(rate.Inf)
-		return
-	}
-	sc.limit.SetLimit(rate.Limit(bytes))
 }
 
 // reschedule looks again at when the next one is due.
@@ -180,10 +170,10 @@ func (sc *scrubs) scrub(ctx context.Context) {
 	s := sc.s
 	s.log.Info("scrub begins", "scheduled", began.Scheduled, "collect", began.Collect)
 	report := &ScrubReport{Started: began.Started, Scheduled: began.Scheduled, Collect: began.Collect, Findings: []ScrubbedBlob{}}
-	opts := ScrubOptions{Collect: began.Collect, Progress: sc.progress, limit: sc.limit,
-		Unfinished: max(unfinishedBlobs, 2*s.Settings().UploadTTL)} // an upload that may still be confirmed is no orphan
+	opts := maintain.ScrubOptions{Collect: began.Collect, Progress: sc.progress, Limit: sc.limit,
+		Unfinished: max(maintain.UnfinishedBlobs, 2*s.Settings().UploadTTL)} // an upload that may still be confirmed is no orphan
 	var err error
-	report.Counts, err = Scrub(ctx, s.cfg.Catalog, s.cfg.Blobs, opts, func(f Finding) error {
+	report.Counts, err = maintain.Scrub(ctx, s.cfg.Catalog, s.cfg.Blobs, opts, func(f maintain.Finding) error {
 		sc.found(report, f)
 		return nil
 	})
@@ -214,7 +204,7 @@ func (sc *scrubs) progress(done, total int64) {
 }
 
 // found notes what is wrong with a blob.
-func (sc *scrubs) found(report *ScrubReport, f Finding) {
+func (sc *scrubs) found(report *ScrubReport, f maintain.Finding) {
 	sc.mu.Lock()
 	sc.state.Findings++
 	sc.mu.Unlock()
@@ -226,7 +216,7 @@ func (sc *scrubs) found(report *ScrubReport, f Finding) {
 	if len(report.Findings) < maxFindings {
 		report.Findings = append(report.Findings, one)
 	}
-	if f.Fault == FaultOrphan {
+	if f.Fault == maintain.FaultOrphan {
 		return // which harms nobody
 	}
 	sc.s.meters.scrubFaults.Add(1)

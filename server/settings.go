@@ -202,7 +202,7 @@ func (s *Server) enforce(inForce Settings) {
 	if s.cfg.LogLevel != nil {
 		s.cfg.LogLevel.Set(inForce.LogLevel)
 	}
-	s.scrubs.setRate(inForce.ScrubRate)
+	s.scrubs.limit.Set(inForce.ScrubRate)
 	s.scrubs.reschedule()
 }
 

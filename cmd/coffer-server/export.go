@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"coffer/internal/program"
-	"coffer/server"
+	"coffer/maintain"
 )
 
 // exportCmd writes everything of one client into a folder.
@@ -33,7 +33,7 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 	bar := program.NewBar(std.Err, cmd.Quiet)
-	done, err := server.Export(ctx, d.catalog, d.blobs, cmd.Client, cmd.To, func(done, total int64) { bar.Show("exporting", done, total) })
+	done, err := maintain.Export(ctx, d.catalog, d.blobs, cmd.Client, cmd.To, func(done, total int64) { bar.Show("exporting", done, total) })
 	bar.Clear()
 	if err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"coffer/internal/program"
-	"coffer/takeover"
+	"coffer/maintain/importer"
 )
 
 // importCmd takes over what an earlier server kept.
@@ -39,7 +39,7 @@ func (cmd *importCmd) Run(ctx context.Context, std program.Streams) error {
 		return fmt.Errorf("%w: --from is the data folder itself; the earlier server's folder must be another", program.ErrUsage)
 	}
 	bar := program.NewBar(std.Err, cmd.Quiet)
-	opts := takeover.Options{From: cmd.From, DryRun: cmd.DryRun, OAEPHash: cmd.OAEPHash, LegacyCharset: charset,
+	opts := importer.Options{From: cmd.From, DryRun: cmd.DryRun, OAEPHash: cmd.OAEPHash, LegacyCharset: charset,
 		Progress: func(done, total int64) { bar.Show("taking over", done, total) }}
 	// A dry run makes no data folder: without a catalog, nothing is here yet.
 	_, statErr := os.Stat((&data{folder: cmd.Data}).path(catalogName))
@@ -49,13 +49,13 @@ func (cmd *importCmd) Run(ctx context.Context, std program.Streams) error {
 			return err
 		}
 		opts.Catalog, opts.Blobs = d.catalog, d.blobs
-		return errors.Join(cmd.takeOver(ctx, std, opts, bar), d.close())
+		return errors.Join(cmd.importAll(ctx, std, opts, bar), d.close())
 	}
-	return cmd.takeOver(ctx, std, opts, bar)
+	return cmd.importAll(ctx, std, opts, bar)
 }
 
-func (cmd *importCmd) takeOver(ctx context.Context, std program.Streams, opts takeover.Options, bar *program.Bar) error {
-	report, err := takeover.Run(ctx, opts)
+func (cmd *importCmd) importAll(ctx context.Context, std program.Streams, opts importer.Options, bar *program.Bar) error {
+	report, err := importer.Run(ctx, opts)
 	bar.Clear()
 	if report != nil {
 		err = errors.Join(err, cmd.print(std, report))
@@ -69,12 +69,12 @@ func (cmd *importCmd) takeOver(ctx context.Context, std program.Streams, opts ta
 	return err
 }
 
-func (cmd *importCmd) print(std program.Streams, report *takeover.Report) error {
+func (cmd *importCmd) print(std program.Streams, report *importer.Report) error {
 	if !cmd.JSON {
 		return report.Print(std.Out)
 	}
 	if report.LeftOut == nil {
-		report.LeftOut = []takeover.Finding{}
+		report.LeftOut = []importer.Finding{}
 	}
 	e := program.NewJSON(std.Out)
 	e.SetIndent("", "  ")

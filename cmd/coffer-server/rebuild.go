@@ -8,7 +8,8 @@ import (
 	"os"
 
 	"coffer/internal/program"
-	"coffer/server"
+	"coffer/maintain"
+	"coffer/protocol"
 )
 
 // rebuildCmd makes a lost catalog anew.
@@ -36,7 +37,7 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 	if d, err = cmd.openAnyway(ctx, cmd.Logger(std), nil); err != nil {
 		return err
 	}
-	r, err := server.Rebuild(ctx, d.catalog, d.blobs)
+	r, err := maintain.Rebuild(ctx, d.catalog, d.blobs, func(format uint8) bool { return protocol.Format(format).Sealed() })
 	if err := errors.Join(err, d.close()); err != nil {
 		return err
 	}

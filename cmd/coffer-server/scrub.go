@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"coffer/internal/program"
-	"coffer/server"
+	"coffer/maintain"
 )
 
 // scrubCmd reads back all that is stored and compares it with what came in.
@@ -28,9 +28,9 @@ func (cmd *scrubCmd) Run(ctx context.Context, std program.Streams) error {
 		return err
 	}
 	bar := program.NewBar(std.Err, cmd.Quiet)
-	opts := server.ScrubOptions{Rate: int(cmd.Rate), Collect: cmd.Collect,
+	opts := maintain.ScrubOptions{Limit: maintain.NewReadLimit(int(cmd.Rate)), Collect: cmd.Collect,
 		Progress: func(done, total int64) { bar.Show("reading back", done, total) }}
-	done, err := server.Scrub(ctx, d.catalog, d.blobs, opts, func(f server.Finding) error {
+	done, err := maintain.Scrub(ctx, d.catalog, d.blobs, opts, func(f maintain.Finding) error {
 		bar.Clear()
 		return cmd.printFinding(std.Out, f)
 	})
@@ -47,7 +47,7 @@ func (cmd *scrubCmd) Run(ctx context.Context, std program.Streams) error {
 	return nil
 }
 
-func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
+func (cmd *scrubCmd) printFinding(w io.Writer, f maintain.Finding) error {
 	if cmd.JSON {
 		return program.NewJSON(w).Encode(map[string]any{"fault": f.Fault, "client": f.Client.Name, "file": f.Name,
 			"version": f.Number, "size": f.Size, "blob": f.Blob, "detail": f.Detail})
@@ -64,7 +64,7 @@ func (cmd *scrubCmd) printFinding(w io.Writer, f server.Finding) error {
 	return err
 }
 
-func (cmd *scrubCmd) printCounts(w io.Writer, done server.Scrubbed) error {
+func (cmd *scrubCmd) printCounts(w io.Writer, done maintain.Scrubbed) error {
 	if cmd.JSON {
 		return program.NewJSON(w).Encode(map[string]any{"versions": done.Versions, "bytes": done.Bytes, "missing": done.Missing,
 			"damaged": done.Damaged, "orphans": done.Orphans, "freed": done.Freed})

@@ -71,8 +71,12 @@ var rules = []rule{
 		reason: "an export must open without any server, and whoever reads or writes one shares no more than its layout",
 	},
 	{
-		folder: "takeover", project: []string{"protocol/...", "store"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
-		reason: "taking over stores what clients would have sent; like the core it gets its storage from cmd, and needs no core",
+		folder: "maintain", project: []string{"store", "export"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
+		reason: "looking after storage needs a catalog and blobs alone, works without a core, and cannot open what it reads",
+	},
+	{
+		folder: "maintain/importer", project: []string{"protocol/...", "store"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
+		reason: "an import stores what clients would have sent; like the core it gets its storage from cmd, and needs no core",
 	},
 	{
 		folder: "backup", project: []string{"client", "export", "seal", "protocol/..."}, never: serverSide,
@@ -87,7 +91,7 @@ var rules = []rule{
 		reason: "storage implements the contract; it knows neither the wire nor the core, and cannot open what it keeps",
 	},
 	{
-		folder: "server", project: []string{"internal/alike", "protocol/...", "store", "export", "web", "internal/fair"},
+		folder: "server", project: []string{"internal/alike", "protocol/...", "store", "maintain", "web", "internal/fair"},
 		never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the core must be unable to open a sealed file, gets its storage from cmd, " +
 			"and is not its own client",
@@ -109,7 +113,7 @@ var rules = []rule{
 		reason: "the web client's files are data to the programs that embed them",
 	},
 	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "takeover", "export", "api", "console/...", "web", "internal/program", "internal/socket"},
+		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "maintain/...", "export", "api", "console/...", "web", "internal/program", "internal/socket"},
 		reason: "cmd wires the parts and is no part itself",
 	},
 	{
@@ -263,10 +267,14 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/backup", to: "coffer/export", allowed: true},
 		{from: "coffer/export", to: "coffer/store"},
 		{from: "coffer/export", to: "golang.org/x/text/encoding", indirect: true},
-		{from: "coffer/takeover", to: "coffer/store", allowed: true},
-		{from: "coffer/takeover", to: "coffer/store/sqlite"},
-		{from: "coffer/takeover", to: "coffer/server", indirect: true},
-		{from: "coffer/takeover", to: "filippo.io/age", indirect: true},
+		{from: "coffer/maintain", to: "coffer/export", allowed: true},
+		{from: "coffer/maintain", to: "coffer/protocol"},
+		{from: "coffer/maintain", to: "coffer/server", indirect: true},
+		{from: "coffer/maintain", to: "coffer/store/files"},
+		{from: "coffer/maintain/importer", to: "coffer/store", allowed: true},
+		{from: "coffer/maintain/importer", to: "coffer/store/sqlite"},
+		{from: "coffer/maintain/importer", to: "coffer/server", indirect: true},
+		{from: "coffer/maintain/importer", to: "filippo.io/age", indirect: true},
 		{from: "coffer/store", to: "modernc.org/sqlite"},
 		{from: "coffer/store", to: "coffer/protocol"},
 		{from: "coffer/store/sqlite", to: "coffer/store", allowed: true},
@@ -275,6 +283,8 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/store/files", to: "coffer/server"},
 		{from: "coffer/store/files", to: "filippo.io/age", indirect: true},
 		{from: "coffer/server", to: "coffer/store", allowed: true},
+		{from: "coffer/server", to: "coffer/maintain", allowed: true},
+		{from: "coffer/server", to: "coffer/maintain/importer"},
 		{from: "coffer/server", to: "coffer/store/sqlite"},
 		{from: "coffer/server", to: "coffer/client"},
 		{from: "coffer/server", to: "coffer/seal", indirect: true},

@@ -1,4 +1,4 @@
-package takeover_test
+package importer_test
 
 import (
 	"bytes"
@@ -22,12 +22,12 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
+	"coffer/maintain/importer"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 	"coffer/store"
 	"coffer/store/files"
 	"coffer/store/sqlite"
-	"coffer/takeover"
 )
 
 // An earlier server's folder, as its Python program made it.
@@ -125,14 +125,14 @@ func newHere(t *testing.T) *here {
 	return &here{t, catalog, blobs}
 }
 
-func (h *here) takeOver(e *earlier, adjust ...func(*takeover.Options)) *takeover.Report {
+func (h *here) takeOver(e *earlier, adjust ...func(*importer.Options)) *importer.Report {
 	h.t.Helper()
-	opts := takeover.Options{From: e.folder, Catalog: h.catalog, Blobs: h.blobs, LegacyCharset: charmap.Windows1252}
+	opts := importer.Options{From: e.folder, Catalog: h.catalog, Blobs: h.blobs, LegacyCharset: charmap.Windows1252}
 	for _, a := range adjust {
 		a(&opts)
 	}
 	before := e.state()
-	r, err := takeover.Run(h.t.Context(), opts)
+	r, err := importer.Run(h.t.Context(), opts)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func (h *here) takeOver(e *earlier, adjust ...func(*takeover.Options)) *takeover
 	return r
 }
 
-func dryRun(o *takeover.Options) { o.DryRun = true }
+func dryRun(o *importer.Options) { o.DryRun = true }
 
 // content opens a version as its owner would.
 func (h *here) content(id store.ClientID, name string, key *rsa.PrivateKey, hash crypt.OAEPHash) ([]byte, store.Version) {
@@ -232,7 +232,7 @@ func TestTakeOver(t *testing.T) {
 		t.Fatalf("a dry run added %d clients (%v)", n.Clients, err)
 	}
 	var last, all int64
-	r := h.takeOver(e, func(o *takeover.Options) { o.Progress = func(done, total int64) { last, all = done, total } })
+	r := h.takeOver(e, func(o *importer.Options) { o.Progress = func(done, total int64) { last, all = done, total } })
 	dry.DryRun = false
 	if !sameReport(dry, r) {
 		t.Errorf("the dry run foretold\n%+v\nand it was\n%+v", dry, r)
@@ -240,10 +240,10 @@ func TestTakeOver(t *testing.T) {
 	if last == 0 || last != all {
 		t.Errorf("progress ended at %d of %d", last, all)
 	}
-	if want := (takeover.Counts{Found: 2, Taken: 2}); r.Clients != want {
+	if want := (importer.Counts{Found: 2, Taken: 2}); r.Clients != want {
 		t.Errorf("clients: %+v", r.Clients)
 	}
-	if want := (takeover.Counts{Found: 8, Taken: 8}); r.Files != want || len(r.LeftOut) != 0 {
+	if want := (importer.Counts{Found: 8, Taken: 8}); r.Files != want || len(r.LeftOut) != 0 {
 		t.Errorf("files: %+v, left out: %+v", r.Files, r.LeftOut)
 	}
 	anna, err := h.catalog.Client(t.Context(), id(1))
@@ -269,12 +269,12 @@ func TestTakeOver(t *testing.T) {
 
 	// Again: nothing new, and nothing twice.
 	r = h.takeOver(e)
-	if r.Clients != (takeover.Counts{Found: 2, Present: 2}) || r.Files != (takeover.Counts{Found: 8, Present: 8}) || len(r.LeftOut) != 0 {
+	if r.Clients != (importer.Counts{Found: 2, Present: 2}) || r.Files != (importer.Counts{Found: 8, Present: 8}) || len(r.LeftOut) != 0 {
 		t.Errorf("the second run: %+v", r)
 	}
 	// A file that changed there is a new version here.
 	e.lay("notes.txt", []byte("other words"))
-	if r = h.takeOver(e); r.Files != (takeover.Counts{Found: 8, Taken: 1, Present: 7}) {
+	if r = h.takeOver(e); r.Files != (importer.Counts{Found: 8, Taken: 1, Present: 7}) {
 		t.Errorf("after a change: %+v", r)
 	}
 	if got, v := h.content(id(1), "notes.txt", key, crypt.SHA256); string(got) != "other words" || v.Number != 2 {
@@ -293,7 +293,7 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-func sameReport(a, b *takeover.Report) bool {
+func sameReport(a, b *importer.Report) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
@@ -301,7 +301,7 @@ func sameReport(a, b *takeover.Report) bool {
 
 func testKey(t *testing.T, name string) *rsa.PrivateKey {
 	t.Helper()
-	return pemKey(t, filepath.Join("..", "protocol", "testdata", name+".key.pem"))
+	return pemKey(t, filepath.Join("..", "..", "protocol", "testdata", name+".key.pem"))
 }
 
 func TestIrregularities(t *testing.T) {
@@ -383,7 +383,7 @@ func TestIrregularities(t *testing.T) {
 		"file without record||stray",
 	}
 	slices.Sort(want)
-	for _, adjust := range []func(*takeover.Options){dryRun, func(*takeover.Options) {}} {
+	for _, adjust := range []func(*importer.Options){dryRun, func(*importer.Options) {}} {
 		r := h.takeOver(e, adjust)
 		var got []string
 		for _, f := range r.LeftOut {
@@ -447,7 +447,7 @@ func TestNewerHere(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := h.takeOver(e)
-	if r.Files.Taken != 0 || len(r.LeftOut) != 1 || r.LeftOut[0].Kind != takeover.FileNewerHere {
+	if r.Files.Taken != 0 || len(r.LeftOut) != 1 || r.LeftOut[0].Kind != importer.FileNewerHere {
 		t.Errorf("%+v", r)
 	}
 }
@@ -462,13 +462,13 @@ func TestInterrupted(t *testing.T) {
 		e.record(id(1), name, name, 1)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	opts := takeover.Options{From: e.folder, Catalog: h.catalog, Blobs: h.blobs, Progress: func(_, _ int64) { cancel() }}
-	r, err := takeover.Run(ctx, opts)
+	opts := importer.Options{From: e.folder, Catalog: h.catalog, Blobs: h.blobs, Progress: func(_, _ int64) { cancel() }}
+	r, err := importer.Run(ctx, opts)
 	var text strings.Builder
 	if !errors.Is(err, context.Canceled) || r.Whole || r.Files.Taken != 1 || r.Print(&text) != nil || !strings.Contains(text.String(), "stopped before the end") {
 		t.Errorf("%v, %+v\n%s", err, r, &text)
 	}
-	if r := h.takeOver(e); !r.Whole || r.Files != (takeover.Counts{Found: 2, Taken: 1, Present: 1}) {
+	if r := h.takeOver(e); !r.Whole || r.Files != (importer.Counts{Found: 2, Taken: 1, Present: 1}) {
 		t.Errorf("the next run: %+v", r)
 	}
 	var parts int
@@ -480,7 +480,7 @@ func TestInterrupted(t *testing.T) {
 func TestRefusesOtherFolders(t *testing.T) {
 	e, h := newEarlier(t), newHere(t)
 	run := func(folder string) error {
-		_, err := takeover.Run(t.Context(), takeover.Options{From: folder, Catalog: h.catalog, Blobs: h.blobs})
+		_, err := importer.Run(t.Context(), importer.Options{From: folder, Catalog: h.catalog, Blobs: h.blobs})
 		return err
 	}
 	e.exec(`DROP TABLE files`)

@@ -1,4 +1,4 @@
-// Package takeover brings what an earlier server kept into this one: its
+// Package importer brings what an earlier server kept into this one: its
 // clients, with the ids, names and public keys they go on working with, and
 // their files, which lay there in plaintext and are stored here as their owners
 // would have sent them.
@@ -6,7 +6,7 @@
 // It never changes the earlier server's folder and never guesses: what is not
 // certain (whose a file is, which of two records holds, whom to encrypt for) is
 // left out and reported. It can be run again, and stores nothing twice.
-package takeover
+package importer
 
 import (
 	"cmp"

@@ -1,11 +1,10 @@
-package server
+package maintain
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
-	"coffer/protocol"
 	"coffer/store"
 )
 
@@ -21,8 +20,9 @@ type Rebuilt struct {
 
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
 // cards, and each confirmed blob's label. Sessions are lost, so clients
-// reconnect. What is damaged is passed over and told.
-func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Rebuilt, error) {
+// reconnect. What is damaged is passed over and reported. sealed says which
+// formats are those of clients that seal, which storage does not know.
+func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs, sealed func(format uint8) bool) (Rebuilt, error) {
 	var r Rebuilt
 	early := make(map[store.ClientID]bool) // whose card says nothing of base requests
 	err := blobs.Cards(ctx, func(card store.Card) error {
@@ -64,7 +64,7 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs) (Reb
 		if err != nil {
 			return fmt.Errorf("adding a version: %w", err)
 		}
-		if early[b.Label.Client] && protocol.Format(b.Label.Format).Sealed() {
+		if early[b.Label.Client] && sealed(b.Label.Format) {
 			delete(early, b.Label.Client)
 			if err := closeBase(ctx, catalog, b.Label.Client); err != nil {
 				return err

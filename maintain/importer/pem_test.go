@@ -1,4 +1,4 @@
-package takeover_test
+package importer_test
 
 import (
 	"crypto/rsa"

@@ -1,4 +1,4 @@
-package server
+package maintain
 
 import (
 	"context"
@@ -36,17 +36,15 @@ type Finding struct {
 
 // ScrubOptions change how a scrub goes about it. Zero fields are defaults.
 type ScrubOptions struct {
-	// Rate is the most bytes that are read in a second; 0: as fast as it goes.
-	Rate int
+	// Limit bounds how fast blobs are read; nil: as fast as it goes.
+	Limit *ReadLimit
 	// Unfinished is how long a blob that its client has not confirmed is left
-	// alone; 0: 48 hours.
+	// alone; 0: UnfinishedBlobs.
 	Unfinished time.Duration
 	// Collect removes orphans.
 	Collect bool
 	// Progress is told how many bytes of all versions were read.
 	Progress func(done, total int64)
-
-	limit *rate.Limiter // in place of Rate
 }
 
 // Scrubbed counts what a scrub went over.
@@ -62,11 +60,39 @@ type Scrubbed struct {
 // Sound reports whether all that clients have stored is there as it came.
 func (s Scrubbed) Sound() bool { return s.Missing == 0 && s.Damaged == 0 }
 
-// unfinishedBlobs is how long a blob that nobody confirmed is left alone.
-const unfinishedBlobs = 48 * time.Hour
+// UnfinishedBlobs is how long a blob that nobody confirmed is left alone.
+const UnfinishedBlobs = 48 * time.Hour
 
 // scrubPiece is how much of a blob is read at a time.
 const scrubPiece = 256 << 10
+
+// A ReadLimit bounds how many bytes of blobs are read in a second, and may
+// change while a scrub runs.
+type ReadLimit struct{ limiter *rate.Limiter }
+
+// NewReadLimit makes a limit of so many bytes a second; 0 is none.
+func NewReadLimit(bytes int) *ReadLimit {
+	l := &ReadLimit{rate.NewLimiter(rate.Inf, scrubPiece)}
+	l.Set(bytes)
+	return l
+}
+
+// Set changes the limit; 0 is none.
+func (l *ReadLimit) Set(bytes int) {
+	if bytes == 0 {
+		l.limiter.SetLimit(rate.Inf)
+		return
+	}
+	l.limiter.SetLimit(rate.Limit(bytes))
+}
+
+// wait waits until n more bytes may be read.
+func (l *ReadLimit) wait(ctx context.Context, n int64) error {
+	if l == nil {
+		return ctx.Err()
+	}
+	return l.limiter.WaitN(ctx, int(n))
+}
 
 // Scrub reads the blob of every file version back and compares it with the
 // SHA-256 that was made as it came in, then looks for blobs that no version
@@ -81,10 +107,7 @@ func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts S
 	}
 	s := &scrub{catalog: catalog, blobs: blobs, opts: opts, found: found, total: totals.Bytes, buf: make([]byte, scrubPiece)}
 	if opts.Unfinished == 0 {
-		s.opts.Unfinished = unfinishedBlobs
-	}
-	if s.limit = opts.limit; s.limit == nil && opts.Rate > 0 {
-		s.limit = rate.NewLimiter(rate.Limit(opts.Rate), max(opts.Rate, scrubPiece))
+		s.opts.Unfinished = UnfinishedBlobs
 	}
 	if err := catalog.EachClient(ctx, func(c store.Client) error { return s.client(ctx, c) }); err != nil {
 		return s.done, fmt.Errorf("reading back what is stored: %w", err)
@@ -104,7 +127,6 @@ type scrub struct {
 	opts    ScrubOptions
 	found   func(Finding) error
 	total   int64
-	limit   *rate.Limiter // nil: none
 	buf     []byte
 
 	done Scrubbed
@@ -176,7 +198,7 @@ func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, deta
 	}
 	sum := sha256.New()
 	for at := int64(0); at < v.Size; {
-		if err := s.wait(ctx, min(scrubPiece, v.Size-at)); err != nil {
+		if err := s.opts.Limit.wait(ctx, min(scrubPiece, v.Size-at)); err != nil {
 			return "", "", err
 		}
 		n, err := blob.ReadAt(s.buf[:min(scrubPiece, v.Size-at)], at)
@@ -190,14 +212,6 @@ func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, deta
 		return FaultDamaged, "the blob's content is not what was received", nil
 	}
 	return "", "", nil
-}
-
-// wait waits until n more bytes may be read.
-func (s *scrub) wait(ctx context.Context, n int64) error {
-	if s.limit == nil {
-		return ctx.Err()
-	}
-	return s.limit.WaitN(ctx, int(n))
 }
 
 // orphan looks whether anything refers to a blob.

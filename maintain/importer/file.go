@@ -1,4 +1,4 @@
-package takeover
+package importer
 
 import (
 	"bytes"
