@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -21,26 +20,13 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	status := Status{
 		ServerRunning: true, ClientsConnected: int64(m.ClientsConnected), TotalRegistered: int64(m.Clients),
 		Database: m.Database, Storage: m.Storage, Connections: new(int64(m.Connections)), Uploads: new(int64(m.Uploads)),
-		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), BytesStored: new(int64(m.Bytes)),
+		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), VersionsVerified: new(int64(m.Verified)),
+		ClientsSuspended: new(int64(m.Suspended)), BytesStored: new(int64(m.Bytes)),
 		BytesReceived: new(int64(m.BytesReceived)), BytesSent: new(int64(m.BytesSent)),
 		Requests: new(int64(m.Requests)), Failures: new(int64(m.Failures)),
 		DiskFree: new(int64(m.Free)), DiskTotal: new(int64(m.DiskTotal)), Started: &m.Started, Version: &m.ServerVersion,
 	}
-	figures, err := g.figures(r.Context())
-	switch {
-	case err == nil:
-		status.VersionsVerified, status.ClientsSuspended = new(int64(figures.Verified)), new(int64(figures.Suspended))
-	case !errors.Is(err, &protocol.Failure{Status: protocol.StatusInvalid}): // what an earlier core says
-		g.fail(w, r, err)
-		return
-	}
 	g.reply(w, r, http.StatusOK, status, nil)
-}
-
-func (g *Gateway) figures(ctx context.Context) (*protocol.Figures, error) {
-	return ask(ctx, g.core, idempotent, func(conn *client.Conn) (*protocol.Figures, error) {
-		return conn.Figures(ctx)
-	})
 }
 
 func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {

@@ -2,10 +2,7 @@ package api_test
 
 import (
 	"fmt"
-	"io"
 	"testing"
-
-	"coffer/protocol"
 )
 
 // The status has the figures that the core's console shows.
@@ -41,25 +38,6 @@ func TestStatus(t *testing.T) {
 	}
 	if n, ok := got["failures"].(float64); !ok || n > float64(now.Failures) {
 		t.Errorf("failures are %v, later %d", got["failures"], now.Failures)
-	}
-}
-
-// A core of an earlier version has fewer figures, and that is all.
-func TestStatusOfAnEarlierCore(t *testing.T) {
-	addr := fakeCore(t, func(w io.Writer, code protocol.Code) bool {
-		var answer protocol.Message = &protocol.Failure{Status: protocol.StatusInvalid, Message: "unknown request code"}
-		switch code {
-		case protocol.CodeAskStatus:
-			answer = &protocol.ServerStatus{Clients: 7, Database: "operational", Storage: "operational"}
-		case protocol.CodeCheckToken:
-			answer = &protocol.Done{}
-		}
-		_, err := w.Write(protocol.AppendResponse(nil, answer, 0))
-		return err == nil
-	})
-	got := startSite(t, addr, nil).must(200, "GET", "/api/v1/status", nil)
-	if _, there := got["versions_verified"]; there || got["total_registered"] != 7.0 {
-		t.Errorf("status: %v", got)
 	}
 }
 

@@ -81,8 +81,6 @@ func FuzzSetPassword(f *testing.F)      { fuzzDecoder[SetPassword](f) }
 func FuzzSetPublicKey(f *testing.F)     { fuzzDecoder[SetPublicKey](f) }
 func FuzzNewSession(f *testing.F)       { fuzzDecoder[NewSession](f) }
 func FuzzAskFailures(f *testing.F)      { fuzzDecoder[AskFailures](f) }
-func FuzzAskFigures(f *testing.F)       { fuzzDecoder[AskFigures](f) }
-func FuzzFigures(f *testing.F)          { fuzzDecoder[Figures](f) }
 func FuzzFailures(f *testing.F)         { fuzzDecoder[Failures](f) }
 func FuzzAskStatus(f *testing.F)        { fuzzDecoder[AskStatus](f) }
 func FuzzSetBaseAccess(f *testing.F)    { fuzzDecoder[SetBaseAccess](f) }

@@ -108,7 +108,6 @@ var samples = []sample{
 	{message: &NewSession{}},
 	{message: &AskStatus{}},
 	{message: &AskFailures{}},
-	{message: &AskFigures{}},
 	{message: &Failures{Exchanges: []FailedExchange{
 		{At: sampleTime, Peer: "192.0.2.1", Client: "client:c1071c00", Earlier: 70_000, Version: 3, Code: CodeSendFile, Size: 1 << 31,
 			Rule: RulePadding, Reason: "bad padding", Head: sampleKey[:267]},
@@ -148,12 +147,11 @@ var samples = []sample{
 	{message: &TokensRevoked{Until: sampleTime}},
 	{message: &SessionKeyIssued{OAEPHash: OAEPSHA1, WrappedKey: sampleKey}},
 	{message: &ServerStatus{
-		Started: sampleTime, Connections: 11, ClientsConnected: 12, Clients: 13, Files: 14, Versions: 15,
+		Started: sampleTime, Connections: 11, ClientsConnected: 12, Clients: 13, Suspended: 7, Files: 14, Versions: 15, Verified: 1 << 40,
 		Bytes: 16, Uploads: 17, Free: 18, DiskTotal: 19, BytesReceived: 20, BytesSent: 21, Requests: 22,
 		Failures: 23, MaxPacket: 24, SessionTTL: 25 * time.Second, UploadTTL: 26 * time.Second,
 		Database: "operational", Storage: "the disk is full", ServerVersion: "v1.2.3",
 	}},
-	{message: &Figures{Verified: 1 << 40, Suspended: 7}},
 }
 
 // blank returns a new message of the same type.

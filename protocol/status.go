@@ -86,15 +86,17 @@ func (*AskStatus) AppendPayload(b []byte) []byte { return b }
 func (*AskStatus) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
 // ServerStatus answers AskStatus: 1623, started time, connections u32, clients
-// connected u32, clients registered u64, files u64, versions u64, bytes stored
-// u64, uploads u32, free u64, disk total u64, bytes received u64, bytes sent u64, requests u64, failures
+// connected u32, clients registered u64, clients suspended u64, files u64,
+// versions u64, versions verified u64, bytes stored u64, uploads u32, free u64,
+// disk total u64, bytes received u64, bytes sent u64, requests u64, failures
 // u64, max packet u32, session seconds u32, upload seconds u32, database text,
 // storage text, version text. Database and storage are "operational" or say
 // what is wrong.
 type ServerStatus struct {
 	Started                          time.Time
 	Connections, ClientsConnected    uint32
-	Clients, Files, Versions, Bytes  uint64
+	Clients, Suspended               uint64
+	Files, Versions, Verified, Bytes uint64 // Verified versions: their client confirmed the checksum
 	Uploads                          uint32
 	Free, DiskTotal                  uint64 // bytes
 	BytesReceived, BytesSent         uint64 // since the start
@@ -108,7 +110,7 @@ func (*ServerStatus) Code() Code { return CodeServerStatus }
 func (m *ServerStatus) AppendPayload(b []byte) []byte {
 	b = appendTime(b, m.Started)
 	b = le.AppendUint32(le.AppendUint32(b, m.Connections), m.ClientsConnected)
-	for _, v := range []uint64{m.Clients, m.Files, m.Versions, m.Bytes} {
+	for _, v := range []uint64{m.Clients, m.Suspended, m.Files, m.Versions, m.Verified, m.Bytes} {
 		b = le.AppendUint64(b, v)
 	}
 	b = le.AppendUint32(b, m.Uploads)
@@ -124,7 +126,8 @@ func (m *ServerStatus) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	m.Started = r.time()
 	m.Connections, m.ClientsConnected = r.u32(), r.u32()
-	m.Clients, m.Files, m.Versions, m.Bytes = r.u64(), r.u64(), r.u64(), r.u64()
+	m.Clients, m.Suspended = r.u64(), r.u64()
+	m.Files, m.Versions, m.Verified, m.Bytes = r.u64(), r.u64(), r.u64(), r.u64()
 	m.Uploads = r.u32()
 	m.Free, m.DiskTotal = r.u64(), r.u64()
 	m.BytesReceived, m.BytesSent, m.Requests, m.Failures = r.u64(), r.u64(), r.u64(), r.u64()
@@ -132,29 +135,5 @@ func (m *ServerStatus) DecodePayload(p []byte) error {
 	m.SessionTTL = time.Duration(r.u32()) * time.Second
 	m.UploadTTL = time.Duration(r.u32()) * time.Second
 	m.Database, m.Storage, m.ServerVersion = r.text(), r.text(), r.text()
-	return r.end()
-}
-
-// AskFigures asks for figures that ServerStatus does not have, which a core of
-// an earlier version does not serve: 1081, empty. Answered with Figures.
-type AskFigures struct{}
-
-func (*AskFigures) Code() Code                    { return CodeAskFigures }
-func (*AskFigures) AppendPayload(b []byte) []byte { return b }
-func (*AskFigures) DecodePayload(p []byte) error  { return decodeEmpty(p) }
-
-// Figures answers AskFigures: 1641, verified u64, suspended u64.
-type Figures struct {
-	Verified  uint64 // file versions whose checksum their client confirmed
-	Suspended uint64 // clients whose requests the operator refuses
-}
-
-func (*Figures) Code() Code { return CodeFigures }
-func (m *Figures) AppendPayload(b []byte) []byte {
-	return le.AppendUint64(le.AppendUint64(b, m.Verified), m.Suspended)
-}
-func (m *Figures) DecodePayload(p []byte) error {
-	r := reader{p: p}
-	m.Verified, m.Suspended = r.u64(), r.u64()
 	return r.end()
 }

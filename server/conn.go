@@ -335,17 +335,12 @@ func (c *conn) refuse(h protocol.RequestHeader, err, then error) error {
 	return then
 }
 
-// needsNoProof reports whether an extension is served to whoever connects.
-func needsNoProof(code protocol.Code) bool {
-	return code == protocol.CodeChallenge || code == protocol.CodeProve || code == protocol.CodeAskRefusal
-}
-
 // dispatch is the one switch over requests: a line each.
 func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit protocol.SizeLimit, p *payload) (protocol.Message, error) {
 	if h.Code.Internal() && !c.internal {
 		return nil, errNotHere
 	}
-	if !h.Code.IsBase() && !h.Code.Internal() && !needsNoProof(h.Code) {
+	if h.Code.NeedsProof() {
 		if err := c.authorize(ctx, h); err != nil {
 			return nil, err
 		}
@@ -440,8 +435,6 @@ func (c *conn) dispatch(ctx context.Context, h protocol.RequestHeader, limit pro
 		return handle(ctx, p, h.Size, id, c.newSession)
 	case protocol.CodeAskStatus:
 		return handle(ctx, p, h.Size, id, c.askStatus)
-	case protocol.CodeAskFigures:
-		return handle(ctx, p, h.Size, id, c.askFigures)
 	case protocol.CodeAskFailures:
 		return handle(ctx, p, h.Size, id, c.askFailures)
 	case protocol.CodeRevokeToken:

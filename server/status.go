@@ -13,11 +13,6 @@ func (c *conn) askStatus(ctx context.Context, _ store.ClientID, _ *protocol.AskS
 	return c.s.Status(ctx), nil
 }
 
-func (c *conn) askFigures(ctx context.Context, _ store.ClientID, _ *protocol.AskFigures) (protocol.Message, error) {
-	now := c.s.Stats(ctx)
-	return &protocol.Figures{Verified: uint64(now.Verified), Suspended: uint64(now.Suspended)}, nil
-}
-
 // Status tells how the server is.
 func (s *Server) Status(ctx context.Context) *protocol.ServerStatus {
 	now, settings := s.Stats(ctx), s.Settings()
@@ -26,8 +21,10 @@ func (s *Server) Status(ctx context.Context) *protocol.ServerStatus {
 		Connections:      uint32(now.Connections),
 		ClientsConnected: uint32(now.InSession),
 		Clients:          uint64(now.Clients),
+		Suspended:        uint64(now.Suspended),
 		Files:            uint64(now.Files),
 		Versions:         uint64(now.Versions),
+		Verified:         uint64(now.Verified),
 		Bytes:            uint64(now.Bytes),
 		Uploads:          uint32(now.Uploads),
 		Free:             now.Free,
