@@ -6,17 +6,18 @@ import (
 	"net/http"
 	"time"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
 
 // GetAccount describes the caller's account: GET /api/v1/account.
-func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ GetAccountParams) {
+func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ contract.GetAccountParams) {
 	answer, err := g.getAccount(r)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) getAccount(r *http.Request) (*Account, error) {
+func (g *Gateway) getAccount(r *http.Request) (*contract.Account, error) {
 	id, err := g.identify(r, nil)
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func (g *Gateway) getAccount(r *http.Request) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Account{
+	return &contract.Account{
 		Username: info.Name, Created: info.Created,
 		Files: int64(info.Files), Versions: int64(info.Versions), Bytes: int64(info.Bytes), Uploads: int(info.Uploads),
 		KeyBits: int(info.KeyBits), HasPassword: info.HasPassword, HasBundle: info.HasBundle, KeepVersions: int64(info.KeepVersions),
@@ -46,8 +47,8 @@ func (g *Gateway) SetPassphrase(w http.ResponseWriter, r *http.Request) {
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) setPassphrase(r *http.Request) (*LoggedIn, error) {
-	body, err := decode[PassphraseRequest](r)
+func (g *Gateway) setPassphrase(r *http.Request) (*contract.LoggedIn, error) {
+	body, err := decode[contract.PassphraseRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +83,12 @@ func (g *Gateway) setPassphrase(r *http.Request) (*LoggedIn, error) {
 }
 
 // RemoveAccount removes the caller's account: POST /api/v1/account/remove.
-func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ RemoveAccountParams) {
+func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ contract.RemoveAccountParams) {
 	g.reply(w, r, http.StatusNoContent, nil, g.removeAccount(r))
 }
 
 func (g *Gateway) removeAccount(r *http.Request) error {
-	body, err := decode[RemoveAccountRequest](r)
+	body, err := decode[contract.RemoveAccountRequest](r)
 	if err != nil {
 		return err
 	}
@@ -120,21 +121,21 @@ func (g *Gateway) removeAccount(r *http.Request) error {
 }
 
 // formats are the wire's formats, by their number, as the contract names them.
-func formats() []Format {
-	return []Format{FormatUnknown, FormatFile, FormatSealedFile, FormatFolder, FormatSealedFolder}
+func formats() []contract.Format {
+	return []contract.Format{contract.FormatUnknown, contract.FormatFile, contract.FormatSealedFile, contract.FormatFolder, contract.FormatSealedFolder}
 }
 
 // formatName is the contract's name for a format of the wire's.
-func formatName(f protocol.Format) Format {
+func formatName(f protocol.Format) contract.Format {
 	if names := formats(); int(f) < len(names) {
 		return names[f]
 	}
-	return FormatUnknown
+	return contract.FormatUnknown
 }
 
 // parseFormat is the wire's format for a name of the contract's, which has
 // checked it.
-func parseFormat(name *Format) protocol.Format {
+func parseFormat(name *contract.Format) protocol.Format {
 	for f, known := range formats() {
 		if name != nil && *name == known {
 			return protocol.Format(f)

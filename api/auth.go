@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
@@ -61,7 +62,7 @@ func callerIn(r *http.Request) caller {
 // identify returns the client that the call is for. A token that carries the
 // identity is enough; with another the client id must come along, in the body
 // or the header, and belong to the token's account.
-func (g *Gateway) identify(r *http.Request, inBody *ClientID) (protocol.ClientID, error) {
+func (g *Gateway) identify(r *http.Request, inBody *contract.ClientID) (protocol.ClientID, error) {
 	c := callerIn(r)
 	given, err := givenClientID(r, inBody)
 	if err != nil {
@@ -90,7 +91,7 @@ func (g *Gateway) identify(r *http.Request, inBody *ClientID) (protocol.ClientID
 }
 
 // givenClientID is the client id that the call bears, nil if it bears none.
-func givenClientID(r *http.Request, inBody *ClientID) (*protocol.ClientID, error) {
+func givenClientID(r *http.Request, inBody *contract.ClientID) (*protocol.ClientID, error) {
 	header := r.Header.Get(headerClientID)
 	if inBody == nil {
 		if header == "" {
@@ -134,8 +135,8 @@ func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) login(r *http.Request) (*LoggedIn, error) {
-	body, err := decode[LoginRequest](r)
+func (g *Gateway) login(r *http.Request) (*contract.LoggedIn, error) {
+	body, err := decode[contract.LoginRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -215,8 +216,8 @@ func (g *Gateway) confirm(r *http.Request, field, password string) error {
 
 // loggedIn gives the caller a token that counts as issued at a moment of the
 // core's, and the client id if it was proven.
-func (g *Gateway) loggedIn(c caller, issued time.Time) (*LoggedIn, error) {
-	answer := &LoggedIn{ExpiresIn: int(g.cfg.TokenTTL / time.Second)}
+func (g *Gateway) loggedIn(c caller, issued time.Time) (*contract.LoggedIn, error) {
+	answer := &contract.LoggedIn{ExpiresIn: int(g.cfg.TokenTTL / time.Second)}
 	if c.proof != byName {
 		id := formatClientID(c.client)
 		answer.ClientId = &id
@@ -228,7 +229,7 @@ func (g *Gateway) loggedIn(c caller, issued time.Time) (*LoggedIn, error) {
 
 // Logout makes the token dead, or all of the account's: POST
 // /api/v1/auth/logout.
-func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params LogoutParams) {
+func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params contract.LogoutParams) {
 	g.reply(w, r, http.StatusNoContent, nil, g.logout(r, params.Everywhere != nil && *params.Everywhere))
 }
 

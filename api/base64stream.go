@@ -10,6 +10,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+
+	"coffer/api/contract"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 
 // A filePacket is the body of /files/upload without its content.
 type filePacket struct {
-	ClientID      *ClientID
+	ClientID      *contract.ClientID
 	Filename      string
 	OriginalSize  int64
 	Number, Total uint32
@@ -84,7 +86,7 @@ func (p *filePacket) member(s *jsonStream, name string) error {
 	}
 	switch name {
 	case "client_id":
-		var id ClientID
+		var id contract.ClientID
 		p.ClientID = &id
 		return text(name, raw, &id)
 	case "filename":

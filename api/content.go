@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/internal/content"
 	"coffer/protocol"
@@ -22,7 +23,7 @@ const contentPiece = 1 << 20
 
 // GetFileContent sends a file's ciphertext: GET
 // /api/v1/files/{filename}/content.
-func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filename PathFilename, params GetFileContentParams) {
+func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.GetFileContentParams) {
 	id, err := g.identify(r, nil)
 	var info *protocol.FileInfo
 	if err == nil {

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"net/http"
 
-	"coffer/internal/contract"
+	"coffer/api/contract"
+	"coffer/internal/openapi"
 )
 
 const (
@@ -27,8 +28,8 @@ func (g *Gateway) validate(next http.Handler) http.Handler {
 // badParameter answers for a parameter that the generated code cannot read.
 func (g *Gateway) badParameter(w http.ResponseWriter, r *http.Request, err error) {
 	field := "parameter"
-	var format *InvalidParamFormatError
-	var values *TooManyValuesForParamError
+	var format *contract.InvalidParamFormatError
+	var values *contract.TooManyValuesForParamError
 	switch {
 	case errors.As(err, &format):
 		field = format.ParamName
@@ -40,7 +41,7 @@ func (g *Gateway) badParameter(w http.ResponseWriter, r *http.Request, err error
 
 // decode reads a body that has been validated.
 func decode[T any](r *http.Request) (T, error) {
-	v, err := contract.Decode[T](r)
+	v, err := openapi.Decode[T](r)
 	if err != nil {
 		return v, bodyProblem(err)
 	}

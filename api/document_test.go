@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"coffer/api/contract"
 )
 
 // document is the part of docs/api.md below a heading.
@@ -44,7 +46,7 @@ func same(t *testing.T, documented, real []string) {
 }
 
 func TestCallsAreDocumented(t *testing.T) {
-	spec, err := GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

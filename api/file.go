@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/internal/content"
 	"coffer/protocol"
@@ -15,7 +16,7 @@ import (
 const defaultPage = 100
 
 // ListFiles lists files, newest version each: GET /api/v1/files.
-func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams) {
+func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params contract.ListFilesParams) {
 	answer, err := g.listFiles(r, params)
 	if err == nil && answer.Next != nil {
 		w.Header().Set("Link", "<"+*answer.Next+`>; rel="next"`)
@@ -23,7 +24,7 @@ func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params ListF
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) listFiles(r *http.Request, params ListFilesParams) (*FileList, error) {
+func (g *Gateway) listFiles(r *http.Request, params contract.ListFilesParams) (*contract.FileList, error) {
 	id, err := g.identify(r, nil)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func (g *Gateway) listFiles(r *http.Request, params ListFilesParams) (*FileList,
 	if err != nil {
 		return nil, err
 	}
-	answer := &FileList{Files: files(list.Files)}
+	answer := &contract.FileList{Files: files(list.Files)}
 	if list.More && len(list.Files) > 0 {
 		next := "/api/v1/files?" + url.Values{
 			"after": {list.Files[len(list.Files)-1].Name}, "limit": {strconv.Itoa(int(m.Limit))},
@@ -56,12 +57,12 @@ func (g *Gateway) page(r *http.Request, id protocol.ClientID, m protocol.ListFil
 }
 
 // GetFile describes a file: GET /api/v1/files/{filename}.
-func (g *Gateway) GetFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params GetFileParams) {
+func (g *Gateway) GetFile(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.GetFileParams) {
 	answer, err := g.getFile(r, filename, params.Version)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) getFile(r *http.Request, filename string, version *Version) (*FileDetails, error) {
+func (g *Gateway) getFile(r *http.Request, filename string, version *contract.Version) (*contract.FileDetails, error) {
 	id, err := g.identify(r, nil)
 	if err != nil {
 		return nil, err
@@ -74,15 +75,15 @@ func (g *Gateway) getFile(r *http.Request, filename string, version *Version) (*
 	if err != nil {
 		return nil, err
 	}
-	hash := FileDetailsOaepHash(hashName(info.OAEPHash))
-	return &FileDetails{
+	hash := contract.FileDetailsOaepHash(hashName(info.OAEPHash))
+	return &contract.FileDetails{
 		File: file(info.FileEntry), Versions: files(versions.Files),
 		AesKeyEncrypted: base64.StdEncoding.EncodeToString(info.WrappedKey), KeySize: len(info.WrappedKey), OaepHash: &hash,
 		KeyFingerprint: hex.EncodeToString(info.KeyFingerprint[:]),
 	}, nil
 }
 
-func (g *Gateway) fileInfo(r *http.Request, id protocol.ClientID, filename string, version *Version) (*protocol.FileInfo, error) {
+func (g *Gateway) fileInfo(r *http.Request, id protocol.ClientID, filename string, version *contract.Version) (*protocol.FileInfo, error) {
 	if _, err := nameField("filename", filename); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func (g *Gateway) fileInfo(r *http.Request, id protocol.ClientID, filename strin
 
 // DeleteFile removes a version of a file, or all: DELETE
 // /api/v1/files/{filename}.
-func (g *Gateway) DeleteFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params DeleteFileParams) {
+func (g *Gateway) DeleteFile(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.DeleteFileParams) {
 	id, err := g.identify(r, nil)
 	if err == nil {
 		_, err = nameField("filename", filename)
@@ -117,7 +118,7 @@ func conditional(r *http.Request) bool {
 
 // checkPrecondition holds a request against the version that it is about, or
 // the newest.
-func (g *Gateway) checkPrecondition(r *http.Request, id protocol.ClientID, filename string, version *Version) error {
+func (g *Gateway) checkPrecondition(r *http.Request, id protocol.ClientID, filename string, version *contract.Version) error {
 	info, err := g.fileInfo(r, id, filename, version)
 	if err == nil && !content.Met(r, etag(info), info.Created) {
 		err = notMet()
@@ -126,23 +127,23 @@ func (g *Gateway) checkPrecondition(r *http.Request, id protocol.ClientID, filen
 }
 
 // number is the version's number, 0 where none was given.
-func number(version *Version) uint32 {
+func number(version *contract.Version) uint32 {
 	if version == nil {
 		return 0
 	}
 	return uint32(*version)
 }
 
-func files(entries []protocol.FileEntry) []File {
-	list := make([]File, 0, len(entries))
+func files(entries []protocol.FileEntry) []contract.File {
+	list := make([]contract.File, 0, len(entries))
 	for _, entry := range entries {
 		list = append(list, file(entry))
 	}
 	return list
 }
 
-func file(e protocol.FileEntry) File {
-	return File{
+func file(e protocol.FileEntry) contract.File {
+	return contract.File{
 		Filename: e.Name, Version: int64(e.Version), Size: int64(e.Size), OriginalSize: int64(e.OriginalSize),
 		Crc: formatChecksum(e.Cksum), Sha256: hex.EncodeToString(e.SHA256[:]), Format: formatName(e.Format),
 		Verified: e.Verified, Created: e.Created,

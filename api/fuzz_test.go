@@ -13,7 +13,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"coffer/internal/contract"
+	"coffer/internal/openapi"
 )
 
 // FuzzToken reads the input as a token, and as the payload of one that is
@@ -108,7 +108,7 @@ func FuzzPath(f *testing.F) {
 				t.Fatalf("%q: %d %q %s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
 			}
 		}
-		if got := contract.Unescape(url.PathEscape(name)); got != name {
+		if got := openapi.Unescape(url.PathEscape(name)); got != name {
 			t.Fatalf("%q came out as %q", name, got)
 		}
 	})

@@ -8,8 +8,6 @@
 // password or token reaches its log, its metrics or an error.
 package api
 
-//go:generate go tool -modfile=../.ci/tools.mod oapi-codegen -config oapi-codegen.yaml ../openapi.yaml
-
 import (
 	"context"
 	"crypto/rand"
@@ -30,9 +28,10 @@ import (
 	"github.com/rs/cors"
 	"golang.org/x/sync/semaphore"
 
+	"coffer/api/contract"
 	"coffer/internal/content"
-	"coffer/internal/contract"
 	"coffer/internal/fair"
+	"coffer/internal/openapi"
 	"coffer/internal/pages"
 	"coffer/protocol"
 	"coffer/protocol/crypt"
@@ -99,7 +98,7 @@ type Gateway struct {
 	log         *slog.Logger
 	core        *pool
 	tokens      *tokens
-	contract    *contract.Contract
+	contract    *openapi.Contract
 	document    []byte // the contract as JSON
 	web         *pages.Site
 	metrics     *metrics
@@ -122,11 +121,11 @@ func New(cfg Config) (*Gateway, error) {
 	if len(cfg.Secret) < minSecret {
 		return nil, fmt.Errorf("the token secret has %d bytes; at least %d are needed", len(cfg.Secret), minSecret)
 	}
-	spec, err := GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
-	document, err := GetSpecJSON()
+	document, err := contract.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
@@ -139,7 +138,7 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Log, contract: contract.New(spec, pathUpload), document: document, web: web, tokens: tokens,
+		cfg: cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
 		chunks: newChunkPool(chunkMemory), pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 		// One account may take a quarter, but always a packet.
@@ -242,9 +241,9 @@ func (g *Gateway) routes() http.Handler {
 	)
 	r.NotFound(g.notFound)
 	r.MethodNotAllowed(g.methodNotAllowed)
-	return HandlerWithOptions(g, ChiServerOptions{
+	return contract.HandlerWithOptions(g, contract.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []MiddlewareFunc{g.limitAccount, g.authenticate, g.validate},
+		Middlewares:      []contract.MiddlewareFunc{g.limitAccount, g.authenticate, g.validate},
 		ErrorHandlerFunc: g.badParameter,
 	})
 }

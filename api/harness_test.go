@@ -20,7 +20,8 @@ import (
 	"time"
 
 	"coffer/api"
-	"coffer/internal/contract/contracttest"
+	"coffer/api/contract"
+	"coffer/internal/openapi/openapitest"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 	"coffer/server"
@@ -120,7 +121,7 @@ func listen(t *testing.T, addr string) net.Listener {
 type site struct {
 	t        *testing.T
 	url      string
-	contract *contracttest.Contract
+	contract *openapitest.Contract
 }
 
 func config(core string) api.Config {
@@ -147,11 +148,11 @@ func startSite(t *testing.T, core string, adjust func(*api.Config)) *site {
 	t.Cleanup(g.Close)
 	srv := httptest.NewServer(g)
 	t.Cleanup(srv.Close)
-	spec, err := api.GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t: t, url: srv.URL, contract: contracttest.New(t, spec)}
+	return &site{t: t, url: srv.URL, contract: openapitest.New(t, spec)}
 }
 
 // An answer is what a call got.

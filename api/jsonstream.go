@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io"
 
-	"coffer/internal/contract"
+	"coffer/internal/openapi"
 )
 
 // A jsonStream reads one JSON object piece by piece.
@@ -37,7 +37,7 @@ func (s *jsonStream) object(member func(name string) error) error {
 		if err != nil {
 			return err
 		}
-		if err := contract.CheckText(raw); err != nil {
+		if err := openapi.CheckText(raw); err != nil {
 			return err
 		}
 		var name string
@@ -134,15 +134,15 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 		if raw = append(raw, part...); len(raw) > maxMember {
 			return nil, invalid(name, "too long")
 		}
-		if depth > contract.MaxNested {
+		if depth > openapi.MaxNested {
 			return nil, invalid(name, "nested too deeply")
 		}
 		if depth <= 0 {
 			break
 		}
 	}
-	if err := contract.CheckText(raw); err != nil {
-		return nil, &contract.Error{Field: name, Reason: "not UTF-8, or half of a surrogate pair", Cause: err}
+	if err := openapi.CheckText(raw); err != nil {
+		return nil, &openapi.Error{Field: name, Reason: "not UTF-8, or half of a surrogate pair", Cause: err}
 	}
 	if !json.Valid(raw) {
 		return nil, invalid(name, "not JSON")

@@ -8,18 +8,19 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
 
 // SendPublicKey brings the public key: POST /api/v1/keys/public.
-func (g *Gateway) SendPublicKey(w http.ResponseWriter, r *http.Request, _ SendPublicKeyParams) {
+func (g *Gateway) SendPublicKey(w http.ResponseWriter, r *http.Request, _ contract.SendPublicKeyParams) {
 	answer, err := g.sendPublicKey(r)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) sendPublicKey(r *http.Request) (*SessionKey, error) {
-	body, err := decode[PublicKeyRequest](r)
+func (g *Gateway) sendPublicKey(r *http.Request) (*contract.SessionKey, error) {
+	body, err := decode[contract.PublicKeyRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +72,13 @@ func (g *Gateway) publicKey(r *http.Request, der []byte, password *string) (prot
 }
 
 // NewSessionKey gets a fresh session key: POST /api/v1/keys/session.
-func (g *Gateway) NewSessionKey(w http.ResponseWriter, r *http.Request, _ NewSessionKeyParams) {
+func (g *Gateway) NewSessionKey(w http.ResponseWriter, r *http.Request, _ contract.NewSessionKeyParams) {
 	answer, err := g.newSessionKey(r)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) newSessionKey(r *http.Request) (*SessionKey, error) {
-	body, err := decode[SessionKeyRequest](r)
+func (g *Gateway) newSessionKey(r *http.Request) (*contract.SessionKey, error) {
+	body, err := decode[contract.SessionKeyRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +92,12 @@ func (g *Gateway) newSessionKey(r *http.Request) (*SessionKey, error) {
 	return sessionKey(issued), err
 }
 
-func sessionKey(m *protocol.SessionKeyIssued) *SessionKey {
+func sessionKey(m *protocol.SessionKeyIssued) *contract.SessionKey {
 	if m == nil {
 		return nil
 	}
-	hash := SessionKeyOaepHash(hashName(m.OAEPHash))
-	return &SessionKey{AesKeyEncrypted: base64.StdEncoding.EncodeToString(m.WrappedKey), KeySize: len(m.WrappedKey), OaepHash: &hash}
+	hash := contract.SessionKeyOaepHash(hashName(m.OAEPHash))
+	return &contract.SessionKey{AesKeyEncrypted: base64.StdEncoding.EncodeToString(m.WrappedKey), KeySize: len(m.WrappedKey), OaepHash: &hash}
 }
 
 func hashName(hash uint8) string {
@@ -107,7 +108,7 @@ func hashName(hash uint8) string {
 }
 
 // GetKeyBundle returns the key bundle: GET /api/v1/keys/bundle.
-func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ GetKeyBundleParams) {
+func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ contract.GetKeyBundleParams) {
 	id, err := g.identify(r, nil)
 	var bundle []byte
 	if err == nil {
@@ -126,7 +127,7 @@ func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ GetKeyB
 }
 
 // PutKeyBundle replaces the key bundle: PUT /api/v1/keys/bundle.
-func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, params PutKeyBundleParams) {
+func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, params contract.PutKeyBundleParams) {
 	g.reply(w, r, http.StatusNoContent, nil, g.putKeyBundle(w, r, params.XPassword))
 }
 

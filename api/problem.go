@@ -8,8 +8,9 @@ import (
 	"os"
 	"strconv"
 
+	"coffer/api/contract"
 	"coffer/client"
-	"coffer/internal/contract"
+	"coffer/internal/openapi"
 	"coffer/protocol"
 )
 
@@ -100,7 +101,7 @@ func invalid(field, message string) *problem {
 func asProblem(err error) *problem {
 	var p *problem
 	var failure *protocol.Failure
-	var broken *contract.Error
+	var broken *openapi.Error
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
@@ -158,7 +159,7 @@ func failureProblem(f *protocol.Failure) *problem {
 // bodyProblem is about an error while a body was read.
 func bodyProblem(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) || errors.As(err, new(*problem)) || errors.As(err, new(*contract.Error)) {
+	if errors.As(err, &tooLarge) || errors.As(err, new(*problem)) || errors.As(err, new(*openapi.Error)) {
 		return err
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -187,7 +188,7 @@ func (g *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", `Bearer realm="coffer"`)
 	}
 	w.WriteHeader(what.Status)
-	body := Problem{
+	body := contract.Problem{
 		Type: "/docs/problems#" + what.Slug, Title: what.Title, Status: what.Status, Detail: p.message,
 		Instance: "/requests/" + requestIDOf(r), Error: http.StatusText(what.Status), Message: p.message,
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"coffer/api"
+	"coffer/api/contract"
 )
 
 // Requests made up from the contract, most of them valid but for one thing,
@@ -27,7 +28,7 @@ func TestAgainstTheContract(t *testing.T) {
 	cases, seed := environmentNumber(t, "COFFER_CASES", 2000), environmentNumber(t, "COFFER_SEED", rand.Uint64())
 	t.Logf("COFFER_SEED=%d", seed)
 	s := startSite(t, startCore(t).addr, func(cfg *api.Config) { cfg.MaxPacket = 64 << 10 })
-	spec, err := api.GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
@@ -13,8 +14,8 @@ func (g *Gateway) Register(w http.ResponseWriter, r *http.Request) {
 	g.reply(w, r, http.StatusCreated, answer, err)
 }
 
-func (g *Gateway) register(r *http.Request) (*Registered, error) {
-	body, err := decode[RegisterRequest](r)
+func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
+	body, err := decode[contract.RegisterRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (g *Gateway) register(r *http.Request) (*Registered, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registered{ClientId: formatClientID(id), Status: "registered"}, nil
+	return &contract.Registered{ClientId: formatClientID(id), Status: "registered"}, nil
 }
 
 // nameField checks a name as the protocol has it.

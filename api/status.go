@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
@@ -17,7 +18,7 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, r, err)
 		return
 	}
-	status := Status{
+	status := contract.Status{
 		ServerRunning: true, ClientsConnected: int64(m.ClientsConnected), TotalRegistered: int64(m.Clients),
 		Database: m.Database, Storage: m.Storage, Connections: new(int64(m.Connections)), Uploads: new(int64(m.Uploads)),
 		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), VersionsVerified: new(int64(m.Verified)),
@@ -42,7 +43,7 @@ func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, r, err)
 		return
 	}
-	g.reply(w, r, http.StatusOK, Limits{
+	g.reply(w, r, http.StatusOK, contract.Limits{
 		MaxPacket: min(g.cfg.MaxPacket, int64(m.MaxPacket)), MaxFile: 1 << 62, KeyBits: []int{1024, 2048, 3072, 4096},
 		SessionSeconds: int64(m.SessionTTL / time.Second), UploadSeconds: int64(m.UploadTTL / time.Second),
 		MaxKeyBundle: protocol.MaxKeyBundle,

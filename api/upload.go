@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
@@ -14,12 +15,12 @@ import (
 const maxAwaiting = 100
 
 // UploadFilePacket takes a packet in JSON: POST /api/v1/files/upload.
-func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ UploadFilePacketParams) {
+func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ contract.UploadFilePacketParams) {
 	answer, err := g.uploadFilePacket(w, r)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*PacketReceived, error) {
+func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*contract.PacketReceived, error) {
 	const metadata = 1 << 20
 	body := http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata)
 	var out *sender // as soon as it is known where the content goes
@@ -98,8 +99,8 @@ func (g *Gateway) close(r *http.Request, c io.Closer) {
 	}
 }
 
-func packetReceived(number uint32, state *protocol.UploadState) *PacketReceived {
-	m := &PacketReceived{PacketReceived: int64(number), AwaitingPackets: awaiting(state), AwaitingCount: int64(state.MissingCount)}
+func packetReceived(number uint32, state *protocol.UploadState) *contract.PacketReceived {
+	m := &contract.PacketReceived{PacketReceived: int64(number), AwaitingPackets: awaiting(state), AwaitingCount: int64(state.MissingCount)}
 	if state.Complete {
 		sum := formatChecksum(state.Cksum)
 		m.ServerCrc = &sum

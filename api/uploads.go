@@ -6,12 +6,13 @@ import (
 	"encoding/hex"
 	"net/http"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
 
 // BeginUpload begins an upload: POST /api/v1/uploads.
-func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ BeginUploadParams) {
+func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ contract.BeginUploadParams) {
 	answer, err := g.beginUpload(r)
 	if err == nil {
 		w.Header().Set("Location", "/api/v1/uploads/"+answer.UploadId)
@@ -19,8 +20,8 @@ func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ BeginUpl
 	g.reply(w, r, http.StatusCreated, answer, err)
 }
 
-func (g *Gateway) beginUpload(r *http.Request) (*UploadBegun, error) {
-	body, err := decode[UploadRequest](r)
+func (g *Gateway) beginUpload(r *http.Request) (*contract.UploadBegun, error) {
+	body, err := decode[contract.UploadRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -44,8 +45,8 @@ func (g *Gateway) beginUpload(r *http.Request) (*UploadBegun, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash := UploadBegunOaepHash(hashName(begun.OAEPHash))
-	return &UploadBegun{
+	hash := contract.UploadBegunOaepHash(hashName(begun.OAEPHash))
+	return &contract.UploadBegun{
 		UploadId: begun.Upload.String(), AesKeyEncrypted: base64.StdEncoding.EncodeToString(begun.WrappedKey),
 		KeySize: len(begun.WrappedKey), OaepHash: &hash,
 		MaxPacket: min(g.cfg.MaxPacket, int64(begun.MaxPacket)), Expires: begun.Expires,
@@ -54,12 +55,12 @@ func (g *Gateway) beginUpload(r *http.Request) (*UploadBegun, error) {
 
 // PutPacket takes a packet as bytes: PUT
 // /api/v1/uploads/{upload_id}/packets/{n}.
-func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, n int64, params PutPacketParams) {
+func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, n int64, params contract.PutPacketParams) {
 	answer, err := g.putPacket(r, uploadID, uint32(n), params.Last != nil && *params.Last)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, last bool) (*PacketReceived, error) {
+func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, last bool) (*contract.PacketReceived, error) {
 	ref, err := uploadRef(uploadID)
 	if err != nil {
 		return nil, err
@@ -102,12 +103,12 @@ func (m uploadPacket) open(ctx context.Context, conn *client.Conn, id protocol.C
 func (m uploadPacket) again() repeat { return idempotent }
 
 // GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
-func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ GetUploadParams) {
+func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {
 	answer, err := g.getUpload(r, uploadID)
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) getUpload(r *http.Request, uploadID string) (*Upload, error) {
+func (g *Gateway) getUpload(r *http.Request, uploadID string) (*contract.Upload, error) {
 	ref, err := uploadRef(uploadID)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func (g *Gateway) getUpload(r *http.Request, uploadID string) (*Upload, error) {
 }
 
 // CancelUpload drops an upload: DELETE /api/v1/uploads/{upload_id}.
-func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ CancelUploadParams) {
+func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.CancelUploadParams) {
 	ref, err := uploadRef(uploadID)
 	var id protocol.ClientID
 	if err == nil {
@@ -144,9 +145,9 @@ func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID 
 }
 
 // ListUploads lists unfinished uploads: GET /api/v1/uploads.
-func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ ListUploadsParams) {
+func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ contract.ListUploadsParams) {
 	id, err := g.identify(r, nil)
-	answer := UploadList{Uploads: []Upload{}}
+	answer := contract.UploadList{Uploads: []contract.Upload{}}
 	if err == nil {
 		var list *protocol.UploadList
 		list, err = ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.UploadList, error) {
@@ -161,9 +162,9 @@ func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ ListUplo
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func upload(state *protocol.UploadState) Upload {
+func upload(state *protocol.UploadState) contract.Upload {
 	left := int(state.AttemptsLeft)
-	u := Upload{
+	u := contract.Upload{
 		UploadId: state.Upload.String(), Filename: state.Name, Complete: state.Complete,
 		PacketsReceived: int64(state.Received), BytesReceived: int64(state.Bytes), AwaitingCount: int64(state.MissingCount),
 		AttemptsLeft: &left, Created: state.Created, Expires: state.Expires,

@@ -5,17 +5,18 @@ import (
 	"net/http"
 	"strconv"
 
+	"coffer/api/contract"
 	"coffer/client"
 	"coffer/protocol"
 )
 
 // VerifyFile confirms a file by its name: POST /api/v1/files/verify.
-func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ VerifyFileParams) {
-	body, err := decode[VerifyFileRequest](r)
+func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.VerifyFileParams) {
+	body, err := decode[contract.VerifyFileRequest](r)
 	if err == nil {
 		_, err = nameField("filename", body.Filename)
 	}
-	var answer *Verified
+	var answer *contract.Verified
 	if err == nil {
 		answer, err = g.verify(r, body.ClientId, body.ClientCrc, protocol.UploadRef{Name: body.Filename})
 	}
@@ -24,20 +25,20 @@ func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ VerifyFil
 
 // VerifyUpload confirms an upload by its id: POST
 // /api/v1/uploads/{upload_id}/verify.
-func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID PathUploadID, _ VerifyUploadParams) {
-	body, err := decode[VerifyUploadRequest](r)
+func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.VerifyUploadParams) {
+	body, err := decode[contract.VerifyUploadRequest](r)
 	var ref protocol.UploadRef
 	if err == nil {
 		ref, err = uploadRef(uploadID)
 	}
-	var answer *Verified
+	var answer *contract.Verified
 	if err == nil {
 		answer, err = g.verify(r, nil, body.ClientCrc, ref)
 	}
 	g.reply(w, r, http.StatusOK, answer, err)
 }
 
-func (g *Gateway) verify(r *http.Request, inBody *ClientID, checksum string, ref protocol.UploadRef) (*Verified, error) {
+func (g *Gateway) verify(r *http.Request, inBody *contract.ClientID, checksum string, ref protocol.UploadRef) (*contract.Verified, error) {
 	sum, err := parseChecksum("client_crc", checksum)
 	if err != nil {
 		return nil, err
@@ -52,14 +53,14 @@ func (g *Gateway) verify(r *http.Request, inBody *ClientID, checksum string, ref
 	if err != nil {
 		return nil, err
 	}
-	answer := &Verified{ServerCrc: formatChecksum(result.Cksum), Verified: result.Verified, Status: CrcMatch}
+	answer := &contract.Verified{ServerCrc: formatChecksum(result.Cksum), Verified: result.Verified, Status: contract.CrcMatch}
 	if result.Verified {
 		version := int64(result.Version)
 		answer.Version = &version
 		return answer, nil
 	}
 	left := int(result.AttemptsLeft)
-	answer.Status, answer.AttemptsLeft = CrcMismatch, &left
+	answer.Status, answer.AttemptsLeft = contract.CrcMismatch, &left
 	return answer, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"coffer/console"
+	"coffer/console/contract"
 	"coffer/server"
 )
 
@@ -197,7 +198,7 @@ func TestHead(t *testing.T) {
 // in, on the console's own pages, under a name of the console's.
 func TestEveryCallIsGuarded(t *testing.T) {
 	s := startSite(t, nil)
-	spec, err := console.GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

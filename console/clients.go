@@ -8,30 +8,31 @@ import (
 	"strconv"
 	"strings"
 
-	"coffer/internal/contract"
+	"coffer/console/contract"
+	"coffer/internal/openapi"
 	"coffer/protocol"
 	"coffer/server"
 	"coffer/store"
 )
 
 // ListClients lists clients: GET /api/clients.
-func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams) {
+func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params contract.ListClientsParams) {
 	list, total, err := c.core.Clients(r.Context(), store.ClientQuery{Search: value(params.Search, ""),
 		Sort: store.ClientSort(value(params.Sort, "")), Descending: value(params.Descending, false),
 		Offset: value(params.Offset, 0), Limit: value(params.Limit, 50)})
-	c.reply(w, r, http.StatusOK, ClientList{Clients: clients(list), Total: total}, err)
+	c.reply(w, r, http.StatusOK, contract.ClientList{Clients: clients(list), Total: total}, err)
 }
 
-func clients(list []server.ClientInfo) []Client {
-	told := make([]Client, 0, len(list))
+func clients(list []server.ClientInfo) []contract.Client {
+	told := make([]contract.Client, 0, len(list))
 	for _, one := range list {
 		told = append(told, client(one))
 	}
 	return told
 }
 
-func client(m server.ClientInfo) Client {
-	told := Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
+func client(m server.ClientInfo) contract.Client {
+	told := contract.Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
 		Suspended: m.Suspended, BaseOpen: m.BaseOpen, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}
 	if m.KeyBits > 0 {
@@ -41,14 +42,14 @@ func client(m server.ClientInfo) Client {
 }
 
 // GetClient describes a client: GET /api/clients/{name}.
-func (c *Console) GetClient(w http.ResponseWriter, r *http.Request, name Name) {
-	one, err := c.core.Client(r.Context(), contract.Unescape(name))
+func (c *Console) GetClient(w http.ResponseWriter, r *http.Request, name contract.Name) {
+	one, err := c.core.Client(r.Context(), openapi.Unescape(name))
 	c.reply(w, r, http.StatusOK, client(one), err)
 }
 
 // RemoveClient removes a client with all its files: DELETE /api/clients/{name}.
-func (c *Console) RemoveClient(w http.ResponseWriter, r *http.Request, name Name, params RemoveClientParams) {
-	plain := contract.Unescape(name)
+func (c *Console) RemoveClient(w http.ResponseWriter, r *http.Request, name contract.Name, params contract.RemoveClientParams) {
+	plain := openapi.Unescape(name)
 	if params.Confirm != plain {
 		c.fail(w, r, &problem{status: http.StatusBadRequest, detail: "confirm: is not the client's name", field: "confirm"})
 		return
@@ -57,44 +58,44 @@ func (c *Console) RemoveClient(w http.ResponseWriter, r *http.Request, name Name
 }
 
 // EndSession ends a client's session: POST /api/clients/{name}/end-session.
-func (c *Console) EndSession(w http.ResponseWriter, r *http.Request, name Name, _ EndSessionParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.EndSession(r.Context(), contract.Unescape(name)))
+func (c *Console) EndSession(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.EndSessionParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.EndSession(r.Context(), openapi.Unescape(name)))
 }
 
 // SuspendClient has a client refused: POST /api/clients/{name}/suspend.
-func (c *Console) SuspendClient(w http.ResponseWriter, r *http.Request, name Name, _ SuspendClientParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SuspendClient(r.Context(), contract.Unescape(name)))
+func (c *Console) SuspendClient(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.SuspendClientParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SuspendClient(r.Context(), openapi.Unescape(name)))
 }
 
 // ResumeClient has a client served again: POST /api/clients/{name}/resume.
-func (c *Console) ResumeClient(w http.ResponseWriter, r *http.Request, name Name, _ ResumeClientParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), contract.Unescape(name)))
+func (c *Console) ResumeClient(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.ResumeClientParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), openapi.Unescape(name)))
 }
 
 // OpenBase has a client's base requests taken: POST
 // /api/clients/{name}/open-base.
-func (c *Console) OpenBase(w http.ResponseWriter, r *http.Request, name Name, _ OpenBaseParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), contract.Unescape(name), true))
+func (c *Console) OpenBase(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.OpenBaseParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), true))
 }
 
 // CloseBase has a client's base requests refused: POST
 // /api/clients/{name}/close-base.
-func (c *Console) CloseBase(w http.ResponseWriter, r *http.Request, name Name, _ CloseBaseParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), contract.Unescape(name), false))
+func (c *Console) CloseBase(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.CloseBaseParams) {
+	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), false))
 }
 
 // ListFiles lists a client's file versions: GET /api/clients/{name}/files.
-func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams) {
+func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name contract.Name, params contract.ListFilesParams) {
 	after, err := parseCursor(value(params.After, ""))
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
 	limit := value(params.Limit, 100)
-	list, err := c.core.Versions(r.Context(), contract.Unescape(name), after, limit)
-	answer := FileList{Files: make([]FileVersion, 0, len(list))}
+	list, err := c.core.Versions(r.Context(), openapi.Unescape(name), after, limit)
+	answer := contract.FileList{Files: make([]contract.FileVersion, 0, len(list))}
 	for _, v := range list {
-		answer.Files = append(answer.Files, FileVersion{Name: v.Name, Version: int64(v.Number), Bytes: v.Size, OriginalBytes: v.OriginalSize,
+		answer.Files = append(answer.Files, contract.FileVersion{Name: v.Name, Version: int64(v.Number), Bytes: v.Size, OriginalBytes: v.OriginalSize,
 			Format: format(protocol.Format(v.Format)), Verified: v.Verified, Created: v.Created.UTC(),
 			Checksum: fmt.Sprintf("0x%08x", v.Cksum), Sha256: hex.EncodeToString(v.SHA256[:])})
 	}
@@ -106,18 +107,18 @@ func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name Name, p
 }
 
 // format is the contract's name for a format of the wire's.
-func format(f protocol.Format) Format {
+func format(f protocol.Format) contract.Format {
 	switch f {
 	case protocol.FormatFile:
-		return FormatFile
+		return contract.FormatFile
 	case protocol.FormatSealedFile:
-		return FormatSealedFile
+		return contract.FormatSealedFile
 	case protocol.FormatFolder:
-		return FormatFolder
+		return contract.FormatFolder
 	case protocol.FormatSealedFolder:
-		return FormatSealedFolder
+		return contract.FormatSealedFolder
 	}
-	return FormatUnknown
+	return contract.FormatUnknown
 }
 
 // formatCursor writes where a page ends so that it fits into a query.
@@ -134,7 +135,7 @@ func parseCursor(text string) (at store.Cursor, err error) {
 	number, name, found := strings.Cut(string(plain), ":")
 	n, numberErr := strconv.ParseUint(number, 10, 32)
 	if err != nil || numberErr != nil || !found || protocol.CheckName(name) != nil {
-		return at, &contract.Error{Field: "after", Reason: "not the next of a page"}
+		return at, &openapi.Error{Field: "after", Reason: "not the next of a page"}
 	}
 	return store.Cursor{Name: name, Number: uint32(n)}, nil
 }

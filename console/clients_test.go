@@ -8,6 +8,7 @@ import (
 
 	"coffer/client"
 	"coffer/console"
+	"coffer/console/contract"
 	"coffer/protocol"
 	"coffer/server"
 )
@@ -22,18 +23,18 @@ func TestClients(t *testing.T) {
 	bob.put("two", []byte("2"))
 	bob.put("two", []byte("22"))
 
-	list := get[console.ClientList](s, "/api/clients?search=BOB&sort=bytes&descending=true&limit=1")
+	list := get[contract.ClientList](s, "/api/clients?search=BOB&sort=bytes&descending=true&limit=1")
 	if list.Total != 2 || len(list.Clients) != 1 || list.Clients[0].Name != "bobby" || list.Clients[0].KeyBits != 1024 || list.Clients[0].KeyKind != "RSA" {
 		t.Fatalf("%+v", list)
 	}
 	fingerprint := list.Clients[0].Fingerprint
-	if list := get[console.ClientList](s, "/api/clients?search="+fingerprint[:6]); list.Total != 1 || list.Clients[0].Name != "bobby" {
+	if list := get[contract.ClientList](s, "/api/clients?search="+fingerprint[:6]); list.Total != 1 || list.Clients[0].Name != "bobby" {
 		t.Errorf("by its fingerprint: %+v", list)
 	}
-	if list := get[console.ClientList](s, "/api/clients?offset=3"); list.Total != 4 || len(list.Clients) != 1 || list.Clients[0].Name != "caro" {
+	if list := get[contract.ClientList](s, "/api/clients?offset=3"); list.Total != 4 || len(list.Clients) != 1 || list.Clients[0].Name != "caro" {
 		t.Errorf("the last: %+v", list)
 	}
-	one := get[console.Client](s, "/api/clients/"+url.PathEscape("bob/50% of it?"))
+	one := get[contract.Client](s, "/api/clients/"+url.PathEscape("bob/50% of it?"))
 	if one.Name != "bob/50% of it?" || !one.Session || one.SessionEnds == nil || one.Suspended {
 		t.Errorf("%+v", one)
 	}
@@ -44,11 +45,11 @@ func TestClients(t *testing.T) {
 		}
 	}
 
-	first := get[console.FileList](s, "/api/clients/bobby/files?limit=2")
+	first := get[contract.FileList](s, "/api/clients/bobby/files?limit=2")
 	if len(first.Files) != 2 || first.Files[1].Name != "two" || first.Files[1].Version != 2 || first.Next == nil || first.Files[1].OriginalBytes != 2 {
 		t.Fatalf("%+v", first)
 	}
-	rest := get[console.FileList](s, "/api/clients/bobby/files?limit=2&after="+url.QueryEscape(*first.Next))
+	rest := get[contract.FileList](s, "/api/clients/bobby/files?limit=2&after="+url.QueryEscape(*first.Next))
 	if len(rest.Files) != 1 || rest.Files[0].Version != 1 || rest.Next != nil {
 		t.Errorf("%+v", rest)
 	}
@@ -66,18 +67,18 @@ func TestBaseAccess(t *testing.T) {
 	s := startSite(t, nil)
 	s.must(404, "POST", "/api/clients/nobody/close-base", nil)
 	s.person("alice")
-	if one := get[console.Client](s, "/api/clients/alice"); !one.BaseOpen {
+	if one := get[contract.Client](s, "/api/clients/alice"); !one.BaseOpen {
 		t.Error("registered on the wire, and closed")
 	}
 	s.must(204, "POST", "/api/clients/alice/close-base", nil)
-	if one := get[console.Client](s, "/api/clients/alice"); one.BaseOpen {
+	if one := get[contract.Client](s, "/api/clients/alice"); one.BaseOpen {
 		t.Error("closed, and open")
 	}
 	s.must(204, "POST", "/api/clients/alice/open-base", nil)
-	if one := get[console.Client](s, "/api/clients/alice"); !one.BaseOpen {
+	if one := get[contract.Client](s, "/api/clients/alice"); !one.BaseOpen {
 		t.Error("opened, and closed")
 	}
-	list := get[console.ActivityList](s, "/api/activities?client=alice&kind=access")
+	list := get[contract.ActivityList](s, "/api/activities?client=alice&kind=access")
 	if len(list.Activities) != 2 {
 		t.Errorf("%d activities", len(list.Activities))
 	}
@@ -92,17 +93,17 @@ func TestSuspend(t *testing.T) {
 	if _, err := alice.conn.AskAccount(t.Context(), alice.id); !client.IsStatus(err, protocol.StatusForbidden) {
 		t.Errorf("a suspended client: %v", err)
 	}
-	if one := get[console.Client](s, "/api/clients/alice"); !one.Suspended {
+	if one := get[contract.Client](s, "/api/clients/alice"); !one.Suspended {
 		t.Errorf("%+v", one)
 	}
 	s.must(204, "POST", "/api/clients/alice/resume", nil)
 	alice.put("after", []byte("x"))
 
 	s.must(204, "POST", "/api/clients/alice/end-session", nil)
-	if one := get[console.Client](s, "/api/clients/alice"); one.Session {
+	if one := get[contract.Client](s, "/api/clients/alice"); one.Session {
 		t.Errorf("%+v", one)
 	}
-	list := get[console.ActivityList](s, "/api/activities?client=alice&kind=suspended&kind=resumed&kind=session_ended")
+	list := get[contract.ActivityList](s, "/api/activities?client=alice&kind=suspended&kind=resumed&kind=session_ended")
 	if len(list.Activities) != 3 {
 		t.Errorf("%+v", list)
 	}
@@ -115,24 +116,24 @@ func TestRemoveClient(t *testing.T) {
 	s.must(400, "DELETE", "/api/clients/alice?confirm=Alice", nil)
 	s.must(204, "DELETE", "/api/clients/alice?confirm=alice", nil)
 	s.must(404, "GET", "/api/clients/alice", nil)
-	if stats := get[console.Stats](s, "/api/stats"); stats.Clients != 0 || stats.Files != 0 {
+	if stats := get[contract.Stats](s, "/api/stats"); stats.Clients != 0 || stats.Files != 0 {
 		t.Errorf("%+v", stats)
 	}
 }
 
 func TestSettings(t *testing.T) {
 	s := startSite(t, nil)
-	setting := func(name string) console.Setting {
+	setting := func(name string) contract.Setting {
 		t.Helper()
-		for _, one := range get[console.SettingList](s, "/api/settings").Settings {
+		for _, one := range get[contract.SettingList](s, "/api/settings").Settings {
 			if one.Name == name {
 				return one
 			}
 		}
 		t.Fatalf("there is no %s", name)
-		return console.Setting{}
+		return contract.Setting{}
 	}
-	if one := setting("session-ttl"); one.Value != "10m" || one.Configured != "10m" || one.Origin != console.SettingOriginDefault || !one.Changeable {
+	if one := setting("session-ttl"); one.Value != "10m" || one.Configured != "10m" || one.Origin != contract.SettingOriginDefault || !one.Changeable {
 		t.Errorf("%+v", one)
 	}
 	if one := setting("master-key"); one.Value != "set" || !one.Secret || one.Changeable {
@@ -150,7 +151,7 @@ func TestSettings(t *testing.T) {
 		return s.must(status, "PATCH", "/api/settings", body)
 	}
 	change(200, map[string]string{"session-ttl": "90m", "log-level": "warn", "scrub-rate": "1536KiB"})
-	if one := setting("session-ttl"); one.Value != "1h30m" || one.Configured != "10m" || one.Origin != console.SettingOriginConsole {
+	if one := setting("session-ttl"); one.Value != "1h30m" || one.Configured != "10m" || one.Origin != contract.SettingOriginConsole {
 		t.Errorf("%+v", one)
 	}
 	if one := setting("scrub-rate"); one.Value != "1536KiB" || one.Configured != "32MiB" {
@@ -180,7 +181,7 @@ func TestSettings(t *testing.T) {
 		// All of them, or none.
 		{set: map[string]string{"upload-ttl": "1h", "max-connections": "0"}, field: "max-connections"},
 	} {
-		p := decode[console.Problem](t, change(400, wrong.set, wrong.reset...))
+		p := decode[contract.Problem](t, change(400, wrong.set, wrong.reset...))
 		if p.Field == nil || *p.Field != wrong.field {
 			t.Errorf("%+v: %+v", wrong, p)
 		}
@@ -189,7 +190,7 @@ func TestSettings(t *testing.T) {
 		t.Error("a part of a change was made")
 	}
 	change(200, nil, "session-ttl", "log-level", "scrub-rate")
-	if one := setting("session-ttl"); one.Value != "10m" || one.Origin != console.SettingOriginDefault {
+	if one := setting("session-ttl"); one.Value != "10m" || one.Origin != contract.SettingOriginDefault {
 		t.Errorf("%+v", one)
 	}
 	s.must(415, "PATCH", "/api/settings", map[string]any{}, "Content-Type", "text/plain")
@@ -199,8 +200,8 @@ func TestSettings(t *testing.T) {
 func TestBackups(t *testing.T) {
 	s := startSite(t, nil)
 	s.person("alice")
-	made := decode[console.Backup](t, s.must(201, "POST", "/api/backups", nil))
-	list := get[console.BackupList](s, "/api/backups")
+	made := decode[contract.Backup](t, s.must(201, "POST", "/api/backups", nil))
+	list := get[contract.BackupList](s, "/api/backups")
 	if len(list.Backups) != 1 || list.Backups[0] != made || made.Bytes == 0 {
 		t.Fatalf("%+v, made %+v", list, made)
 	}
@@ -234,7 +235,7 @@ func TestFailures(t *testing.T) {
 	if _, err := conn.Register(t.Context(), "alice"); err == nil {
 		t.Fatal("two clients have one name")
 	}
-	list := get[console.FailureList](s, "/api/failures")
+	list := get[contract.FailureList](s, "/api/failures")
 	if len(list.Failures) != 1 || !strings.Contains(list.Failures[0].Request, "1025") || len(list.Failures[0].Fields) < 5 ||
 		!strings.Contains(list.Failures[0].Fields[4].Meaning, "alice") || list.Failures[0].Usually == "" {
 		t.Errorf("%+v", list)

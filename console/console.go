@@ -7,8 +7,6 @@
 // is kept by the core.
 package console
 
-//go:generate go tool -modfile=../.ci/tools.mod oapi-codegen -config oapi-codegen.yaml openapi.yaml
-
 import (
 	"context"
 	"crypto/tls"
@@ -26,8 +24,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 
+	"coffer/console/contract"
 	"coffer/internal/content"
-	"coffer/internal/contract"
+	"coffer/internal/openapi"
 	"coffer/internal/pages"
 	"coffer/server"
 )
@@ -70,7 +69,7 @@ type Console struct {
 	core     *server.Server
 	log      *slog.Logger
 	access   *access
-	contract *contract.Contract
+	contract *openapi.Contract
 	pages    *pages.Site
 	refused  *template.Template
 	metrics  http.Handler
@@ -81,11 +80,11 @@ type Console struct {
 
 // New makes a console.
 func New(cfg Config) (*Console, error) {
-	spec, err := GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
-	c := &Console{cfg: cfg, core: cfg.Core, log: cfg.Log, contract: contract.New(spec), closing: make(chan struct{})}
+	c := &Console{cfg: cfg, core: cfg.Core, log: cfg.Log, contract: openapi.New(spec), closing: make(chan struct{})}
 	if c.access, err = newAccess(cfg.Token, cfg.Core); err != nil {
 		return nil, fmt.Errorf("derive the key of sessions: %w", err)
 	}
@@ -166,9 +165,9 @@ func (c *Console) routes() http.Handler {
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, &problem{status: http.StatusMethodNotAllowed, detail: "the path does not have this method"})
 	})
-	return HandlerWithOptions(c, ChiServerOptions{
+	return contract.HandlerWithOptions(c, contract.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []MiddlewareFunc{c.validate, c.authenticate},
+		Middlewares:      []contract.MiddlewareFunc{c.validate, c.authenticate},
 		ErrorHandlerFunc: c.badParameter,
 	})
 }
@@ -263,7 +262,7 @@ func (c *Console) validate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := c.contract.Check(w, r); err != nil {
 			var tooLarge *http.MaxBytesError
-			if !errors.As(err, new(*contract.Error)) && !errors.As(err, &tooLarge) {
+			if !errors.As(err, new(*openapi.Error)) && !errors.As(err, &tooLarge) {
 				err = &problem{status: http.StatusBadRequest, detail: "body: cut off before its end", field: "body"}
 			}
 			c.fail(w, r, err)
@@ -276,10 +275,10 @@ func (c *Console) validate(next http.Handler) http.Handler {
 // badParameter answers for a parameter that the generated code cannot read.
 func (c *Console) badParameter(w http.ResponseWriter, r *http.Request, err error) {
 	p := &problem{status: http.StatusBadRequest, field: "parameter", detail: "not of the right type, or given more than once"}
-	var format *InvalidParamFormatError
-	var values *TooManyValuesForParamError
-	var query *RequiredParamError
-	var header *RequiredHeaderError
+	var format *contract.InvalidParamFormatError
+	var values *contract.TooManyValuesForParamError
+	var query *contract.RequiredParamError
+	var header *contract.RequiredHeaderError
 	switch {
 	case errors.As(err, &format):
 		p.field = format.ParamName
@@ -340,7 +339,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, status int, tit
 
 // SignIn exchanges the token for a cookie: POST /api/session.
 func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
-	body, err := contract.Decode[SignIn](r)
+	body, err := openapi.Decode[contract.SignIn](r)
 	if err == nil {
 		err = c.access.check(r.Context(), strings.TrimSpace(body.Token))
 	}
@@ -351,7 +350,7 @@ func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // SignOut ends the session: DELETE /api/session.
-func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ SignOutParams) {
+func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ contract.SignOutParams) {
 	c.reply(w, r, http.StatusNoContent, nil, c.access.signOut(w, r))
 }
 

@@ -3,23 +3,24 @@ package console
 import (
 	"net/http"
 
+	"coffer/console/contract"
 	"coffer/protocol"
 )
 
 // ListFailures lists base requests that failed: GET /api/failures.
 func (c *Console) ListFailures(w http.ResponseWriter, r *http.Request) {
-	answer := FailureList{Failures: []Failure{}}
+	answer := contract.FailureList{Failures: []contract.Failure{}}
 	for _, e := range c.core.Failures() {
 		answer.Failures = append(answer.Failures, failedExchange(e))
 	}
 	c.reply(w, r, http.StatusOK, answer, nil)
 }
 
-func failedExchange(e protocol.FailedExchange) Failure {
-	told := Failure{At: e.At.UTC(), Peer: e.Peer, Client: nonZero(e.Client), RequestsBefore: int64(e.Earlier), Request: e.Code.String(),
-		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually(), Fields: []WireField{}}
+func failedExchange(e protocol.FailedExchange) contract.Failure {
+	told := contract.Failure{At: e.At.UTC(), Peer: e.Peer, Client: nonZero(e.Client), RequestsBefore: int64(e.Earlier), Request: e.Code.String(),
+		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually(), Fields: []contract.WireField{}}
 	for _, part := range e.Parts() {
-		told.Fields = append(told.Fields, WireField{Offset: part.Offset, Bytes: part.Bytes, Meaning: part.Meaning})
+		told.Fields = append(told.Fields, contract.WireField{Offset: part.Offset, Bytes: part.Bytes, Meaning: part.Meaning})
 	}
 	return told
 }

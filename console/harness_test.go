@@ -20,7 +20,8 @@ import (
 
 	"coffer/client"
 	"coffer/console"
-	"coffer/internal/contract/contracttest"
+	"coffer/console/contract"
+	"coffer/internal/openapi/openapitest"
 	"coffer/protocol"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
@@ -43,7 +44,7 @@ type site struct {
 	token    console.Token
 	records  *console.Log
 	log      *slog.Logger
-	contract *contracttest.Contract
+	contract *openapitest.Contract
 }
 
 // startSite starts a site whose settings adjust may change.
@@ -66,10 +67,10 @@ func startSite(t testing.TB, adjust func(*server.Config, *console.Config)) *site
 	core.Catalog, core.Blobs, core.MasterKey, core.Log, core.LogLevel = catalog, blobs, server.NewMasterKey(), s.log, level
 	core.BackupDir, core.Version = filepath.Join(s.folder, "backups"), "test"
 	cfg := console.Config{Token: s.token, Log: s.log, Records: s.records, Flags: []console.Flag{
-		{Name: "session-ttl", Variable: "COFFER_SERVER_SESSION_TTL", Kind: console.SettingKindDuration, Value: "10m", Origin: console.SettingOriginDefault},
-		{Name: "log-level", Kind: console.SettingKindChoice, Value: "info", Origin: console.SettingOriginDefault},
-		{Name: "scrub-rate", Kind: console.SettingKindBytes, Value: "32MiB", Origin: console.SettingOriginDefault},
-		{Name: "master-key", Kind: console.SettingKindText, Value: "set", Origin: console.SettingOriginEnvironment, Secret: true},
+		{Name: "session-ttl", Variable: "COFFER_SERVER_SESSION_TTL", Kind: contract.SettingKindDuration, Value: "10m", Origin: contract.SettingOriginDefault},
+		{Name: "log-level", Kind: contract.SettingKindChoice, Value: "info", Origin: contract.SettingOriginDefault},
+		{Name: "scrub-rate", Kind: contract.SettingKindBytes, Value: "32MiB", Origin: contract.SettingOriginDefault},
+		{Name: "master-key", Kind: contract.SettingKindText, Value: "set", Origin: contract.SettingOriginEnvironment, Secret: true},
 	}}
 	if adjust != nil {
 		adjust(&core, &cfg)
@@ -102,11 +103,11 @@ func startSite(t testing.TB, adjust func(*server.Config, *console.Config)) *site
 			t.Error(err)
 		}
 	})
-	spec, err := console.GetSpec()
+	spec, err := contract.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.contract = contracttest.New(t, spec)
+	s.contract = openapitest.New(t, spec)
 	return s
 }
 

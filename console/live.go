@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"coffer/console/contract"
 	"coffer/server"
 	"coffer/store"
 )
@@ -18,12 +19,12 @@ func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
 	c.reply(w, r, http.StatusOK, c.stats(&stats), nil)
 }
 
-func (c *Console) stats(m *server.Stats) Stats {
+func (c *Console) stats(m *server.Stats) contract.Stats {
 	settings := c.core.Settings()
-	return Stats{
+	return contract.Stats{
 		At: m.At.UTC(), Started: m.Started.UTC(), UptimeSeconds: float64(m.At.Sub(m.Started).Seconds()), Version: m.Version,
 		Listen: c.cfg.Listen, Tls: c.cfg.ClientTLS, Closing: m.Closing, RegistrationOpen: settings.RegistrationOpen,
-		Database: State(m.Database), Storage: State(m.Storage),
+		Database: contract.State(m.Database), Storage: contract.State(m.Storage),
 		Connections: m.Connections, Connected: m.Connected, Gateways: m.Gateways, Sessions: m.InSession, Suspended: m.Suspended, Uploads: m.Uploads,
 		Clients: m.Clients, Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes,
 		BytesReceived: int64(m.Received), BytesSent: int64(m.Sent), Requests: int64(m.Requests), Failures: int64(m.Failures),
@@ -34,21 +35,21 @@ func (c *Console) stats(m *server.Stats) Stats {
 }
 
 // GetHistory tells the figures of the last hour or day: GET /api/history.
-func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params GetHistoryParams) {
-	h := History{Window: HistoryWindowHour, StepSeconds: 10, Samples: []Sample{}}
+func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params contract.GetHistoryParams) {
+	h := contract.History{Window: contract.HistoryWindowHour, StepSeconds: 10, Samples: []contract.Sample{}}
 	window := server.LastHour
-	if params.Window != nil && *params.Window == GetHistoryParamsWindowDay {
-		h.Window, h.StepSeconds, window = HistoryWindowDay, 60, server.LastDay
+	if params.Window != nil && *params.Window == contract.GetHistoryParamsWindowDay {
+		h.Window, h.StepSeconds, window = contract.HistoryWindowDay, 60, server.LastDay
 	}
 	for _, s := range c.core.History(window) {
-		h.Samples = append(h.Samples, Sample{At: s.At.UTC(), Connections: s.Connections, Received: int64(s.Received),
+		h.Samples = append(h.Samples, contract.Sample{At: s.At.UTC(), Connections: s.Connections, Received: int64(s.Received),
 			Sent: int64(s.Sent), Requests: int64(s.Requests), Failures: int64(s.Failures)})
 	}
 	c.reply(w, r, http.StatusOK, h, nil)
 }
 
 // ListActivities lists what happened: GET /api/activities.
-func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params ListActivitiesParams) {
+func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params contract.ListActivitiesParams) {
 	f := store.ActivityFilter{Before: value(params.Before, 0), Limit: value(params.Limit, 100)}
 	f.Outcome = store.Outcome(value(params.Outcome, ""))
 	for _, kind := range value(params.Kind, nil) {
@@ -61,36 +62,36 @@ func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params 
 	} else {
 		list, err = c.core.Activities(r.Context(), f)
 	}
-	answer := ActivityList{Activities: activities(list)}
+	answer := contract.ActivityList{Activities: activities(list)}
 	if len(list) == f.Limit {
 		answer.Next = &list[len(list)-1].ID
 	}
 	c.reply(w, r, http.StatusOK, answer, err)
 }
 
-func activities(list []store.Activity) []Activity {
-	told := make([]Activity, 0, len(list))
+func activities(list []store.Activity) []contract.Activity {
+	told := make([]contract.Activity, 0, len(list))
 	for _, a := range list {
 		told = append(told, activity(a))
 	}
 	return told
 }
 
-func activity(a store.Activity) Activity {
-	told := Activity{Id: a.ID, At: a.At.UTC(), Kind: ActivityKind(a.Kind), Outcome: Outcome(a.Outcome),
+func activity(a store.Activity) contract.Activity {
+	told := contract.Activity{Id: a.ID, At: a.At.UTC(), Kind: contract.ActivityKind(a.Kind), Outcome: contract.Outcome(a.Outcome),
 		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
 		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail), Address: nonZero(a.Address)}
 	switch {
 	case a.Client != (store.ClientID{}):
-		told.Client = &ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}
+		told.Client = &contract.ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}
 	case a.Name != "":
-		told.Client = &ClientRef{Name: a.Name}
+		told.Client = &contract.ClientRef{Name: a.Name}
 	}
 	return told
 }
 
 // GetEvents tells figures and activity as they come: GET /api/events.
-func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams) {
+func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contract.GetEventsParams) {
 	events := c.core.Subscribe(r.Context())
 	s, err := c.newStream(w, r)
 	if err != nil {
@@ -148,13 +149,13 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	list, err := l.c.core.Activities(ctx, store.ActivityFilter{After: last, Limit: caughtUp + 1})
 	if err != nil {
 		l.c.log.Warn("a stream of the console cannot make up for what was missed", "error", err)
-		if err := l.stream.send("missed", 0, MissedEvent{}); err != nil {
+		if err := l.stream.send("missed", 0, contract.MissedEvent{}); err != nil {
 			return err
 		}
 	}
 	if len(list) > caughtUp {
 		list = list[:caughtUp]
-		if err := l.stream.send("missed", 0, MissedEvent{}); err != nil {
+		if err := l.stream.send("missed", 0, contract.MissedEvent{}); err != nil {
 			return err
 		}
 	}
@@ -184,7 +185,7 @@ func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) err
 
 func (l *liveEvents) tell(event server.Event) error {
 	if event.Missed > 0 {
-		if err := l.stream.send("missed", 0, MissedEvent{Missed: int64(event.Missed)}); err != nil {
+		if err := l.stream.send("missed", 0, contract.MissedEvent{Missed: int64(event.Missed)}); err != nil {
 			return err
 		}
 	}
@@ -205,7 +206,7 @@ func (l *liveEvents) tellStats(m *server.Stats) error {
 	if m.Uploads > 0 || l.transfers {
 		list := l.c.core.Transfers()
 		l.transfers = len(list) > 0
-		if err := l.stream.send("transfers", 0, TransferEvent{Transfers: transfers(list)}); err != nil {
+		if err := l.stream.send("transfers", 0, contract.TransferEvent{Transfers: transfers(list)}); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"coffer/console"
+	"coffer/console/contract"
 	"coffer/protocol"
 	"coffer/server"
 )
@@ -27,17 +28,17 @@ func TestEvents(t *testing.T) {
 	}
 	alice := s.person("alice")
 	seen := until(t, next, "activity")
-	var a console.Activity
-	if err := json.Unmarshal([]byte(seen.data), &a); err != nil || a.Kind != console.ActivityKindRegistration || a.Client.Name != "alice" || strconv.FormatInt(a.Id, 10) != seen.id {
+	var a contract.Activity
+	if err := json.Unmarshal([]byte(seen.data), &a); err != nil || a.Kind != contract.ActivityKindRegistration || a.Client.Name != "alice" || strconv.FormatInt(a.Id, 10) != seen.id {
 		t.Fatalf("%+v: %+v, %v", seen, a, err)
 	}
-	for a.Kind != console.ActivityKindSignIn && a.Kind != console.ActivityKindKeyExchange {
+	for a.Kind != contract.ActivityKindSignIn && a.Kind != contract.ActivityKindKeyExchange {
 		seen = until(t, next, "activity")
 		if err := json.Unmarshal([]byte(seen.data), &a); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var stats console.Stats
+	var stats contract.Stats
 	for stats.Clients == 0 {
 		if err := json.Unmarshal([]byte(until(t, next, "stats").data), &stats); err != nil {
 			t.Fatal(err)
@@ -56,11 +57,11 @@ func TestEvents(t *testing.T) {
 			t.Errorf("%s after %s", e.id, last)
 		}
 		last = e.id
-		var a console.Activity
+		var a contract.Activity
 		if err := json.Unmarshal([]byte(e.data), &a); err != nil {
 			t.Fatal(err)
 		}
-		if a.Kind == console.ActivityKindUpload {
+		if a.Kind == contract.ActivityKindUpload {
 			names = append(names, *a.File)
 		}
 	}
@@ -77,7 +78,7 @@ func TestEvents(t *testing.T) {
 func TestEventsAfterALongTime(t *testing.T) {
 	s := startSite(t, nil)
 	s.person("alice")
-	first := get[console.ActivityList](s, "/api/activities?limit=1000")
+	first := get[contract.ActivityList](s, "/api/activities?limit=1000")
 	oldest := first.Activities[len(first.Activities)-1].Id
 	// More than a stream makes up for.
 	for range 501 {
@@ -86,7 +87,7 @@ func TestEventsAfterALongTime(t *testing.T) {
 	}
 	next, _ := s.events("/api/events", "Last-Event-ID", strconv.FormatInt(oldest, 10))
 	until(t, next, "missed")
-	list := get[console.ActivityList](s, "/api/activities?limit=1000")
+	list := get[contract.ActivityList](s, "/api/activities?limit=1000")
 	if e := until(t, next, "activity"); e.id != strconv.FormatInt(list.Activities[999].Id, 10) {
 		t.Errorf("it goes on with %s, not %d", e.id, list.Activities[999].Id)
 	}
@@ -138,7 +139,7 @@ func TestMissedLogs(t *testing.T) {
 		s.log.Info("later")
 	}
 	next, _ := s.events("/api/logs/events", "Last-Event-ID", strconv.FormatInt(last, 10))
-	var m console.MissedEvent
+	var m contract.MissedEvent
 	if err := json.Unmarshal([]byte(until(t, next, "missed").data), &m); err != nil || m.Missed < 5 || m.Missed > 50 {
 		t.Errorf("missed %+v, %v", m, err)
 	}
@@ -172,16 +173,16 @@ func TestTransfers(t *testing.T) {
 	if _, err := alice.conn.UploadPacket(t.Context(), alice.id, protocol.UploadPacket{Upload: begun.Upload, Number: 2}, ciphertext[:1<<16]); err != nil {
 		t.Fatal(err)
 	}
-	list := get[console.TransferList](s, "/api/transfers")
+	list := get[contract.TransferList](s, "/api/transfers")
 	if len(list.Transfers) != 1 {
 		t.Fatalf("%+v", list)
 	}
 	one := list.Transfers[0]
-	if one.Client.Name != "alice" || one.File != "big.bin" || one.State != console.TransferStateReceiving || one.Packets != 1 || one.Missing != 1 ||
-		one.Bytes != 1<<16 || *one.OriginalBytes != int64(len(plain)) || *one.TotalBytes != int64(len(ciphertext)) || one.Format != console.FormatFile {
+	if one.Client.Name != "alice" || one.File != "big.bin" || one.State != contract.TransferStateReceiving || one.Packets != 1 || one.Missing != 1 ||
+		one.Bytes != 1<<16 || *one.OriginalBytes != int64(len(plain)) || *one.TotalBytes != int64(len(ciphertext)) || one.Format != contract.FormatFile {
 		t.Errorf("%+v", one)
 	}
-	var told console.TransferEvent
+	var told contract.TransferEvent
 	for len(told.Transfers) == 0 {
 		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &told); err != nil {
 			t.Fatal(err)
@@ -199,8 +200,8 @@ func TestTransfers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list = get[console.TransferList](s, "/api/transfers")
-	if len(list.Transfers) != 0 || len(list.Ended) == 0 || list.Ended[0].Kind != console.ActivityKindUploadDropped || list.Ended[0].Outcome != console.OutcomeWarning {
+	list = get[contract.TransferList](s, "/api/transfers")
+	if len(list.Transfers) != 0 || len(list.Ended) == 0 || list.Ended[0].Kind != contract.ActivityKindUploadDropped || list.Ended[0].Outcome != contract.OutcomeWarning {
 		t.Errorf("after it was cancelled: %+v", list)
 	}
 }
@@ -210,28 +211,28 @@ func TestFigures(t *testing.T) {
 	alice := s.person("alice")
 	alice.put("a.txt", []byte("a"))
 	alice.put("a.txt", []byte("aa"))
-	stats := get[console.Stats](s, "/api/stats")
+	stats := get[contract.Stats](s, "/api/stats")
 	if stats.Clients != 1 || stats.Files != 1 || stats.Versions != 2 || stats.Verified != 2 || stats.Bytes != 32 || stats.Connections != 1 || stats.Sessions != 1 ||
-		stats.Database != console.StateOperational || stats.Storage != console.StateOperational || stats.Listen != "127.0.0.1:1256" || stats.Version != "test" {
+		stats.Database != contract.StateOperational || stats.Storage != contract.StateOperational || stats.Listen != "127.0.0.1:1256" || stats.Version != "test" {
 		t.Errorf("%+v", stats)
 	}
 	for window, step := range map[string]int{"": 10, "?window=hour": 10, "?window=day": 60} {
-		if h := get[console.History](s, "/api/history"+window); h.StepSeconds != step || h.Samples == nil {
+		if h := get[contract.History](s, "/api/history"+window); h.StepSeconds != step || h.Samples == nil {
 			t.Errorf("%q: %+v", window, h)
 		}
 	}
 	s.must(400, "GET", "/api/history?window=year", nil)
-	storage := get[console.Storage](s, "/api/storage")
+	storage := get[contract.Storage](s, "/api/storage")
 	if storage.Bytes != 32 || storage.MinFree != 7 || storage.Unverified != 0 || len(storage.Largest) != 1 || storage.Largest[0].Name != "alice" || storage.DiskTotal == 0 {
 		t.Errorf("%+v", storage)
 	}
 	for path, status := range map[string]int{"?kind=upload&kind=removal": 2, "?outcome=failed": 0, "?client=alice&kind=registration": 1, "?kind=upload&limit=1": 1} {
-		if list := get[console.ActivityList](s, "/api/activities"+path); len(list.Activities) != status {
+		if list := get[contract.ActivityList](s, "/api/activities"+path); len(list.Activities) != status {
 			t.Errorf("%s: %+v", path, list)
 		}
 	}
-	page := get[console.ActivityList](s, "/api/activities?kind=upload&limit=1")
-	rest := get[console.ActivityList](s, "/api/activities?kind=upload&limit=5&before="+strconv.FormatInt(*page.Next, 10))
+	page := get[contract.ActivityList](s, "/api/activities?kind=upload&limit=1")
+	rest := get[contract.ActivityList](s, "/api/activities?kind=upload&limit=5&before="+strconv.FormatInt(*page.Next, 10))
 	if len(rest.Activities) != 1 || rest.Next != nil || rest.Activities[0].Id >= page.Activities[0].Id || *rest.Activities[0].Version != 1 {
 		t.Errorf("the second page: %+v", rest)
 	}

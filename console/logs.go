@@ -7,11 +7,12 @@ import (
 	"net/http"
 	"time"
 
+	"coffer/console/contract"
 	"coffer/store"
 )
 
 // ListLogs lists log records: GET /api/logs.
-func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params ListLogsParams) {
+func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params contract.ListLogsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
 		c.fail(w, r, err)
@@ -19,7 +20,7 @@ func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params ListLo
 	}
 	limit := value(params.Limit, 200)
 	list := c.cfg.Records.Before(value(params.Before, 0), limit, f)
-	answer := LogList{Records: make([]LogRecord, 0, len(list))}
+	answer := contract.LogList{Records: make([]contract.LogRecord, 0, len(list))}
 	for _, one := range list {
 		answer.Records = append(answer.Records, logRecord(one))
 	}
@@ -31,7 +32,7 @@ func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params ListLo
 
 // logFilter reads what the calls about the log have in common. A client that
 // is named by its name is in the log by its fingerprint.
-func (c *Console) logFilter(r *http.Request, level *LogLevel, client *LogClient, text *LogText) (LogFilter, error) {
+func (c *Console) logFilter(r *http.Request, level *contract.LogLevel, client *contract.LogClient, text *contract.LogText) (LogFilter, error) {
 	f := LogFilter{Level: slog.LevelDebug, Text: value(text, "")}
 	if level != nil {
 		if err := f.Level.UnmarshalText([]byte(*level)); err != nil {
@@ -51,29 +52,29 @@ func (c *Console) logFilter(r *http.Request, level *LogLevel, client *LogClient,
 	return f, nil
 }
 
-func logRecord(r Record) LogRecord {
-	told := LogRecord{Id: r.ID, At: r.At.UTC(), Level: logLevel(r.Level), Message: r.Message, Attributes: make([]LogAttribute, 0, len(r.Attributes))}
+func logRecord(r Record) contract.LogRecord {
+	told := contract.LogRecord{Id: r.ID, At: r.At.UTC(), Level: logLevel(r.Level), Message: r.Message, Attributes: make([]contract.LogAttribute, 0, len(r.Attributes))}
 	for _, a := range r.Attributes {
-		told.Attributes = append(told.Attributes, LogAttribute(a))
+		told.Attributes = append(told.Attributes, contract.LogAttribute(a))
 	}
 	return told
 }
 
 // logLevel is the contract's level that is not above one of slog's.
-func logLevel(l slog.Level) LogLevel {
+func logLevel(l slog.Level) contract.LogLevel {
 	switch {
 	case l < slog.LevelInfo:
-		return LogLevelDebug
+		return contract.LogLevelDebug
 	case l < slog.LevelWarn:
-		return LogLevelInfo
+		return contract.LogLevelInfo
 	case l < slog.LevelError:
-		return LogLevelWarn
+		return contract.LogLevelWarn
 	}
-	return LogLevelError
+	return contract.LogLevelError
 }
 
 // DownloadLogs sends log records, one a line: GET /api/logs/download.
-func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params DownloadLogsParams) {
+func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params contract.DownloadLogsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
 		c.fail(w, r, err)
@@ -93,7 +94,7 @@ func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params Do
 }
 
 // GetLogEvents tells log records as they come: GET /api/logs/events.
-func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params GetLogEventsParams) {
+func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params contract.GetLogEventsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
 		c.fail(w, r, err)
@@ -133,7 +134,7 @@ func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params Ge
 func (c *Console) tellLogs(s *stream, at int64, f LogFilter) (int64, error) {
 	list, upTo, missed := c.cfg.Records.Since(at, f)
 	if missed > 0 {
-		if err := s.send("missed", 0, MissedEvent{Missed: missed}); err != nil {
+		if err := s.send("missed", 0, contract.MissedEvent{Missed: missed}); err != nil {
 			return upTo, err
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 var metricName = regexp.MustCompile(`\b(?:coffer_server|go|process)_[a-z0-9_]+`)
@@ -21,7 +21,7 @@ func metrics(t *testing.T) map[string]string {
 	s := startSite(t, nil)
 	s.person("alice").put("a", []byte("a"))
 	s.must(202, "POST", "/api/scrub", map[string]any{})
-	for end := time.Now().Add(patience); get[console.Scrub](s, "/api/scrub").Report == nil; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); get[contract.Scrub](s, "/api/scrub").Report == nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the scrub does not end")
 		}

@@ -7,7 +7,8 @@ import (
 	"net/http"
 	"strconv"
 
-	"coffer/internal/contract"
+	"coffer/console/contract"
+	"coffer/internal/openapi"
 	"coffer/server"
 	"coffer/store"
 )
@@ -28,7 +29,7 @@ func (p *problem) Error() string { return p.detail }
 // where that is decided; what is not known here is told as a fixed sentence.
 func asProblem(err error) *problem {
 	var p *problem
-	var broken *contract.Error
+	var broken *openapi.Error
 	var setting *server.SettingError
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -74,7 +75,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", `Bearer realm="coffer console"`)
 	}
 	w.WriteHeader(p.status)
-	body := Problem{Title: http.StatusText(p.status), Status: p.status, Detail: p.detail}
+	body := contract.Problem{Title: http.StatusText(p.status), Status: p.status, Detail: p.detail}
 	if p.field != "" {
 		body.Field = &p.field
 	}

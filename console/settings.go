@@ -11,7 +11,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"coffer/internal/contract"
+	"coffer/console/contract"
+	"coffer/internal/openapi"
 	"coffer/server"
 )
 
@@ -20,10 +21,10 @@ type Flag struct {
 	Name     string // without dashes
 	Variable string // of the environment
 	Help     string
-	Kind     SettingKind
+	Kind     contract.SettingKind
 	Choices  []string
 	Value    string // empty if Secret, and set, then "set"
-	Origin   SettingOrigin
+	Origin   contract.SettingOrigin
 	Secret   bool
 }
 
@@ -133,12 +134,12 @@ func (c *Console) GetSettings(w http.ResponseWriter, r *http.Request) {
 	c.reply(w, r, http.StatusOK, c.settings(), nil)
 }
 
-func (c *Console) settings() SettingList {
+func (c *Console) settings() contract.SettingList {
 	inForce, configured, changed := c.core.Settings(), c.core.ConfiguredSettings(), c.core.ChangedSettings()
-	list := SettingList{Settings: make([]Setting, 0, len(c.cfg.Flags)), MasterKeyFile: c.cfg.MasterKeyFile}
+	list := contract.SettingList{Settings: make([]contract.Setting, 0, len(c.cfg.Flags)), MasterKeyFile: c.cfg.MasterKeyFile}
 	all := knobs()
 	for _, f := range c.cfg.Flags {
-		one := Setting{Name: f.Name, Variable: f.Variable, Help: f.Help, Kind: f.Kind, Value: f.Value, Configured: f.Value, Origin: f.Origin, Secret: f.Secret}
+		one := contract.Setting{Name: f.Name, Variable: f.Variable, Help: f.Help, Kind: f.Kind, Value: f.Value, Configured: f.Value, Origin: f.Origin, Secret: f.Secret}
 		if len(f.Choices) > 0 {
 			one.Choices = &f.Choices
 		}
@@ -146,7 +147,7 @@ func (c *Console) settings() SettingList {
 			one.Changeable = true
 			one.Value, one.Configured = all[i].show(inForce), all[i].show(configured)
 			if _, ok := changed[settingName(f.Name)]; ok {
-				one.Origin = SettingOriginConsole
+				one.Origin = contract.SettingOriginConsole
 			}
 		}
 		list.Settings = append(list.Settings, one)
@@ -156,7 +157,7 @@ func (c *Console) settings() SettingList {
 
 // ChangeSettings changes settings of the running server: PATCH /api/settings.
 func (c *Console) ChangeSettings(w http.ResponseWriter, r *http.Request) {
-	body, err := contract.Decode[SettingsChange](r)
+	body, err := openapi.Decode[contract.SettingsChange](r)
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -168,13 +169,13 @@ func (c *Console) ChangeSettings(w http.ResponseWriter, r *http.Request) {
 	c.reply(w, r, http.StatusOK, c.settings(), err)
 }
 
-func settingsChange(body SettingsChange) (server.SettingsChange, error) {
+func settingsChange(body contract.SettingsChange) (server.SettingsChange, error) {
 	var change server.SettingsChange
 	all := knobs()
 	find := func(name string) (knob, error) {
 		i := slices.IndexFunc(all, func(k knob) bool { return k.flag == name })
 		if i < 0 {
-			return knob{}, &contract.Error{Field: name, Reason: "no such setting, or none that can change while the server runs"}
+			return knob{}, &openapi.Error{Field: name, Reason: "no such setting, or none that can change while the server runs"}
 		}
 		return all[i], nil
 	}
@@ -184,7 +185,7 @@ func settingsChange(body SettingsChange) (server.SettingsChange, error) {
 			return change, err
 		}
 		if err := k.set(&change, text); err != nil {
-			return change, &contract.Error{Field: name, Reason: "cannot be read as the flag would be", Cause: err}
+			return change, &openapi.Error{Field: name, Reason: "cannot be read as the flag would be", Cause: err}
 		}
 	}
 	for _, name := range value(body.Reset, nil) {
@@ -192,7 +193,7 @@ func settingsChange(body SettingsChange) (server.SettingsChange, error) {
 			return change, err
 		}
 		if _, also := value(body.Set, nil)[name]; also {
-			return change, &contract.Error{Field: name, Reason: "is to be set and reset at once"}
+			return change, &openapi.Error{Field: name, Reason: "is to be set and reset at once"}
 		}
 		change.Reset = append(change.Reset, settingName(name))
 	}

@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"coffer/internal/contract"
+	"coffer/console/contract"
+	"coffer/internal/openapi"
 	"coffer/server"
 	"coffer/store"
 )
@@ -26,7 +27,7 @@ func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := c.core.Stats(r.Context())
-	s := Storage{State: State(m.Storage), DiskTotal: int64(m.DiskTotal), DiskFree: int64(m.Free), MinFree: c.cfg.MinFree,
+	s := contract.Storage{State: contract.State(m.Storage), DiskTotal: int64(m.DiskTotal), DiskFree: int64(m.Free), MinFree: c.cfg.MinFree,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Unverified: m.Versions - m.Verified, Bytes: m.Bytes,
 		Dropped: activities(dropped), Largest: clients(largest), Scrub: scrubState(m.Scrub, c.core.Settings().ScrubRate),
 		Report: scrubReport(c.core.LastScrub())}
@@ -39,12 +40,12 @@ func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 
 // GetScrub tells of integrity checks: GET /api/scrub.
 func (c *Console) GetScrub(w http.ResponseWriter, r *http.Request) {
-	c.reply(w, r, http.StatusOK, Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
+	c.reply(w, r, http.StatusOK, contract.Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
 }
 
 // StartScrub starts an integrity check: POST /api/scrub.
 func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
-	body, err := contract.Decode[ScrubRequest](r)
+	body, err := openapi.Decode[contract.ScrubRequest](r)
 	if err == nil {
 		err = c.core.StartScrub(value(body.Collect, false))
 	}
@@ -55,7 +56,7 @@ func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
 }
 
 // StopScrub stops the integrity check that runs: DELETE /api/scrub.
-func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ StopScrubParams) {
+func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ contract.StopScrubParams) {
 	err := c.core.StopScrub()
 	if errors.Is(err, server.ErrNotRunning) {
 		err = nil // which is what was asked for
@@ -63,12 +64,12 @@ func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ StopScrubP
 	c.reply(w, r, http.StatusNoContent, nil, err)
 }
 
-func (c *Console) scrubState() ScrubState {
+func (c *Console) scrubState() contract.ScrubState {
 	return scrubState(c.core.ScrubState(), c.core.Settings().ScrubRate)
 }
 
-func scrubState(m server.ScrubState, rateLimit int) ScrubState {
-	told := ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
+func scrubState(m server.ScrubState, rateLimit int) contract.ScrubState {
+	told := contract.ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
 		TotalBytes: m.Total, Versions: int64(m.Versions), Rate: float64(m.Rate), RateLimit: int64(rateLimit), Findings: m.Findings, Next: when(m.Next)}
 	if m.Running && m.Rate > 0 && m.Total > 0 {
 		left := float64(float64(m.Total-m.Done) / m.Rate)
@@ -77,18 +78,18 @@ func scrubState(m server.ScrubState, rateLimit int) ScrubState {
 	return told
 }
 
-func scrubReport(m *server.ScrubReport) *ScrubReport {
+func scrubReport(m *server.ScrubReport) *contract.ScrubReport {
 	if m == nil {
 		return nil
 	}
-	told := &ScrubReport{Started: m.Started.UTC(), Ended: m.Ended.UTC(), Complete: !m.Stopped && m.Error == "", Stopped: m.Stopped,
+	told := &contract.ScrubReport{Started: m.Started.UTC(), Ended: m.Ended.UTC(), Complete: !m.Stopped && m.Error == "", Stopped: m.Stopped,
 		Scheduled: m.Scheduled, Collect: m.Collect, Error: nonZero(m.Error), Versions: int64(m.Counts.Versions), Bytes: m.Counts.Bytes,
 		Missing: int64(m.Counts.Missing), Damaged: int64(m.Counts.Damaged), Orphans: int64(m.Counts.Orphans), Freed: m.Counts.Freed,
-		Findings: make([]Finding, 0, len(m.Findings))}
+		Findings: make([]contract.Finding, 0, len(m.Findings))}
 	for _, f := range m.Findings {
-		one := Finding{Fault: FindingFault(f.Fault), File: f.File, Version: nonZero(int64(f.Version)), Bytes: f.Size, Blob: string(f.Blob), Detail: f.Detail}
+		one := contract.Finding{Fault: contract.FindingFault(f.Fault), File: f.File, Version: nonZero(int64(f.Version)), Bytes: f.Size, Blob: string(f.Blob), Detail: f.Detail}
 		if f.Fingerprint != "" {
-			one.Client = &ClientRef{Name: f.Client, Fingerprint: f.Fingerprint}
+			one.Client = &contract.ClientRef{Name: f.Client, Fingerprint: f.Fingerprint}
 		}
 		told.Findings = append(told.Findings, one)
 	}
@@ -98,20 +99,20 @@ func scrubReport(m *server.ScrubReport) *ScrubReport {
 // ListBackups lists copies of the catalog: GET /api/backups.
 func (c *Console) ListBackups(w http.ResponseWriter, r *http.Request) {
 	list, err := c.core.Backups()
-	answer := BackupList{Backups: make([]Backup, 0, len(list))}
+	answer := contract.BackupList{Backups: make([]contract.Backup, 0, len(list))}
 	for _, b := range list {
 		answer.Backups = append(answer.Backups, backup(b))
 	}
 	c.reply(w, r, http.StatusOK, answer, err)
 }
 
-func backup(b server.BackupInfo) Backup {
-	return Backup{Name: b.Name, Created: b.Created.UTC(), Bytes: b.Size}
+func backup(b server.BackupInfo) contract.Backup {
+	return contract.Backup{Name: b.Name, Created: b.Created.UTC(), Bytes: b.Size}
 }
 
 // CreateBackup copies the catalog: POST /api/backups. That may take longer than
 // other calls.
-func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ CreateBackupParams) {
+func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ contract.CreateBackupParams) {
 	rc := http.NewResponseController(w)
 	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{})); err != nil {
 		c.fail(w, r, err)
@@ -129,7 +130,7 @@ func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ CreateB
 
 // DownloadBackup sends a copy of the catalog: GET /api/backups/{name}.
 func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name string) {
-	f, err := c.core.OpenBackup(contract.Unescape(name))
+	f, err := c.core.OpenBackup(openapi.Unescape(name))
 	if err != nil {
 		c.fail(w, r, backupProblem(err))
 		return
@@ -151,8 +152,8 @@ func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name st
 }
 
 // RemoveBackup removes a copy of the catalog: DELETE /api/backups/{name}.
-func (c *Console) RemoveBackup(w http.ResponseWriter, r *http.Request, name string, _ RemoveBackupParams) {
-	c.reply(w, r, http.StatusNoContent, nil, backupProblem(c.core.RemoveBackup(contract.Unescape(name))))
+func (c *Console) RemoveBackup(w http.ResponseWriter, r *http.Request, name string, _ contract.RemoveBackupParams) {
+	c.reply(w, r, http.StatusNoContent, nil, backupProblem(c.core.RemoveBackup(openapi.Unescape(name))))
 }
 
 func backupProblem(err error) error {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 // A scrub finds a flipped bit, a truncated and a deleted blob, an orphan, and
@@ -21,21 +21,21 @@ func TestScrub(t *testing.T) {
 		alice.put(name, content(name+" "))
 	}
 	alice.put("small", []byte("small"))
-	report := func(collect bool) console.ScrubReport {
+	report := func(collect bool) contract.ScrubReport {
 		t.Helper()
-		before := get[console.Scrub](s, "/api/scrub").Report
-		state := decode[console.ScrubState](t, s.must(202, "POST", "/api/scrub", map[string]bool{"collect": collect}))
-		if !state.Running && get[console.Scrub](s, "/api/scrub").Report == before {
+		before := get[contract.Scrub](s, "/api/scrub").Report
+		state := decode[contract.ScrubState](t, s.must(202, "POST", "/api/scrub", map[string]bool{"collect": collect}))
+		if !state.Running && get[contract.Scrub](s, "/api/scrub").Report == before {
 			t.Errorf("%+v", state)
 		}
 		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-			now := get[console.Scrub](s, "/api/scrub")
+			now := get[contract.Scrub](s, "/api/scrub")
 			if !now.State.Running && now.Report != nil && (before == nil || now.Report.Started.After(before.Started)) {
 				return *now.Report
 			}
 		}
 		t.Fatal("the scrub did not end")
-		return console.ScrubReport{}
+		return contract.ScrubReport{}
 	}
 	if r := report(false); !r.Complete || r.Versions != 5 || len(r.Findings) != 0 || r.Missing+r.Damaged != 0 {
 		t.Fatalf("of what is sound: %+v", r)
@@ -74,20 +74,20 @@ func TestScrub(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := report(false)
-	found := map[string]console.FindingFault{}
+	found := map[string]contract.FindingFault{}
 	for _, f := range r.Findings {
 		if f.Client == nil || f.Client.Name != "alice" || f.Version == nil || *f.Version != 1 || f.Blob == "" || f.Detail == "" {
 			t.Errorf("%+v", f)
 		}
 		found[f.File] = f.Fault
 	}
-	if len(r.Findings) != 3 || found["flipped"] != console.FindingFaultDamaged || found["truncated"] != console.FindingFaultDamaged || found["deleted"] != console.FindingFaultMissing {
+	if len(r.Findings) != 3 || found["flipped"] != contract.FindingFaultDamaged || found["truncated"] != contract.FindingFaultDamaged || found["deleted"] != contract.FindingFaultMissing {
 		t.Errorf("found %v in %+v", found, r)
 	}
 	if r.Damaged != 2 || r.Missing != 1 || !r.Complete {
 		t.Errorf("%+v", r)
 	}
-	list := get[console.ActivityList](s, "/api/activities?kind=scrub&outcome=failed")
+	list := get[contract.ActivityList](s, "/api/activities?kind=scrub&outcome=failed")
 	if len(list.Activities) != 4 { // the three, and the scrub
 		t.Errorf("%+v", list)
 	}
@@ -101,7 +101,7 @@ func TestStopScrub(t *testing.T) {
 	s.must(202, "POST", "/api/scrub", map[string]any{})
 	s.must(409, "POST", "/api/scrub", map[string]any{})
 	s.must(204, "DELETE", "/api/scrub", nil)
-	for end := time.Now().Add(patience); get[console.Scrub](s, "/api/scrub").State.Running; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); get[contract.Scrub](s, "/api/scrub").State.Running; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it goes on")
 		}

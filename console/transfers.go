@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"coffer/console/contract"
 	"coffer/server"
 	"coffer/store"
 )
@@ -13,14 +14,14 @@ import (
 func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	ended, err := c.core.Activities(r.Context(), store.ActivityFilter{Limit: 50,
 		Kinds: []store.ActivityKind{store.ActivityUpload, store.ActivityMismatch, store.ActivityUploadDropped}})
-	c.reply(w, r, http.StatusOK, TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
+	c.reply(w, r, http.StatusOK, contract.TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
 }
 
-func transfers(list []server.Transfer) []Transfer {
-	told := make([]Transfer, 0, len(list))
+func transfers(list []server.Transfer) []contract.Transfer {
+	told := make([]contract.Transfer, 0, len(list))
 	for _, m := range list {
-		one := Transfer{Id: m.ID.String(), Client: ClientRef{Name: m.Client, Fingerprint: m.Fingerprint}, File: m.File,
-			State: TransferState(m.State), Format: format(m.Format), Bytes: m.Bytes, Packets: int64(m.Received),
+		one := contract.Transfer{Id: m.ID.String(), Client: contract.ClientRef{Name: m.Client, Fingerprint: m.Fingerprint}, File: m.File,
+			State: contract.TransferState(m.State), Format: format(m.Format), Bytes: m.Bytes, Packets: int64(m.Received),
 			TotalPackets: nonZero(int64(m.Total)), Missing: int64(m.Missing), AttemptsLeft: m.AttemptsLeft,
 			Started: m.Started.UTC(), Changed: m.Changed.UTC(), Expires: m.Expires.UTC(), Rate: float64(m.Rate)}
 		if m.OriginalSize >= 0 {
@@ -35,7 +36,7 @@ func transfers(list []server.Transfer) []Transfer {
 }
 
 // CancelTransfer drops an upload: DELETE /api/transfers/{id}.
-func (c *Console) CancelTransfer(w http.ResponseWriter, r *http.Request, id UploadID, _ CancelTransferParams) {
+func (c *Console) CancelTransfer(w http.ResponseWriter, r *http.Request, id contract.UploadID, _ contract.CancelTransferParams) {
 	var upload store.UploadID
 	// The contract allows no others.
 	if n, err := hex.Decode(upload[:], []byte(id)); err != nil || n != len(upload) {

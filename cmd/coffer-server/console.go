@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"coffer/console"
+	"coffer/console/contract"
 	"coffer/internal/program"
 	"coffer/server"
 	"coffer/web"
@@ -83,7 +84,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 		return nil, err
 	}
 	l, err := program.Listen(ctx, op.cmd.ConsoleListen, "the console")
-	if err != nil && op.originOf("console-listen") == console.SettingOriginDefault {
+	if err != nil && op.originOf("console-listen") == contract.SettingOriginDefault {
 		log.Warn("the console is off: its address is not free", "error", err)
 		return nil, nil
 	}
@@ -102,7 +103,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 	return c, nil
 }
 
-func (op *operator) originOf(flag string) console.SettingOrigin {
+func (op *operator) originOf(flag string) contract.SettingOrigin {
 	i := slices.IndexFunc(op.flags, func(f console.Flag) bool { return f.Name == flag })
 	return op.flags[i].Origin
 }
@@ -139,30 +140,30 @@ func flagsOf(p program.Program, given *kong.Context) []console.Flag {
 	}
 	var flags []console.Flag
 	for _, f := range given.Selected().Flags {
-		one := console.Flag{Name: f.Name, Help: f.Help, Origin: console.SettingOriginDefault, Secret: f.Hidden, Kind: console.SettingKindText}
+		one := console.Flag{Name: f.Name, Help: f.Help, Origin: contract.SettingOriginDefault, Secret: f.Hidden, Kind: contract.SettingKindText}
 		if len(f.Envs) > 0 {
 			one.Variable = f.Envs[0]
 			if name, _, set := p.Variable(f); set {
-				one.Variable, one.Origin = name, console.SettingOriginEnvironment
+				one.Variable, one.Origin = name, contract.SettingOriginEnvironment
 			}
 		}
 		if onLine[f.Name] {
-			one.Origin = console.SettingOriginFlag
+			one.Origin = contract.SettingOriginFlag
 		}
 		switch v := f.Target.Interface().(type) {
 		case time.Duration:
-			one.Kind, one.Value = console.SettingKindDuration, server.FormatDuration(v)
+			one.Kind, one.Value = contract.SettingKindDuration, server.FormatDuration(v)
 		case program.ByteSize:
-			one.Kind, one.Value = console.SettingKindBytes, console.FormatBytes(uint64(v))
+			one.Kind, one.Value = contract.SettingKindBytes, console.FormatBytes(uint64(v))
 		case int:
-			one.Kind, one.Value = console.SettingKindCount, fmt.Sprint(v)
+			one.Kind, one.Value = contract.SettingKindCount, fmt.Sprint(v)
 		case bool:
-			one.Kind, one.Value = console.SettingKindSwitch, fmt.Sprint(v)
+			one.Kind, one.Value = contract.SettingKindSwitch, fmt.Sprint(v)
 		default:
 			one.Value = flagText(f)
 		}
 		if f.Enum != "" {
-			one.Kind, one.Choices = console.SettingKindChoice, f.EnumSlice()
+			one.Kind, one.Choices = contract.SettingKindChoice, f.EnumSlice()
 		}
 		if one.Secret && one.Value != "" {
 			one.Value = "set"

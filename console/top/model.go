@@ -5,7 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 // keptRates is how many seconds of throughput are shown.
@@ -57,21 +57,21 @@ func (m model) apply(event any) model {
 	switch event := event.(type) {
 	case connected:
 		m.Snapshot, m.seen, m.away = event.Snapshot, true, time.Time{}
-	case console.Stats:
+	case contract.Stats:
 		m.Stats = event
 		total := event.ReceiveRate + event.SendRate
 		m.rates = append(m.rates[max(0, len(m.rates)-keptRates+1):len(m.rates):len(m.rates)], total)
 		if event.Uploads == 0 {
 			m.Transfers = nil
 		}
-	case console.Activity:
+	case contract.Activity:
 		for _, a := range m.Activities {
 			if a.Id == event.Id {
 				return m // it was in the list already
 			}
 		}
-		m.Activities = append([]console.Activity{event}, m.Activities[:min(len(m.Activities), keptActivities-1)]...)
-	case console.TransferEvent:
+		m.Activities = append([]contract.Activity{event}, m.Activities[:min(len(m.Activities), keptActivities-1)]...)
+	case contract.TransferEvent:
 		m.Transfers = event.Transfers
 	case lost:
 		if m.away.IsZero() {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 const (
@@ -35,16 +35,16 @@ type Source struct {
 
 // A Snapshot is what the server says of itself at a moment.
 type Snapshot struct {
-	Stats      console.Stats      `json:"stats"`
-	Transfers  []console.Transfer `json:"transfers"`
-	Activities []console.Activity `json:"activities"` // the newest first
+	Stats      contract.Stats      `json:"stats"`
+	Transfers  []contract.Transfer `json:"transfers"`
+	Activities []contract.Activity `json:"activities"` // the newest first
 }
 
 // Snapshot asks once.
 func (s *Source) Snapshot(ctx context.Context) (Snapshot, error) {
 	var shot Snapshot
-	var activities console.ActivityList
-	var transfers console.TransferList
+	var activities contract.ActivityList
+	var transfers contract.TransferList
 	err := s.get(ctx, "/api/stats", &shot.Stats)
 	if err == nil {
 		err = s.get(ctx, "/api/transfers", &transfers)
@@ -75,7 +75,7 @@ func (s *Source) open(ctx context.Context, path string) (io.ReadCloser, error) {
 		return response.Body, nil
 	}
 	defer response.Body.Close()
-	var p console.Problem
+	var p contract.Problem
 	if err := json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&p); err != nil || p.Detail == "" {
 		return nil, fmt.Errorf("the console answers %s", response.Status)
 	}
@@ -177,11 +177,11 @@ func cause(ctx context.Context, err error) error {
 func decode(name string, data []byte) (any, error) {
 	switch name {
 	case "stats":
-		return parse[console.Stats](data)
+		return parse[contract.Stats](data)
 	case "activity":
-		return parse[console.Activity](data)
+		return parse[contract.Activity](data)
 	case "transfers":
-		return parse[console.TransferEvent](data)
+		return parse[contract.TransferEvent](data)
 	}
 	return nil, nil
 }

@@ -14,7 +14,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
@@ -23,16 +23,16 @@ func full() Snapshot {
 	total, left, detail, file, version, bytes := int64(200), 90.0, "the disk is full\x1b]2;x\a", "plan.txt", int64(3), int64(2048)
 	next := noon.Add(24 * time.Hour)
 	return Snapshot{
-		Stats: console.Stats{At: noon, UptimeSeconds: 93784, Version: "1.2.3", Listen: "10.0.0.1:1256", Database: "operational", Storage: "full",
+		Stats: contract.Stats{At: noon, UptimeSeconds: 93784, Version: "1.2.3", Listen: "10.0.0.1:1256", Database: "operational", Storage: "full",
 			Connections: 1, Sessions: 2, Clients: 1234, Suspended: 1, Files: 5, Versions: 3000, Verified: 2999, Bytes: 3 << 30, Requests: 7, Failures: 2, FailureRate: 0.5,
-			Scrub: console.ScrubState{Next: &next}, Uploads: 1},
-		Transfers: []console.Transfer{
-			{Client: console.ClientRef{Name: "alice\x1b[31m"}, File: "big.bin", State: console.TransferStateReceiving, Bytes: 50, TotalBytes: &total, Rate: 1024, SecondsLeft: &left},
-			{Client: console.ClientRef{Name: "bob"}, File: strings.Repeat("long", 20), State: console.TransferStateUnconfirmed, Bytes: 5},
+			Scrub: contract.ScrubState{Next: &next}, Uploads: 1},
+		Transfers: []contract.Transfer{
+			{Client: contract.ClientRef{Name: "alice\x1b[31m"}, File: "big.bin", State: contract.TransferStateReceiving, Bytes: 50, TotalBytes: &total, Rate: 1024, SecondsLeft: &left},
+			{Client: contract.ClientRef{Name: "bob"}, File: strings.Repeat("long", 20), State: contract.TransferStateUnconfirmed, Bytes: 5},
 		},
-		Activities: []console.Activity{
-			{Id: 2, At: noon, Kind: console.ActivityKindUpload, Outcome: console.OutcomeOk, Client: &console.ClientRef{Name: "alice"}, File: &file, Version: &version, Bytes: &bytes},
-			{Id: 1, At: noon, Kind: console.ActivityKindError, Outcome: console.OutcomeFailed, Detail: &detail},
+		Activities: []contract.Activity{
+			{Id: 2, At: noon, Kind: contract.ActivityKindUpload, Outcome: contract.OutcomeOk, Client: &contract.ClientRef{Name: "alice"}, File: &file, Version: &version, Bytes: &bytes},
+			{Id: 1, At: noon, Kind: contract.ActivityKindError, Outcome: contract.OutcomeFailed, Detail: &detail},
 		},
 	}
 }
@@ -92,34 +92,34 @@ func TestAway(t *testing.T) {
 func TestApply(t *testing.T) {
 	m := model{}.apply(connected{full()})
 	first := m
-	m = m.apply(console.Activity{Id: 3, Kind: console.ActivityKindSignIn})
-	m = m.apply(console.Activity{Id: 3, Kind: console.ActivityKindSignIn}) // told twice
+	m = m.apply(contract.Activity{Id: 3, Kind: contract.ActivityKindSignIn})
+	m = m.apply(contract.Activity{Id: 3, Kind: contract.ActivityKindSignIn}) // told twice
 	if len(m.Activities) != 3 || m.Activities[0].Id != 3 || len(first.Activities) != 2 {
 		t.Errorf("%+v", m.Activities)
 	}
 	for i := range 2 * keptActivities {
-		m = m.apply(console.Activity{Id: int64(i + 4)})
+		m = m.apply(contract.Activity{Id: int64(i + 4)})
 	}
 	if len(m.Activities) != keptActivities {
 		t.Errorf("%d activities", len(m.Activities))
 	}
 	for range 2 * keptRates {
-		m = m.apply(console.Stats{ReceiveRate: 1, Uploads: 1})
+		m = m.apply(contract.Stats{ReceiveRate: 1, Uploads: 1})
 	}
 	if len(m.rates) != keptRates || len(m.Transfers) != 2 {
 		t.Errorf("%d rates, %d transfers", len(m.rates), len(m.Transfers))
 	}
-	if m = m.apply(console.Stats{}); len(m.Transfers) != 0 {
+	if m = m.apply(contract.Stats{}); len(m.Transfers) != 0 {
 		t.Error("transfers are shown that there are not")
 	}
-	if m = m.apply(console.TransferEvent{Transfers: make([]console.Transfer, 9)}); !strings.Contains(m.text(), "and 3 more") {
+	if m = m.apply(contract.TransferEvent{Transfers: make([]contract.Transfer, 9)}); !strings.Contains(m.text(), "and 3 more") {
 		t.Errorf("%s", m.text())
 	}
 }
 
 // It fits whatever the terminal's size, and ends when it is told to.
 func TestSizesAndKeys(t *testing.T) {
-	var shown tea.Model = model{now: noon}.apply(connected{full()}).apply(console.Stats{ReceiveRate: 5, Uploads: 1})
+	var shown tea.Model = model{now: noon}.apply(connected{full()}).apply(contract.Stats{ReceiveRate: 5, Uploads: 1})
 	for _, size := range []tea.WindowSizeMsg{{Width: 200, Height: 60}, {Width: 80, Height: 24}, {Width: 20, Height: 5}, {Width: 1, Height: 1}} {
 		shown, _ = shown.Update(size)
 		lines := strings.Split(shown.View().Content, "\n")
@@ -181,9 +181,9 @@ func TestWatch(t *testing.T) {
 		switch event := event.(type) {
 		case connected:
 			told = append(told, fmt.Sprint("connected ", event.Stats.Requests))
-		case console.Stats:
+		case contract.Stats:
 			told = append(told, fmt.Sprint("stats ", event.Requests))
-		case console.Activity:
+		case contract.Activity:
 			told = append(told, fmt.Sprint("activity ", event.Id))
 		case lost:
 			told = append(told, "lost: "+event.err.Error())

@@ -10,7 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/dustin/go-humanize"
 
-	"coffer/console"
+	"coffer/console/contract"
 	"coffer/internal/program"
 )
 
@@ -120,14 +120,14 @@ func (m model) figures() []string {
 
 func label(text string) string { return fmt.Sprintf("%-12s", text) }
 
-func (m model) state(s console.State) string {
-	if s == console.StateOperational {
+func (m model) state(s contract.State) string {
+	if s == contract.StateOperational {
 		return m.paint(string(s), good)
 	}
 	return m.paint(string(s), bad)
 }
 
-func (m model) scrub(s console.ScrubState) string {
+func (m model) scrub(s contract.ScrubState) string {
 	switch {
 	case s.Running:
 		text := fmt.Sprintf("reading back: %s of %s, %s/s", size(s.DoneBytes), size(s.TotalBytes), size(int64(s.Rate)))
@@ -155,10 +155,10 @@ func (m model) transfers() []string {
 	return lines
 }
 
-func transfer(t console.Transfer) string {
+func transfer(t contract.Transfer) string {
 	text := fmt.Sprintf("%s  %s  ", column(t.Client.Name, 16), column(t.File, 32))
 	switch {
-	case t.State != console.TransferStateReceiving:
+	case t.State != contract.TransferStateReceiving:
 		return text + string(t.State) + " " + size(t.Bytes)
 	case t.TotalBytes != nil && *t.TotalBytes > 0:
 		share := min(1, float64(t.Bytes)/float64(*t.TotalBytes))
@@ -190,12 +190,12 @@ func (m model) activity(room int) []string {
 	return lines
 }
 
-func (m model) happened(a console.Activity) string {
+func (m model) happened(a contract.Activity) string {
 	mark := m.paint("✓", good)
 	switch a.Outcome {
-	case console.OutcomeWarning:
+	case contract.OutcomeWarning:
 		mark = m.paint("!", warn)
-	case console.OutcomeFailed:
+	case contract.OutcomeFailed:
 		mark = m.paint("✗", bad)
 	}
 	text := fmt.Sprintf("%s %s %-14s", a.At.Local().Format(time.TimeOnly), mark, strings.ReplaceAll(string(a.Kind), "_", " "))

@@ -97,16 +97,24 @@ var rules = []rule{
 			"and is not its own client",
 	},
 	{
-		folder: "api", project: []string{"protocol/...", "client", "web", "internal/content", "internal/contract", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
+		folder: "api/contract",
+		reason: "the contract is generated, and says what is exchanged with whoever calls, not how it is done",
+	},
+	{
+		folder: "console/contract",
+		reason: "the contract is generated, and says what is exchanged with whoever calls, not how it is done",
+	},
+	{
+		folder: "api", project: []string{"api/contract", "protocol/...", "client", "web", "internal/content", "internal/openapi", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
 		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
 	},
 	{
-		folder: "console", project: []string{"protocol/...", "server", "store", "internal/content", "internal/contract", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		folder: "console", project: []string{"console/contract", "protocol/...", "server", "store", "internal/content", "internal/openapi", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
 		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
 	},
 	{
-		folder: "console/top", project: []string{"console", "internal/program"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
-		reason: "the terminal's view asks the console of a running server, as any script could; it shares the contract's types with it",
+		folder: "console/top", project: []string{"console/contract", "internal/program"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
+		reason: "the terminal's view asks the console of a running server, as any script could: it knows the contract alone",
 	},
 	{
 		folder: "web",
@@ -121,7 +129,7 @@ var rules = []rule{
 		reason: "which names are alike is one rule of the core and of storage, which knows neither of them",
 	},
 	{
-		folder: "internal/contract",
+		folder: "internal/openapi",
 		reason: "gateway and console hold requests against their contracts in one way, which knows neither of them",
 	},
 	{
@@ -296,6 +304,10 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/web", to: "coffer/api"},
 		{from: "coffer/console", to: "coffer/server", allowed: true},
 		{from: "coffer/console", to: "coffer/client"},
+		{from: "coffer/console/top", to: "coffer/console/contract", allowed: true},
+		{from: "coffer/console/top", to: "coffer/console"},
+		{from: "coffer/api/contract", to: "coffer/api"},
+		{from: "coffer/console/contract", to: "coffer/server"},
 		{from: "coffer/console", to: "coffer/store/sqlite"},
 		{from: "coffer/console", to: "filippo.io/age", indirect: true},
 		{from: "coffer/internal/pages", to: "coffer/api"},

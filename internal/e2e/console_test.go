@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"coffer/console"
+	"coffer/console/contract"
 )
 
 // An operator asks the console of a core.
@@ -117,12 +117,12 @@ func TestConsoleOverRestarts(t *testing.T) {
 	from := o.core.log.length()
 	o.core.restart(t, "--console-listen", addr, "--keep-versions", "9")
 	o.core.expect(t, from, "win over flags")
-	var settings console.SettingList
+	var settings contract.SettingList
 	o.must(200, "GET", "/api/settings", nil, &settings)
 	for _, s := range settings.Settings {
 		switch s.Name {
 		case "keep-versions":
-			if s.Value != "2" || s.Configured != "9" || s.Origin != console.SettingOriginConsole {
+			if s.Value != "2" || s.Configured != "9" || s.Origin != contract.SettingOriginConsole {
 				t.Errorf("%+v", s)
 			}
 		case "registration":
@@ -130,7 +130,7 @@ func TestConsoleOverRestarts(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		case "console-listen":
-			if s.Value != addr || s.Origin != console.SettingOriginFlag {
+			if s.Value != addr || s.Origin != contract.SettingOriginFlag {
 				t.Errorf("%+v", s)
 			}
 		case "master-key", "console-token":
@@ -138,7 +138,7 @@ func TestConsoleOverRestarts(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		case "idle-timeout":
-			if s.Value != "1m" || s.Origin != console.SettingOriginDefault || s.Variable != "COFFER_SERVER_IDLE_TIMEOUT" {
+			if s.Value != "1m" || s.Origin != contract.SettingOriginDefault || s.Variable != "COFFER_SERVER_IDLE_TIMEOUT" {
 				t.Errorf("%+v", s)
 			}
 		}
@@ -213,7 +213,7 @@ func TestConsoleScrubs(t *testing.T) {
 	from := o.core.log.length()
 	o.must(202, "POST", "/api/scrub", map[string]any{}, nil)
 	o.core.expect(t, from, "scrub ended")
-	var scrub console.Scrub
+	var scrub contract.Scrub
 	o.must(200, "GET", "/api/scrub", nil, &scrub)
 	for end := time.Now().Add(patience); scrub.Report == nil && time.Now().Before(end); {
 		o.must(200, "GET", "/api/scrub", nil, &scrub)
@@ -221,12 +221,12 @@ func TestConsoleScrubs(t *testing.T) {
 	if scrub.Report == nil {
 		t.Fatal("there is no report")
 	}
-	found := map[string]console.FindingFault{}
+	found := map[string]contract.FindingFault{}
 	for _, f := range scrub.Report.Findings {
 		found[f.File] = f.Fault
 	}
-	if len(scrub.Report.Findings) != 3 || found["flipped"] != console.FindingFaultDamaged || found["truncated"] != console.FindingFaultDamaged ||
-		found["deleted"] != console.FindingFaultMissing {
+	if len(scrub.Report.Findings) != 3 || found["flipped"] != contract.FindingFaultDamaged || found["truncated"] != contract.FindingFaultDamaged ||
+		found["deleted"] != contract.FindingFaultMissing {
 		t.Errorf("%+v", scrub.Report)
 	}
 }

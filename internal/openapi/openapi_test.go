@@ -1,4 +1,4 @@
-package contract_test
+package openapi_test
 
 import (
 	"bytes"
@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"coffer/internal/contract"
+	"coffer/internal/openapi"
 )
 
 // FuzzCheckJSON: what passes is JSON to the library too, and says one thing.
@@ -15,9 +15,9 @@ func FuzzCheckJSON(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		err := contract.CheckJSON(body)
+		err := openapi.CheckJSON(body)
 		if err != nil {
-			if !errors.As(err, new(*contract.Error)) {
+			if !errors.As(err, new(*openapi.Error)) {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return

@@ -1,6 +1,6 @@
-// Package contracttest holds a server's answers against an OpenAPI document. It
+// Package openapitest holds a server's answers against an OpenAPI document. It
 // is for the servers' tests.
-package contracttest
+package openapitest
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
-// Package contract holds requests against an OpenAPI document before a handler
+// Package openapi holds requests against an OpenAPI document before a handler
 // sees them. What it says about a bad request names the field, and never what
 // the field held: that may be secret.
-package contract
+package openapi
 
 import (
 	"bytes"
