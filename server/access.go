@@ -14,7 +14,7 @@ import (
 var errBaseClosed = broken(protocol.RuleBaseClosed, protocol.StatusForbidden, "the account takes no base requests")
 
 // errNotHere answers requests that the other listener serves.
-var errNotHere = failure(protocol.StatusForbidden, "not served on this listener")
+var errNotHere = refuse(protocol.StatusForbidden, "not served on this listener")
 
 // baseAccess is what a connection remembers about the client of its base
 // requests, for as long as nobody's access changes.
@@ -24,28 +24,29 @@ type baseAccess struct {
 	closed bool
 }
 
-// addressed returns whom a request is for. The gateway names clients by their
-// API ids, which never travel on the public listener, and the public listener's
-// ids mean nothing to it: neither is a credential on the other side.
-func (c *conn) addressed(ctx context.Context, h protocol.RequestHeader) (protocol.ClientID, error) {
+// address finds whom a request is for. The gateway names clients by their API
+// ids, which never travel on the public listener, and the public listener's ids
+// mean nothing to it: neither is a credential on the other side.
+func (c *conn) address(ctx context.Context, r *request) error {
 	switch {
 	case !c.internal, !c.gateway: // the latter is refused without being looked at
-		return h.Client, nil
-	case h.Code.IsBase():
-		return h.Client, errNotHere
-	case h.Client == protocol.ClientID{}:
-		return h.Client, nil
+		return nil
+	case r.code.IsBase():
+		return errNotHere
+	case r.client == store.ClientID{}:
+		return nil
 	}
-	client, err := c.s.cfg.Catalog.ClientByAPIID(ctx, store.APIID(h.Client))
+	client, err := c.s.cfg.Catalog.ClientByAPIID(ctx, store.APIID(r.client))
 	if errors.Is(err, store.ErrNoClient) {
-		return protocol.ClientID{}, failure(protocol.StatusUnauthenticated, "no such client")
+		return errNoClient
 	}
-	return protocol.ClientID(client.ID), err
+	r.client = client.ID
+	return err
 }
 
 // setBaseAccess opens or closes the client's account to base requests.
-func (c *conn) setBaseAccess(ctx context.Context, id store.ClientID, m *protocol.SetBaseAccess) (protocol.Message, error) {
-	return &protocol.Done{}, c.s.setBaseAccess(ctx, id, m.Open, "by its owner")
+func (c *conn) setBaseAccess(ctx context.Context, r *request, m *protocol.SetBaseAccess) (protocol.Message, error) {
+	return &protocol.Done{}, c.s.setBaseAccess(ctx, r.client, m.Open, "by its owner")
 }
 
 func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool, by string) error {
@@ -73,14 +74,14 @@ func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool
 
 // makeAPIID gives the client a new id over HTTP. The one until now is dead, and
 // so are the tokens that were given for it.
-func (c *conn) makeAPIID(ctx context.Context, id store.ClientID, _ *protocol.MakeAPIID) (protocol.Message, error) {
+func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID) (protocol.Message, error) {
 	if c.internal {
 		return nil, errNotHere
 	}
 	c.s.accounts.RLock()
 	defer c.s.accounts.RUnlock()
 	fresh := newAPIID()
-	client, err := c.s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
+	client, err := c.s.cfg.Catalog.UpdateClient(ctx, r.client, func(client *store.Client) error {
 		client.APIID = fresh
 		return nil
 	})
@@ -90,8 +91,8 @@ func (c *conn) makeAPIID(ctx context.Context, id store.ClientID, _ *protocol.Mak
 	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
 		return nil, err
 	}
-	c.s.log.Info("API id made", "client", id)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
+	c.s.log.Info("API r.client made", "client", r.client)
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new r.client for the HTTP API"})
 	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putCard(ctx, client)
 }
 
@@ -100,12 +101,12 @@ func newAPIID() (id store.APIID) {
 	return id
 }
 
-func (c *conn) askIdentity(ctx context.Context, id store.ClientID, _ *protocol.AskIdentity) (protocol.Message, error) {
-	client, err := c.s.client(ctx, id)
+func (c *conn) askIdentity(ctx context.Context, r *request, _ *protocol.AskIdentity) (protocol.Message, error) {
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.Identity{Client: protocol.ClientID(id), BaseOpen: !client.BaseClosed, HasAPIID: !client.APIID.IsZero()}, nil
+	return &protocol.Identity{Client: protocol.ClientID(r.client), BaseOpen: !client.BaseClosed, HasAPIID: !client.APIID.IsZero()}, nil
 }
 
 // SetBaseAccess opens or closes a client's account to base requests.

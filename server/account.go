@@ -12,10 +12,10 @@ import (
 	"coffer/store"
 )
 
-func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.PutKeyBundle) (protocol.Message, error) {
+func (c *conn) putKeyBundle(ctx context.Context, r *request, m *protocol.PutKeyBundle) (protocol.Message, error) {
 	c.s.accounts.RLock()
 	defer c.s.accounts.RUnlock()
-	client, err := c.s.client(ctx, id)
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -24,40 +24,40 @@ func (c *conn) putKeyBundle(ctx context.Context, id store.ClientID, m *protocol.
 		return nil, errNoSpace
 	}
 	defer written()
-	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, id, m.Bundle); err != nil {
+	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, r.client, m.Bundle); err != nil {
 		return nil, err
 	}
 	return &protocol.Done{}, c.s.putCard(ctx, client)
 }
 
-func (c *conn) getKeyBundle(ctx context.Context, id store.ClientID, _ *protocol.GetKeyBundle) (protocol.Message, error) {
-	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, id)
+func (c *conn) getKeyBundle(ctx context.Context, r *request, _ *protocol.GetKeyBundle) (protocol.Message, error) {
+	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	if bundle == nil {
-		return nil, failure(protocol.StatusNotFound, "the account has no key bundle")
+		return nil, refuse(protocol.StatusNotFound, "the account has no key bundle")
 	}
 	return &protocol.KeyBundle{Bundle: bundle}, nil
 }
 
-func (c *conn) askAccount(ctx context.Context, id store.ClientID, _ *protocol.AskAccount) (protocol.Message, error) {
-	client, err := c.s.client(ctx, id)
+func (c *conn) askAccount(ctx context.Context, r *request, _ *protocol.AskAccount) (protocol.Message, error) {
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	usage, err := c.s.cfg.Catalog.Usage(ctx, id)
+	usage, err := c.s.cfg.Catalog.Usage(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, id)
+	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	settings := c.s.Settings()
 	m := &protocol.AccountInfo{
 		Files: uint64(usage.Files), Versions: uint64(usage.Versions), Bytes: uint64(usage.Bytes),
-		Uploads: uint32(c.s.uploads.countOf(id)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
+		Uploads: uint32(c.s.uploads.countOf(r.client)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
 		Created: client.Created, SessionTTL: settings.SessionTTL, UploadTTL: settings.UploadTTL,
 		MaxPacket: c.s.maxContent(), KeepVersions: uint32(settings.KeepVersions), Name: client.Name,
 	}
@@ -75,14 +75,14 @@ func (c *conn) askAccount(ctx context.Context, id store.ClientID, _ *protocol.As
 	return m, nil
 }
 
-func (c *conn) createAccount(ctx context.Context, _ store.ClientID, m *protocol.CreateAccount) (protocol.Message, error) {
+func (c *conn) createAccount(ctx context.Context, _ *request, m *protocol.CreateAccount) (protocol.Message, error) {
 	switch m.Kind {
 	case "cpp_client", "web_client", "api_client":
 	default:
-		return nil, failure(protocol.StatusInvalid, "client_type: one of cpp_client, web_client, api_client")
+		return nil, refuse(protocol.StatusInvalid, "client_type: one of cpp_client, web_client, api_client")
 	}
 	if len(m.Name) > protocol.MaxName {
-		return nil, failure(protocol.StatusInvalid, "username: longer than 254 bytes")
+		return nil, refuse(protocol.StatusInvalid, "username: longer than 254 bytes")
 	}
 	client := store.Client{Name: m.Name, Kind: m.Kind, BaseClosed: true, APIID: newAPIID()}
 	if m.Password != "" {
@@ -101,8 +101,8 @@ func (c *conn) createAccount(ctx context.Context, _ store.ClientID, m *protocol.
 
 // signIn checks who somebody is. Whatever is wrong, the answer is the same and
 // takes the same time.
-func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn) (protocol.Message, error) {
-	denied := failure(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
+func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (protocol.Message, error) {
+	denied := refuse(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
 	at := c.s.revoked.moment(m.Name, time.Now())
 	client, err := c.s.cfg.Catalog.ClientByName(ctx, m.Name)
 	known := err == nil
@@ -131,7 +131,7 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 		ok = known && same && !client.APIID.IsZero()
 		proven = ok
 	default:
-		return nil, failure(protocol.StatusInvalid, "method: unknown")
+		return nil, refuse(protocol.StatusInvalid, "method: unknown")
 	}
 	if !ok && known {
 		c.s.noteDenied(ctx, &client, "wrong password or client id")
@@ -155,16 +155,16 @@ func (c *conn) signIn(ctx context.Context, _ store.ClientID, m *protocol.SignIn)
 // the gateway's. The gateway must bring the password until now; a connection
 // that has proven to hold a session key has shown that it has the client's
 // private key.
-func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.SetPassword) (protocol.Message, error) {
+func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassword) (protocol.Message, error) {
 	switch {
 	case m.Password == "":
-		return nil, failure(protocol.StatusInvalid, "password: must not be empty")
+		return nil, refuse(protocol.StatusInvalid, "password: must not be empty")
 	case len(m.Bundle) == 0:
-		return nil, failure(protocol.StatusInvalid, "key_bundle: must not be empty")
+		return nil, refuse(protocol.StatusInvalid, "key_bundle: must not be empty")
 	case len(m.Bundle) > protocol.MaxKeyBundle:
-		return nil, failure(protocol.StatusTooLarge, fmt.Sprintf("key_bundle: larger than %d bytes", protocol.MaxKeyBundle))
+		return nil, refuse(protocol.StatusTooLarge, fmt.Sprintf("key_bundle: larger than %d bytes", protocol.MaxKeyBundle))
 	}
-	client, err := c.s.client(ctx, id)
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil, errNoSpace
 	}
 	defer written()
-	turn, release, err := c.turn(ctx, id)
+	turn, release, err := c.turn(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +192,9 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
 		return nil, err
 	}
-	changed, err := c.s.cfg.Catalog.UpdateSignIn(ctx, id, m.Bundle, func(now *store.Client) error {
+	changed, err := c.s.cfg.Catalog.UpdateSignIn(ctx, r.client, m.Bundle, func(now *store.Client) error {
 		if now.PasswordHash != client.PasswordHash {
-			return failure(protocol.StatusConflict, "the password was changed in the meantime")
+			return refuse(protocol.StatusConflict, "the password was changed in the meantime")
 		}
 		now.PasswordHash = hash
 		if now.APIID.IsZero() {
@@ -203,12 +203,12 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 		return nil
 	})
 	if errors.Is(err, store.ErrNoClient) {
-		return nil, failure(protocol.StatusUnauthenticated, "no such client")
+		return nil, refuse(protocol.StatusUnauthenticated, "no such client")
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.s.log.Info("password set", "client", id)
+	c.s.log.Info("password set", "client", r.client)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityPassword, Outcome: store.OutcomeOK})
 	until, err := c.s.revoked.addAll(ctx, client.Name)
 	if err != nil {
@@ -222,18 +222,18 @@ func (c *conn) setPassword(ctx context.Context, id store.ClientID, m *protocol.S
 func (turn passwordTurn) check(client store.Client, field, password string) error {
 	same, err := turn.matches(client.PasswordHash, password)
 	if err == nil && !same {
-		err = failure(protocol.StatusForbidden, field+": wrong")
+		err = refuse(protocol.StatusForbidden, field+": wrong")
 	}
 	return err
 }
 
-func (c *conn) removeAccount(ctx context.Context, id store.ClientID, m *protocol.RemoveAccount) (protocol.Message, error) {
-	client, err := c.s.client(ctx, id)
+func (c *conn) removeAccount(ctx context.Context, r *request, m *protocol.RemoveAccount) (protocol.Message, error) {
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	if client.PasswordHash != "" {
-		turn, release, err := c.turn(ctx, id)
+		turn, release, err := c.turn(ctx, r.client)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 
 	"coffer/protocol"
-	"coffer/store"
 )
 
 // A network is what limits count as one peer: an IPv4 address, or the /64 of
@@ -55,20 +54,21 @@ func (c *conn) client() peer {
 	return c.peer
 }
 
-// caller is the address that activities tell of the current request.
-func (c *conn) caller() string { return c.client().address }
-
-// forCaller is the context of the current request.
-func (c *conn) forCaller(ctx context.Context) context.Context { return from(ctx, c.client()) }
-
 // setCaller notes whom the gateway makes the next request for. It gets no
 // answer, so that saying it takes no time.
-func (c *conn) setCaller(_ context.Context, _ store.ClientID, m *protocol.Caller) (protocol.Message, error) {
+func (c *conn) setCaller(_ context.Context, _ *request, m *protocol.Caller) (protocol.Message, error) {
 	c.calling = peer{}
 	if m.Address.IsValid() {
 		c.calling = peerOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.Address, 0)))
 	}
 	return nil, nil
+}
+
+func host(a net.Addr) string {
+	if h, _, err := net.SplitHostPort(a.String()); err == nil {
+		return h
+	}
+	return a.String()
 }
 
 type peerKey struct{}

@@ -104,7 +104,7 @@ type packet struct {
 }
 
 var (
-	errGone        = failure(protocol.StatusNotFound, "the upload is no more; it was cancelled, replaced or finished")
+	errGone        = refuse(protocol.StatusNotFound, "the upload is no more; it was cancelled, replaced or finished")
 	errPacketZero  = broken(protocol.RuleNumbers, protocol.StatusInvalid, "packet number: packets are counted from 1")
 	errTotalZero   = broken(protocol.RuleNumbers, protocol.StatusInvalid, "total packets: at least 1")
 	errTotal       = broken(protocol.RuleNumbers, protocol.StatusInvalid, "total packets: more than the original size has bytes of ciphertext")
@@ -112,7 +112,7 @@ var (
 	errSurplus     = broken(protocol.RuleSizes, protocol.StatusInvalid, "sizes do not add up: the packets hold more than the original size asks for")
 	errBeyondTotal = broken(protocol.RuleNumbers, protocol.StatusInvalid, "packet number: beyond the total")
 	errPadding     = broken(protocol.RulePadding, protocol.StatusInvalid, "the content does not end in valid padding: wrong key, or not encrypted as one AES-256-CBC stream")
-	errNoSpace     = failure(protocol.StatusNoSpace, "the server's storage is full; restoring and removing still work")
+	errNoSpace     = refuse(protocol.StatusNoSpace, "the server's storage is full; restoring and removing still work")
 )
 
 // ciphertextLen is the length of the whole ciphertext, -1 if not known.
@@ -203,14 +203,14 @@ func (u *upload) laneLocked(p *packet) {
 func (u *upload) checkTotalLocked(p *packet) error {
 	if p.last && u.total == 0 {
 		if u.next > p.number+1 || u.waiting.order.last() > p.number {
-			return failure(protocol.StatusInvalid, "last: a later packet was received")
+			return refuse(protocol.StatusInvalid, "last: a later packet was received")
 		}
 	}
 	if u.total == 0 {
 		return nil
 	}
 	if p.last && p.number != u.total {
-		return failure(protocol.StatusInvalid, "last: not the packet that the total says")
+		return refuse(protocol.StatusInvalid, "last: not the packet that the total says")
 	}
 	surplus := uint32(1) // some clients send one packet more than they announce
 	if u.strict {
@@ -333,7 +333,7 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *lease) (com
 		return false, err
 	case p.wait == nil && err != nil:
 		u.rollBackLocked()
-		if errors.As(err, new(*protocol.Failure)) && !errors.Is(err, errNoSpace) && !errors.Is(err, errSuspended) {
+		if errors.As(err, new(*refusal)) && !errors.Is(err, errNoSpace) && !errors.Is(err, errSuspended) {
 			return false, u.failLocked(err)
 		}
 	case p.wait == nil:
@@ -358,7 +358,7 @@ func (u *upload) leave(ctx context.Context, p *packet, err error, b *lease) (com
 	}
 	if u.lane == nil {
 		if drainErr := u.drainLocked(b); drainErr != nil {
-			if errors.As(drainErr, new(*protocol.Failure)) {
+			if errors.As(drainErr, new(*refusal)) {
 				drainErr = u.failLocked(drainErr)
 			}
 			return false, errors.Join(err, drainErr)

@@ -86,7 +86,7 @@ func (u *upload) settle(ctx context.Context) error {
 		if err = u.replayLocked(b); err == nil {
 			_, err = u.finishLocked(ctx, b)
 		}
-	} else if errors.As(err, new(*protocol.Failure)) {
+	} else if errors.As(err, new(*refusal)) {
 		err = u.failLocked(err)
 	}
 	return err
@@ -137,7 +137,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	v := store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}
 	number, dropped, err := cfg.Catalog.Commit(ctx, v, us.s.Settings().retention())
 	if errors.Is(err, store.ErrNoClient) {
-		return protocol.VerifyResult{}, failure(protocol.StatusUnauthenticated, "no such client")
+		return protocol.VerifyResult{}, refuse(protocol.StatusUnauthenticated, "no such client")
 	}
 	if err != nil {
 		return protocol.VerifyResult{}, fmt.Errorf("committing a file: %w", err)

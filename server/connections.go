@@ -189,7 +189,7 @@ func (cs *connections) prove(c *conn, id store.ClientID) error {
 	case c.standing == proven && c.account == id:
 		return nil
 	case cs.s.cfg.MaxPerAccount > 0 && cs.accounts[id] >= cs.s.cfg.MaxPerAccount:
-		return failure(protocol.StatusTooMany, "too many connections of this account: close one first")
+		return refuse(protocol.StatusTooMany, "too many connections of this account: close one first")
 	}
 	if c.standing == proven {
 		cs.lessLocked(c.account)
@@ -218,10 +218,10 @@ func (c *conn) patience(now time.Time) time.Duration {
 }
 
 // worked counts what a request that was served had stored.
-func (c *conn) worked(code protocol.Code, content int64) {
-	switch code {
+func (c *conn) worked(r *request) {
+	switch r.code {
 	case protocol.CodeSendFile:
-		c.stored += content
+		c.stored += r.payload.received
 	case protocol.CodeChecksumOK:
 		c.began, c.stored = time.Now(), 0
 	}

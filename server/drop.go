@@ -15,13 +15,14 @@ import (
 func (u *upload) failLocked(why error) error {
 	u.s.uploads.forget(u)
 	u.s.meters.dropped.Add(1)
-	if rule, ok := errors.AsType[ruleError](why); ok && rule.rule == protocol.RulePadding {
+	refused, ok := errors.AsType[*refusal](why)
+	if ok && refused.rule == protocol.RulePadding {
 		u.s.guessed(u, wrongPadding)
 	}
 	a := store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeFailed, Client: u.client, Name: u.session.name,
 		Address: u.address, File: u.name, Bytes: u.stream.size, Took: time.Since(u.created), Detail: "the server could not store it; its log says why"}
-	if f, ok := errors.AsType[*protocol.Failure](why); ok {
-		a.Detail = f.Message
+	if ok {
+		a.Detail = refused.message
 	}
 	u.s.note(a)
 	return errors.Join(why, u.dropLocked())

@@ -14,7 +14,7 @@ import (
 
 func fileError(err error) error {
 	if errors.Is(err, store.ErrNoFile) {
-		return failure(protocol.StatusNotFound, "no such file, or not that version of it")
+		return refuse(protocol.StatusNotFound, "no such file, or not that version of it")
 	}
 	return err
 }
@@ -24,16 +24,16 @@ func fileEntry(v store.Version) protocol.FileEntry {
 		SHA256: v.SHA256, Format: protocol.Format(v.Format), Verified: v.Verified, Created: v.Created, Name: v.Name}
 }
 
-func (c *conn) listFiles(ctx context.Context, id store.ClientID, m *protocol.ListFiles) (protocol.Message, error) {
+func (c *conn) listFiles(ctx context.Context, r *request, m *protocol.ListFiles) (protocol.Message, error) {
 	if m.Limit == 0 || m.Limit > protocol.MaxListFiles {
-		return nil, failure(protocol.StatusInvalid, "limit: from 1 to 1000")
+		return nil, refuse(protocol.StatusInvalid, "limit: from 1 to 1000")
 	}
 	after := store.Cursor{Name: m.AfterName, Number: m.AfterVersion}
 	if m.Only != "" && after.Name != m.Only {
 		after = store.Cursor{Name: m.Only, Number: math.MaxUint32}
 	}
 	limit := int(m.Limit)
-	versions, err := c.s.cfg.Catalog.List(ctx, id, after, limit+1, m.AllVersions || m.Only != "")
+	versions, err := c.s.cfg.Catalog.List(ctx, r.client, after, limit+1, m.AllVersions || m.Only != "")
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +51,8 @@ func (c *conn) listFiles(ctx context.Context, id store.ClientID, m *protocol.Lis
 	return list, nil
 }
 
-func (c *conn) askFile(ctx context.Context, id store.ClientID, m *protocol.AskFile) (protocol.Message, error) {
-	v, err := c.s.cfg.Catalog.Version(ctx, id, m.Name, m.Version)
+func (c *conn) askFile(ctx context.Context, r *request, m *protocol.AskFile) (protocol.Message, error) {
+	v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -70,13 +70,13 @@ type readBuffer [64 << 10]byte
 
 // readFile sends a range of a file's ciphertext itself, in pieces, and so
 // leaves nothing to respond.
-func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.ReadFile) (protocol.Message, error) {
-	v, err := c.s.cfg.Catalog.Version(ctx, id, m.Name, m.Version)
+func (c *conn) readFile(ctx context.Context, r *request, m *protocol.ReadFile) (protocol.Message, error) {
+	v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
 	if m.Offset > uint64(v.Size) {
-		return nil, failure(protocol.StatusInvalid, "offset: beyond the end of the file")
+		return nil, refuse(protocol.StatusInvalid, "offset: beyond the end of the file")
 	}
 	blob, err := c.s.cfg.Blobs.Open(ctx, v.Blob)
 	if err != nil {
@@ -94,21 +94,21 @@ func (c *conn) readFile(ctx context.Context, id store.ClientID, m *protocol.Read
 	out := protocol.AppendResponse(b[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
 	for left := int64(length); ; {
-		if c.s.suspended.has(id) {
+		if c.s.suspended.has(r.client) {
 			return nil, lostError{errSuspended} // half way there is no other answer
 		}
 		// The head goes out with the first piece.
 		n := min(left, int64(len(b)-len(out)))
 		if _, err := io.ReadFull(content, b[len(out):][:n]); err != nil {
-			c.s.log.Error("a blob ends early or cannot be read", "client", id, "error", err)
-			c.s.noteError(c.caller(), id, "the blob of a file ends early or cannot be read; a scrub tells more")
+			c.s.log.Error("a blob ends early or cannot be read", "client", r.client, "error", err)
+			c.s.noteError(r.from.address, r.client, "the blob of a file ends early or cannot be read; a scrub tells more")
 			return nil, lostError{err}
 		}
 		if err := c.write(b[:int64(len(out))+n]); err != nil {
 			return nil, err
 		}
 		if left -= n; left == 0 {
-			c.restored(ctx, &v, m.Offset+length)
+			c.restored(ctx, r, &v, m.Offset+length)
 			return nil, nil
 		}
 		out = out[:0]
@@ -129,23 +129,23 @@ func (r *restoring) begin(blob store.BlobRef) {
 }
 
 // restored notes a restore once a file is read to its end.
-func (c *conn) restored(ctx context.Context, v *store.Version, upTo uint64) {
+func (c *conn) restored(ctx context.Context, r *request, v *store.Version, upTo uint64) {
 	if upTo < uint64(v.Size) || c.restoring.told {
 		return
 	}
 	c.restoring.told = true
-	c.s.note(store.Activity{Address: c.caller(), Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
+	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
 		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }
 
-func (c *conn) deleteFile(ctx context.Context, id store.ClientID, m *protocol.DeleteFile) (protocol.Message, error) {
-	dropped, err := c.s.cfg.Catalog.Remove(ctx, id, m.Name, m.Version)
+func (c *conn) deleteFile(ctx context.Context, r *request, m *protocol.DeleteFile) (protocol.Message, error) {
+	dropped, err := c.s.cfg.Catalog.Remove(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
 	c.s.removeBlobs(ctx, dropped)
-	c.s.log.Info("file removed", "client", id, "versions", len(dropped))
-	c.s.note(store.Activity{Address: c.caller(), Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: c.s.nameOf(ctx, id),
+	c.s.log.Info("file removed", "client", r.client, "versions", len(dropped))
+	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client),
 		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})
 	return &protocol.Done{}, nil
 }

@@ -26,14 +26,14 @@ func (c *conn) admits(code protocol.Code) bool {
 }
 
 // errUnproven refuses whoever has not proven to know the core's secret.
-var errUnproven = failure(protocol.StatusUnauthenticated, "the connection has not proven to know the core's secret")
+var errUnproven = refuse(protocol.StatusUnauthenticated, "the connection has not proven to know the core's secret").hangingUp()
 
 // proveGateway admits a connection to the internal listener.
-func (c *conn) proveGateway(_ context.Context, id store.ClientID, m *protocol.ProveGateway) (protocol.Message, error) {
+func (c *conn) proveGateway(_ context.Context, r *request, m *protocol.ProveGateway) (protocol.Message, error) {
 	challenge := c.challenge
 	c.challenge = nil
 	if challenge == nil {
-		return nil, failure(protocol.StatusConflict, "ask for a challenge first")
+		return nil, refuse(protocol.StatusConflict, "ask for a challenge first")
 	}
 	binding, err := crypt.ChannelBinding(c.wire)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *conn) proveGateway(_ context.Context, id store.ClientID, m *protocol.Pr
 	c.gateway = true
 	c.s.strangers.remove(c)
 	c.s.mu.Lock()
-	c.s.gateways[c] = id
+	c.s.gateways[c] = r.client
 	c.s.mu.Unlock()
 	return &protocol.CoreProven{Proof: secret.CoreProof([32]byte(challenge), m.Nonce, binding)}, nil
 }

@@ -18,74 +18,72 @@ var (
 	errNoSession = broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 )
 
-func (c *conn) sendPublicKey(ctx context.Context, id store.ClientID, m *protocol.SendPublicKey) (protocol.Message, error) {
+func (c *conn) sendPublicKey(ctx context.Context, r *request, m *protocol.SendPublicKey) (protocol.Message, error) {
 	name, err := c.s.text(&m.Name)
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.s.client(ctx, id)
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	if client.Name != name {
 		return nil, errWrongName
 	}
-	sess, err := c.s.setPublicKey(ctx, id, c.number, m.DER, false)
+	sess, err := c.s.setPublicKey(ctx, r.client, c.number, m.DER, false)
 	if err != nil {
 		return nil, err
 	}
-	c.hold(id, sess)
-	return &protocol.KeyReceived{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
+	c.hold(r.client, sess)
+	return &protocol.KeyReceived{Client: protocol.ClientID(r.client), WrappedKey: sess.wrapped}, nil
 }
 
-func (c *conn) reconnect(ctx context.Context, id store.ClientID, m *protocol.Reconnect) (protocol.Message, error) {
-	denied := &protocol.ReconnectDenied{Client: protocol.ClientID(id)}
+func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect) (protocol.Message, error) {
+	denied := &protocol.ReconnectDenied{Client: protocol.ClientID(r.client)}
 	name, err := c.s.text(&m.Name)
-	if err != nil {
-		c.failed(err)
-		c.outcome = requestRefused
-		return denied, nil
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return nil, refused.replying(denied)
 	}
-	client, err := c.s.client(ctx, id)
+	client, err := c.s.client(ctx, r.client)
+	if errors.Is(err, errNoClient) {
+		return nil, errNoClient.replying(denied)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var refused *refusal
 	switch {
-	case errors.Is(err, failure(protocol.StatusUnauthenticated, "")):
-	case err == nil && client.Name != name:
-		err = errWrongName
-	case err == nil && client.PublicKey == nil:
-		err = errNoKey
-	case err != nil:
-		return nil, err
+	case client.Name != name:
+		refused = errWrongName
+	case client.PublicKey == nil:
+		refused = errNoKey
 	}
-	if err != nil {
-		c.failed(err)
-		c.outcome = requestRefused
-		if client.Name != "" {
-			c.s.noteDenied(ctx, &client, "reconnecting: "+err.Error())
-		}
-		return denied, nil
+	if refused != nil {
+		c.s.noteDenied(ctx, &client, "reconnecting: "+refused.message)
+		return nil, refused.replying(denied)
 	}
-	sess, err := c.s.newSession(ctx, id, c.number)
+	sess, err := c.s.newSession(ctx, r.client, c.number)
 	if err != nil {
 		return nil, err
 	}
-	c.hold(id, sess)
+	c.hold(r.client, sess)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
-	return &protocol.Reconnected{Client: protocol.ClientID(id), WrappedKey: sess.wrapped}, nil
+	return &protocol.Reconnected{Client: protocol.ClientID(r.client), WrappedKey: sess.wrapped}, nil
 }
 
-func (c *conn) setPublicKey(ctx context.Context, id store.ClientID, m *protocol.SetPublicKey) (protocol.Message, error) {
-	if _, err := c.s.client(ctx, id); err != nil {
+func (c *conn) setPublicKey(ctx context.Context, r *request, m *protocol.SetPublicKey) (protocol.Message, error) {
+	if _, err := c.s.client(ctx, r.client); err != nil {
 		return nil, err
 	}
-	sess, err := c.s.setPublicKey(ctx, id, gatewayOwner, m.DER, m.Replace)
+	sess, err := c.s.setPublicKey(ctx, r.client, gatewayOwner, m.DER, m.Replace)
 	if err != nil {
 		return nil, err
 	}
 	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
 }
 
-func (c *conn) newSession(ctx context.Context, id store.ClientID, _ *protocol.NewSession) (protocol.Message, error) {
-	sess, err := c.s.newSession(ctx, id, gatewayOwner)
+func (c *conn) newSession(ctx context.Context, r *request, _ *protocol.NewSession) (protocol.Message, error) {
+	sess, err := c.s.newSession(ctx, r.client, gatewayOwner)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +159,7 @@ func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (se
 		}
 	}
 	if errors.Is(err, store.ErrNoClient) {
-		return sess, failure(protocol.StatusUnauthenticated, "no such client")
+		return sess, refuse(protocol.StatusUnauthenticated, "no such client")
 	}
 	if err != nil {
 		return sess, err
@@ -221,35 +219,36 @@ func wireHash(h crypt.OAEPHash) uint8 {
 	return protocol.OAEPSHA256
 }
 
-func (c *conn) issueChallenge(context.Context, store.ClientID, *protocol.Challenge) (protocol.Message, error) {
+func (c *conn) issueChallenge(context.Context, *request, *protocol.Challenge) (protocol.Message, error) {
 	m := new(protocol.ChallengeIssued)
 	rand.Read(m.Challenge[:])
 	c.challenge = m.Challenge[:]
 	return m, nil
 }
 
-func (c *conn) prove(_ context.Context, id store.ClientID, m *protocol.Prove) (protocol.Message, error) {
+func (c *conn) prove(_ context.Context, r *request, m *protocol.Prove) (protocol.Message, error) {
 	challenge := c.challenge
 	c.challenge = nil
 	if challenge == nil {
-		return nil, failure(protocol.StatusConflict, "ask for a challenge first")
+		return nil, refuse(protocol.StatusConflict, "ask for a challenge first")
 	}
-	sess, live := c.s.sessions.get(id, c.number)
+	sess, live := c.s.sessions.get(r.client, c.number)
 	if !live || !sess.key.VerifyProof(challenge, m.Proof[:]) {
-		return nil, failure(protocol.StatusUnauthenticated, "the proof is not of the session key that this connection took for this client")
+		return nil, refuse(protocol.StatusUnauthenticated, "the proof is not of the session key that this connection took for this client")
 	}
-	if err := c.s.connections.prove(c, id); err != nil {
+	if err := c.s.connections.prove(c, r.client); err != nil {
 		return nil, err
 	}
+	id := r.client
 	c.proven = &id
 	return &protocol.Done{}, nil
 }
 
-// authorize decides who is served extension requests: on the public listener
-// whoever has proven to hold the session key that was taken on the same
-// connection, on the internal one the gateway, for any client.
-func (c *conn) authorize(ctx context.Context, h protocol.RequestHeader) error {
-	id := store.ClientID(h.Client)
+// checkProof refuses an extension request of whoever has not shown whose it is:
+// on the public listener it takes a connection that has proven to hold the
+// session key that was taken on it; on the internal one the gateway asks for any
+// client.
+func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 	if c.internal {
 		if _, err := c.s.client(ctx, id); err != nil {
 			return err
@@ -258,11 +257,11 @@ func (c *conn) authorize(ctx context.Context, h protocol.RequestHeader) error {
 		return nil
 	}
 	if c.proven == nil || *c.proven != id {
-		return failure(protocol.StatusUnauthenticated, "the connection has not proven to hold a session key of this client")
+		return refuse(protocol.StatusUnauthenticated, "the connection has not proven to hold a session key of this client")
 	}
 	if _, live := c.s.sessions.get(id, c.number); !live {
 		c.proven = nil
-		return failure(protocol.StatusNoSession, "the session has ended; reconnect")
+		return refuse(protocol.StatusNoSession, "the session has ended; reconnect")
 	}
 	return nil
 }

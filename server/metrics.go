@@ -35,7 +35,7 @@ func outcomeOf(err error) outcome {
 	switch {
 	case err == nil:
 		return requestServed
-	case errors.As(err, new(*protocol.Failure)), errors.Is(err, errSilent):
+	case errors.As(err, new(*refusal)):
 		return requestRefused
 	case errors.As(err, new(lostError)):
 		return requestLost

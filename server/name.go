@@ -89,5 +89,5 @@ func (s *Server) checkNewFile(ctx context.Context, id store.ClientID, name strin
 	} else if !errors.Is(err, store.ErrNoFile) {
 		return err
 	}
-	return failure(protocol.StatusInvalid, "filename: "+bad.Error())
+	return refuse(protocol.StatusInvalid, "filename: "+bad.Error())
 }

@@ -25,7 +25,7 @@ func (s *Server) namedUpload(ctx context.Context, n named, number uint32, sess s
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
 	if _, live := s.sessions.get(n.file.client, n.file.owner); !live {
-		return nil, failure(protocol.StatusNoSession, "the session has ended; reconnect")
+		return nil, refuse(protocol.StatusNoSession, "the session has ended; reconnect")
 	}
 	return s.uploads.named(ctx, n, number, sess)
 }

@@ -44,7 +44,7 @@ const (
 )
 
 // errPasswords answers who wants more passwords checked than are.
-var errPasswords = failure(protocol.StatusTooMany, "too many passwords are being checked; try again later")
+var errPasswords = refuse(protocol.StatusTooMany, "too many passwords are being checked; try again later")
 
 // passwords hashes and compares passwords, few at a time: each takes 19 MiB and
 // some 30 ms of a processor.

@@ -37,10 +37,10 @@ type transfer struct {
 }
 
 var (
-	errUnknownTransfer = failure(protocol.StatusUnavailable, "the server no longer has the beginning of this packet; send the packet again")
-	errPieceMissing    = failure(protocol.StatusConflict, "offset: the piece before this one is missing")
-	errPieceBehind     = failure(protocol.StatusConflict, "end: more of the packet was received before")
-	errNoRoom          = failure(protocol.StatusTooLarge, "the packet is larger than the room it was opened with")
+	errUnknownTransfer = refuse(protocol.StatusUnavailable, "the server no longer has the beginning of this packet; send the packet again")
+	errPieceMissing    = refuse(protocol.StatusConflict, "offset: the piece before this one is missing")
+	errPieceBehind     = refuse(protocol.StatusConflict, "end: more of the packet was received before")
+	errNoRoom          = refuse(protocol.StatusTooLarge, "the packet is larger than the room it was opened with")
 
 	// errGivenUp is no Failure, which would end the upload.
 	errGivenUp = errors.New("the packet was given up")
@@ -184,7 +184,7 @@ func (ts *transfers) add(key transferKey, t *transfer) error {
 	case ts.byID[key] != nil:
 		return errOpened
 	case ts.count[key.client] >= maxTransfers:
-		return failure(protocol.StatusTooMany, "too many packets are under way: finish or drop one first")
+		return refuse(protocol.StatusTooMany, "too many packets are under way: finish or drop one first")
 	}
 	ts.byID[key] = t
 	ts.count[key.client]++
@@ -251,29 +251,29 @@ func (ts *transfers) expire(ctx context.Context, now time.Time) {
 	}
 }
 
-func (c *conn) openPacket(ctx context.Context, id store.ClientID, m *protocol.OpenPacket) (protocol.Message, error) {
-	key := transferKey{id, m.Transfer}
+func (c *conn) openPacket(ctx context.Context, r *request, m *protocol.OpenPacket) (protocol.Message, error) {
+	key := transferKey{r.client, m.Transfer}
 	if c.s.transfers.find(key) != nil {
 		return &protocol.Done{}, nil
 	}
-	u, err := c.upload(id, protocol.UploadRef{ByID: true, Upload: m.Packet.Upload})
+	u, err := c.upload(r.client, protocol.UploadRef{ByID: true, Upload: m.Packet.Upload})
 	if err != nil {
 		return nil, err
 	}
 	return c.opened(c.s.transfers.open(ctx, key, u,
-		&packet{number: m.Packet.Number, last: m.Packet.Last, size: int64(m.Room), exact: true, from: c.caller()}))
+		&packet{number: m.Packet.Number, last: m.Packet.Last, size: int64(m.Room), exact: true, from: r.from.address}))
 }
 
-func (c *conn) openNamedPacket(ctx context.Context, id store.ClientID, m *protocol.OpenNamedPacket) (protocol.Message, error) {
-	key := transferKey{id, m.Transfer}
+func (c *conn) openNamedPacket(ctx context.Context, r *request, m *protocol.OpenNamedPacket) (protocol.Message, error) {
+	key := transferKey{r.client, m.Transfer}
 	if c.s.transfers.find(key) != nil {
 		return &protocol.Done{}, nil
 	}
-	u, err := c.namedUpload(ctx, id, &m.Packet)
+	u, err := c.namedUpload(ctx, r, &m.Packet)
 	if err != nil {
 		return nil, err
 	}
-	return c.opened(c.s.transfers.open(ctx, key, u, &packet{number: m.Packet.Number, size: int64(m.Room), from: c.caller()}))
+	return c.opened(c.s.transfers.open(ctx, key, u, &packet{number: m.Packet.Number, size: int64(m.Room), from: r.from.address}))
 }
 
 func (c *conn) opened(err error) (protocol.Message, error) {
@@ -283,8 +283,8 @@ func (c *conn) opened(err error) (protocol.Message, error) {
 	return &protocol.Done{}, nil
 }
 
-func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.PacketPiece, content *payload) (protocol.Message, error) {
-	key := transferKey{id, m.Transfer}
+func (c *conn) packetPiece(ctx context.Context, r *request, m *protocol.PacketPiece) (protocol.Message, error) {
+	key := transferKey{r.client, m.Transfer}
 	t := c.s.transfers.find(key)
 	if t == nil {
 		return nil, errUnknownTransfer
@@ -295,7 +295,7 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 		}
 	}()
 	offset := int64(m.Offset)
-	err := c.s.buffers.each(content, int64(content.left), func(b *lease, piece []byte) error {
+	err := c.s.buffers.each(r.payload, int64(r.payload.left), func(b *lease, piece []byte) error {
 		at := offset
 		offset += int64(len(piece))
 		return t.take(ctx, at, piece, b)
@@ -314,8 +314,8 @@ func (c *conn) packetPiece(ctx context.Context, id store.ClientID, m *protocol.P
 	return t.u.settledStatus(ctx)
 }
 
-func (c *conn) dropPacket(ctx context.Context, id store.ClientID, m *protocol.DropPacket) (protocol.Message, error) {
-	key := transferKey{id, m.Transfer}
+func (c *conn) dropPacket(ctx context.Context, r *request, m *protocol.DropPacket) (protocol.Message, error) {
+	key := transferKey{r.client, m.Transfer}
 	if t := c.s.transfers.forget(key); t != nil {
 		b := c.s.buffers.get()
 		defer b.release()

@@ -11,19 +11,16 @@ import (
 	"coffer/store"
 )
 
-func (c *conn) register(ctx context.Context, _ store.ClientID, m *protocol.Register) (protocol.Message, error) {
+func (c *conn) register(ctx context.Context, _ *request, m *protocol.Register) (protocol.Message, error) {
 	c.refusal = nil
 	id, err := c.registered(ctx, m)
 	if err == nil {
 		return &protocol.Registered{Client: protocol.ClientID(id)}, nil
 	}
-	if !errors.As(err, &c.refusal) || c.refusal.Status == protocol.StatusTooMany || c.refusal.Status == protocol.StatusNoSpace {
+	if !errors.As(err, &c.refusal) || c.refusal.status == protocol.StatusTooMany || c.refusal.status == protocol.StatusNoSpace {
 		return nil, err // it may be asked again as it is
 	}
-	c.s.log.Debug("registration refused", "reason", c.refusal.Message)
-	c.failed(err)
-	c.outcome = requestRefused
-	return &protocol.RegisterRefused{}, nil
+	return nil, c.refusal.replying(&protocol.RegisterRefused{})
 }
 
 // registered registers a client of the wire.
@@ -52,20 +49,20 @@ func (c *conn) registered(ctx context.Context, m *protocol.Register) (store.Clie
 }
 
 // askRefusal says why the last registration on the connection was refused.
-func (c *conn) askRefusal(context.Context, store.ClientID, *protocol.AskRefusal) (protocol.Message, error) {
+func (c *conn) askRefusal(context.Context, *request, *protocol.AskRefusal) (protocol.Message, error) {
 	if c.refusal == nil {
 		return &protocol.Done{}, nil
 	}
-	return c.refusal, nil
+	return c.refusal.failure(), nil
 }
 
 // addClient registers a client under a new id.
 func (s *Server) addClient(ctx context.Context, client store.Client) (store.ClientID, error) {
 	if !s.Settings().RegistrationOpen {
-		return client.ID, failure(protocol.StatusForbidden, "registration is closed")
+		return client.ID, refuse(protocol.StatusForbidden, "registration is closed")
 	}
 	if err := checkNewName(client.Name); err != nil {
-		return client.ID, failure(protocol.StatusInvalid, err.Error())
+		return client.ID, refuse(protocol.StatusInvalid, err.Error())
 	}
 	release, err := s.refuseLike(ctx, client.Name)
 	if err != nil {
@@ -101,11 +98,13 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	return client.ID, nil
 }
 
+var errNoClient = broken(protocol.RuleUnknownClient, protocol.StatusUnauthenticated, "no such client")
+
 // client finds who a request says it is from.
 func (s *Server) client(ctx context.Context, id store.ClientID) (store.Client, error) {
 	client, err := s.cfg.Catalog.Client(ctx, id)
 	if errors.Is(err, store.ErrNoClient) {
-		return client, broken(protocol.RuleUnknownClient, protocol.StatusUnauthenticated, "no such client")
+		return client, errNoClient
 	}
 	if err != nil {
 		return client, err

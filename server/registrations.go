@@ -13,7 +13,7 @@ import (
 // maxRegistrants is how many networks it is known of how much they registered.
 const maxRegistrants = 1 << 14
 
-var errRegistrations = failure(protocol.StatusTooMany, "too many registrations from this address; wait, then try again")
+var errRegistrations = refuse(protocol.StatusTooMany, "too many registrations from this address; wait, then try again")
 
 // registrations bound how many clients register on the wire, by address. The
 // gateway bounds those over HTTP.

@@ -111,7 +111,7 @@ type Server struct {
 	buffers       *bufferPool
 	readers       sync.Pool // of *readBuffer
 	stats         stats
-	failed        failures
+	diagnostics   diagnostics
 	suspended     *suspended
 	feed          *feed
 	meters        *meters

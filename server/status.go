@@ -4,12 +4,11 @@ import (
 	"context"
 
 	"coffer/protocol"
-	"coffer/store"
 )
 
 const operational = "operational"
 
-func (c *conn) askStatus(ctx context.Context, _ store.ClientID, _ *protocol.AskStatus) (protocol.Message, error) {
+func (c *conn) askStatus(ctx context.Context, _ *request, _ *protocol.AskStatus) (protocol.Message, error) {
 	return c.s.Status(ctx), nil
 }
 

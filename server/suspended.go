@@ -10,7 +10,7 @@ import (
 )
 
 // errSuspended answers every request of a client that the operator suspended.
-var errSuspended = failure(protocol.StatusForbidden, "the account is suspended")
+var errSuspended = refuse(protocol.StatusForbidden, "the account is suspended")
 
 // suspended knows the clients whose requests are refused, so that each request
 // can be looked at without asking the catalog. Looking takes no lock.

@@ -10,7 +10,7 @@ import (
 )
 
 // errPlain refuses whoever speaks plain TCP where the operator wants TLS.
-var errPlain = failure(protocol.StatusForbidden, "the server takes TLS alone (--tls-only): use a client that speaks it")
+var errPlain = refuse(protocol.StatusForbidden, "the server takes TLS alone (--tls-only): use a client that speaks it").hangingUp()
 
 // secure reports whether the connection speaks TLS.
 func (c *conn) secure() bool {

@@ -145,7 +145,7 @@ func (r *revokedTokens) has(id protocol.TokenID, account string, issued time.Tim
 	return ok && !issued.After(all.Until)
 }
 
-func (c *conn) revokeToken(ctx context.Context, _ store.ClientID, m *protocol.RevokeToken) (protocol.Message, error) {
+func (c *conn) revokeToken(ctx context.Context, _ *request, m *protocol.RevokeToken) (protocol.Message, error) {
 	// No token is good for longer, whatever is said: it is not to be kept for ever.
 	expires := m.Expires
 	if last := time.Now().Add(protocol.MaxTokenTTL); expires.After(last) {
@@ -158,8 +158,8 @@ func (c *conn) revokeToken(ctx context.Context, _ store.ClientID, m *protocol.Re
 	return &protocol.Done{}, c.s.revoked.add(ctx, store.Revocation{Token: m.Token, Expires: expires})
 }
 
-func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, _ *protocol.RevokeTokens) (protocol.Message, error) {
-	client, err := c.s.client(ctx, id)
+func (c *conn) revokeTokens(ctx context.Context, r *request, _ *protocol.RevokeTokens) (protocol.Message, error) {
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -167,9 +167,9 @@ func (c *conn) revokeTokens(ctx context.Context, id store.ClientID, _ *protocol.
 	return &protocol.TokensRevoked{Until: until}, err
 }
 
-func (c *conn) checkToken(_ context.Context, _ store.ClientID, m *protocol.CheckToken) (protocol.Message, error) {
+func (c *conn) checkToken(_ context.Context, _ *request, m *protocol.CheckToken) (protocol.Message, error) {
 	if c.s.revoked.has(m.Token, m.Name, m.Issued) {
-		return nil, failure(protocol.StatusUnauthenticated, "the token was revoked")
+		return nil, refuse(protocol.StatusUnauthenticated, "the token was revoked")
 	}
 	return &protocol.Done{}, nil
 }

@@ -17,10 +17,10 @@ var errFieldOrder = broken(protocol.RuleFieldOrder, protocol.StatusInvalid, "pac
 
 // errSilent: the request was refused and gets no answer, since the packet
 // before it got one.
-var errSilent = errors.New("refused like the packet before")
+var errSilent = &refusal{message: "refused like the packet before", silent: true}
 
-func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.SendFile, content *payload) (protocol.Message, error) {
-	u, completed, err := c.receiveBase(ctx, id, m, content)
+func (c *conn) sendFile(ctx context.Context, r *request, m *protocol.SendFile) (protocol.Message, error) {
+	u, completed, err := c.receiveBase(ctx, r, m)
 	if errors.As(err, new(lostError)) {
 		return nil, err
 	}
@@ -29,30 +29,31 @@ func (c *conn) sendFile(ctx context.Context, id store.ClientID, m *protocol.Send
 		// Replaced by a new beginning of the file, or refused before.
 		return nil, errSilent
 	case err != nil:
-		sess, live := c.s.sessions.get(id, c.baseOwner())
+		sess, live := c.s.sessions.get(r.client, c.baseOwner())
 		if !live {
 			c.s.uploads.dropOwned(ctx, c.number) // nothing is confirmed that was guessed before
 		}
-		if rule, ok := errors.AsType[ruleError](err); ok && rule.rule == protocol.RulePadding {
-			if err := c.pauseAnswer(ctx, id); err != nil {
+		if refused, ok := errors.AsType[*refusal](err); ok && refused.rule == protocol.RulePadding {
+			if err := c.pauseAnswer(ctx, r.client); err != nil {
 				return nil, err
 			}
 		}
-		c.refused = refusedPacket{id, sess.key, m.Name, m.Number}
+		c.refused = refusedPacket{r.client, sess.key, m.Name, m.Number}
 		return nil, err
 	case !completed:
 		return nil, nil
 	}
 	c.refused = refusedPacket{}
-	if err := c.pauseAnswer(ctx, id); err != nil {
+	if err := c.pauseAnswer(ctx, r.client); err != nil {
 		return nil, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return &protocol.FileReceived{Client: protocol.ClientID(id), ContentSize: uint32(u.label.Size), Name: m.Name, Cksum: u.label.Cksum}, nil
+	return &protocol.FileReceived{Client: protocol.ClientID(r.client), ContentSize: uint32(u.label.Size), Name: m.Name, Cksum: u.label.Cksum}, nil
 }
 
-func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.SendFile, content *payload) (*upload, bool, error) {
+func (c *conn) receiveBase(ctx context.Context, r *request, m *protocol.SendFile) (*upload, bool, error) {
+	id := r.client
 	name, err := c.s.text(&m.Name)
 	if err != nil {
 		return nil, false, err
@@ -79,12 +80,12 @@ func (c *conn) receiveBase(ctx context.Context, id store.ClientID, m *protocol.S
 	if m.Number > m.Total && !c.s.uploads.began(file) {
 		return nil, false, errFieldOrder
 	}
-	u, err := c.s.namedUpload(ctx, named{file: file, from: c.origin(), holder: c.client().network, hangUp: func() { c.nc.Close() }, wire: m.Name,
+	u, err := c.s.namedUpload(ctx, named{file: file, from: c.origin(), holder: r.from.network, hangUp: func() { c.nc.Close() }, wire: m.Name,
 		original: uint64(m.OriginalSize), total: uint32(m.Total)}, uint32(m.Number), sess)
 	if err != nil {
 		return nil, false, err
 	}
-	completed, err := u.receive(ctx, uint32(m.Number), false, int64(content.left), content)
+	completed, err := u.receive(ctx, uint32(m.Number), false, int64(r.payload.left), r.payload)
 	if err == nil && completed && c.endGuessed(id, sess) {
 		err = errPadding // whatever it was: an answer of its own would tell
 	}
@@ -101,16 +102,16 @@ func (c *conn) endGuessed(id store.ClientID, sess session) bool {
 	return true
 }
 
-func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.BeginUpload) (protocol.Message, error) {
+func (c *conn) beginUpload(ctx context.Context, r *request, m *protocol.BeginUpload) (protocol.Message, error) {
 	field, err := protocol.NewField(m.Name)
 	if err != nil {
-		return nil, failure(protocol.StatusInvalid, "filename: "+err.Error())
+		return nil, refuse(protocol.StatusInvalid, "filename: "+err.Error())
 	}
-	if err := c.s.checkNewFile(ctx, id, m.Name); err != nil {
+	if err := c.s.checkNewFile(ctx, r.client, m.Name); err != nil {
 		return nil, err
 	}
 	if m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62 {
-		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
+		return nil, refuse(protocol.StatusTooLarge, "original size: larger than any file")
 	}
 	if tooMany(m.Total, m.OriginalSize) {
 		return nil, errTotal
@@ -120,7 +121,7 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	}
 	c.s.accounts.RLock()
 	defer c.s.accounts.RUnlock()
-	client, err := c.s.client(ctx, id)
+	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +132,8 @@ func (c *conn) beginUpload(ctx context.Context, id store.ClientID, m *protocol.B
 	if err != nil {
 		return nil, err
 	}
-	u := c.s.uploads.newUpload(fileName{id, c.namedOwner(), m.Name}, sess)
-	u.holder = c.client().network
+	u := c.s.uploads.newUpload(fileName{r.client, c.namedOwner(), m.Name}, sess)
+	u.holder = r.from.network
 	u.wire, u.byID, u.strict, u.format, u.original, u.total = field, true, true, m.Format, m.OriginalSize, m.Total
 	if err := c.s.uploads.add(ctx, u); err != nil {
 		return nil, err
@@ -150,23 +151,23 @@ func tooMany(total uint32, original uint64) bool {
 // maxContent is the most content bytes in one packet.
 func (s *Server) maxContent() uint32 { return s.cfg.MaxPacket - 1<<10 }
 
-func (c *conn) uploadPacket(ctx context.Context, id store.ClientID, m *protocol.UploadPacket, content *payload) (protocol.Message, error) {
-	u, err := c.upload(id, protocol.UploadRef{ByID: true, Upload: m.Upload})
+func (c *conn) uploadPacket(ctx context.Context, r *request, m *protocol.UploadPacket) (protocol.Message, error) {
+	u, err := c.upload(r.client, protocol.UploadRef{ByID: true, Upload: m.Upload})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := u.receive(ctx, m.Number, m.Last, int64(content.left), content); err != nil {
+	if _, err := u.receive(ctx, m.Number, m.Last, int64(r.payload.left), r.payload); err != nil {
 		return nil, err
 	}
 	return u.settledStatus(ctx)
 }
 
-func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.NamedPacket, content *payload) (protocol.Message, error) {
-	u, err := c.namedUpload(ctx, id, m)
+func (c *conn) namedPacket(ctx context.Context, r *request, m *protocol.NamedPacket) (protocol.Message, error) {
+	u, err := c.namedUpload(ctx, r, m)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := u.receive(ctx, m.Number, false, int64(content.left), content); err != nil {
+	if _, err := u.receive(ctx, m.Number, false, int64(r.payload.left), r.payload); err != nil {
 		return nil, err
 	}
 	return u.settledStatus(ctx)
@@ -174,7 +175,7 @@ func (c *conn) namedPacket(ctx context.Context, id store.ClientID, m *protocol.N
 
 // namedUpload returns the upload that a packet belongs to, beginning it if need
 // be.
-func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.NamedPacket) (*upload, error) {
+func (c *conn) namedUpload(ctx context.Context, r *request, m *protocol.NamedPacket) (*upload, error) {
 	name, err := c.s.text(&m.Name)
 	switch {
 	case err != nil:
@@ -186,18 +187,18 @@ func (c *conn) namedUpload(ctx context.Context, id store.ClientID, m *protocol.N
 	case m.Number > m.Total:
 		return nil, errBeyondTotal
 	case m.OriginalSize > 1<<62:
-		return nil, failure(protocol.StatusTooLarge, "original size: larger than any file")
+		return nil, refuse(protocol.StatusTooLarge, "original size: larger than any file")
 	case tooMany(m.Total, m.OriginalSize):
 		return nil, errTotal
 	}
-	if err := c.s.checkNewFile(ctx, id, name); err != nil {
+	if err := c.s.checkNewFile(ctx, r.client, name); err != nil {
 		return nil, err
 	}
-	sess, live := c.s.sessions.get(id, c.namedOwner())
+	sess, live := c.s.sessions.get(r.client, c.namedOwner())
 	if !live {
-		return nil, failure(protocol.StatusNoSession, "no live session key; ask for one first")
+		return nil, refuse(protocol.StatusNoSession, "no live session key; ask for one first")
 	}
-	return c.s.namedUpload(ctx, named{file: fileName{id, c.namedOwner(), name}, from: c.origin(), holder: c.client().network, wire: m.Name,
+	return c.s.namedUpload(ctx, named{file: fileName{r.client, c.namedOwner(), name}, from: c.origin(), holder: r.from.network, wire: m.Name,
 		original: m.OriginalSize, total: m.Total, strict: true}, m.Number, sess)
 }
 
@@ -207,16 +208,16 @@ func (c *conn) upload(id store.ClientID, ref protocol.UploadRef) (*upload, error
 	return c.s.uploads.find(id, c.namedOwner(), ref)
 }
 
-func (c *conn) askUpload(ctx context.Context, id store.ClientID, m *protocol.AskUpload) (protocol.Message, error) {
-	u, err := c.upload(id, m.Ref)
+func (c *conn) askUpload(ctx context.Context, r *request, m *protocol.AskUpload) (protocol.Message, error) {
+	u, err := c.upload(r.client, m.Ref)
 	if err != nil {
 		return nil, err
 	}
 	return u.settledStatus(ctx)
 }
 
-func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.CancelUpload) (protocol.Message, error) {
-	u, err := c.upload(id, m.Ref)
+func (c *conn) cancelUpload(ctx context.Context, r *request, m *protocol.CancelUpload) (protocol.Message, error) {
+	u, err := c.upload(r.client, m.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -225,9 +226,9 @@ func (c *conn) cancelUpload(ctx context.Context, id store.ClientID, m *protocol.
 	return &protocol.Done{}, u.drop(ctx)
 }
 
-func (c *conn) listUploads(_ context.Context, id store.ClientID, _ *protocol.ListUploads) (protocol.Message, error) {
+func (c *conn) listUploads(_ context.Context, r *request, _ *protocol.ListUploads) (protocol.Message, error) {
 	list := &protocol.UploadList{}
-	for _, u := range c.s.uploads.of(id) {
+	for _, u := range c.s.uploads.of(r.client) {
 		if !u.byID && u.owner != c.namedOwner() {
 			continue
 		}

@@ -86,7 +86,7 @@ func (us *uploads) makeRoomLocked(u *upload) (evicted []*upload, err error) {
 func dispensable(unproven, most int) bool { return unproven > 0 && unproven*4 >= most }
 
 func tooManyUploads(where string, most int) error {
-	return failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads %s: there may be %d", where, most))
+	return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads %s: there may be %d", where, most))
 }
 
 // heaviestLocked is the uploads, proven or not, of the network that holds most

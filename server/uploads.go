@@ -73,7 +73,7 @@ func (us *uploads) add(ctx context.Context, u *upload) error {
 
 func (us *uploads) addLocked(u *upload) (evicted []*upload, err error) {
 	if most, have := us.roomLocked(u); have >= most {
-		return nil, failure(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", most))
+		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished uploads: finish or cancel one of %d", most))
 	}
 	if evicted, err = us.makeRoomLocked(u); err != nil {
 		return evicted, err

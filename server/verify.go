@@ -8,15 +8,15 @@ import (
 	"coffer/store"
 )
 
-func (c *conn) checksumOK(ctx context.Context, id store.ClientID, m *protocol.ChecksumOK) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, id, &m.Name)
+func (c *conn) checksumOK(ctx context.Context, r *request, m *protocol.ChecksumOK) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, r.client, &m.Name)
 	if err != nil {
 		return nil, err
 	}
-	ack := &protocol.Acknowledged{Client: protocol.ClientID(id)}
-	u, err := c.s.uploads.find(id, c.baseOwner(), ref)
+	ack := &protocol.Acknowledged{Client: protocol.ClientID(r.client)}
+	u, err := c.s.uploads.find(r.client, c.baseOwner(), ref)
 	if err != nil {
-		if _, done := c.s.uploads.done(id, c.baseOwner(), ref); done {
+		if _, done := c.s.uploads.done(r.client, c.baseOwner(), ref); done {
 			return ack, nil
 		}
 		return nil, err
@@ -29,12 +29,12 @@ func (c *conn) checksumOK(ctx context.Context, id store.ClientID, m *protocol.Ch
 
 // checksumRetry awaits the file again. It is acknowledged later, if the client
 // does not go straight on.
-func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol.ChecksumRetry) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, id, &m.Name)
+func (c *conn) checksumRetry(ctx context.Context, r *request, m *protocol.ChecksumRetry) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, r.client, &m.Name)
 	if err != nil {
 		return nil, err
 	}
-	if u, err := c.s.uploads.find(id, c.baseOwner(), ref); err == nil {
+	if u, err := c.s.uploads.find(r.client, c.baseOwner(), ref); err == nil {
 		left, err := u.again(ctx)
 		if err != nil && !errors.Is(err, errGone) {
 			return nil, err
@@ -43,26 +43,26 @@ func (c *conn) checksumRetry(ctx context.Context, id store.ClientID, m *protocol
 			c.s.noteMismatch(u, left)
 		}
 	}
-	c.failed(errClientChecksum)
-	c.ackDue = &protocol.Acknowledged{Client: protocol.ClientID(id)}
+	r.remark = errClientChecksum
+	c.ackDue = &protocol.Acknowledged{Client: protocol.ClientID(r.client)}
 	return nil, nil
 }
 
-func (c *conn) checksumGiveUp(ctx context.Context, id store.ClientID, m *protocol.ChecksumGiveUp) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, id, &m.Name)
+func (c *conn) checksumGiveUp(ctx context.Context, r *request, m *protocol.ChecksumGiveUp) (protocol.Message, error) {
+	ref, err := c.baseUpload(ctx, r.client, &m.Name)
 	if err != nil {
 		return nil, err
 	}
-	c.failed(errClientChecksum)
-	if u, err := c.s.uploads.find(id, c.baseOwner(), ref); err == nil {
+	r.remark = errClientChecksum
+	if u, err := c.s.uploads.find(r.client, c.baseOwner(), ref); err == nil {
 		c.s.uploads.forget(u)
 		if err := u.drop(ctx); err != nil {
 			return nil, err
 		}
 		c.s.noteMismatch(u, 0)
-		c.s.log.Warn("a client gave up on a file: its checksum stayed wrong", "client", id)
+		c.s.log.Warn("a client gave up on a file: its checksum stayed wrong", "client", r.client)
 	}
-	return &protocol.Acknowledged{Client: protocol.ClientID(id)}, nil
+	return &protocol.Acknowledged{Client: protocol.ClientID(r.client)}, nil
 }
 
 // baseUpload names the upload that a base client means. The session may have
@@ -84,10 +84,10 @@ func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protoco
 	return protocol.UploadRef{Name: name}, nil
 }
 
-func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.VerifyUpload) (protocol.Message, error) {
-	u, err := c.upload(id, m.Ref)
+func (c *conn) verifyUpload(ctx context.Context, r *request, m *protocol.VerifyUpload) (protocol.Message, error) {
+	u, err := c.upload(r.client, m.Ref)
 	if err != nil {
-		if result, done := c.s.uploads.done(id, c.namedOwner(), m.Ref); done && result.Cksum == m.Cksum {
+		if result, done := c.s.uploads.done(r.client, c.namedOwner(), m.Ref); done && result.Cksum == m.Cksum {
 			return &result, nil
 		}
 		return nil, err
@@ -99,7 +99,7 @@ func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.
 	ready, sum := u.state == complete, u.label.Cksum
 	u.mu.Unlock()
 	if !ready {
-		return nil, failure(protocol.StatusConflict, "the file is not complete")
+		return nil, refuse(protocol.StatusConflict, "the file is not complete")
 	}
 	if sum == m.Cksum {
 		result, err := c.s.uploads.commit(ctx, u)
@@ -110,6 +110,6 @@ func (c *conn) verifyUpload(ctx context.Context, id store.ClientID, m *protocol.
 		return nil, err
 	}
 	c.s.noteMismatch(u, left)
-	c.s.log.Warn("a file's checksum is not the client's", "client", id, "attempts_left", left)
+	c.s.log.Warn("a file's checksum is not the client's", "client", r.client, "attempts_left", left)
 	return &protocol.VerifyResult{AttemptsLeft: uint8(left), Cksum: sum}, nil
 }

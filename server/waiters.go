@@ -96,9 +96,9 @@ func (r *waitingRooms) full(client store.ClientID) error {
 	defer r.mu.Unlock()
 	switch {
 	case r.of[client] >= maxWaitingOfAccount:
-		return failure(protocol.StatusTooMany, fmt.Sprintf("%d packets of this account wait for others: send the missing ones first", r.of[client]))
+		return refuse(protocol.StatusTooMany, fmt.Sprintf("%d packets of this account wait for others: send the missing ones first", r.of[client]))
 	case r.total >= maxWaiting:
-		return failure(protocol.StatusTooMany, "too many packets wait for others: send the missing ones first")
+		return refuse(protocol.StatusTooMany, "too many packets wait for others: send the missing ones first")
 	}
 	return nil
 }

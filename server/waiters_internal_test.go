@@ -43,7 +43,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		of(n, min(maxWaitingOfAccount-1, maxWaiting-rooms.total))
 	}
 	late := of(200, waitingAnyway)
-	if f, ok := errors.AsType[*protocol.Failure](late.full()); !ok || f.Status != protocol.StatusTooMany {
+	if r, ok := errors.AsType[*refusal](late.full()); !ok || r.status != protocol.StatusTooMany {
 		t.Error("there is no bound in all")
 	}
 	if of(201, waitingAnyway-1).full() != nil {
