@@ -1,5 +1,5 @@
-// Package archtest checks the rules of docs/architecture.md about who may
-// import whom. It has tests alone, and each failure gives the rule's reason.
+// Package archtest checks who imports whom against docs/architecture.md: it
+// reads the table there, so that the two cannot differ. It has tests alone.
 package archtest
 
 import (
@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,147 +27,105 @@ type listed struct {
 	Deps       []string // direct and indirect
 }
 
-// A rule is about one folder and all below it that have no rule of their own.
+// A rule is one folder of the table in docs/architecture.md, and all below it
+// that has no row of its own.
 type rule struct {
 	folder string
-	// project lists the project's folders that may be imported directly; "/..."
-	// at the end includes what lies below.
-	project []string
-	// standardOnly forbids whatever is not of the standard library or in
-	// project, indirectly too.
-	standardOnly bool
-	// never lists packages, with all below them, that must not be reached
-	// even indirectly.
-	never  []string
-	reason string
+	holds  string
+	may    string // what it may import, in the table's words
 }
 
-var (
-	cannotOpen = []string{module + "/seal", module + "/backup", "filippo.io/age"}
-	serverSide = []string{module + "/server", module + "/store"}
-)
+// anything: the row of a folder of tests and tools, which no program contains
+// and which may import what they like.
+func (r *rule) anything() bool { return r.may == "" }
 
-var rules = []rule{
-	{
-		folder: "protocol", standardOnly: true,
-		reason: "the wire is the vocabulary that every program shares: it knows nobody, so that all can know it",
-	},
-	{
-		folder: "protocol/cksum", standardOnly: true,
-		reason: "a checksum needs nothing of the project, and other programs can use it as it is",
-	},
-	{
-		folder: "protocol/crypt", standardOnly: true,
-		reason: "the protocol's cryptography is the standard library's and is reviewed on its own",
-	},
-	{
-		folder: "seal",
-		reason: "sealing happens before the protocol sees a file and must not depend on where it goes",
-	},
-	{
-		folder: "client", project: []string{"protocol/...", "internal/socket"}, never: append(cannotOpen, serverSide...),
-		reason: "the client library speaks the wire and nothing else: it neither seals nor shares code with the core",
-	},
-	{
-		folder: "export", standardOnly: true,
-		reason: "an export must open without any server, and whoever reads or writes one shares no more than its layout",
-	},
-	{
-		folder: "maintain", project: []string{"store", "export"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
-		reason: "looking after storage needs a catalog and blobs alone, works without a core, and cannot open what it reads",
-	},
-	{
-		folder: "maintain/importer", project: []string{"protocol/...", "store"}, never: append([]string{module + "/client", module + "/server"}, cannotOpen...),
-		reason: "an import stores what clients would have sent; like the core it gets its storage from cmd, and needs no core",
-	},
-	{
-		folder: "backup", project: []string{"client", "export", "seal", "protocol/..."}, never: serverSide,
-		reason: "backing up works against any core on the wire, so it must not share code with this one",
-	},
-	{
-		folder: "store", standardOnly: true, never: cannotOpen,
-		reason: "a storage contract that imports a backend, the wire or a library binds every implementation to it",
-	},
-	{
-		folder: "store/", project: []string{"store", "internal/alike"}, never: cannotOpen,
-		reason: "storage implements the contract; it knows neither the wire nor the core, and cannot open what it keeps",
-	},
-	{
-		folder: "server", project: []string{"internal/alike", "protocol/...", "store", "maintain", "web", "internal/fair"},
-		never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
-		reason: "the core must be unable to open a sealed file, gets its storage from cmd, " +
-			"and is not its own client",
-	},
-	{
-		folder: "api/contract",
-		reason: "the contract is generated, and says what is exchanged with whoever calls, not how it is done",
-	},
-	{
-		folder: "console/contract",
-		reason: "the contract is generated, and says what is exchanged with whoever calls, not how it is done",
-	},
-	{
-		folder: "api", project: []string{"api/contract", "protocol/...", "client", "web", "internal/content", "internal/openapi", "internal/fair", "internal/pages"}, never: append(serverSide, cannotOpen...),
-		reason: "the gateway is another process: it has the wire alone, and must be unable to open a sealed file",
-	},
-	{
-		folder: "console", project: []string{"console/contract", "protocol/...", "server", "store", "internal/content", "internal/openapi", "internal/pages"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
-		reason: "the console is part of the core's process and asks the core itself, not the wire or a database",
-	},
-	{
-		folder: "console/top", project: []string{"console/contract", "internal/program"}, never: append([]string{module + "/client", module + "/api"}, cannotOpen...),
-		reason: "the terminal's view asks the console of a running server, as any script could: it knows the contract alone",
-	},
-	{
-		folder: "web",
-		reason: "the web client's files are data to the programs that embed them",
-	},
-	{
-		folder: "cmd", project: []string{"protocol/...", "seal", "client", "backup", "store/...", "server", "maintain/...", "export", "api", "console/...", "web", "internal/program", "internal/socket"},
-		reason: "cmd wires the parts and is no part itself",
-	},
-	{
-		folder: "internal/alike",
-		reason: "which names are alike is one rule of the core and of storage, which knows neither of them",
-	},
-	{
-		folder: "internal/openapi",
-		reason: "gateway and console hold requests against their contracts in one way, which knows neither of them",
-	},
-	{
-		folder: "internal/fair", standardOnly: true,
-		reason: "core and gateway have dear work done in turns in one way, which knows neither of them",
-	},
-	{
-		folder: "internal/content", standardOnly: true,
-		reason: "gateway and console follow RFC 9110 in one way, which knows neither of them",
-	},
-	{
-		folder: "internal/pages",
-		reason: "gateway and console serve their pages in one way, which knows neither of them",
-	},
-	{
-		folder: "internal/socket", standardOnly: true,
-		reason: "a Unix socket's address is the same for whoever listens and whoever connects, and for no protocol in particular",
-	},
-	{
-		folder: "internal/program", project: []string{"internal/socket"},
-		reason: "what the programs have in common is how they begin and end, not what they do",
-	},
+// standardOnly forbids whatever is not of the standard library, or allowed,
+// indirectly too.
+func (r *rule) standardOnly() bool { return strings.HasPrefix(r.may, "the standard library") }
+
+// quoted are the folders that a cell of the table names.
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+func folders(cell string) []string {
+	var list []string
+	for _, m := range quoted.FindAllStringSubmatch(cell, -1) {
+		list = append(list, strings.TrimSuffix(m[1], "/"))
+	}
+	return list
 }
 
-// ruleOf returns the rule for an import path, nil if there is none.
-func ruleOf(importPath string) *rule {
+// A table is the one of docs/architecture.md.
+type table []rule
+
+// readTable reads the table. A row may be about several folders.
+func readTable(t *testing.T) table {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, found := strings.Cut(string(text), "| folder | holds | may import |\n|---|---|---|\n")
+	if !found {
+		t.Fatal("docs/architecture.md has no table of folders and what they may import")
+	}
+	var all table
+	for row := range strings.Lines(rows) {
+		cells := strings.Split(strings.TrimSpace(row), "|")
+		if len(cells) != 5 {
+			break // the table's end
+		}
+		may := strings.TrimSpace(cells[3])
+		switch {
+		case may == "", may == "all", strings.HasPrefix(may, "the standard library"), strings.HasPrefix(may, "nothing of the project"):
+		case len(folders(may)) == 0:
+			t.Errorf("docs/architecture.md: %q says nothing that can be checked", may)
+		}
+		for _, folder := range folders(cells[1]) {
+			all = append(all, rule{folder, strings.TrimSpace(cells[2]), may})
+		}
+	}
+	return all
+}
+
+// of returns the rule for an import path, nil if there is none.
+func (all table) of(importPath string) *rule {
 	path := strings.TrimPrefix(importPath, module+"/")
 	var best *rule
-	for i := range rules {
-		r := &rules[i]
-		if within(path, strings.TrimSuffix(r.folder, "/")) && (best == nil || len(r.folder) > len(best.folder)) &&
-			(!strings.HasSuffix(r.folder, "/") || strings.HasPrefix(path, r.folder)) {
-			best = r
+	for i := range all {
+		if within(path, all[i].folder) && (best == nil || len(all[i].folder) > len(best.folder)) {
+			best = &all[i]
 		}
 	}
 	return best
+}
+
+// A boundary must not be crossed even indirectly.
+type boundary struct {
+	from, to []string // folders, and packages, with all below them
+	reason   string
+}
+
+var boundaries = []boundary{
+	{
+		from:   []string{"client", "store", "maintain", "server", "api", "console"},
+		to:     []string{module + "/seal", module + "/backup", "filippo.io/age"},
+		reason: "that the server cannot open a sealed file is a test, not a promise",
+	},
+	{
+		from:   []string{"client", "backup", "api"},
+		to:     []string{module + "/server", module + "/store"},
+		reason: "who talks to the core has the wire alone, and shares no code with it",
+	},
+	{
+		from:   []string{"server", "maintain", "console"},
+		to:     []string{module + "/client", module + "/api"},
+		reason: "the core is not its own client",
+	},
+	{
+		from:   []string{"maintain"},
+		to:     []string{module + "/server"},
+		reason: "looking after storage needs a catalog and blobs alone, and works without a core",
+	},
 }
 
 // within reports whether path is folder or below it.
@@ -177,35 +137,43 @@ func within(path, folder string) bool {
 func isProject(path string) bool { return within(path, module) }
 
 // check returns what is wrong with a package.
-func check(p listed, standard map[string]bool) []string {
-	r := ruleOf(p.ImportPath)
-	if r == nil && within(p.ImportPath, module+"/internal") {
-		return nil // tests and tools, which no program contains; see allows
-	}
+func (all table) check(p listed, standard map[string]bool) []string {
+	r := all.of(p.ImportPath)
 	if r == nil {
-		return []string{fmt.Sprintf("%s is in no folder that docs/architecture.md knows: give it a rule", p.ImportPath)}
+		return []string{fmt.Sprintf("%s is in no folder that the table of docs/architecture.md has: give it a row", p.ImportPath)}
+	}
+	if r.anything() {
+		return nil
 	}
 	var wrong []string
-	complain := func(verb, path string) {
-		wrong = append(wrong, fmt.Sprintf("%s %s %s.\n\tReason for the rule: %s.", p.ImportPath, verb, path, r.reason))
-	}
+	row := fmt.Sprintf("docs/architecture.md says that %s holds %s, and may import: %s", r.folder, r.holds, r.may)
 	for _, path := range p.Imports {
-		if isProject(path) && !r.allows(path) {
-			complain("must not import", path)
+		if isProject(path) && !all.allows(r, path) {
+			wrong = append(wrong, fmt.Sprintf("%s must not import %s.\n\t%s.", p.ImportPath, path, row))
 		}
 	}
 	for _, path := range p.Deps {
-		forbidden := slices.ContainsFunc(r.never, func(never string) bool { return within(path, never) })
-		if forbidden || r.standardOnly && !standard[path] && !r.allows(path) {
-			complain("must not reach", path)
+		if r.standardOnly() && !standard[path] && !all.allows(r, path) {
+			wrong = append(wrong, fmt.Sprintf("%s must not reach %s.\n\t%s.", p.ImportPath, path, row))
+		}
+		for _, b := range boundaries {
+			from := slices.ContainsFunc(b.from, func(folder string) bool { return within(p.ImportPath, module+"/"+folder) })
+			if from && slices.ContainsFunc(b.to, func(never string) bool { return within(path, never) }) {
+				wrong = append(wrong, fmt.Sprintf("%s must not reach %s.\n\tReason: %s.", p.ImportPath, path, b.reason))
+			}
 		}
 	}
 	return wrong
 }
 
-func (r *rule) allows(importPath string) bool {
+// allows reports whether a rule lets a package be imported directly.
+func (all table) allows(r *rule, importPath string) bool {
+	if r.may == "all" { // but tests and tools
+		target := all.of(importPath)
+		return target != nil && !target.anything()
+	}
 	path := strings.TrimPrefix(importPath, module+"/")
-	return slices.ContainsFunc(r.project, func(allowed string) bool {
+	return slices.ContainsFunc(folders(r.may), func(allowed string) bool {
 		if folder, below := strings.CutSuffix(allowed, "/..."); below {
 			return within(path, folder)
 		}
@@ -244,9 +212,22 @@ func TestImports(t *testing.T) {
 	if !slices.ContainsFunc(project, func(p listed) bool { return p.ImportPath == module+"/protocol" }) {
 		t.Fatal("go list does not even find the protocol")
 	}
+	all := readTable(t)
 	for _, p := range project {
-		for _, wrong := range check(p, standard) {
+		for _, wrong := range all.check(p, standard) {
 			t.Error(wrong)
+		}
+	}
+}
+
+// What the table names is there.
+func TestTableIsOfThisProject(t *testing.T) {
+	for _, r := range readTable(t) {
+		for _, name := range append(folders(r.may), r.folder) {
+			path := filepath.Join("../..", filepath.FromSlash(strings.TrimSuffix(name, "/...")))
+			if info, err := os.Stat(path); err != nil || !info.IsDir() {
+				t.Errorf("docs/architecture.md, %s: there is no folder %s", r.folder, name)
+			}
 		}
 	}
 }
@@ -322,12 +303,13 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/server", to: "coffer/internal/archtest"},
 		{from: "coffer/util", to: "io"},
 	}
+	all := readTable(t)
 	for _, test := range tests {
 		p := listed{ImportPath: test.from, Deps: []string{test.to}}
 		if !test.indirect {
 			p.Imports = p.Deps
 		}
-		if wrong := check(p, standard); (len(wrong) == 0) != test.allowed {
+		if wrong := all.check(p, standard); (len(wrong) == 0) != test.allowed {
 			t.Errorf("%s importing %s (indirectly: %t): %q", test.from, test.to, test.indirect, wrong)
 		}
 	}
