@@ -64,7 +64,7 @@ func startSite(t testing.TB, adjust func(*server.Config, *console.Config)) *site
 		t.Fatal(err)
 	}
 	core := server.DefaultConfig()
-	core.Catalog, core.Blobs, core.MasterKey, core.Log, core.LogLevel = catalog, blobs, server.NewMasterKey(), s.log, level
+	core.Catalog, core.Blobs, core.MasterKey, core.Log, core.Level = catalog, blobs, server.NewMasterKey(), s.log, level
 	core.BackupDir, core.Version = filepath.Join(s.folder, "backups"), "test"
 	cfg := console.Config{Token: s.token, Log: s.log, Records: s.records, Flags: []console.Flag{
 		{Name: "session-ttl", Variable: "COFFER_SERVER_SESSION_TTL", Kind: contract.SettingKindDuration, Value: "10m", Origin: contract.SettingOriginDefault},

@@ -170,14 +170,6 @@ func FuzzLastEvent(f *testing.F) {
 	})
 }
 
-func TestFormatSizes(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 1 << 30: "1GiB", 3 << 19: "1536KiB", 1 << 50: "1024TiB"} {
-		if got := FormatBytes(n); got != want {
-			t.Errorf("%d: %s", n, got)
-		}
-	}
-}
-
 // The token is derived from nothing that a cookie shows.
 func TestTokensDiffer(t *testing.T) {
 	a, err := newAccess(Token{1}, forgetful{})

@@ -103,7 +103,7 @@ func TestEventsAfterALongTime(t *testing.T) {
 // A reader that takes nothing does not hold the core up, and is hung up on.
 func TestSlowReader(t *testing.T) {
 	s := startSite(t, func(core *server.Config, cfg *console.Config) {
-		core.LogLevel.Set(slog.LevelDebug)
+		core.Level.Set(slog.LevelDebug)
 		cfg.WriteTimeout = 200 * time.Millisecond
 	})
 	nc, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

@@ -9,7 +9,7 @@ import (
 
 	"coffer/console/contract"
 	"coffer/internal/openapi"
-	"coffer/server"
+	"coffer/server/settings"
 	"coffer/store"
 )
 
@@ -30,7 +30,7 @@ func (p *problem) Error() string { return p.detail }
 func asProblem(err error) *problem {
 	var p *problem
 	var broken *openapi.Error
-	var setting *server.SettingError
+	var setting *settings.Error
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &p):
@@ -40,8 +40,7 @@ func asProblem(err error) *problem {
 	case errors.As(err, &broken):
 		return &problem{status: http.StatusBadRequest, detail: broken.Error(), field: broken.Field}
 	case errors.As(err, &setting):
-		name := flagName(setting.Setting)
-		return &problem{status: http.StatusBadRequest, detail: name + ": " + setting.Reason, field: name}
+		return &problem{status: http.StatusBadRequest, detail: setting.Error(), field: setting.Flag}
 	case errors.As(err, &tooLarge):
 		return &problem{status: http.StatusRequestEntityTooLarge, detail: "body: larger than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes", field: "body"}
 	case errors.Is(err, errWrongToken):

@@ -135,7 +135,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	}
 	cfg := &us.s.cfg
 	v := store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}
-	number, dropped, err := cfg.Catalog.Commit(ctx, v, us.s.Settings().retention())
+	number, dropped, err := cfg.Catalog.Commit(ctx, v, us.s.Settings().Retention())
 	if errors.Is(err, store.ErrNoClient) {
 		return protocol.VerifyResult{}, refuse(protocol.StatusUnauthenticated, "no such client")
 	}

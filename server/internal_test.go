@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -107,7 +105,6 @@ func TestSessionsFlush(t *testing.T) {
 // come: the second finds the first announced, though not begun.
 func TestNamedTwins(t *testing.T) {
 	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
-	s.settings.Store(&Settings{UploadTTL: time.Hour})
 	s.uploads = newUploads(s)
 	us := s.uploads
 	n := named{file: fileName{store.ClientID{1}, firstConn, "f"}, original: 10, total: 2}
@@ -211,41 +208,6 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// Every setting that a change can have is one that is checked, shown, kept and
-// put in force.
-func TestSettingsAreComplete(t *testing.T) {
-	var fields []string
-	for i := range reflect.TypeFor[SettingsChange]().NumField() {
-		if name, _, _ := strings.Cut(reflect.TypeFor[SettingsChange]().Field(i).Tag.Get("json"), ","); name != "-" {
-			fields = append(fields, name)
-		}
-	}
-	var known []string
-	touched := reflect.ValueOf(&Settings{}).Elem()
-	for _, one := range changeable() {
-		known = append(known, one.name)
-		// A change of this one alone changes one field.
-		change := reflect.ValueOf(&SettingsChange{}).Elem()
-		field := change.Field(slices.Index(fields, one.name))
-		field.Set(reflect.New(field.Type().Elem()))
-		switch value := field.Elem(); value.Kind() {
-		case reflect.Bool:
-			value.SetBool(true)
-		default:
-			value.SetInt(1)
-		}
-		one.apply(change.Addr().Interface().(*SettingsChange), touched.Addr().Interface().(*Settings))
-	}
-	if !slices.Equal(fields, known) {
-		t.Errorf("a change has %v, known are %v", fields, known)
-	}
-	for i := range touched.NumField() {
-		if touched.Field(i).IsZero() {
-			t.Errorf("no change reaches %s", touched.Type().Field(i).Name)
-		}
-	}
-}
-
 // Of a flood of activities so many a second are told; of the rest everyone
 // learns how many there were, with what comes next.
 func TestFeedFlood(t *testing.T) {
@@ -286,14 +248,6 @@ func TestFeedFlood(t *testing.T) {
 	f.close()
 	if _, open := <-sub.events; open || f.listening.Load() != 0 {
 		t.Error("open after the end")
-	}
-}
-
-func TestFormatDuration(t *testing.T) {
-	for d, want := range map[time.Duration]string{0: "0s", time.Second: "1s", 10 * time.Minute: "10m", 90 * time.Minute: "1h30m", 168 * time.Hour: "168h", time.Hour + time.Second: "1h0m1s", 1500 * time.Millisecond: "1.5s"} {
-		if got := FormatDuration(d); got != want {
-			t.Errorf("%v: %s", d, got)
-		}
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/settings"
 	"coffer/store"
 )
 
@@ -38,48 +39,40 @@ type Config struct {
 	TLS        *tls.Config // spoken with whoever begins it, on both listeners; nil: with nobody
 	TLSOnly    bool        // plain TCP is refused on the public listener
 
-	SessionTTL           time.Duration     // a session ends after so long without a request
-	UploadTTL            time.Duration     // an unfinished upload is dropped after so long
+	settings.Values // what can be changed while it runs; its LogLevel is Level's, if there is one
+
 	IdleTimeout          time.Duration     // a connection is closed after so long without a complete header
 	RetryAckAfter        time.Duration     // silence after a 1030 that earns it a 1604
 	DrainTimeout         time.Duration     // how long requests in flight may take at shutdown
 	HeaderTimeout        time.Duration     // a header that has begun to come has to be whole within it
 	UnprovenTimeout      time.Duration     // a connection that proves nothing, and stores nothing, is closed after it; 0: never
 	RegistrationRate     int               // clients that register in an hour from one IPv4 address or IPv6 /64, on the wire; 0: no limit
-	MaxConnections       int               // on the public listener
-	MaxPerAddress        int               // of them from one IPv4 address or IPv6 /64; 0: no limit
+	MaxPerAddress        int               // connections on the public listener from one IPv4 address or IPv6 /64; 0: no limit
 	MaxPerAccount        int               // of them that have proven to be one client's; 0: no limit
 	MaxPacket            uint32            // payload bytes of one packet
 	MaxUploads           int               // unfinished uploads of one client
 	MaxUploadsInAll      int               // unfinished uploads of all; 0: no limit
 	MaxUploadsPerAddress int               // of them begun from one IPv4 address or IPv6 /64; 0: no limit
 	MinRate              int               // bytes per second a payload must keep up
-	KeepVersions         int               // versions kept of each file; 0 keeps all
-	MinVersionAge        time.Duration     // a version is not dropped for newer ones before they, and it, are so old
 	OAEPHash             string            // "auto", "sha256" or "sha1"
-	RegistrationOpen     bool              // whether 1025 is served
 	BaseSessions         BaseSessions      // what a session key of the base protocol belongs to
 	LegacyCharset        encoding.Encoding // for names that are not UTF-8
 	Space                *Space            // nil: never full
 	Version              string            // of this build
-	LogLevel             *slog.LevelVar    // of Log; nil: it cannot be changed at run time
-	ScrubInterval        time.Duration     // what is stored is read back and compared so often; 0: never by itself
-	ScrubRate            int               // bytes a second that a scrub reads; 0: as fast as it goes
+	Level                *slog.LevelVar    // of Log; nil: it cannot be changed at run time
 	BackupDir            string            // where copies of the catalog are kept; empty: none are made
 }
 
 // DefaultConfig returns the settings a server has unless it is told otherwise.
 func DefaultConfig() Config {
 	return Config{
-		SessionTTL:           10 * time.Minute,
-		UploadTTL:            24 * time.Hour,
+		Values:               settings.Defaults(),
 		IdleTimeout:          time.Minute,
 		RetryAckAfter:        2 * time.Second,
 		DrainTimeout:         10 * time.Second,
 		HeaderTimeout:        10 * time.Second,
 		UnprovenTimeout:      5 * time.Minute,
 		RegistrationRate:     60,
-		MaxConnections:       4096,
 		MaxPerAddress:        256,
 		MaxPerAccount:        64,
 		MaxPacket:            protocol.MaxPayload,
@@ -87,13 +80,8 @@ func DefaultConfig() Config {
 		MaxUploadsInAll:      4096,
 		MaxUploadsPerAddress: 512,
 		MinRate:              1 << 10,
-		KeepVersions:         5,
-		MinVersionAge:        7 * 24 * time.Hour,
 		OAEPHash:             "auto",
-		RegistrationOpen:     true,
 		BaseSessions:         PerConnection,
-		ScrubInterval:        7 * 24 * time.Hour,
-		ScrubRate:            32 << 20,
 	}
 }
 
@@ -124,11 +112,9 @@ type Server struct {
 	history       *history
 	scrubs        *scrubs
 
-	configured Settings
-	settings   atomic.Pointer[Settings] // in force
-	changing   sync.Mutex               // guards kept, and changes of settings
-	kept       SettingsChange           // what was changed at run time
-	noting     sync.Mutex               // held while an activity gets its ID and is told
+	settings *settings.Settings
+
+	noting sync.Mutex // held while an activity gets its ID and is told
 
 	backingUp atomic.Bool // a copy of the catalog is being made
 
@@ -182,8 +168,6 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		stopping:  make(chan struct{}),
 	}
 	s.access.Store(1)
-	s.configured = configured(&s.cfg)
-	s.settings.Store(&s.configured)
 	s.history = newHistory(s.started)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)

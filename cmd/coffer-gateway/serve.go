@@ -14,6 +14,7 @@ import (
 
 	"coffer/api"
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 	"coffer/protocol"
 	"coffer/web"
 )
@@ -25,10 +26,10 @@ type serveCmd struct {
 	secretFlags
 	coreSecretFlags
 
-	Listen    string           `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
-	MaxPacket program.ByteSize `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
+	Listen    string         `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
+	MaxPacket quantity.Bytes `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
-	MaxSpool program.ByteSize `help:"Most bytes of packets, of all callers together, that are held until it is known where they go. Default 256MiB, or what --max-packet says if that is more." placeholder:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
+	MaxSpool quantity.Bytes `help:"Most bytes of packets, of all callers together, that are held until it is known where they go. Default 256MiB, or what --max-packet says if that is more." placeholder:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
 
 	Core        string        `help:"The core's internal address: host:port, or unix: and the path of its socket. The default, auto, is that of a core in the same folder: unix:./data/core.sock, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
 	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core. The core secret proves it, whoever made its certificate." env:"COFFER_GATEWAY_CORE_TLS"`

@@ -17,6 +17,7 @@ import (
 	"coffer/console"
 	"coffer/console/contract"
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 	"coffer/server"
 	"coffer/web"
 )
@@ -152,9 +153,9 @@ func flagsOf(p program.Program, given *kong.Context) []console.Flag {
 		}
 		switch v := f.Target.Interface().(type) {
 		case time.Duration:
-			one.Kind, one.Value = contract.SettingKindDuration, server.FormatDuration(v)
-		case program.ByteSize:
-			one.Kind, one.Value = contract.SettingKindBytes, console.FormatBytes(uint64(v))
+			one.Kind, one.Value = contract.SettingKindDuration, quantity.FormatDuration(v)
+		case quantity.Bytes:
+			one.Kind, one.Value = contract.SettingKindBytes, v.String()
 		case int:
 			one.Kind, one.Value = contract.SettingKindCount, fmt.Sprint(v)
 		case bool:

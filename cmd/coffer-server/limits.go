@@ -10,9 +10,8 @@ import (
 // limitFlags bound what a stranger can make the server hold. docs/security.md
 // has them in a table.
 type limitFlags struct {
-	MaxConnections       int           `help:"Most connections of clients at once." default:"4096" env:"COFFER_SERVER_MAX_CONNECTIONS"`
-	MaxPerAddress        int           `name:"max-connections-per-address" help:"Most of them from one IPv4 address or IPv6 /64; 0 is no limit." default:"256" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ADDRESS"`
-	MaxPerAccount        int           `name:"max-connections-per-account" help:"Most of them that one account has proven; 0 is no limit." default:"64" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ACCOUNT"`
+	MaxPerAddress        int           `name:"max-connections-per-address" help:"Most connections from one IPv4 address or IPv6 /64; 0 is no limit." default:"256" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ADDRESS"`
+	MaxPerAccount        int           `name:"max-connections-per-account" help:"Most connections that one account has proven; 0 is no limit." default:"64" env:"COFFER_SERVER_MAX_CONNECTIONS_PER_ACCOUNT"`
 	MaxUploads           int           `name:"max-uploads" help:"Most unfinished uploads at once; 0 is no limit." default:"4096" env:"COFFER_SERVER_MAX_UPLOADS"`
 	MaxUploadsPerAddress int           `name:"max-uploads-per-address" help:"Most of them that one IPv4 address or IPv6 /64 began; 0 is no limit." default:"512" env:"COFFER_SERVER_MAX_UPLOADS_PER_ADDRESS"`
 	RegistrationRate     int           `help:"Clients that may register in an hour from one IPv4 address or IPv6 /64, on this port; 0 is no limit." default:"60" env:"COFFER_SERVER_REGISTRATION_RATE"`
@@ -22,8 +21,6 @@ type limitFlags struct {
 
 func (f *limitFlags) check() error {
 	switch {
-	case f.MaxConnections < 1:
-		return errors.New("--max-connections: at least 1")
 	case f.MaxPerAddress < 0:
 		return errors.New("--max-connections-per-address: not negative")
 	case f.MaxPerAccount < 0:
@@ -43,7 +40,7 @@ func (f *limitFlags) check() error {
 }
 
 func (f *limitFlags) apply(cfg *server.Config) {
-	cfg.MaxConnections, cfg.MaxPerAddress, cfg.MaxPerAccount = f.MaxConnections, f.MaxPerAddress, f.MaxPerAccount
+	cfg.MaxPerAddress, cfg.MaxPerAccount = f.MaxPerAddress, f.MaxPerAccount
 	cfg.MaxUploadsInAll, cfg.MaxUploadsPerAddress = f.MaxUploads, f.MaxUploadsPerAddress
 	cfg.RegistrationRate = f.RegistrationRate
 	cfg.HeaderTimeout, cfg.UnprovenTimeout = f.HeaderTimeout, f.UnprovenTimeout

@@ -74,7 +74,7 @@ func TestCommandLine(t *testing.T) {
 		{"--keep-versions -1", program.ExitUsage, "--keep-versions"},
 		{"--proxy-protocol 10.0.0.0/8,balancer", program.ExitUsage, "--proxy-protocol"},
 		{"--max-connections 0", program.ExitUsage, "--max-connections"},
-		{"--session-ttl 0s", program.ExitUsage, "positive"},
+		{"--session-ttl 0s", program.ExitUsage, "--session-ttl: at least a second"},
 		{"--legacy-charset klingon", program.ExitUsage, "--legacy-charset"},
 		{"--data " + folder + " --tls-cert x --tls-key y", program.ExitFail, "reading the certificate"},
 		{"--data " + folder + " --listen 256.0.0.1:1 --internal-listen=", program.ExitFail, "listening for clients"},

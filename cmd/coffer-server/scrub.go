@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 	"coffer/maintain"
 )
 
@@ -15,10 +16,10 @@ type scrubCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
-	Rate    program.ByteSize `help:"Most bytes to read in a second; 0 reads as fast as it goes." default:"0"`
-	Collect bool             `help:"Remove blobs that no file refers to."`
-	JSON    bool             `name:"json" help:"Report as JSON, a line for each finding and one with the counts."`
-	Quiet   bool             `help:"Show no progress."`
+	Rate    quantity.Bytes `help:"Most bytes to read in a second; 0 reads as fast as it goes." default:"0"`
+	Collect bool           `help:"Remove blobs that no file refers to."`
+	JSON    bool           `name:"json" help:"Report as JSON, a line for each finding and one with the counts."`
+	Quiet   bool           `help:"Show no progress."`
 }
 
 // Run scrubs. What is damaged or missing makes it fail.

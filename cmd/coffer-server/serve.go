@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 	"coffer/protocol"
 	"coffer/server"
 	"coffer/store/sqlite"
@@ -29,34 +30,31 @@ type serveCmd struct {
 	program.TLSFlags `envprefix:"COFFER_SERVER_"`
 	TLSOnly          bool `name:"tls-only" help:"Refuse clients that do not speak TLS, the deployed C++ ones among them." env:"COFFER_SERVER_TLS_ONLY"`
 	consoleFlags
+	settingFlags
 	limitFlags
 	internalFlags
 
-	Listen        string           `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256" env:"COFFER_SERVER_LISTEN"`
-	ProxyProtocol []trusted        `help:"Addresses and networks of proxies that say, by the PROXY protocol, who their connections come from." placeholder:"CIDR" env:"COFFER_SERVER_PROXY_PROTOCOL"`
-	SessionTTL    time.Duration    `name:"session-ttl" help:"A session ends after so long without a request." default:"10m" env:"COFFER_SERVER_SESSION_TTL"`
-	UploadTTL     time.Duration    `name:"upload-ttl" help:"An unfinished upload is dropped after so long." default:"24h" env:"COFFER_SERVER_UPLOAD_TTL"`
-	IdleTimeout   time.Duration    `help:"A connection is closed after so long without a complete header." default:"60s" env:"COFFER_SERVER_IDLE_TIMEOUT"`
-	RetryAckAfter time.Duration    `help:"Silence after a 1030 that earns it a 1604." default:"2s" env:"COFFER_SERVER_RETRY_ACK_AFTER"`
-	MaxPacket     program.ByteSize `help:"Largest payload of a packet, at most 4GiB." default:"4GiB" env:"COFFER_SERVER_MAX_PACKET"`
-	MinRate       program.ByteSize `help:"Bytes per second that a payload must keep up, once the idle timeout has passed." default:"1KiB" env:"COFFER_SERVER_MIN_RATE"`
-	KeepVersions  int              `help:"Versions kept of each file; 0 keeps all." default:"5" env:"COFFER_SERVER_KEEP_VERSIONS"`
-	MinVersionAge time.Duration    `help:"Whatever --keep-versions says, a version stays until it, and as many newer ones, have stood for so long; 0 is no time." default:"168h" env:"COFFER_SERVER_MIN_VERSION_AGE"`
-	OAEPHash      string           `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto" env:"COFFER_SERVER_OAEP_HASH"`
-	Registration  string           `help:"Whether new clients may register." enum:"open,closed" default:"open" env:"COFFER_SERVER_REGISTRATION"`
-	BaseSessions  string           `help:"What a session key of the base protocol belongs to: the connection that it was given on, or the client, on whatever connection." enum:"connection,client" default:"connection" env:"COFFER_SERVER_BASE_SESSIONS"`
-	LegacyCharset string           `help:"Charset of names that are not UTF-8." default:"windows-1252" env:"COFFER_SERVER_LEGACY_CHARSET"`
-	MinFree       program.ByteSize `help:"Free space below which new uploads are refused." default:"1GiB" env:"COFFER_SERVER_MIN_FREE"`
-	ConsoleHost   []string         `help:"Names that the console is asked by, apart from localhost and its address." placeholder:"NAME" env:"COFFER_CONSOLE_HOST"`
-	ScrubInterval time.Duration    `help:"All that is stored is read back and compared so often; 0 is never." default:"168h" env:"COFFER_SERVER_SCRUB_INTERVAL"`
-	ScrubRate     program.ByteSize `help:"Most bytes that this reads in a second; 0 reads as fast as it goes." default:"32MiB" env:"COFFER_SERVER_SCRUB_RATE"`
-	ActivityKeep  int              `help:"How many activities are remembered." default:"100000" env:"COFFER_SERVER_ACTIVITY_KEEP"`
+	Listen        string         `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256" env:"COFFER_SERVER_LISTEN"`
+	ProxyProtocol []trusted      `help:"Addresses and networks of proxies that say, by the PROXY protocol, who their connections come from." placeholder:"CIDR" env:"COFFER_SERVER_PROXY_PROTOCOL"`
+	IdleTimeout   time.Duration  `help:"A connection is closed after so long without a complete header." default:"60s" env:"COFFER_SERVER_IDLE_TIMEOUT"`
+	RetryAckAfter time.Duration  `help:"Silence after a 1030 that earns it a 1604." default:"2s" env:"COFFER_SERVER_RETRY_ACK_AFTER"`
+	MaxPacket     quantity.Bytes `help:"Largest payload of a packet, at most 4GiB." default:"4GiB" env:"COFFER_SERVER_MAX_PACKET"`
+	MinRate       quantity.Bytes `help:"Bytes per second that a payload must keep up, once the idle timeout has passed." default:"1KiB" env:"COFFER_SERVER_MIN_RATE"`
+	OAEPHash      string         `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto" env:"COFFER_SERVER_OAEP_HASH"`
+	BaseSessions  string         `help:"What a session key of the base protocol belongs to: the connection that it was given on, or the client, on whatever connection." enum:"connection,client" default:"connection" env:"COFFER_SERVER_BASE_SESSIONS"`
+	LegacyCharset string         `help:"Charset of names that are not UTF-8." default:"windows-1252" env:"COFFER_SERVER_LEGACY_CHARSET"`
+	MinFree       quantity.Bytes `help:"Free space below which new uploads are refused." default:"1GiB" env:"COFFER_SERVER_MIN_FREE"`
+	ConsoleHost   []string       `help:"Names that the console is asked by, apart from localhost and its address." placeholder:"NAME" env:"COFFER_CONSOLE_HOST"`
+	ActivityKeep  int            `help:"How many activities are remembered." default:"100000" env:"COFFER_SERVER_ACTIVITY_KEEP"`
 }
 
 // Validate checks what flags mean together.
 func (cmd *serveCmd) Validate() error {
 	if err := cmd.TLSFlags.Check(); err != nil {
 		return err
+	}
+	if err := cmd.settingFlags.values().Check(); err != nil {
+		return fmt.Errorf("--%w", err)
 	}
 	if err := cmd.limitFlags.check(); err != nil {
 		return err
@@ -66,16 +64,8 @@ func (cmd *serveCmd) Validate() error {
 		return errors.New("--max-packet: from 64KiB to 4GiB")
 	case cmd.MinRate == 0:
 		return errors.New("--min-rate: at least 1")
-	case cmd.KeepVersions < 0:
-		return errors.New("--keep-versions: not negative")
-	case cmd.MinVersionAge < 0:
-		return errors.New("--min-version-age: not negative")
-	case cmd.SessionTTL <= 0 || cmd.UploadTTL <= 0 || cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
+	case cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
 		return errors.New("times must be positive")
-	case cmd.ScrubInterval < 0:
-		return errors.New("--scrub-interval: not negative")
-	case cmd.ScrubRate > 1<<40:
-		return errors.New("--scrub-rate: at most 1TiB")
 	case cmd.ActivityKeep < 0:
 		return errors.New("--activity-keep: not negative")
 	}
@@ -112,16 +102,14 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 
 	cfg := server.DefaultConfig()
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey, cfg.Log, cfg.Space = d.catalog, d.blobs, d.masterKey, log, space
-	cfg.SessionTTL, cfg.UploadTTL = cmd.SessionTTL, cmd.UploadTTL
+	cfg.Values = cmd.settingFlags.values()
 	cfg.IdleTimeout, cfg.RetryAckAfter = cmd.IdleTimeout, cmd.RetryAckAfter
 	cmd.limitFlags.apply(&cfg)
-	cfg.KeepVersions = cmd.KeepVersions
-	cfg.MinVersionAge = cmd.MinVersionAge
 	cfg.MaxPacket = uint32(min(cmd.MaxPacket, protocol.MaxPayload))
 	cfg.MinRate = int(cmd.MinRate)
-	cfg.OAEPHash, cfg.RegistrationOpen = cmd.OAEPHash, cmd.Registration == "open"
+	cfg.OAEPHash = cmd.OAEPHash
 	cfg.BaseSessions = server.BaseSessions(cmd.BaseSessions)
-	cfg.LegacyCharset, cfg.Version, cfg.LogLevel = charset, version, level
+	cfg.LegacyCharset, cfg.Version, cfg.Level = charset, version, level
 	if cmd.internalAddress(cmd.Data) != "" {
 		if cfg.CoreSecret, err = cmd.secret(cmd.Data, log); err != nil {
 			return err
@@ -135,7 +123,7 @@ func (cmd *serveCmd) serve(ctx context.Context, log *slog.Logger, level *slog.Le
 	if err != nil {
 		return err
 	}
-	cfg.ScrubInterval, cfg.ScrubRate, cfg.BackupDir = cmd.ScrubInterval, int(cmd.ScrubRate), d.path(backupsName)
+	cfg.BackupDir = d.path(backupsName)
 	s, err := server.New(ctx, cfg)
 	if err != nil {
 		return err

@@ -15,18 +15,19 @@ import (
 	"coffer/backup"
 	"coffer/export"
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 )
 
 type restoreCommand struct {
-	Name       string           `arg:"" optional:"" help:"What it is called on the server."`
-	Output     string           `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
-	Version    uint32           `help:"Which version (default: the newest)."`
-	Force      bool             `help:"Replace what is there by what the backup has; what else is in a folder stays."`
-	Delete     bool             `help:"With --force: make a folder what the backup has, and delete what else is in it."`
-	FromExport string           `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
-	All        bool             `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
-	MaxSize    program.ByteSize `placeholder:"SIZE" help:"Restore no more than this, such as 10GiB; without it, what unpacks to a thousand times its size asks first."`
-	Trust      bool             `help:"Restore setuid and setgid bits of what was not sealed, too."`
+	Name       string         `arg:"" optional:"" help:"What it is called on the server."`
+	Output     string         `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
+	Version    uint32         `help:"Which version (default: the newest)."`
+	Force      bool           `help:"Replace what is there by what the backup has; what else is in a folder stays."`
+	Delete     bool           `help:"With --force: make a folder what the backup has, and delete what else is in it."`
+	FromExport string         `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
+	All        bool           `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
+	MaxSize    quantity.Bytes `placeholder:"SIZE" help:"Restore no more than this, such as 10GiB; without it, what unpacks to a thousand times its size asks first."`
+	Trust      bool           `help:"Restore setuid and setgid bits of what was not sealed, too."`
 	trustFlags
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"coffer/internal/quantity"
 )
 
 type settingsCLI struct {
@@ -109,14 +111,14 @@ func TestArgumentsKeepTheirBytes(t *testing.T) {
 }
 
 type argumentsCmd struct {
-	Path   string   `arg:"" type:"filename"`
-	Output string   `short:"o" type:"filename"`
-	Data   string   `type:"path" default:"./data" env:"THING_DATA"`
-	There  string   `type:"existingfile"`
-	Name   string   ``
-	List   []string ``
-	Size   ByteSize ``
-	Choice string   `enum:"a,b" default:"a"`
+	Path   string         `arg:"" type:"filename"`
+	Output string         `short:"o" type:"filename"`
+	Data   string         `type:"path" default:"./data" env:"THING_DATA"`
+	There  string         `type:"existingfile"`
+	Name   string         ``
+	List   []string       ``
+	Size   quantity.Bytes ``
+	Choice string         `enum:"a,b" default:"a"`
 }
 
 func (cmd *argumentsCmd) Run(std Streams) error {

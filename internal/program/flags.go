@@ -1,20 +1,6 @@
 package program
 
-import (
-	"log/slog"
-
-	"github.com/dustin/go-humanize"
-)
-
-// ByteSize is a number of bytes, written like 4096, 16MiB or 1GiB.
-type ByteSize uint64
-
-// UnmarshalText parses a size.
-func (b *ByteSize) UnmarshalText(text []byte) error {
-	n, err := humanize.ParseBytes(string(text))
-	*b = ByteSize(n)
-	return err
-}
+import "log/slog"
 
 // LogFlags say how to log. Who embeds them gives their variables a prefix.
 type LogFlags struct {

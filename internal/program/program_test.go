@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"coffer/internal/quantity"
 )
 
 type testCLI struct {
@@ -19,7 +21,7 @@ type testCLI struct {
 type doCmd struct {
 	LogFlags `envprefix:"PROGRAMTEST_"`
 	TLSFlags `envprefix:"PROGRAMTEST_"`
-	Size     ByteSize `default:"1KiB"`
+	Size     quantity.Bytes `default:"1KiB"`
 	End      string
 }
 
