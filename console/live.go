@@ -7,6 +7,7 @@ import (
 
 	"coffer/console/contract"
 	"coffer/server"
+	"coffer/server/metrics"
 	"coffer/store"
 )
 
@@ -37,9 +38,9 @@ func (c *Console) stats(m *server.Stats) contract.Stats {
 // GetHistory tells the figures of the last hour or day: GET /api/history.
 func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params contract.GetHistoryParams) {
 	h := contract.History{Window: contract.HistoryWindowHour, StepSeconds: 10, Samples: []contract.Sample{}}
-	window := server.LastHour
+	window := metrics.LastHour
 	if params.Window != nil && *params.Window == contract.GetHistoryParamsWindowDay {
-		h.Window, h.StepSeconds, window = contract.HistoryWindowDay, 60, server.LastDay
+		h.Window, h.StepSeconds, window = contract.HistoryWindowDay, 60, metrics.LastDay
 	}
 	for _, s := range c.core.History(window) {
 		h.Samples = append(h.Samples, contract.Sample{At: s.At.UTC(), Connections: s.Connections, Received: int64(s.Received),

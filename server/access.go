@@ -91,8 +91,8 @@ func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID)
 	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
 		return nil, err
 	}
-	c.s.log.Info("API r.client made", "client", r.client)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new r.client for the HTTP API"})
+	c.s.log.Info("API id made", "client", r.client)
+	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
 	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putCard(ctx, client)
 }
 

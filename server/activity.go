@@ -84,7 +84,7 @@ func (s *Server) noteDenied(ctx context.Context, client *store.Client, detail st
 // noteMismatch notes that the checksums of client and server differ. left is
 // how many more times the client may send the file.
 func (s *Server) noteMismatch(u *upload, left int) {
-	s.meters.mismatched.Add(1)
+	s.metrics.Mismatched.Add(1)
 	u.mu.Lock()
 	address := u.address
 	u.mu.Unlock()

@@ -157,8 +157,7 @@ func (us *uploads) commit(ctx context.Context, u *upload) (protocol.VerifyResult
 	}
 	us.s.removeBlobs(ctx, dropped)
 	took := v.Created.Sub(u.created)
-	us.s.meters.committed.Add(1)
-	us.s.meters.uploads.Observe(took.Seconds())
+	us.s.metrics.Committed(took)
 	us.s.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: u.client, Name: u.session.name,
 		Address: u.address, File: u.name, Version: number, Bytes: u.label.Size, Took: took})
 	return result, nil

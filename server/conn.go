@@ -82,7 +82,7 @@ type countReads struct {
 
 func (c countReads) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.s.stats.received.Add(uint64(n))
+	c.s.metrics.Received.Add(uint64(n))
 	return n, err
 }
 
@@ -106,7 +106,7 @@ func (c *conn) serve(ctx context.Context) {
 		defer c.s.connections.remove(c)
 	} else {
 		if c.s.strangers.add(c) {
-			c.s.meters.evicted.Add(1)
+			c.s.metrics.ConnectionsEvicted.Add(1)
 			c.s.seldom.strangers.Do(func() {
 				c.s.log.Warn("a connection to the internal listener that proved nothing was closed to make room", "limit", maxStrangers, "peer", c.peer.address)
 			})
@@ -193,7 +193,7 @@ func (c *conn) respond(m protocol.Message) error {
 func (c *conn) write(b []byte) error {
 	c.nc.SetWriteDeadline(time.Now().Add(c.s.cfg.IdleTimeout))
 	n, err := c.wire.Write(b)
-	c.s.stats.sent.Add(uint64(n))
+	c.s.metrics.Sent.Add(uint64(n))
 	if err != nil {
 		return lostError{err}
 	}

@@ -49,9 +49,9 @@ func (cs *connections) admit(c *conn) bool {
 	for _, old := range evicted {
 		old.nc.Close()
 	}
-	cs.s.meters.evicted.Add(uint64(len(evicted)))
+	cs.s.metrics.ConnectionsEvicted.Add(uint64(len(evicted)))
 	if !ok {
-		cs.s.meters.tooMany.Add(1)
+		cs.s.metrics.ConnectionsRefused.Add(1)
 		cs.s.seldom.connections.Do(func() {
 			cs.s.log.Warn("connection refused: too many", "limit", cs.s.Settings().MaxConnections, "per_address", cs.s.cfg.MaxPerAddress, "peer", c.peer.address)
 		})
@@ -74,7 +74,7 @@ func (cs *connections) make(c *conn) (evicted []*conn, ok bool) {
 	}
 	defer func() {
 		cs.tidyLocked(c.peer.network)
-		cs.s.stats.connections.Store(int64(cs.total))
+		cs.s.metrics.Connections.Store(int64(cs.total))
 	}()
 	known := c.peer.network != network{}
 	if most := cs.s.cfg.MaxPerAddress; known && most > 0 && len(g.conns) >= most {
@@ -135,7 +135,7 @@ func (cs *connections) remove(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.removeLocked(c)
-	cs.s.stats.connections.Store(int64(cs.total))
+	cs.s.metrics.Connections.Store(int64(cs.total))
 }
 
 func (cs *connections) removeLocked(c *conn) {

@@ -14,7 +14,7 @@ import (
 // failLocked drops an upload that cannot become a file.
 func (u *upload) failLocked(why error) error {
 	u.s.uploads.forget(u)
-	u.s.meters.dropped.Add(1)
+	u.s.metrics.Dropped.Add(1)
 	refused, ok := errors.AsType[*refusal](why)
 	if ok && refused.rule == protocol.RulePadding {
 		u.s.guessed(u, wrongPadding)

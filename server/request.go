@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"coffer/protocol"
+	"coffer/server/metrics"
 	"coffer/store"
 )
 
@@ -41,7 +42,7 @@ func (c *conn) newRequest(h protocol.RequestHeader) *request {
 
 // request serves one request. The error it returns ends the connection.
 func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
-	c.s.stats.requests.Add(1)
+	c.s.metrics.Requests.Add(1)
 	r := c.newRequest(h)
 	answer, err := c.answer(from(ctx, r.from), r)
 	if r.code != protocol.CodeCaller {
@@ -231,7 +232,7 @@ func (c *conn) finish(r *request, answer protocol.Message, err error) error {
 	var lost lostError
 	switch {
 	case errors.As(err, &lost):
-		c.s.meters.count(r.code, how)
+		c.s.metrics.Count(r.code, how)
 		return lost
 	case err == nil:
 		c.worked(r)
@@ -244,18 +245,18 @@ func (c *conn) finish(r *request, answer protocol.Message, err error) error {
 	} else {
 		err = nil
 	}
-	if err == nil && how != requestServed {
-		c.s.stats.failures.Add(1)
+	if err == nil && how != metrics.Served {
+		c.s.metrics.Failures.Add(1)
 	}
 	if err == nil && answer != nil {
 		err = c.respond(answer)
 	}
 	if err != nil {
-		how = requestLost
+		how = metrics.Lost
 	} else if hangUp {
 		err = errHangUp
 	}
-	c.s.meters.count(r.code, how)
+	c.s.metrics.Count(r.code, how)
 	return err
 }
 

@@ -198,7 +198,7 @@ func (sc *scrubs) scrub(ctx context.Context) {
 func (sc *scrubs) progress(done, total int64) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.s.meters.scrubbed.Add(uint64(done - sc.state.Done))
+	sc.s.metrics.Scrubbed.Add(uint64(done - sc.state.Done))
 	sc.state.Done, sc.state.Total = done, total
 	sc.state.Versions++
 }
@@ -219,7 +219,7 @@ func (sc *scrubs) found(report *ScrubReport, f maintain.Finding) {
 	if f.Fault == maintain.FaultOrphan {
 		return // which harms nobody
 	}
-	sc.s.meters.scrubFaults.Add(1)
+	sc.s.metrics.ScrubFaults.Add(1)
 	sc.s.log.Error("a blob is not what was stored", "fault", f.Fault, "client", f.Client.ID, "blob", f.Blob, "detail", f.Detail)
 	if len(report.Findings) <= notedFindings {
 		sc.s.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: f.Client.ID, Name: f.Client.Name,

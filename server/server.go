@@ -23,6 +23,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/metrics"
 	"coffer/server/settings"
 	"coffer/store"
 )
@@ -98,18 +99,16 @@ type Server struct {
 	revoked       *revokedTokens
 	buffers       *bufferPool
 	readers       sync.Pool // of *readBuffer
-	stats         stats
 	diagnostics   diagnostics
 	suspended     *suspended
 	feed          *feed
-	meters        *meters
+	metrics       *metrics.Metrics
 	seldom        *seldom
 	guesses       *guesses
 	newcomers     *newcomers
 	connections   *connections
 	strangers     strangers // connections to the internal listener
 	registrations *registrations
-	history       *history
 	scrubs        *scrubs
 
 	settings *settings.Settings
@@ -138,15 +137,6 @@ type Server struct {
 	gateways map[*conn]store.ClientID
 }
 
-// stats counts since the start.
-type stats struct {
-	connections atomic.Int64 // open on the public listener
-	received    atomic.Uint64
-	sent        atomic.Uint64
-	requests    atomic.Uint64
-	failures    atomic.Uint64
-}
-
 // New makes a server and takes up what an earlier run left: live sessions and
 // unfinished uploads.
 func New(ctx context.Context, cfg Config) (*Server, error) {
@@ -161,14 +151,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		gateways:  make(map[*conn]store.ClientID),
 		suspended: newSuspended(),
 		feed:      newFeed(),
-		meters:    newMeters(),
+		metrics:   metrics.New(),
 		seldom:    newSeldom(),
 		guesses:   newGuesses(),
 		newcomers: newNewcomers(),
 		stopping:  make(chan struct{}),
 	}
 	s.access.Store(1)
-	s.history = newHistory(s.started)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
 	s.uploads, s.transfers, s.scrubs = newUploads(s), newTransfers(s), newScrubs(s)
@@ -229,7 +218,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	}
 	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
 	tending.Go(func() { s.tend(work) })
-	tending.Go(func() { s.recordHistory(work) })
+	tending.Go(func() { s.metrics.Record(work) })
 	tending.Go(func() { s.publish(work) })
 	tending.Go(func() { s.scrubs.run(ctx) })
 

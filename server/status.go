@@ -6,8 +6,6 @@ import (
 	"coffer/protocol"
 )
 
-const operational = "operational"
-
 func (c *conn) askStatus(ctx context.Context, _ *request, _ *protocol.AskStatus) (protocol.Message, error) {
 	return c.s.Status(ctx), nil
 }

@@ -130,7 +130,7 @@ func (s *Server) CancelTransfer(ctx context.Context, id store.UploadID) error {
 
 // noteDropped notes that an upload came to nothing.
 func (s *Server) noteDropped(u *upload, outcome store.Outcome, why string) {
-	s.meters.dropped.Add(1)
+	s.metrics.Dropped.Add(1)
 	u.mu.Lock()
 	bytes, address := u.stream.size, u.address
 	u.mu.Unlock()

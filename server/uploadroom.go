@@ -165,7 +165,7 @@ func (us *uploads) evict(ctx context.Context, evicted []*upload) {
 		if err := u.drop(context.WithoutCancel(ctx)); err != nil {
 			us.s.log.Error("cannot remove an upload that made room for others", "upload", u.id, "error", err)
 		}
-		us.s.meters.madeRoom.Add(1)
+		us.s.metrics.UploadsEvicted.Add(1)
 		us.s.noteDropped(u, store.OutcomeWarning, "it stood still, and made room for others")
 	}
 }

@@ -1,0 +1,87 @@
+// Package metrics counts what the core does, where it does it, and tells the
+// counts to Prometheus and as a history of the last hour and day.
+//
+// What is counted on the way of a request is an addition to a counter that was
+// looked up before. Everything is in memory and begins with the core.
+package metrics
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"coffer/protocol"
+)
+
+// An Outcome is how a request ended.
+type Outcome int
+
+// The outcomes that there are.
+const (
+	Served  Outcome = iota
+	Refused         // the client asked for what it cannot have
+	Failed          // the server could not do it
+	Lost            // the connection ended before the answer
+	outcomes
+)
+
+func (o Outcome) String() string {
+	return [outcomes]string{Served: "ok", Refused: "refused", Failed: "failed", Lost: "lost"}[o]
+}
+
+// Requests are counted in an array that their codes index, so that counting
+// costs one addition. Codes that are no requests share the last place.
+const (
+	firstCode = protocol.CodeRegister
+	lastCode  = protocol.CodeCaller
+	codes     = int(lastCode-firstCode) + 2
+)
+
+// Metrics are the counters, for whoever does what they count to add to.
+type Metrics struct {
+	Connections atomic.Int64 // open on the public listener
+
+	Received atomic.Uint64 // bytes
+	Sent     atomic.Uint64 // bytes
+	Requests atomic.Uint64
+	Failures atomic.Uint64 // requests that were refused or failed
+
+	ConnectionsRefused atomic.Uint64 // there were too many
+	ConnectionsEvicted atomic.Uint64 // closed to make room
+	UploadsEvicted     atomic.Uint64 // dropped to make room
+	Mismatched         atomic.Uint64 // checksums that were wrong
+	Dropped            atomic.Uint64 // uploads that came to nothing
+	Scrubbed           atomic.Uint64 // bytes read back
+	ScrubFaults        atomic.Uint64 // damaged or missing blobs found
+
+	requests  [codes][outcomes]atomic.Uint64
+	committed atomic.Uint64
+	uploads   prometheus.Histogram // seconds, of those that were committed
+	history   history
+}
+
+// New makes counters that stand at zero.
+func New() *Metrics {
+	m := &Metrics{uploads: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "coffer_server_upload_duration_seconds", Help: "From the beginning of an upload to its commit.",
+		Buckets: []float64{.003, .01, .03, .1, .3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000},
+	})}
+	m.history.looked = time.Now()
+	return m
+}
+
+// Count counts a request by how it ended.
+func (m *Metrics) Count(code protocol.Code, o Outcome) {
+	i := codes - 1
+	if code = code.Canonical(); code.IsRequest() {
+		i = int(code - firstCode)
+	}
+	m.requests[i][o].Add(1)
+}
+
+// Committed counts an upload that became a version.
+func (m *Metrics) Committed(took time.Duration) {
+	m.committed.Add(1)
+	m.uploads.Observe(took.Seconds())
+}
