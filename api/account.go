@@ -8,13 +8,15 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
 // GetAccount describes the caller's account: GET /api/v1/account.
 func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ contract.GetAccountParams) {
 	answer, err := g.getAccount(r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) getAccount(r *http.Request) (*contract.Account, error) {
@@ -44,17 +46,17 @@ func (g *Gateway) getAccount(r *http.Request) (*contract.Account, error) {
 // /api/v1/account/passphrase.
 func (g *Gateway) SetPassphrase(w http.ResponseWriter, r *http.Request) {
 	answer, err := g.setPassphrase(r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) setPassphrase(r *http.Request) (*contract.LoggedIn, error) {
-	body, err := decode[contract.PassphraseRequest](r)
+	body, err := openapi.Decode[contract.PassphraseRequest](r)
 	if err != nil {
 		return nil, err
 	}
 	c := callerIn(r)
 	if c.proof != byPassword {
-		return nil, &problem{kind: kindForbidden, message: "only who is signed in with the password can change it"}
+		return nil, problem.New(problem.Forbidden, "only who is signed in with the password can change it")
 	}
 	if err := g.limitSignIn(r, c.username); err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func (g *Gateway) setPassphrase(r *http.Request) (*contract.LoggedIn, error) {
 	}
 	bundle, err := base64.StdEncoding.DecodeString(body.KeyBundle)
 	if err != nil {
-		return nil, invalid("key_bundle", "not base64")
+		return nil, problem.Field("key_bundle", "not base64")
 	}
 	m := protocol.SetPassword{Current: body.CurrentPassword, Password: body.Password, Bundle: bundle}
 	// Once: a second time the current password would be the new one.
@@ -84,11 +86,11 @@ func (g *Gateway) setPassphrase(r *http.Request) (*contract.LoggedIn, error) {
 
 // RemoveAccount removes the caller's account: POST /api/v1/account/remove.
 func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ contract.RemoveAccountParams) {
-	g.reply(w, r, http.StatusNoContent, nil, g.removeAccount(r))
+	g.answers.Reply(w, r, http.StatusNoContent, nil, g.removeAccount(r))
 }
 
 func (g *Gateway) removeAccount(r *http.Request) error {
-	body, err := decode[contract.RemoveAccountRequest](r)
+	body, err := openapi.Decode[contract.RemoveAccountRequest](r)
 	if err != nil {
 		return err
 	}
@@ -98,7 +100,7 @@ func (g *Gateway) removeAccount(r *http.Request) error {
 		return err
 	}
 	if c.proof == byName {
-		return &problem{kind: kindForbidden, message: "sign in with the password or the client id to remove the account"}
+		return problem.New(problem.Forbidden, "sign in with the password or the client id to remove the account")
 	}
 	if err := g.limitSignIn(r, c.username); err != nil {
 		return err

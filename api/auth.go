@@ -10,6 +10,8 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -31,7 +33,7 @@ func (g *Gateway) authenticate(next http.Handler) http.Handler {
 		}
 		c, err := g.callerOf(r)
 		if err != nil {
-			g.fail(w, r, err)
+			g.answers.Fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -74,7 +76,7 @@ func (g *Gateway) identify(r *http.Request, inBody *contract.ClientID) (protocol
 		}
 		return c.client, nil
 	}
-	other := &problem{kind: kindForbidden, message: "client_id: not the session token's own"}
+	other := problem.New(problem.Forbidden, "client_id: not the session token's own")
 	if c.proof != byName {
 		if subtle.ConstantTimeCompare(given[:], c.client[:]) != 1 {
 			return protocol.ClientID{}, other
@@ -105,7 +107,7 @@ func givenClientID(r *http.Request, inBody *contract.ClientID) (*protocol.Client
 	}
 	other, err := parseClientID(headerClientID, header)
 	if err == nil && *other != *id {
-		err = invalid("client_id", "differs from "+headerClientID)
+		err = problem.Field("client_id", "differs from "+headerClientID)
 	}
 	return id, err
 }
@@ -115,10 +117,10 @@ func parseClientID(field, text string) (*protocol.ClientID, error) {
 	var id protocol.ClientID
 	plain := strings.ReplaceAll(text, "-", "")
 	if len(plain) != 2*len(id) {
-		return nil, invalid(field, "not a client id")
+		return nil, problem.Field(field, "not a client id")
 	}
 	if _, err := hex.Decode(id[:], []byte(plain)); err != nil || formatClientID(id) != strings.ToLower(text) {
-		return nil, invalid(field, "not a client id")
+		return nil, problem.Field(field, "not a client id")
 	}
 	return &id, nil
 }
@@ -132,11 +134,11 @@ func formatClientID(id protocol.ClientID) string {
 // Login signs in: POST /api/v1/auth/login.
 func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
 	answer, err := g.login(r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) login(r *http.Request) (*contract.LoggedIn, error) {
-	body, err := decode[contract.LoginRequest](r)
+	body, err := openapi.Decode[contract.LoginRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (g *Gateway) login(r *http.Request) (*contract.LoggedIn, error) {
 	c := caller{username: body.Username, proof: byName}
 	switch {
 	case body.Password != nil && body.ClientId != nil:
-		return nil, invalid("client_id", "give it or the password, not both")
+		return nil, problem.Field("client_id", "give it or the password, not both")
 	case body.Password != nil:
 		if err := checkPassword("password", *body.Password); err != nil {
 			return nil, err
@@ -199,7 +201,7 @@ func (g *Gateway) confirm(r *http.Request, field, password string) error {
 		if c.proof == byName || time.Since(c.signedIn) < recent {
 			return nil
 		}
-		return &problem{kind: kindSignInAgain, message: "the sign-in is older than 5 minutes: sign in again, or give the password (" + field + ")"}
+		return problem.New(problem.SignInAgain, "the sign-in is older than 5 minutes: sign in again, or give the password ("+field+")")
 	}
 	if err := checkPassword(field, password); err != nil {
 		return err
@@ -209,7 +211,7 @@ func (g *Gateway) confirm(r *http.Request, field, password string) error {
 	}
 	signed, err := g.signIn(r, protocol.SignIn{Method: protocol.SignInByPassword, Name: c.username, Password: password})
 	if client.IsStatus(err, protocol.StatusUnauthenticated) || err == nil && c.proof != byName && signed.Client != c.client {
-		return &problem{kind: kindForbidden, message: field + ": wrong", cause: err}
+		return &problem.Problem{Kind: problem.Forbidden, Detail: field + ": wrong", Cause: err}
 	}
 	return err
 }
@@ -230,7 +232,7 @@ func (g *Gateway) loggedIn(c caller, issued time.Time) (*contract.LoggedIn, erro
 // Logout makes the token dead, or all of the account's: POST
 // /api/v1/auth/logout.
 func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params contract.LogoutParams) {
-	g.reply(w, r, http.StatusNoContent, nil, g.logout(r, params.Everywhere != nil && *params.Everywhere))
+	g.answers.Reply(w, r, http.StatusNoContent, nil, g.logout(r, params.Everywhere != nil && *params.Everywhere))
 }
 
 func (g *Gateway) logout(r *http.Request, everywhere bool) error {
@@ -249,7 +251,7 @@ func (g *Gateway) logout(r *http.Request, everywhere bool) error {
 
 func checkPassword(field, password string) error {
 	if len(password) > maxPassword {
-		return invalid(field, "longer than 1024 bytes")
+		return problem.Field(field, "longer than 1024 bytes")
 	}
 	return nil
 }

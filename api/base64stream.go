@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"coffer/api/contract"
+	"coffer/internal/problem"
 )
 
 const (
@@ -41,10 +42,10 @@ func readFilePacket(r io.Reader, sink contentSink) (filePacket, error) {
 	seen := map[string]bool{}
 	err := s.object(func(name string) error {
 		if seen[name] {
-			return invalid(name, "given twice")
+			return problem.Field(name, "given twice")
 		}
 		if len(seen) == 64 {
-			return invalid("body", "too many members")
+			return problem.Field("body", "too many members")
 		}
 		seen[name] = true
 		if name != "encrypted_data" {
@@ -61,7 +62,7 @@ func readFilePacket(r io.Reader, sink contentSink) (filePacket, error) {
 		err = p.check(seen)
 	}
 	if err == nil && !seen["encrypted_data"] {
-		err = invalid("encrypted_data", "missing")
+		err = problem.Field("encrypted_data", "missing")
 	}
 	return p, err
 }
@@ -70,11 +71,11 @@ func readFilePacket(r io.Reader, sink contentSink) (filePacket, error) {
 func (p *filePacket) check(seen map[string]bool) error {
 	for _, name := range []string{"filename", "original_size", "packet_number", "total_packets"} {
 		if !seen[name] {
-			return invalid(name, "missing")
+			return problem.Field(name, "missing")
 		}
 	}
 	if p.Number > p.Total {
-		return invalid("packet_number", "larger than total_packets")
+		return problem.Field("packet_number", "larger than total_packets")
 	}
 	return nil
 }
@@ -109,7 +110,7 @@ func (p *filePacket) member(s *jsonStream, name string) error {
 
 func text(name string, raw []byte, s *string) error {
 	if raw[0] != '"' || json.Unmarshal(raw, s) != nil {
-		return invalid(name, "must be a string")
+		return problem.Field(name, "must be a string")
 	}
 	return nil
 }
@@ -117,10 +118,10 @@ func text(name string, raw []byte, s *string) error {
 func integer(name string, raw []byte, least, most int64) (int64, error) {
 	n, err := strconv.ParseInt(string(raw), 10, 64)
 	if errors.Is(err, strconv.ErrSyntax) {
-		return 0, invalid(name, "must be an integer")
+		return 0, problem.Field(name, "must be an integer")
 	}
 	if err != nil || n < least || n > most {
-		return 0, invalid(name, fmt.Sprintf("must be from %d to %d", least, most))
+		return 0, problem.Field(name, fmt.Sprintf("must be from %d to %d", least, most))
 	}
 	return n, nil
 }
@@ -129,19 +130,19 @@ func integer(name string, raw []byte, least, most int64) (int64, error) {
 func (s *jsonStream) base64(w io.Writer) error {
 	c, err := s.next()
 	if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	if c != '"' {
-		return invalid("encrypted_data", "must be a string")
+		return problem.Field("encrypted_data", "must be a string")
 	}
 	d := &base64Stream{w: w}
 	for {
 		if _, err := s.in.Peek(1); err != nil {
-			return bodyProblem(err)
+			return problem.OfBody(err)
 		}
 		chunk, err := s.in.Peek(s.in.Buffered())
 		if err != nil {
-			return bodyProblem(err)
+			return problem.OfBody(err)
 		}
 		end := bytes.IndexByte(chunk, '"')
 		if end >= 0 {
@@ -155,7 +156,7 @@ func (s *jsonStream) base64(w io.Writer) error {
 			return err
 		}
 		if _, err := s.in.Discard(len(chunk)); err != nil {
-			return bodyProblem(err)
+			return problem.OfBody(err)
 		}
 		switch {
 		case escape >= 0:
@@ -164,7 +165,7 @@ func (s *jsonStream) base64(w io.Writer) error {
 			}
 		case end >= 0:
 			if _, err := s.in.Discard(1); err != nil {
-				return bodyProblem(err)
+				return problem.OfBody(err)
 			}
 			return d.finish()
 		}
@@ -176,7 +177,7 @@ func (s *jsonStream) base64(w io.Writer) error {
 func (s *jsonStream) escape(d *base64Stream) error {
 	head, err := s.in.Peek(2)
 	if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	size := 2
 	if head[1] == 'u' {
@@ -184,7 +185,7 @@ func (s *jsonStream) escape(d *base64Stream) error {
 	}
 	raw, err := s.in.Peek(size)
 	if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	var plain string
 	if json.Unmarshal([]byte(`"`+string(raw)+`"`), &plain) != nil {
@@ -266,11 +267,11 @@ func (d *base64Stream) whole(p []byte) error {
 // finish checks that the last group is whole.
 func (d *base64Stream) finish() error {
 	if len(d.group) > 0 {
-		return invalid("encrypted_data", fmt.Sprintf("base64 is cut off after character %d", d.chars+int64(len(d.group))))
+		return problem.Field("encrypted_data", fmt.Sprintf("base64 is cut off after character %d", d.chars+int64(len(d.group))))
 	}
 	return nil
 }
 
 func (d *base64Stream) bad(at int64) error {
-	return invalid("encrypted_data", fmt.Sprintf("not base64 at character %d", d.chars+at))
+	return problem.Field("encrypted_data", fmt.Sprintf("not base64 at character %d", d.chars+at))
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"coffer/internal/problem"
 )
 
 // whole is a body with what a test changes in it.
@@ -80,8 +82,8 @@ func TestReadFilePacketRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		_, err := readFilePacket(strings.NewReader(test.body), into(io.Discard))
-		var p *problem
-		if !errors.As(err, &p) || p.kind != kindInvalid || !strings.HasPrefix(p.message, test.message) {
+		var p *problem.Problem
+		if !errors.As(err, &p) || p.Kind != problem.Invalid || !strings.HasPrefix(p.Detail, test.message) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.message)
 		}
 	}
@@ -96,7 +98,7 @@ func FuzzReadFilePacket(f *testing.F) {
 		var got bytes.Buffer
 		p, err := readFilePacket(bytes.NewReader(body), into(&got))
 		if err != nil {
-			if !errors.As(err, new(*problem)) {
+			if !errors.As(err, new(*problem.Problem)) {
 				t.Fatalf("an error that nobody can be told: %v", err)
 			}
 			return

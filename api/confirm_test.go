@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"coffer/internal/problem"
 )
 
 // A token alone stops being enough 5 minutes after the sign-in, whatever proved
@@ -28,8 +30,8 @@ func TestConfirm(t *testing.T) {
 		r := httptest.NewRequest("PUT", "/api/v1/keys/bundle", nil)
 		c := caller{username: "ada", proof: test.proof, signedIn: time.Now().Add(-test.age)}
 		err := g.confirm(r.WithContext(context.WithValue(r.Context(), callerKey{}, c)), "password", "")
-		var p *problem
-		if again := errors.As(err, &p) && p.kind == kindSignInAgain; again != test.again || !again && err != nil {
+		var p *problem.Problem
+		if again := errors.As(err, &p) && p.Kind == problem.SignInAgain; again != test.again || !again && err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"coffer/api/contract"
 	"coffer/client"
 	"coffer/internal/content"
+	"coffer/internal/httpkit"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -30,11 +32,11 @@ func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filenam
 		info, err = g.fileInfo(r, id, filename, params.Version)
 	}
 	if err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", typeOctets)
+	h.Set("Content-Type", httpkit.TypeOctets)
 	h.Set("ETag", etag(info))
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(info.Name)}))
@@ -43,11 +45,11 @@ func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filenam
 		ctx: r.Context(), core: g.core, client: id, size: size,
 		m: protocol.ReadFile{Version: info.Version, Name: info.Name},
 	}, func(status int) {
-		p := &problem{kind: kindRange, message: "Range: beyond the end of the file, not a range, or too many of them"}
+		p := problem.New(problem.Range, "Range: beyond the end of the file, not a range, or too many of them")
 		if status == http.StatusPreconditionFailed {
 			p = notMet()
 		}
-		g.fail(w, r, p)
+		g.answers.Fail(w, r, p)
 	})
 }
 
@@ -55,8 +57,8 @@ func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filenam
 func etag(info *protocol.FileInfo) string { return `"` + hex.EncodeToString(info.SHA256[:]) + `"` }
 
 // notMet is the problem of a request whose precondition is not met.
-func notMet() *problem {
-	return &problem{kind: kindPrecondition, message: "the file is not what the request's precondition says"}
+func notMet() *problem.Problem {
+	return problem.New(problem.Precondition, "the file is not what the request's precondition says")
 }
 
 // A remoteFile reads one version of a file from the core, a piece at a time.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"coffer/internal/httpkit"
 )
 
 //go:embed docs.html.tmpl
@@ -19,7 +21,7 @@ type docsPage struct {
 	Spec       *openapi3.T
 	Tags       []docsTag
 	Schemas    []docsSchema
-	Problems   []about
+	Problems   []kindOfProblem
 	JustErrors bool
 }
 
@@ -58,8 +60,7 @@ func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.showP
 
 // Openapi serves the contract: GET /openapi.json.
 func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", typeJSON)
-	g.write(w, r, g.document)
+	g.answers.Send(w, r, httpkit.TypeJSON, g.document)
 }
 
 func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request, justErrors bool) {
@@ -69,24 +70,14 @@ func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request, justErrors bo
 		err = t.Execute(&page, docsOf(g.contract.Spec, justErrors))
 	}
 	if err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	g.write(w, r, page.Bytes())
-}
-
-func (g *Gateway) write(w http.ResponseWriter, r *http.Request, body []byte) {
-	if _, err := w.Write(body); err != nil {
-		g.log.Debug("an answer did not reach its caller", requestAttr(r))
-	}
+	g.answers.Send(w, r, "text/html; charset=utf-8", page.Bytes())
 }
 
 func docsOf(spec *openapi3.T, justErrors bool) docsPage {
-	p := docsPage{Spec: spec, JustErrors: justErrors}
-	for k := range kinds {
-		p.Problems = append(p.Problems, k.about())
-	}
+	p := docsPage{Spec: spec, Problems: kindsOfProblem(), JustErrors: justErrors}
 	for _, tag := range spec.Tags {
 		p.Tags = append(p.Tags, docsTag{Tag: tag, Calls: callsOf(spec, tag.Name)})
 	}

@@ -21,7 +21,7 @@ func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params contr
 	if err == nil && answer.Next != nil {
 		w.Header().Set("Link", "<"+*answer.Next+`>; rel="next"`)
 	}
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) listFiles(r *http.Request, params contract.ListFilesParams) (*contract.FileList, error) {
@@ -59,7 +59,7 @@ func (g *Gateway) page(r *http.Request, id protocol.ClientID, m protocol.ListFil
 // GetFile describes a file: GET /api/v1/files/{filename}.
 func (g *Gateway) GetFile(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.GetFileParams) {
 	answer, err := g.getFile(r, filename, params.Version)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) getFile(r *http.Request, filename string, version *contract.Version) (*contract.FileDetails, error) {
@@ -107,7 +107,7 @@ func (g *Gateway) DeleteFile(w http.ResponseWriter, r *http.Request, filename co
 			return conn.DeleteFile(r.Context(), id, filename, number(params.Version))
 		})
 	}
-	g.reply(w, r, http.StatusNoContent, nil, err)
+	g.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }
 
 // conditional reports whether a request is to be served only if what is there

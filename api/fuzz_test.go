@@ -13,7 +13,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
+	"coffer/internal/problem"
 )
 
 // FuzzToken reads the input as a token, and as the payload of one that is
@@ -43,7 +45,7 @@ func FuzzToken(f *testing.F) {
 		}
 		c, err := secret.read(signed + "." + jwt.New(jwt.SigningMethodHS256).EncodeSegment(signature))
 		if err != nil {
-			if asProblem(err).kind != kindUnauthenticated {
+			if asProblem(err).Kind != problem.Unauthenticated {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
@@ -104,7 +106,7 @@ func FuzzPath(f *testing.F) {
 			if w.Code >= 500 && w.Code != http.StatusServiceUnavailable {
 				t.Fatalf("%q: %d %s", path, w.Code, w.Body)
 			}
-			if w.Code >= 400 && (w.Header().Get("Content-Type") != typeProblem || !json.Valid(w.Body.Bytes())) {
+			if w.Code >= 400 && (w.Header().Get("Content-Type") != httpkit.TypeProblem || !json.Valid(w.Body.Bytes())) {
 				t.Fatalf("%q: %d %q %s", path, w.Code, w.Header().Get("Content-Type"), w.Body)
 			}
 		}

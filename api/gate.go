@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -69,10 +70,10 @@ func (g *Gateway) limitConcurrent(next http.Handler) http.Handler {
 		from := network(g.address(r))
 		switch g.fromAddress.enter(from, 1) {
 		case keyFull:
-			g.fail(w, r, &problem{kind: kindRate, message: "too many calls at once from this address", retryAfter: busyRetry})
+			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Rate, Detail: "too many calls at once from this address", RetryAfter: busyRetry})
 			return
 		case allFull:
-			g.fail(w, r, &problem{kind: kindUnavailable, message: "the server is busy; try again", retryAfter: busyRetry})
+			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Unavailable, Detail: "the server is busy; try again", RetryAfter: busyRetry})
 			return
 		}
 		defer g.fromAddress.leave(from, 1)
@@ -89,7 +90,7 @@ func (g *Gateway) limitAccount(next http.Handler) http.Handler {
 			return
 		}
 		if g.ofAccount.enter(who, 1) != notFull {
-			g.fail(w, r, &problem{kind: kindRate, message: "too many calls at once with this account", retryAfter: busyRetry})
+			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Rate, Detail: "too many calls at once with this account", RetryAfter: busyRetry})
 			return
 		}
 		defer g.ofAccount.leave(who, 1)

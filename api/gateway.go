@@ -12,14 +12,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -31,6 +29,7 @@ import (
 	"coffer/api/contract"
 	"coffer/internal/content"
 	"coffer/internal/fair"
+	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
 	"coffer/internal/pages"
 	"coffer/protocol"
@@ -65,6 +64,9 @@ type Config struct {
 	Rate           Rate             // of all calls from one address
 	AuthRate       Rate             // of registering and signing in, by address
 }
+
+// pathUpload is the call whose JSON is a stream.
+const pathUpload = "/api/v1/files/upload"
 
 // A Rate is how many calls a second are served, and how many at once.
 type Rate struct {
@@ -102,6 +104,7 @@ type Gateway struct {
 	document    []byte // the contract as JSON
 	web         *pages.Site
 	metrics     *metrics
+	answers     *httpkit.Answers
 	calls       *limiter // by address
 	signIns     *signInLimit
 	hashing     *pool               // to the core as well, for what takes it a password's hash
@@ -138,7 +141,8 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		cfg: cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
+		answers: &httpkit.Answers{Log: cfg.Log, Realm: "coffer", Problem: asProblem, Body: problemBody, Attr: requestAttr},
+		cfg:     cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
 		chunks: newChunkPool(chunkMemory), pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
 		// One account may take a quarter, but always a packet.
@@ -179,45 +183,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler:           g,
-		TLSConfig:         g.cfg.TLS,
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
 		ConnContext:       withConnection,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
-	done := make(chan error, 1)
-	go func() {
-		if g.cfg.TLS != nil {
-			done <- srv.ServeTLS(l, "", "")
-			return
-		}
-		done <- srv.Serve(l)
-	}()
-	select {
-	case err := <-done:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	g.leaving.Store(true)
-	if g.cfg.DrainDelay > 0 {
-		g.log.Info("leaving", "after", g.cfg.DrainDelay)
-		select {
-		case err := <-done:
-			return fmt.Errorf("serve: %w", err)
-		case <-time.After(g.cfg.DrainDelay):
-		}
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.DrainTimeout)
-	defer cancel()
-	err := srv.Shutdown(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		g.log.Warn("calls in flight were cut off", "after", g.cfg.DrainTimeout)
-		err = srv.Close()
-	}
-	<-done
-	return err
+	return httpkit.Serve(ctx, l, srv, httpkit.Serving{
+		TLS: g.cfg.TLS, Log: g.log, Leave: func() { g.leaving.Store(true) },
+		DrainDelay: g.cfg.DrainDelay, DrainTimeout: g.cfg.DrainTimeout,
+	})
 }
 
 // routes puts the middleware before the contract's routes.
@@ -226,25 +199,25 @@ func (g *Gateway) routes() http.Handler {
 	r.Use(
 		g.cutResets,
 		g.requestID,
-		g.deadlines,
+		httpkit.Steady(g.cfg.BodyTimeout),
 		g.observe,
-		g.recoverPanics,
-		secureHeaders,
+		g.answers.Recover,
+		httpkit.SecureHeaders("cross-origin"),
 		g.allowOrigins(),
 		g.forCaller,
 		g.limitCalls,
 		g.limitConcurrent,
 		content.Normalize,
-		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"),
-		escapedPath,
+		middleware.Compress(5, httpkit.TypeJSON, httpkit.TypeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"),
+		httpkit.EscapedPath,
 		middleware.GetHead,
 	)
 	r.NotFound(g.notFound)
-	r.MethodNotAllowed(g.methodNotAllowed)
+	r.MethodNotAllowed(g.answers.MethodNotAllowed)
 	return contract.HandlerWithOptions(g, contract.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []contract.MiddlewareFunc{g.limitAccount, g.authenticate, g.validate},
-		ErrorHandlerFunc: g.badParameter,
+		Middlewares:      []contract.MiddlewareFunc{g.limitAccount, g.authenticate, g.answers.Validate(g.contract)},
+		ErrorHandlerFunc: g.answers.BadParameter,
 	})
 }
 
@@ -260,50 +233,4 @@ func (g *Gateway) allowOrigins() func(http.Handler) http.Handler {
 		ExposedHeaders: []string{"ETag", "Location", "Link", "Retry-After", headerRequestID, "Content-Range", "Content-Disposition", "Accept-Ranges"},
 		MaxAge:         600,
 	}).Handler
-}
-
-// escapedPath has paths routed as they were escaped, so that a name in one may
-// hold a slash, and is unescaped exactly once.
-func escapedPath(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.URL.RawPath = r.URL.EscapedPath()
-		next.ServeHTTP(w, r)
-	})
-}
-
-// methodNotAllowed answers a method that the path does not have: OPTIONS with
-// what it has, others with a problem.
-func (g *Gateway) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	routes := chi.RouteContext(r.Context()).Routes
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
-		lookup := method
-		if method == http.MethodHead {
-			lookup = http.MethodGet // which serves it
-		}
-		if routes.Match(chi.NewRouteContext(), lookup, r.URL.RawPath) {
-			w.Header().Add("Allow", method)
-		}
-	}
-	w.Header().Add("Allow", http.MethodOptions)
-	if r.Method == http.MethodOptions {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	g.fail(w, r, &problem{kind: kindMethod, message: "the path does not have this method; the Allow header says which it has"})
-}
-
-func secureHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-		h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-		h.Set("Cache-Control", "no-store")
-		if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") { // browsers heed it by TLS alone
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		next.ServeHTTP(w, r)
-	})
 }

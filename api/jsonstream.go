@@ -7,7 +7,8 @@ import (
 	"errors"
 	"io"
 
-	"coffer/internal/openapi"
+	"coffer/internal/jsontext"
+	"coffer/internal/problem"
 )
 
 // A jsonStream reads one JSON object piece by piece.
@@ -17,43 +18,43 @@ type jsonStream struct{ in *bufio.Reader }
 // each member's value.
 func (s *jsonStream) object(member func(name string) error) error {
 	if c, err := s.next(); errors.Is(err, io.EOF) {
-		return invalid("body", "missing")
+		return problem.Field("body", "missing")
 	} else if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	} else if c != '{' {
-		return invalid("body", "must be a JSON object")
+		return problem.Field("body", "must be a JSON object")
 	}
 	for first := true; ; first = false {
 		c, err := s.next()
 		switch {
 		case err != nil:
-			return bodyProblem(err)
+			return problem.OfBody(err)
 		case first && c == '}':
 			return s.end()
 		case c != '"':
-			return invalid("body", "not JSON: a member's name must follow")
+			return problem.Field("body", "not JSON: a member's name must follow")
 		}
 		raw, err := s.quoted("body")
 		if err != nil {
 			return err
 		}
-		if err := openapi.CheckText(raw); err != nil {
+		if err := jsontext.CheckText(raw); err != nil {
 			return err
 		}
 		var name string
 		if json.Unmarshal(raw, &name) != nil {
-			return invalid("body", "not JSON: a member's name is no string")
+			return problem.Field("body", "not JSON: a member's name is no string")
 		}
 		if err := s.colon(name, member); err != nil {
 			return err
 		}
 		switch c, err = s.next(); {
 		case err != nil:
-			return bodyProblem(err)
+			return problem.OfBody(err)
 		case c == '}':
 			return s.end()
 		case c != ',':
-			return invalid("body", "not JSON: a comma or brace must follow a member")
+			return problem.Field("body", "not JSON: a comma or brace must follow a member")
 		}
 	}
 }
@@ -61,10 +62,10 @@ func (s *jsonStream) object(member func(name string) error) error {
 func (s *jsonStream) colon(name string, member func(string) error) error {
 	c, err := s.next()
 	if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	if c != ':' {
-		return invalid("body", "not JSON: a colon must follow a member's name")
+		return problem.Field("body", "not JSON: a colon must follow a member's name")
 	}
 	return member(name)
 }
@@ -72,9 +73,9 @@ func (s *jsonStream) colon(name string, member func(string) error) error {
 // end makes sure that nothing follows.
 func (s *jsonStream) end() error {
 	if _, err := s.next(); err == nil {
-		return invalid("body", "more after the JSON object")
+		return problem.Field("body", "more after the JSON object")
 	} else if !errors.Is(err, io.EOF) {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	return nil
 }
@@ -96,10 +97,10 @@ func (s *jsonStream) quoted(name string) ([]byte, error) {
 	for escaped := false; ; {
 		c, err := s.in.ReadByte()
 		if err != nil {
-			return nil, bodyProblem(err)
+			return nil, problem.OfBody(err)
 		}
 		if raw = append(raw, c); len(raw) > maxMember {
-			return nil, invalid(name, "too long")
+			return nil, problem.Field(name, "too long")
 		}
 		if c == '"' && !escaped {
 			return raw, nil
@@ -114,7 +115,7 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 	for depth := 0; ; {
 		c, err := s.next()
 		if err != nil {
-			return nil, bodyProblem(err)
+			return nil, problem.OfBody(err)
 		}
 		part := []byte{c}
 		switch c {
@@ -132,20 +133,20 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 			return nil, err
 		}
 		if raw = append(raw, part...); len(raw) > maxMember {
-			return nil, invalid(name, "too long")
+			return nil, problem.Field(name, "too long")
 		}
-		if depth > openapi.MaxNested {
-			return nil, invalid(name, "nested too deeply")
+		if depth > jsontext.MaxNested {
+			return nil, problem.Field(name, "nested too deeply")
 		}
 		if depth <= 0 {
 			break
 		}
 	}
-	if err := openapi.CheckText(raw); err != nil {
-		return nil, &openapi.Error{Field: name, Reason: "not UTF-8, or half of a surrogate pair", Cause: err}
+	if err := jsontext.CheckText(raw); err != nil {
+		return nil, problem.Field(name, "not UTF-8, or half of a surrogate pair").Because(err)
 	}
 	if !json.Valid(raw) {
-		return nil, invalid(name, "not JSON")
+		return nil, problem.Field(name, "not JSON")
 	}
 	return raw, nil
 }
@@ -156,7 +157,7 @@ func (s *jsonStream) word(c byte) ([]byte, error) {
 	for len(word) <= maxMember {
 		c, err := s.in.ReadByte()
 		if err != nil {
-			return nil, bodyProblem(err)
+			return nil, problem.OfBody(err)
 		}
 		if bytes.IndexByte([]byte("+-.0123456789abcdefghijklmnopqrstuvwxyzE"), c) < 0 {
 			return word, s.in.UnreadByte()

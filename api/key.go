@@ -10,26 +10,29 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/httpkit"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
 // SendPublicKey brings the public key: POST /api/v1/keys/public.
 func (g *Gateway) SendPublicKey(w http.ResponseWriter, r *http.Request, _ contract.SendPublicKeyParams) {
 	answer, err := g.sendPublicKey(r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) sendPublicKey(r *http.Request) (*contract.SessionKey, error) {
-	body, err := decode[contract.PublicKeyRequest](r)
+	body, err := openapi.Decode[contract.PublicKeyRequest](r)
 	if err != nil {
 		return nil, err
 	}
 	der, err := base64.StdEncoding.DecodeString(body.PublicKeyDer)
 	if err != nil {
-		return nil, invalid("public_key_der", "not base64")
+		return nil, problem.Field("public_key_der", "not base64")
 	}
 	if len(der) > 4<<10 {
-		return nil, invalid("public_key_der", "longer than 4096 bytes")
+		return nil, problem.Field("public_key_der", "longer than 4096 bytes")
 	}
 	id, err := g.identify(r, body.ClientId)
 	if err != nil {
@@ -43,10 +46,10 @@ func (g *Gateway) sendPublicKey(r *http.Request) (*contract.SessionKey, error) {
 		return conn.SetPublicKey(r.Context(), id, m)
 	})
 	if err != nil && callerIn(r).proof == byPassword && !m.Replace && strings.HasPrefix(err.Error(), "another public key") {
-		return nil, &problem{kind: kindSignInAgain, message: "another public key is on record: to replace it, sign in again, or give the password", cause: err}
+		return nil, &problem.Problem{Kind: problem.SignInAgain, Detail: "another public key is on record: to replace it, sign in again, or give the password", Cause: err}
 	}
 	if client.IsStatus(err, protocol.StatusInvalid) {
-		return nil, &problem{kind: kindInvalid, message: "public_key_der: " + err.Error(), cause: err}
+		return nil, &problem.Problem{Kind: problem.Invalid, Detail: "public_key_der: " + err.Error(), Cause: err}
 	}
 	return sessionKey(issued), err
 }
@@ -63,8 +66,8 @@ func (g *Gateway) publicKey(r *http.Request, der []byte, password *string) (prot
 		given = *password
 	}
 	err := g.confirm(r, "password", given)
-	var p *problem
-	if errors.As(err, &p) && p.kind == kindSignInAgain {
+	var p *problem.Problem
+	if errors.As(err, &p) && p.Kind == problem.SignInAgain {
 		return m, nil // the first key, and the same again, need no more
 	}
 	m.Replace = err == nil
@@ -74,11 +77,11 @@ func (g *Gateway) publicKey(r *http.Request, der []byte, password *string) (prot
 // NewSessionKey gets a fresh session key: POST /api/v1/keys/session.
 func (g *Gateway) NewSessionKey(w http.ResponseWriter, r *http.Request, _ contract.NewSessionKeyParams) {
 	answer, err := g.newSessionKey(r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) newSessionKey(r *http.Request) (*contract.SessionKey, error) {
-	body, err := decode[contract.SessionKeyRequest](r)
+	body, err := openapi.Decode[contract.SessionKeyRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +120,10 @@ func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ contrac
 		})
 	}
 	if err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", typeOctets)
+	w.Header().Set("Content-Type", httpkit.TypeOctets)
 	if _, err := w.Write(bundle); err != nil {
 		g.log.Debug("an answer did not reach its caller", requestAttr(r))
 	}
@@ -128,7 +131,7 @@ func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ contrac
 
 // PutKeyBundle replaces the key bundle: PUT /api/v1/keys/bundle.
 func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, params contract.PutKeyBundleParams) {
-	g.reply(w, r, http.StatusNoContent, nil, g.putKeyBundle(w, r, params.XPassword))
+	g.answers.Reply(w, r, http.StatusNoContent, nil, g.putKeyBundle(w, r, params.XPassword))
 }
 
 func (g *Gateway) putKeyBundle(w http.ResponseWriter, r *http.Request, encoded *string) error {
@@ -139,7 +142,7 @@ func (g *Gateway) putKeyBundle(w http.ResponseWriter, r *http.Request, encoded *
 	var password []byte
 	if encoded != nil {
 		if password, err = base64.StdEncoding.DecodeString(*encoded); err != nil || !utf8.Valid(password) {
-			return invalid(headerPassword, "not base64 of UTF-8")
+			return problem.Field(headerPassword, "not base64 of UTF-8")
 		}
 	}
 	if err := g.confirm(r, headerPassword, string(password)); err != nil {
@@ -147,10 +150,10 @@ func (g *Gateway) putKeyBundle(w http.ResponseWriter, r *http.Request, encoded *
 	}
 	bundle, err := io.ReadAll(http.MaxBytesReader(w, r.Body, protocol.MaxKeyBundle))
 	if err != nil {
-		return bodyProblem(err)
+		return problem.OfBody(err)
 	}
 	if len(bundle) == 0 {
-		return &problem{kind: kindInvalid, message: "body: empty", cause: errors.New("no bundle")}
+		return &problem.Problem{Kind: problem.Invalid, Detail: "body: empty", Cause: errors.New("no bundle")}
 	}
 	return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
 		return conn.PutKeyBundle(r.Context(), id, bundle)

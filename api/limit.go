@@ -15,6 +15,7 @@ import (
 
 	"coffer/client"
 	"coffer/internal/fair"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -68,7 +69,7 @@ func (l *limiter) check(key, message string) error {
 	if !limited {
 		return nil
 	}
-	return &problem{kind: kindRate, message: message, retryAfter: max(1, int(math.Ceil(delay.Seconds())))}
+	return &problem.Problem{Kind: problem.Rate, Detail: message, RetryAfter: max(1, int(math.Ceil(delay.Seconds())))}
 }
 
 // limitCalls is the general limit, by address. Probes are exempt.
@@ -76,7 +77,7 @@ func (g *Gateway) limitCalls(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			if err := g.calls.check(network(g.address(r)), "too many calls from this address"); err != nil {
-				g.fail(w, r, err)
+				g.answers.Fail(w, r, err)
 				return
 			}
 		}
@@ -171,7 +172,7 @@ var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error) error {
 	release, err := g.turns.Acquire(r.Context(), network(g.address(r)))
 	if errors.Is(err, fair.ErrBusy) {
-		return &problem{kind: kindRate, message: "too many sign-ins at once; try again", retryAfter: 1, cause: err}
+		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
 	}
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error
 	defer release()
 	err = g.hashing.do(r.Context(), again, f)
 	if client.IsStatus(err, protocol.StatusTooMany) {
-		return &problem{kind: kindRate, message: "too many sign-ins at once; try again", retryAfter: 1, cause: err}
+		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
 	}
 	return err
 }

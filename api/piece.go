@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"coffer/client"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -92,7 +93,7 @@ func (s *sender) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, nil
 		}
 		if err != nil {
-			return n, bodyProblem(err)
+			return n, problem.OfBody(err)
 		}
 	}
 }
@@ -125,7 +126,7 @@ func (s *sender) took(n int) error {
 }
 
 func packetTooLarge(limit int64) error {
-	return &problem{kind: kindTooLarge, message: fmt.Sprintf("packet: larger than %d bytes", limit)}
+	return &problem.Problem{Kind: problem.TooLarge, Detail: fmt.Sprintf("packet: larger than %d bytes", limit)}
 }
 
 // room sees to it that there is room in the buffer.

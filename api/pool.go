@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/puddle/v2"
 
 	"coffer/client"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -156,9 +157,9 @@ func (p *pool) acquire(ctx context.Context) (res *puddle.Resource[*pooled], used
 		}
 		p.onError(err)
 		if errors.Is(err, context.DeadlineExceeded) && waiting.Err() != nil {
-			return nil, false, &problem{kind: kindUnavailable, message: "the server is busy; try again", cause: err}
+			return nil, false, &problem.Problem{Kind: problem.Unavailable, Detail: "the server is busy; try again", Cause: err}
 		}
-		return nil, false, &problem{kind: kindUnavailable, message: coreAway, cause: err}
+		return nil, false, &problem.Problem{Kind: problem.Unavailable, Detail: coreAway, Cause: err}
 	}
 	used, res.Value().used = res.Value().used, true
 	return res, used, nil

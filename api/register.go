@@ -5,17 +5,19 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
 // Register makes an account: POST /api/v1/auth/register.
 func (g *Gateway) Register(w http.ResponseWriter, r *http.Request) {
 	answer, err := g.register(r)
-	g.reply(w, r, http.StatusCreated, answer, err)
+	g.answers.Reply(w, r, http.StatusCreated, answer, err)
 }
 
 func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
-	body, err := decode[contract.RegisterRequest](r)
+	body, err := openapi.Decode[contract.RegisterRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
 		err = g.hash(r, once, create)
 	}
 	if client.IsStatus(err, protocol.StatusConflict) {
-		return nil, &problem{kind: kindConflict, message: "username: taken", cause: err}
+		return nil, &problem.Problem{Kind: problem.Conflict, Detail: "username: taken", Cause: err}
 	}
 	if err != nil {
 		return nil, err
@@ -55,7 +57,7 @@ func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
 func nameField(field, name string) (protocol.Field, error) {
 	f, err := protocol.NewField(name)
 	if err != nil {
-		return f, invalid(field, err.Error())
+		return f, problem.Field(field, err.Error())
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -44,8 +45,8 @@ func (s *spool) Write(p []byte) (n int, err error) {
 		return 0, packetTooLarge(s.limit)
 	}
 	if s.room.enter(s.owner, int64(len(p))) != notFull {
-		return 0, &problem{kind: kindUnavailable, retryAfter: busyRetry,
-			message: "the gateway holds too much already; try again, or give all other fields before encrypted_data, so that it has to hold nothing"}
+		return 0, &problem.Problem{Kind: problem.Unavailable, RetryAfter: busyRetry,
+			Detail: "the gateway holds too much already; try again, or give all other fields before encrypted_data, so that it has to hold nothing"}
 	}
 	s.taken += int64(len(p))
 	for len(p) > 0 && s.memoryLeft() {
@@ -86,7 +87,7 @@ func (s *spool) spill(p []byte) (n int, err error) {
 		s.spilt += int64(n)
 	}
 	if err != nil {
-		return n, &problem{kind: kindInternal, message: "the gateway has no room for the packet", cause: err}
+		return n, &problem.Problem{Kind: problem.Internal, Detail: "the gateway has no room for the packet", Cause: err}
 	}
 	return n, nil
 }

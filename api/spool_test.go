@@ -8,6 +8,8 @@ import (
 	"testing/iotest"
 
 	"golang.org/x/sync/semaphore"
+
+	"coffer/internal/problem"
 )
 
 // What a spool takes in comes out again, wherever it was, and nothing stays
@@ -31,7 +33,7 @@ func TestSpool(t *testing.T) {
 				t.Errorf("memory for %d bytes: %d came back, %v", memory, got.Len(), err)
 			}
 		}
-		if _, err := s.Write([]byte("x")); err == nil || asProblem(err).kind != kindTooLarge {
+		if _, err := s.Write([]byte("x")); err == nil || asProblem(err).Kind != problem.TooLarge {
 			t.Errorf("over the limit: %v", err)
 		}
 		if err := s.Close(); err != nil {
@@ -51,7 +53,7 @@ func TestSpool(t *testing.T) {
 
 func TestSpoolWithoutRoom(t *testing.T) {
 	s := &spool{dir: t.TempDir() + "/missing", limit: 10, pieces: newPiecePool(), memory: semaphore.NewWeighted(0), room: newGate(10, 10), used: pieceSize}
-	if _, err := s.Write([]byte("x")); err == nil || asProblem(err).kind != kindInternal {
+	if _, err := s.Write([]byte("x")); err == nil || asProblem(err).Kind != problem.Internal {
 		t.Errorf("no folder: %v", err)
 	}
 	if err := s.Close(); err != nil {
@@ -68,7 +70,7 @@ func TestSpoolsShareTheirRoom(t *testing.T) {
 	}
 	full := func(s *spool, n int) bool {
 		_, err := s.Write(make([]byte, n))
-		return err != nil && asProblem(err).kind == kindUnavailable && asProblem(err).retryAfter > 0
+		return err != nil && asProblem(err).Kind == problem.Unavailable && asProblem(err).RetryAfter > 0
 	}
 	a, again, b, c := open("a"), open("a"), open("b"), open("c")
 	if full(a, 6) || !full(again, 5) || full(again, 4) || full(b, 5) || !full(c, 1) {

@@ -2,12 +2,12 @@ package api
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"time"
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -15,7 +15,7 @@ import (
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	m, err := g.status(r.Context())
 	if err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
 	status := contract.Status{
@@ -27,7 +27,7 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 		Requests: new(int64(m.Requests)), Failures: new(int64(m.Failures)),
 		DiskFree: new(int64(m.Free)), DiskTotal: new(int64(m.DiskTotal)), Started: &m.Started, Version: &m.ServerVersion,
 	}
-	g.reply(w, r, http.StatusOK, status, nil)
+	g.answers.Reply(w, r, http.StatusOK, status, nil)
 }
 
 func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {
@@ -40,10 +40,10 @@ func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {
 func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
 	m, err := g.status(r.Context())
 	if err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
-	g.reply(w, r, http.StatusOK, contract.Limits{
+	g.answers.Reply(w, r, http.StatusOK, contract.Limits{
 		MaxPacket: min(g.cfg.MaxPacket, int64(m.MaxPacket)), MaxFile: 1 << 62, KeyBits: []int{1024, 2048, 3072, 4096},
 		SessionSeconds: int64(m.SessionTTL / time.Second), UploadSeconds: int64(m.UploadTTL / time.Second),
 		MaxKeyBundle: protocol.MaxKeyBundle,
@@ -51,29 +51,24 @@ func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
 }
 
 // Healthz says that the gateway runs: GET /healthz.
-func (g *Gateway) Healthz(w http.ResponseWriter, r *http.Request) { g.ok(w, r) }
+func (g *Gateway) Healthz(w http.ResponseWriter, r *http.Request) {
+	g.answers.Say(w, r, http.StatusOK, "ok")
+}
 
 // Readyz says whether the core can be reached, and the gateway is here to stay:
 // GET /readyz.
 func (g *Gateway) Readyz(w http.ResponseWriter, r *http.Request) {
 	if g.leaving.Load() {
-		g.fail(w, r, &problem{kind: kindUnavailable, message: "this gateway is about to end"})
+		g.answers.Fail(w, r, problem.New(problem.Unavailable, "this gateway is about to end"))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
 	if _, err := g.status(ctx); err != nil {
-		g.fail(w, r, err)
+		g.answers.Fail(w, r, err)
 		return
 	}
-	g.ok(w, r)
-}
-
-func (g *Gateway) ok(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if _, err := io.WriteString(w, "ok\n"); err != nil {
-		g.log.Debug("an answer did not reach its caller", requestAttr(r))
-	}
+	g.answers.Say(w, r, http.StatusOK, "ok")
 }
 
 // Metrics are measurements for Prometheus: GET /metrics.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -135,6 +136,6 @@ func (t *tokens) read(text string) (caller, error) {
 	return c, nil
 }
 
-func unauthenticated(message string) *problem {
-	return &problem{kind: kindUnauthenticated, message: message}
+func unauthenticated(message string) *problem.Problem {
+	return problem.New(problem.Unauthenticated, message)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -93,7 +94,7 @@ func TestTokenRefused(t *testing.T) {
 	for name, text := range tests {
 		if c, err := tokens.read(text); err == nil {
 			t.Errorf("%s: taken, for %q", name, c.username)
-		} else if asProblem(err).kind != kindUnauthenticated {
+		} else if asProblem(err).Kind != problem.Unauthenticated {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

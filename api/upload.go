@@ -17,7 +17,7 @@ const maxAwaiting = 100
 // UploadFilePacket takes a packet in JSON: POST /api/v1/files/upload.
 func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ contract.UploadFilePacketParams) {
 	answer, err := g.uploadFilePacket(w, r)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*contract.PacketReceived, error) {

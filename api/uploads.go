@@ -8,6 +8,8 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
@@ -17,11 +19,11 @@ func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ contract
 	if err == nil {
 		w.Header().Set("Location", "/api/v1/uploads/"+answer.UploadId)
 	}
-	g.reply(w, r, http.StatusCreated, answer, err)
+	g.answers.Reply(w, r, http.StatusCreated, answer, err)
 }
 
 func (g *Gateway) beginUpload(r *http.Request) (*contract.UploadBegun, error) {
-	body, err := decode[contract.UploadRequest](r)
+	body, err := openapi.Decode[contract.UploadRequest](r)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func (g *Gateway) beginUpload(r *http.Request) (*contract.UploadBegun, error) {
 // /api/v1/uploads/{upload_id}/packets/{n}.
 func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, n int64, params contract.PutPacketParams) {
 	answer, err := g.putPacket(r, uploadID, uint32(n), params.Last != nil && *params.Last)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, last bool) (*contract.PacketReceived, error) {
@@ -105,7 +107,7 @@ func (m uploadPacket) again() repeat { return idempotent }
 // GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
 func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {
 	answer, err := g.getUpload(r, uploadID)
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) getUpload(r *http.Request, uploadID string) (*contract.Upload, error) {
@@ -141,7 +143,7 @@ func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID 
 			return conn.CancelUpload(r.Context(), id, ref)
 		})
 	}
-	g.reply(w, r, http.StatusNoContent, nil, err)
+	g.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }
 
 // ListUploads lists unfinished uploads: GET /api/v1/uploads.
@@ -159,7 +161,7 @@ func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ contract
 			}
 		}
 	}
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func upload(state *protocol.UploadState) contract.Upload {
@@ -188,7 +190,7 @@ func uploadRef(uploadID string) (protocol.UploadRef, error) {
 	ref := protocol.UploadRef{ByID: true}
 	id, err := hex.DecodeString(uploadID)
 	if err != nil || len(id) != len(ref.Upload) {
-		return ref, invalid("upload_id", "not an upload id")
+		return ref, problem.Field("upload_id", "not an upload id")
 	}
 	copy(ref.Upload[:], id)
 	return ref, nil

@@ -7,12 +7,14 @@ import (
 
 	"coffer/api/contract"
 	"coffer/client"
+	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
 // VerifyFile confirms a file by its name: POST /api/v1/files/verify.
 func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.VerifyFileParams) {
-	body, err := decode[contract.VerifyFileRequest](r)
+	body, err := openapi.Decode[contract.VerifyFileRequest](r)
 	if err == nil {
 		_, err = nameField("filename", body.Filename)
 	}
@@ -20,13 +22,13 @@ func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.
 	if err == nil {
 		answer, err = g.verify(r, body.ClientId, body.ClientCrc, protocol.UploadRef{Name: body.Filename})
 	}
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 // VerifyUpload confirms an upload by its id: POST
 // /api/v1/uploads/{upload_id}/verify.
 func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.VerifyUploadParams) {
-	body, err := decode[contract.VerifyUploadRequest](r)
+	body, err := openapi.Decode[contract.VerifyUploadRequest](r)
 	var ref protocol.UploadRef
 	if err == nil {
 		ref, err = uploadRef(uploadID)
@@ -35,7 +37,7 @@ func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID 
 	if err == nil {
 		answer, err = g.verify(r, nil, body.ClientCrc, ref)
 	}
-	g.reply(w, r, http.StatusOK, answer, err)
+	g.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func (g *Gateway) verify(r *http.Request, inBody *contract.ClientID, checksum string, ref protocol.UploadRef) (*contract.Verified, error) {
@@ -73,7 +75,7 @@ func parseChecksum(field, text string) (uint32, error) {
 	}
 	sum, err := strconv.ParseUint(digits, base, 32)
 	if err != nil {
-		return 0, invalid(field, "not a 32-bit checksum in hexadecimal (0x...) or decimal")
+		return 0, problem.Field(field, "not a 32-bit checksum in hexadecimal (0x...) or decimal")
 	}
 	return uint32(sum), nil
 }

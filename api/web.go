@@ -3,6 +3,8 @@ package api
 import (
 	_ "embed"
 	"net/http"
+
+	"coffer/internal/problem"
 )
 
 // unbuilt is the index of a gateway that was built without the web client.
@@ -14,6 +16,6 @@ var unbuilt []byte
 // problem.
 func (g *Gateway) notFound(w http.ResponseWriter, r *http.Request) {
 	if !g.web.Serve(w, r) {
-		g.fail(w, r, &problem{kind: kindNotFound, message: "there is nothing at this path; /docs lists what there is"})
+		g.answers.Fail(w, r, problem.New(problem.NotFound, "there is nothing at this path; /docs lists what there is"))
 	}
 }

@@ -23,6 +23,9 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"coffer/internal/httpkit"
+	"coffer/internal/problem"
 )
 
 const (
@@ -84,7 +87,7 @@ func (a *access) check(ctx context.Context, token string) error {
 	delay := turn.Delay()
 	if delay > longest {
 		turn.Cancel()
-		return &problem{status: http.StatusTooManyRequests, detail: "too many wrong tokens; wait a little", retryAfter: int(math.Ceil(longest.Seconds()))}
+		return &problem.Problem{Kind: problem.Rate, Detail: "too many wrong tokens; wait a little", RetryAfter: int(math.Ceil(longest.Seconds()))}
 	}
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -142,7 +145,7 @@ func (a *access) admit(r *http.Request) (ctx context.Context, release func(), er
 	}
 	s, ok := a.sessionOf(r, time.Now())
 	if !ok {
-		return nil, nil, &problem{status: http.StatusUnauthorized, detail: "you are not signed in; open the link that the server printed as it started, or sign in with the token"}
+		return nil, nil, problem.New(problem.Unauthenticated, "you are not signed in; open the link that the server printed as it started, or sign in with the token")
 	}
 	ctx, release = a.during(r.Context(), s)
 	return ctx, release, nil
@@ -186,13 +189,13 @@ func (a *access) signIn(w http.ResponseWriter, r *http.Request) {
 	s := session{ends: time.Now().Add(sessionTTL)}
 	rand.Read(s.nonce[:]) // never fails
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: a.seal(s), Path: "/", Expires: s.ends,
-		HttpOnly: true, Secure: byTLS(r), SameSite: http.SameSiteStrictMode})
+		HttpOnly: true, Secure: httpkit.ByTLS(r), SameSite: http.SameSiteStrictMode})
 }
 
 // signOut ends the caller's sessions, for good, and what they have under way.
 func (a *access) signOut(w http.ResponseWriter, r *http.Request) error {
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1,
-		HttpOnly: true, Secure: byTLS(r), SameSite: http.SameSiteStrictMode})
+		HttpOnly: true, Secure: httpkit.ByTLS(r), SameSite: http.SameSiteStrictMode})
 	for {
 		s, ok := a.sessionOf(r, time.Now())
 		if !ok {
@@ -246,10 +249,4 @@ func foreign(r *http.Request) bool {
 		return false
 	}
 	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || strings.HasPrefix(r.URL.Path, "/api/")
-}
-
-// byTLS reports whether a request came by TLS, to here or to the proxy before.
-// Who lies about that only spoils their own cookie.
-func byTLS(r *http.Request) bool {
-	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

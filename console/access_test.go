@@ -316,3 +316,18 @@ func TestSignOutIsForGood(t *testing.T) {
 		t.Errorf("another session, after a restart: %d", got)
 	}
 }
+
+// What the console says as every HTTP server of Coffer does.
+func TestAnswersAsTheGatewayDoes(t *testing.T) {
+	s := startSite(t, nil)
+	a := s.call("PUT", "/api/scrub", map[string]any{})
+	if allow := strings.Join(a.header.Values("Allow"), " "); a.status != 405 || allow != "GET HEAD POST DELETE OPTIONS" {
+		t.Errorf("no such method: %d, Allow: %s", a.status, allow)
+	}
+	if a = s.call("GET", "/api/stats", nil); a.header.Get("Strict-Transport-Security") != "" {
+		t.Error("plain HTTP asks browsers for TLS")
+	}
+	if a = s.call("GET", "/api/stats", nil, "X-Forwarded-Proto", "https"); a.header.Get("Strict-Transport-Security") == "" {
+		t.Error("TLS does not stay TLS")
+	}
+}

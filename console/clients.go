@@ -10,6 +10,7 @@ import (
 
 	"coffer/console/contract"
 	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/protocol"
 	"coffer/server"
 	"coffer/store"
@@ -20,7 +21,7 @@ func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params con
 	list, total, err := c.core.Clients(r.Context(), store.ClientQuery{Search: value(params.Search, ""),
 		Sort: store.ClientSort(value(params.Sort, "")), Descending: value(params.Descending, false),
 		Offset: value(params.Offset, 0), Limit: value(params.Limit, 50)})
-	c.reply(w, r, http.StatusOK, contract.ClientList{Clients: clients(list), Total: total}, err)
+	c.answers.Reply(w, r, http.StatusOK, contract.ClientList{Clients: clients(list), Total: total}, err)
 }
 
 func clients(list []server.ClientInfo) []contract.Client {
@@ -44,51 +45,51 @@ func client(m server.ClientInfo) contract.Client {
 // GetClient describes a client: GET /api/clients/{name}.
 func (c *Console) GetClient(w http.ResponseWriter, r *http.Request, name contract.Name) {
 	one, err := c.core.Client(r.Context(), openapi.Unescape(name))
-	c.reply(w, r, http.StatusOK, client(one), err)
+	c.answers.Reply(w, r, http.StatusOK, client(one), err)
 }
 
 // RemoveClient removes a client with all its files: DELETE /api/clients/{name}.
 func (c *Console) RemoveClient(w http.ResponseWriter, r *http.Request, name contract.Name, params contract.RemoveClientParams) {
 	plain := openapi.Unescape(name)
 	if params.Confirm != plain {
-		c.fail(w, r, &problem{status: http.StatusBadRequest, detail: "confirm: is not the client's name", field: "confirm"})
+		c.answers.Fail(w, r, problem.Field("confirm", "is not the client's name"))
 		return
 	}
-	c.reply(w, r, http.StatusNoContent, nil, c.core.RemoveClient(r.Context(), plain))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.RemoveClient(r.Context(), plain))
 }
 
 // EndSession ends a client's session: POST /api/clients/{name}/end-session.
 func (c *Console) EndSession(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.EndSessionParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.EndSession(r.Context(), openapi.Unescape(name)))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.EndSession(r.Context(), openapi.Unescape(name)))
 }
 
 // SuspendClient has a client refused: POST /api/clients/{name}/suspend.
 func (c *Console) SuspendClient(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.SuspendClientParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SuspendClient(r.Context(), openapi.Unescape(name)))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.SuspendClient(r.Context(), openapi.Unescape(name)))
 }
 
 // ResumeClient has a client served again: POST /api/clients/{name}/resume.
 func (c *Console) ResumeClient(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.ResumeClientParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), openapi.Unescape(name)))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.ResumeClient(r.Context(), openapi.Unescape(name)))
 }
 
 // OpenBase has a client's base requests taken: POST
 // /api/clients/{name}/open-base.
 func (c *Console) OpenBase(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.OpenBaseParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), true))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), true))
 }
 
 // CloseBase has a client's base requests refused: POST
 // /api/clients/{name}/close-base.
 func (c *Console) CloseBase(w http.ResponseWriter, r *http.Request, name contract.Name, _ contract.CloseBaseParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), false))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.core.SetBaseAccess(r.Context(), openapi.Unescape(name), false))
 }
 
 // ListFiles lists a client's file versions: GET /api/clients/{name}/files.
 func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name contract.Name, params contract.ListFilesParams) {
 	after, err := parseCursor(value(params.After, ""))
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	limit := value(params.Limit, 100)
@@ -103,7 +104,7 @@ func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name contrac
 		last := list[len(list)-1]
 		answer.Next = nonZero(formatCursor(store.Cursor{Name: last.Name, Number: last.Number}))
 	}
-	c.reply(w, r, http.StatusOK, answer, err)
+	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 // format is the contract's name for a format of the wire's.
@@ -135,7 +136,7 @@ func parseCursor(text string) (at store.Cursor, err error) {
 	number, name, found := strings.Cut(string(plain), ":")
 	n, numberErr := strconv.ParseUint(number, 10, 32)
 	if err != nil || numberErr != nil || !found || protocol.CheckName(name) != nil {
-		return at, &openapi.Error{Field: "after", Reason: "not the next of a page"}
+		return at, problem.Field("after", "not the next of a page")
 	}
 	return store.Cursor{Name: name, Number: uint32(n)}, nil
 }

@@ -26,8 +26,10 @@ import (
 
 	"coffer/console/contract"
 	"coffer/internal/content"
+	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
 	"coffer/internal/pages"
+	"coffer/internal/problem"
 	"coffer/server"
 )
 
@@ -68,6 +70,7 @@ type Console struct {
 	cfg      Config
 	core     *server.Server
 	log      *slog.Logger
+	answers  *httpkit.Answers
 	access   *access
 	contract *openapi.Contract
 	pages    *pages.Site
@@ -84,7 +87,8 @@ func New(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded contract: %w", err)
 	}
-	c := &Console{cfg: cfg, core: cfg.Core, log: cfg.Log, contract: openapi.New(spec), closing: make(chan struct{})}
+	answers := &httpkit.Answers{Log: cfg.Log, Realm: "coffer console", Problem: asProblem, Body: problemBody, Attr: requestAttr}
+	c := &Console{answers: answers, cfg: cfg, core: cfg.Core, log: cfg.Log, contract: openapi.New(spec), closing: make(chan struct{})}
 	if c.access, err = newAccess(cfg.Token, cfg.Core); err != nil {
 		return nil, fmt.Errorf("derive the key of sessions: %w", err)
 	}
@@ -113,38 +117,10 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.
 // Serve serves on l until ctx ends, then ends streams and lets other calls in
 // flight finish. It is for one use.
 func (c *Console) Serve(ctx context.Context, l net.Listener) error {
-	srv := &http.Server{
-		Handler:        c,
-		TLSConfig:      c.cfg.TLS,
-		ReadTimeout:    callTimeout,
-		WriteTimeout:   callTimeout,
-		IdleTimeout:    2 * time.Minute,
-		MaxHeaderBytes: 32 << 10,
-		ErrorLog:       slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
-	done := make(chan error, 1)
-	go func() {
-		if c.cfg.TLS != nil {
-			done <- srv.ServeTLS(l, "", "")
-			return
-		}
-		done <- srv.Serve(l)
-	}()
-	select {
-	case err := <-done:
-		return fmt.Errorf("serve the console: %w", err)
-	case <-ctx.Done():
-	}
-	close(c.closing)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	err := srv.Shutdown(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.log.Warn("calls of the console that were in flight were cut off", "after", drainTimeout)
-		err = srv.Close()
-	}
-	<-done
-	return err
+	srv := &http.Server{Handler: c, ReadTimeout: callTimeout, WriteTimeout: callTimeout}
+	return httpkit.Serve(ctx, l, srv, httpkit.Serving{
+		TLS: c.cfg.TLS, Log: c.log, Leave: func() { close(c.closing) }, DrainTimeout: drainTimeout,
+	})
 }
 
 // routes puts the middleware before the contract's routes. The last one of
@@ -153,22 +129,21 @@ func (c *Console) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(
 		c.observe,
-		secureHeaders,
+		c.answers.Recover,
+		httpkit.SecureHeaders("same-origin"),
 		c.checkHost,
 		c.checkOrigin,
 		content.Normalize,
-		middleware.Compress(5, "application/json", typeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/x-ndjson"),
-		escapedPath,
+		middleware.Compress(5, httpkit.TypeJSON, httpkit.TypeProblem, "text/html", "text/css", "text/javascript", "image/svg+xml", "application/x-ndjson"),
+		httpkit.EscapedPath,
 		middleware.GetHead,
 	)
 	r.NotFound(c.notFound)
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		c.fail(w, r, &problem{status: http.StatusMethodNotAllowed, detail: "the path does not have this method"})
-	})
+	r.MethodNotAllowed(c.answers.MethodNotAllowed)
 	return contract.HandlerWithOptions(c, contract.ChiServerOptions{
 		BaseRouter:       r,
-		Middlewares:      []contract.MiddlewareFunc{c.validate, c.authenticate},
-		ErrorHandlerFunc: c.badParameter,
+		Middlewares:      []contract.MiddlewareFunc{c.answers.Validate(c.contract), c.authenticate},
+		ErrorHandlerFunc: c.answers.BadParameter,
 	})
 }
 
@@ -192,34 +167,12 @@ func route(r *http.Request) string {
 	return ""
 }
 
-// escapedPath has paths routed as they were escaped, so that a name in one may
-// hold a slash, and is unescaped exactly once.
-func escapedPath(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.URL.RawPath = r.URL.EscapedPath()
-		next.ServeHTTP(w, r)
-	})
-}
-
-func secureHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
 // checkHost refuses what was not meant for this console, so that nobody's page
 // can be taken for one of its own.
 func (c *Console) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !knownHost(r, c.cfg.Hosts) {
-			c.refuse(w, r, http.StatusMisdirectedRequest, "This is not a name of the console",
+			c.refuse(w, r, problem.Misdirected, "This is not a name of the console",
 				"The console answers to localhost, to the address it listens on, and to the names that the server was given with --console-host.")
 			return
 		}
@@ -233,7 +186,7 @@ func (c *Console) checkOrigin(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if foreign(r) || guard.Check(r) != nil {
-			c.fail(w, r, &problem{status: http.StatusForbidden, detail: "the request comes from another site"})
+			c.answers.Fail(w, r, problem.New(problem.Forbidden, "the request comes from another site"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -247,7 +200,7 @@ func (c *Console) authenticate(next http.Handler) http.Handler {
 		if c.contract.NeedsToken(r) {
 			ctx, release, err := c.access.admit(r)
 			if err != nil {
-				c.fail(w, r, err)
+				c.answers.Fail(w, r, err)
 				return
 			}
 			defer release()
@@ -255,42 +208,6 @@ func (c *Console) authenticate(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// validate lets only requests pass that the contract allows.
-func (c *Console) validate(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := c.contract.Check(w, r); err != nil {
-			var tooLarge *http.MaxBytesError
-			if !errors.As(err, new(*openapi.Error)) && !errors.As(err, &tooLarge) {
-				err = &problem{status: http.StatusBadRequest, detail: "body: cut off before its end", field: "body"}
-			}
-			c.fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// badParameter answers for a parameter that the generated code cannot read.
-func (c *Console) badParameter(w http.ResponseWriter, r *http.Request, err error) {
-	p := &problem{status: http.StatusBadRequest, field: "parameter", detail: "not of the right type, or given more than once"}
-	var format *contract.InvalidParamFormatError
-	var values *contract.TooManyValuesForParamError
-	var query *contract.RequiredParamError
-	var header *contract.RequiredHeaderError
-	switch {
-	case errors.As(err, &format):
-		p.field = format.ParamName
-	case errors.As(err, &values):
-		p.field = values.ParamName
-	case errors.As(err, &query):
-		p.field, p.detail = query.ParamName, "missing"
-	case errors.As(err, &header):
-		p.field, p.detail = header.ParamName, "missing"
-	}
-	p.detail = p.field + ": " + p.detail
-	c.fail(w, r, p)
 }
 
 // notFound serves what is no call of the contract's: the pages, the link with
@@ -301,7 +218,7 @@ func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !c.pages.Serve(w, r) {
-		c.fail(w, r, &problem{status: http.StatusNotFound, detail: "there is nothing at this path"})
+		c.answers.Fail(w, r, problem.New(problem.NotFound, "there is nothing at this path"))
 	}
 }
 
@@ -309,13 +226,13 @@ func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 // page without it: out of the address bar and the history.
 func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 	err := c.access.check(r.Context(), r.URL.Query().Get("token"))
-	var p *problem
+	var p *problem.Problem
 	switch {
 	case errors.Is(err, errWrongToken):
-		c.refuse(w, r, http.StatusUnauthorized, "The token is wrong",
+		c.refuse(w, r, problem.Unauthenticated, "The token is wrong",
 			"This link's token is not the console's. The server prints a link that works as it starts, and keeps the token in the file console.token in its data folder.")
 	case errors.As(err, &p):
-		c.refuse(w, r, p.status, "Too many wrong tokens", "Wait a little, then try again.")
+		c.refuse(w, r, p.Kind, "Too many wrong tokens", "Wait a little, then try again.")
 	case err != nil: // nobody waits for the answer
 	default:
 		c.access.signIn(w, r)
@@ -325,13 +242,13 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 }
 
 // refuse tells a person, or a program, why they cannot come in.
-func (c *Console) refuse(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, kind problem.Kind, title, detail string) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		c.fail(w, r, &problem{status: status, detail: detail})
+		c.answers.Fail(w, r, problem.New(kind, detail))
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
+	w.WriteHeader(kind.Status())
 	if err := c.refused.Execute(w, struct{ Title, Detail string }{title, detail}); err != nil {
 		c.log.Debug("a page of the console did not reach its reader", "error", err)
 	}
@@ -346,12 +263,12 @@ func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		c.access.signIn(w, r)
 	}
-	c.reply(w, r, http.StatusNoContent, nil, err)
+	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }
 
 // SignOut ends the session: DELETE /api/session.
 func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ contract.SignOutParams) {
-	c.reply(w, r, http.StatusNoContent, nil, c.access.signOut(w, r))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, c.access.signOut(w, r))
 }
 
 // GetSession tells who is signed in that they are: GET /api/session.

@@ -13,7 +13,7 @@ func (c *Console) ListFailures(w http.ResponseWriter, r *http.Request) {
 	for _, e := range c.core.Failures() {
 		answer.Failures = append(answer.Failures, failedExchange(e))
 	}
-	c.reply(w, r, http.StatusOK, answer, nil)
+	c.answers.Reply(w, r, http.StatusOK, answer, nil)
 }
 
 func failedExchange(e protocol.FailedExchange) contract.Failure {

@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,24 +27,16 @@ func newMetrics(core *server.Server) (http.Handler, error) {
 func (c *Console) GetMetrics(w http.ResponseWriter, r *http.Request) { c.metrics.ServeHTTP(w, r) }
 
 // GetHealth says that the process lives: GET /healthz.
-func (c *Console) GetHealth(w http.ResponseWriter, _ *http.Request) {
-	c.say(w, http.StatusOK, "ok\n")
+func (c *Console) GetHealth(w http.ResponseWriter, r *http.Request) {
+	c.answers.Say(w, r, http.StatusOK, "ok")
 }
 
 // GetReadiness says whether the core serves: GET /readyz.
 func (c *Console) GetReadiness(w http.ResponseWriter, r *http.Request) {
 	if err := c.core.Ready(r.Context()); err != nil {
 		c.log.Warn("not ready", "error", err)
-		c.say(w, http.StatusServiceUnavailable, "not ready; the log says why\n")
+		c.answers.Say(w, r, http.StatusServiceUnavailable, "not ready; the log says why")
 		return
 	}
-	c.say(w, http.StatusOK, "ok\n")
-}
-
-func (c *Console) say(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	if _, err := io.WriteString(w, text); err != nil {
-		c.log.Debug("an answer of the console did not reach its caller", "error", err)
-	}
+	c.answers.Say(w, r, http.StatusOK, "ok")
 }

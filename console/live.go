@@ -17,7 +17,7 @@ const caughtUp = 1000
 // GetStats tells the figures of this moment: GET /api/stats.
 func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
 	stats := c.core.Stats(r.Context())
-	c.reply(w, r, http.StatusOK, c.stats(&stats), nil)
+	c.answers.Reply(w, r, http.StatusOK, c.stats(&stats), nil)
 }
 
 func (c *Console) stats(m *server.Stats) contract.Stats {
@@ -46,7 +46,7 @@ func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params cont
 		h.Samples = append(h.Samples, contract.Sample{At: s.At.UTC(), Connections: s.Connections, Received: int64(s.Received),
 			Sent: int64(s.Sent), Requests: int64(s.Requests), Failures: int64(s.Failures)})
 	}
-	c.reply(w, r, http.StatusOK, h, nil)
+	c.answers.Reply(w, r, http.StatusOK, h, nil)
 }
 
 // ListActivities lists what happened: GET /api/activities.
@@ -67,7 +67,7 @@ func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params 
 	if len(list) == f.Limit {
 		answer.Next = &list[len(list)-1].ID
 	}
-	c.reply(w, r, http.StatusOK, answer, err)
+	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func activities(list []store.Activity) []contract.Activity {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coffer/console/contract"
+	"coffer/internal/httpkit"
 	"coffer/store"
 )
 
@@ -15,7 +16,7 @@ import (
 func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params contract.ListLogsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	limit := value(params.Limit, 200)
@@ -27,7 +28,7 @@ func (c *Console) ListLogs(w http.ResponseWriter, r *http.Request, params contra
 	if len(list) == limit {
 		answer.Next = &list[len(list)-1].ID
 	}
-	c.reply(w, r, http.StatusOK, answer, nil)
+	c.answers.Reply(w, r, http.StatusOK, answer, nil)
 }
 
 // logFilter reads what the calls about the log have in common. A client that
@@ -77,14 +78,14 @@ func logLevel(l slog.Level) contract.LogLevel {
 func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params contract.DownloadLogsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/x-ndjson")
 	h.Set("Content-Disposition", `attachment; filename="coffer-log-`+time.Now().UTC().Format("20060102T150405Z")+`.jsonl"`)
 	list, _, _ := c.cfg.Records.Since(0, f)
-	lines := json.NewEncoder(c.steady(w))
+	lines := json.NewEncoder(httpkit.SteadyWriter(w, c.cfg.WriteTimeout))
 	for _, one := range list {
 		if err := lines.Encode(logRecord(one)); err != nil {
 			c.log.Debug("the log did not reach its reader", "error", err)
@@ -97,7 +98,7 @@ func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params co
 func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params contract.GetLogEventsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	at := c.cfg.Records.Last()

@@ -23,7 +23,7 @@ type Flag struct {
 
 // GetSettings lists what the server runs with: GET /api/settings.
 func (c *Console) GetSettings(w http.ResponseWriter, r *http.Request) {
-	c.reply(w, r, http.StatusOK, c.settings(), nil)
+	c.answers.Reply(w, r, http.StatusOK, c.settings(), nil)
 }
 
 // settings are all flags; those that can change at run time with the value in
@@ -54,8 +54,8 @@ func (c *Console) ChangeSettings(w http.ResponseWriter, r *http.Request) {
 		err = c.core.ChangeSettings(r.Context(), value(body.Set, nil), value(body.Reset, nil))
 	}
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
-	c.reply(w, r, http.StatusOK, c.settings(), nil)
+	c.answers.Reply(w, r, http.StatusOK, c.settings(), nil)
 }

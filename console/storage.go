@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"coffer/console/contract"
+	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
+	"coffer/internal/problem"
 	"coffer/server"
 	"coffer/store"
 )
@@ -18,12 +20,12 @@ import (
 func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 	largest, _, err := c.core.Clients(r.Context(), store.ClientQuery{Sort: store.SortByBytes, Descending: true, Limit: 10})
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	dropped, err := c.core.Activities(r.Context(), store.ActivityFilter{Kinds: []store.ActivityKind{store.ActivityUploadDropped}, Limit: 20})
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	m := c.core.Stats(r.Context())
@@ -35,12 +37,12 @@ func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 		s.Unfinished++
 		s.UnfinishedBytes += one.Bytes
 	}
-	c.reply(w, r, http.StatusOK, s, nil)
+	c.answers.Reply(w, r, http.StatusOK, s, nil)
 }
 
 // GetScrub tells of integrity checks: GET /api/scrub.
 func (c *Console) GetScrub(w http.ResponseWriter, r *http.Request) {
-	c.reply(w, r, http.StatusOK, contract.Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
+	c.answers.Reply(w, r, http.StatusOK, contract.Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
 }
 
 // StartScrub starts an integrity check: POST /api/scrub.
@@ -50,9 +52,9 @@ func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
 		err = c.core.StartScrub(value(body.Collect, false))
 	}
 	if errors.Is(err, server.ErrRunning) {
-		err = &problem{status: http.StatusConflict, detail: "an integrity check is running already"}
+		err = problem.New(problem.Conflict, "an integrity check is running already")
 	}
-	c.reply(w, r, http.StatusAccepted, c.scrubState(), err)
+	c.answers.Reply(w, r, http.StatusAccepted, c.scrubState(), err)
 }
 
 // StopScrub stops the integrity check that runs: DELETE /api/scrub.
@@ -61,7 +63,7 @@ func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ contract.S
 	if errors.Is(err, server.ErrNotRunning) {
 		err = nil // which is what was asked for
 	}
-	c.reply(w, r, http.StatusNoContent, nil, err)
+	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }
 
 func (c *Console) scrubState() contract.ScrubState {
@@ -103,7 +105,7 @@ func (c *Console) ListBackups(w http.ResponseWriter, r *http.Request) {
 	for _, b := range list {
 		answer.Backups = append(answer.Backups, backup(b))
 	}
-	c.reply(w, r, http.StatusOK, answer, err)
+	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
 func backup(b server.BackupInfo) contract.Backup {
@@ -115,37 +117,37 @@ func backup(b server.BackupInfo) contract.Backup {
 func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ contract.CreateBackupParams) {
 	rc := http.NewResponseController(w)
 	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{})); err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	made, err := c.core.Backup(r.Context())
 	switch {
 	case errors.Is(err, server.ErrRunning):
-		err = &problem{status: http.StatusConflict, detail: "a backup is being made already"}
+		err = problem.New(problem.Conflict, "a backup is being made already")
 	case errors.Is(err, server.ErrNoBackups):
-		err = &problem{status: http.StatusConflict, detail: "this server makes no backups of its catalog"}
+		err = problem.New(problem.Conflict, "this server makes no backups of its catalog")
 	}
-	c.reply(w, r, http.StatusCreated, backup(made), err)
+	c.answers.Reply(w, r, http.StatusCreated, backup(made), err)
 }
 
 // DownloadBackup sends a copy of the catalog: GET /api/backups/{name}.
 func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name string) {
 	f, err := c.core.OpenBackup(openapi.Unescape(name))
 	if err != nil {
-		c.fail(w, r, backupProblem(err))
+		c.answers.Fail(w, r, backupProblem(err))
 		return
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		c.fail(w, r, err)
+		c.answers.Fail(w, r, err)
 		return
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/vnd.sqlite3")
 	h.Set("Content-Length", strconv.FormatInt(info.Size(), 10))
 	h.Set("Content-Disposition", `attachment; filename="`+info.Name()+`"`)
-	if _, err := io.Copy(c.steady(w), f); err != nil {
+	if _, err := io.Copy(httpkit.SteadyWriter(w, c.cfg.WriteTimeout), f); err != nil {
 		c.log.Debug("a backup did not reach its reader", "error", err)
 		panic(http.ErrAbortHandler) // it must not look whole
 	}
@@ -153,31 +155,12 @@ func (c *Console) DownloadBackup(w http.ResponseWriter, r *http.Request, name st
 
 // RemoveBackup removes a copy of the catalog: DELETE /api/backups/{name}.
 func (c *Console) RemoveBackup(w http.ResponseWriter, r *http.Request, name string, _ contract.RemoveBackupParams) {
-	c.reply(w, r, http.StatusNoContent, nil, backupProblem(c.core.RemoveBackup(openapi.Unescape(name))))
+	c.answers.Reply(w, r, http.StatusNoContent, nil, backupProblem(c.core.RemoveBackup(openapi.Unescape(name))))
 }
 
 func backupProblem(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return &problem{status: http.StatusNotFound, detail: "there is no such backup, or not any more"}
+		return problem.New(problem.NotFound, "there is no such backup, or not any more")
 	}
 	return err
-}
-
-// steadyWriter gives each write its own time: a slow but steady download
-// passes, one that stands still does not.
-type steadyWriter struct {
-	w       io.Writer
-	rc      *http.ResponseController
-	timeout time.Duration
-}
-
-func (c *Console) steady(w http.ResponseWriter) io.Writer {
-	return &steadyWriter{w, http.NewResponseController(w), c.cfg.WriteTimeout}
-}
-
-func (s *steadyWriter) Write(p []byte) (int, error) {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
-		return 0, err
-	}
-	return s.w.Write(p)
 }

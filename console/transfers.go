@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"coffer/console/contract"
+	"coffer/internal/problem"
 	"coffer/server"
 	"coffer/store"
 )
@@ -14,7 +15,7 @@ import (
 func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	ended, err := c.core.Activities(r.Context(), store.ActivityFilter{Limit: 50,
 		Kinds: []store.ActivityKind{store.ActivityUpload, store.ActivityMismatch, store.ActivityUploadDropped}})
-	c.reply(w, r, http.StatusOK, contract.TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
+	c.answers.Reply(w, r, http.StatusOK, contract.TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
 }
 
 func transfers(list []server.Transfer) []contract.Transfer {
@@ -40,12 +41,12 @@ func (c *Console) CancelTransfer(w http.ResponseWriter, r *http.Request, id cont
 	var upload store.UploadID
 	// The contract allows no others.
 	if n, err := hex.Decode(upload[:], []byte(id)); err != nil || n != len(upload) {
-		c.fail(w, r, &problem{status: http.StatusBadRequest, detail: "id: not an upload's id", field: "id"})
+		c.answers.Fail(w, r, problem.Field("id", "not an upload's id"))
 		return
 	}
 	err := c.core.CancelTransfer(r.Context(), upload)
 	if errors.Is(err, server.ErrNoTransfer) {
-		err = &problem{status: http.StatusNotFound, detail: "there is no such upload in progress, or not any more"}
+		err = problem.New(problem.NotFound, "there is no such upload in progress, or not any more")
 	}
-	c.reply(w, r, http.StatusNoContent, nil, err)
+	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }

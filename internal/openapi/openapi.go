@@ -7,18 +7,21 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-chi/chi/v5"
+
+	"coffer/internal/jsontext"
+	"coffer/internal/problem"
 )
 
 const (
@@ -26,22 +29,6 @@ const (
 	typeOctets = "application/octet-stream"
 	maxJSON    = 128 << 10 // bytes of a body, but for streams
 )
-
-// MaxNested is how deeply JSON may be nested in a request: bodies are flat.
-const MaxNested = 16
-
-// An Error is a request that the contract does not allow.
-type Error struct {
-	Field     string // or "body"
-	Reason    string
-	MediaType bool // its Content-Type is the wrong one
-	Cause     error
-}
-
-func (e *Error) Error() string { return e.Field + ": " + e.Reason }
-func (e *Error) Unwrap() error { return e.Cause }
-
-func invalid(field, reason string) *Error { return &Error{Field: field, Reason: reason} }
 
 // A Contract says what requests must look like. It is static after New.
 type Contract struct {
@@ -75,8 +62,8 @@ func (c *Contract) NeedsToken(r *http.Request) bool {
 	return len(security) > 0
 }
 
-// Check reports what is wrong with a request that chi has routed: an Error, or
-// what went wrong as its body was read. Its body can be read again.
+// Check reports what is wrong with a request that chi has routed, as a problem.
+// Its body can be read again.
 func (c *Contract) Check(w http.ResponseWriter, r *http.Request) error {
 	if err := checkText(r); err != nil {
 		return err
@@ -91,9 +78,9 @@ func (c *Contract) Check(w http.ResponseWriter, r *http.Request) error {
 		if excludeBody = content != typeJSON || slices.Contains(c.streams, route.Path); !excludeBody {
 			var err error
 			if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxJSON)); err != nil {
-				return err
+				return problem.OfBody(err)
 			}
-			if err := CheckJSON(body); err != nil {
+			if err := jsontext.Check(body); err != nil {
 				return err
 			}
 			if err := checkNames(body, route.Operation); err != nil {
@@ -131,7 +118,7 @@ func requestContent(op *openapi3.Operation) string {
 // checkMediaType lets bytes go unlabelled, as curl sends them, but not JSON.
 func checkMediaType(r *http.Request, want string) error {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return &Error{Field: "Content-Encoding", Reason: "bodies are taken as they are, without a coding", MediaType: true}
+		return mediaType("Content-Encoding", "bodies are taken as they are, without a coding")
 	}
 	header := r.Header.Get("Content-Type")
 	if header == "" && want == typeOctets {
@@ -139,9 +126,13 @@ func checkMediaType(r *http.Request, want string) error {
 	}
 	got, _, err := mime.ParseMediaType(header)
 	if err != nil || got != want {
-		return &Error{Field: "Content-Type", Reason: "must be " + want, MediaType: true}
+		return mediaType("Content-Type", "must be "+want)
 	}
 	return nil
+}
+
+func mediaType(field, reason string) error {
+	return &problem.Problem{Kind: problem.MediaType, Field: field, Detail: field + ": " + reason}
 }
 
 // Unescape is a path's parameter as it was meant, where paths are routed as
@@ -152,6 +143,28 @@ func Unescape(escaped string) string {
 		return escaped
 	}
 	return plain
+}
+
+// checkText refuses a path or query whose bytes, once unescaped, are not UTF-8,
+// and a query that readers do not agree on.
+func checkText(r *http.Request) error {
+	for name, value := range pathParams(r) {
+		if !utf8.ValidString(value) {
+			return problem.Field(name, "not UTF-8")
+		}
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return problem.Field("query", "not escaped as a query must be").Because(err)
+	}
+	for name, values := range query {
+		for _, value := range values {
+			if !utf8.ValidString(name) || !utf8.ValidString(value) {
+				return problem.Field("query", "not UTF-8")
+			}
+		}
+	}
+	return nil
 }
 
 // pathParams are the path's parameters, unescaped.
@@ -185,61 +198,7 @@ func broken(err error) error {
 	case errors.Is(err, openapi3filter.ErrInvalidRequired):
 		reason = "missing"
 	}
-	return &Error{Field: field, Reason: reason, Cause: err}
-}
-
-// CheckJSON lets one JSON value pass that is not nested deeply and in which no
-// object has a member twice: two readers would not agree on what it says.
-func CheckJSON(body []byte) error {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return invalid("body", "missing")
-	}
-	if err := CheckText(body); err != nil {
-		return err
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if err := checkValue(d, MaxNested); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return invalid("body", "more after the JSON value")
-	}
-	return nil
-}
-
-func checkValue(d *json.Decoder, depth int) error {
-	token, err := d.Token()
-	if err != nil {
-		return badJSON(d)
-	}
-	open, composite := token.(json.Delim)
-	if !composite {
-		return nil
-	}
-	if depth == 0 {
-		return invalid("body", "nested too deeply")
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			name, err := d.Token()
-			if err != nil {
-				return badJSON(d)
-			}
-			key, _ := name.(string)
-			if seen[key] {
-				return invalid(key, "given twice")
-			}
-			seen[key] = true
-		}
-		if err := checkValue(d, depth-1); err != nil {
-			return err
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return badJSON(d)
-	}
-	return nil
+	return problem.Field(field, reason).Because(err)
 }
 
 // checkNames refuses a member that differs from one of the contract's in case
@@ -252,24 +211,23 @@ func checkNames(body []byte, op *openapi3.Operation) error {
 	for known := range op.RequestBody.Value.Content.Get(typeJSON).Schema.Value.Properties {
 		for name := range members {
 			if name != known && strings.EqualFold(name, known) {
-				return invalid(name, "must be written "+known)
+				return problem.Field(name, "must be written "+known)
 			}
 		}
 	}
 	return nil
 }
 
-func badJSON(d *json.Decoder) error {
-	return invalid("body", fmt.Sprintf("not JSON, or cut off, at byte %d", d.InputOffset()))
-}
-
-// Decode reads a body that has been checked.
+// Decode reads a body that has been checked. What is wrong with it is a problem.
 func Decode[T any](r *http.Request) (T, error) {
 	var v T
 	err := json.NewDecoder(r.Body).Decode(&v)
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return v, &Error{Field: wrongType.Field, Reason: "not of the right type", Cause: err}
+		return v, problem.Field(wrongType.Field, "not of the right type").Because(err)
 	}
-	return v, err
+	if err != nil {
+		return v, problem.OfBody(err)
+	}
+	return v, nil
 }

@@ -1,4 +1,4 @@
-package openapi_test
+package jsontext_test
 
 import (
 	"bytes"
@@ -6,18 +6,19 @@ import (
 	"errors"
 	"testing"
 
-	"coffer/internal/openapi"
+	"coffer/internal/jsontext"
+	"coffer/internal/problem"
 )
 
-// FuzzCheckJSON: what passes is JSON to the library too, and says one thing.
-func FuzzCheckJSON(f *testing.F) {
+// FuzzCheck: what passes is JSON to the library too, and says one thing.
+func FuzzCheck(f *testing.F) {
 	for _, body := range []string{`{}`, `{"a":[1,{"b":null}]}`, `{"a":1,"\u0061":2}`, `{"a":{"a":1}} `, `[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]`, `{"a":1}{`, `nul`} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		err := openapi.CheckJSON(body)
+		err := jsontext.Check(body)
 		if err != nil {
-			if !errors.As(err, new(*openapi.Error)) {
+			if !errors.As(err, new(*problem.Problem)) {
 				t.Fatalf("%q: %v", body, err)
 			}
 			return

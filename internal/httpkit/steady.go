@@ -1,0 +1,60 @@
+package httpkit
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Steady gives each read of a body, and each write of an answer, its own time: a
+// slow but steady transfer passes, one that stands still does not.
+func Steady(timeout time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Body = &steadyBody{ReadCloser: r.Body, rc: http.NewResponseController(w), timeout: timeout}
+			next.ServeHTTP(SteadyWriter(w, timeout), r)
+		})
+	}
+}
+
+// SteadyWriter gives each write of an answer its own time.
+func SteadyWriter(w http.ResponseWriter, timeout time.Duration) http.ResponseWriter {
+	return &steadyWriter{ResponseWriter: w, rc: http.NewResponseController(w), timeout: timeout}
+}
+
+type steadyBody struct {
+	io.ReadCloser
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+func (b *steadyBody) Read(p []byte) (int, error) {
+	if err := b.rc.SetReadDeadline(time.Now().Add(b.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		// The server goes on reading, to notice a caller who leaves.
+		if clearErr := b.rc.SetReadDeadline(time.Time{}); clearErr != nil && !errors.Is(clearErr, http.ErrNotSupported) {
+			return n, clearErr
+		}
+	}
+	return n, err
+}
+
+type steadyWriter struct {
+	http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration
+}
+
+func (w *steadyWriter) Write(p []byte) (int, error) {
+	if err := w.rc.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController through.
+func (w *steadyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
