@@ -4,57 +4,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 
+	"coffer/internal/fair"
 	"coffer/internal/problem"
-	"coffer/protocol"
 )
-
-// A gate bounds how much is under way at once: for each key, and for all. What
-// it counts, its user says.
-type gate struct {
-	each, all int64
-
-	mu   sync.Mutex
-	used int64            // guarded by mu, as what follows
-	by   map[string]int64 // without those that use nothing
-}
-
-func newGate(each, all int64) *gate { return &gate{each: each, all: all, by: map[string]int64{}} }
-
-// Why a gate lets nothing more in.
-type full int
-
-const (
-	notFull full = iota
-	keyFull
-	allFull
-)
-
-// enter lets n in for a key, or nothing.
-func (g *gate) enter(key string, n int64) full {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.by[key]+n > g.each:
-		return keyFull
-	case g.used+n > g.all:
-		return allFull
-	}
-	g.by[key] += n
-	g.used += n
-	return notFull
-}
-
-// leave gives back n that a key's enter let in.
-func (g *gate) leave(key string, n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.used -= n
-	if g.by[key] -= n; g.by[key] == 0 {
-		delete(g.by, key)
-	}
-}
 
 // maxCalls is how many calls are served at once, from all addresses.
 const maxCalls = 4096
@@ -68,15 +21,15 @@ func (g *Gateway) limitConcurrent(next http.Handler) http.Handler {
 			return
 		}
 		from := network(g.address(r))
-		switch g.fromAddress.enter(from, 1) {
-		case keyFull:
+		switch g.fromAddress.Enter(from, 1) {
+		case fair.KeyFull:
 			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Rate, Detail: "too many calls at once from this address", RetryAfter: busyRetry})
 			return
-		case allFull:
+		case fair.AllFull:
 			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Unavailable, Detail: "the server is busy; try again", RetryAfter: busyRetry})
 			return
 		}
-		defer g.fromAddress.leave(from, 1)
+		defer g.fromAddress.Leave(from, 1)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -89,11 +42,11 @@ func (g *Gateway) limitAccount(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if g.ofAccount.enter(who, 1) != notFull {
+		if g.ofAccount.Enter(who, 1) != fair.NotFull {
 			g.answers.Fail(w, r, &problem.Problem{Kind: problem.Rate, Detail: "too many calls at once with this account", RetryAfter: busyRetry})
 			return
 		}
-		defer g.ofAccount.leave(who, 1)
+		defer g.ofAccount.Leave(who, 1)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -110,6 +63,3 @@ func network(address string) string {
 	}
 	return prefix.String()
 }
-
-// spoolKey is whose share of the spool a client's packets take.
-func spoolKey(id protocol.ClientID) string { return string(id[:]) }

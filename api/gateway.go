@@ -24,9 +24,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/cors"
-	"golang.org/x/sync/semaphore"
 
 	"coffer/api/contract"
+	"coffer/api/relay"
 	"coffer/internal/content"
 	"coffer/internal/fair"
 	"coffer/internal/httpkit"
@@ -107,14 +107,11 @@ type Gateway struct {
 	answers     *httpkit.Answers
 	calls       *limiter // by address
 	signIns     *signInLimit
-	hashing     *pool               // to the core as well, for what takes it a password's hash
-	turns       *fair.Queue         // for hashing
-	chunks      *chunkPool          // of packets on their way
-	pieces      *piecePool          // of packets not yet known where to go
-	spools      *semaphore.Weighted // memory of those
-	spooled     *gate               // their bytes, by client
-	fromAddress *gate               // calls under way, by address
-	ofAccount   *gate               // calls under way, by account
+	hashing     *pool        // to the core as well, for what takes it a password's hash
+	turns       *fair.Queue  // for hashing
+	relay       *relay.Relay // of packets
+	fromAddress *fair.Gate   // calls under way, by address
+	ofAccount   *fair.Gate   // calls under way, by account
 	handler     http.Handler
 }
 
@@ -144,10 +141,7 @@ func New(cfg Config) (*Gateway, error) {
 		answers: &httpkit.Answers{Log: cfg.Log, Realm: "coffer", Problem: asProblem, Body: problemBody, Attr: requestAttr},
 		cfg:     cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
-		chunks: newChunkPool(chunkMemory), pieces: newPiecePool(), spools: semaphore.NewWeighted(spoolMemory),
-		// One account may take a quarter, but always a packet.
-		spooled:     newGate(max(cfg.MaxSpool/4, min(cfg.MaxPacket, cfg.MaxSpool)), cfg.MaxSpool),
-		fromAddress: newGate(int64(cfg.AddressCalls), maxCalls), ofAccount: newGate(int64(cfg.AccountCalls), maxCalls),
+		fromAddress: fair.NewGate(int64(cfg.AddressCalls), maxCalls), ofAccount: fair.NewGate(int64(cfg.AccountCalls), maxCalls),
 	}
 	var gateway protocol.ClientID // one, whatever pools it has
 	rand.Read(gateway[:])         // never fails
@@ -158,6 +152,7 @@ func New(cfg Config) (*Gateway, error) {
 		g.core.close()
 		return nil, err
 	}
+	g.relay = relay.New(g.core, relay.Limits{Packet: cfg.MaxPacket, Spool: cfg.MaxSpool, TempDir: cfg.TempDir})
 	g.metrics = newMetrics(g.core)
 	g.handler = g.routes()
 	return g, nil

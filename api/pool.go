@@ -136,6 +136,16 @@ func (p *pool) do(ctx context.Context, r repeat, f func(*client.Conn) error) err
 	return err
 }
 
+// Idempotent is do for what may be sent a second time.
+func (p *pool) Idempotent(ctx context.Context, f func(*client.Conn) error) error {
+	return p.do(ctx, idempotent, f)
+}
+
+// Once is do for what must not be sent a second time.
+func (p *pool) Once(ctx context.Context, f func(*client.Conn) error) error {
+	return p.do(ctx, once, f)
+}
+
 // ask is do for a request with an answer.
 func ask[T any](ctx context.Context, p *pool, r repeat, f func(*client.Conn) (T, error)) (T, error) {
 	var answer T

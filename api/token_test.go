@@ -99,3 +99,12 @@ func TestTokenRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestNetwork(t *testing.T) {
+	for address, want := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:1": "2001:db8::/64",
+		"2001:db8:0:1::1": "2001:db8:0:1::/64", "@": "@"} {
+		if got := network(address); got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+	}
+}

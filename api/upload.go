@@ -1,13 +1,12 @@
 package api
 
 import (
-	"bytes"
-	"context"
 	"io"
 	"net/http"
 
 	"coffer/api/contract"
-	"coffer/client"
+	"coffer/api/packetjson"
+	"coffer/api/relay"
 	"coffer/protocol"
 )
 
@@ -23,9 +22,9 @@ func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ con
 func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*contract.PacketReceived, error) {
 	const metadata = 1 << 20
 	body := http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata)
-	var out *sender // as soon as it is known where the content goes
-	var kept *spool // holds the content until then
-	p, err := readFilePacket(body, func(p *filePacket, known bool) (_ io.Writer, err error) {
+	var out *relay.Sender // as soon as it is known where the content goes
+	var kept *relay.Spool // holds the content until then
+	p, err := packetjson.Read(body, func(p *packetjson.Packet, known bool) (_ io.Writer, err error) {
 		if known {
 			if out, err = g.namedSender(r, p); err == nil || p.ClientID != nil {
 				return out, err
@@ -36,7 +35,7 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*con
 		if err != nil {
 			return nil, err
 		}
-		kept = g.newSpool(id)
+		kept = g.relay.Spool(id)
 		return kept, nil
 	})
 	if out != nil {
@@ -57,7 +56,7 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*con
 	if err != nil {
 		return nil, err
 	}
-	state, err := out.finish()
+	state, err := out.Finish()
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*con
 }
 
 // namedSender begins to pass a packet on.
-func (g *Gateway) namedSender(r *http.Request, p *filePacket) (*sender, error) {
+func (g *Gateway) namedSender(r *http.Request, p *packetjson.Packet) (*relay.Sender, error) {
 	name, err := nameField("filename", p.Filename)
 	if err != nil {
 		return nil, err
@@ -74,23 +73,9 @@ func (g *Gateway) namedSender(r *http.Request, p *filePacket) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := namedPacket{OriginalSize: uint64(p.OriginalSize), Number: p.Number, Total: p.Total, Name: name}
-	return g.newSender(r.Context(), id, m, g.cfg.MaxPacket), nil
+	m := relay.Named{OriginalSize: uint64(p.OriginalSize), Number: p.Number, Total: p.Total, Name: name}
+	return g.relay.Packet(r.Context(), id, m, g.cfg.MaxPacket), nil
 }
-
-// A namedPacket belongs to the upload that bears its file's name.
-type namedPacket protocol.NamedPacket
-
-func (m namedPacket) whole(ctx context.Context, conn *client.Conn, id protocol.ClientID, content []byte) (*protocol.UploadState, error) {
-	return conn.NamedPacket(ctx, id, protocol.NamedPacket(m), bytes.NewReader(content), uint32(len(content)))
-}
-
-func (m namedPacket) open(ctx context.Context, conn *client.Conn, id protocol.ClientID, transfer protocol.TransferID, room uint32) error {
-	return conn.OpenNamedPacket(ctx, id, protocol.OpenNamedPacket{Transfer: transfer, Room: room, Packet: protocol.NamedPacket(m)})
-}
-
-// again: packet 1 a second time starts the file over.
-func (m namedPacket) again() repeat { return m.Number != 1 }
 
 // close ends what a call used.
 func (g *Gateway) close(r *http.Request, c io.Closer) {

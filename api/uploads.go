@@ -1,12 +1,12 @@
 package api
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
 
 	"coffer/api/contract"
+	"coffer/api/relay"
 	"coffer/client"
 	"coffer/internal/openapi"
 	"coffer/internal/problem"
@@ -73,36 +73,22 @@ func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, las
 	}
 	limit := g.cfg.MaxPacket
 	if r.ContentLength > limit {
-		return nil, packetTooLarge(limit)
+		return nil, relay.TooLarge(limit)
 	}
 	if r.ContentLength >= 0 {
 		limit = r.ContentLength
 	}
-	out := g.newSender(r.Context(), id, uploadPacket{Upload: ref.Upload, Number: number, Last: last}, limit)
+	out := g.relay.Packet(r.Context(), id, relay.Identified{Upload: ref.Upload, Number: number, Last: last}, limit)
 	defer g.close(r, out)
 	if _, err := out.ReadFrom(r.Body); err != nil {
 		return nil, err
 	}
-	state, err := out.finish()
+	state, err := out.Finish()
 	if err != nil {
 		return nil, err
 	}
 	return packetReceived(number, state), nil
 }
-
-// An uploadPacket belongs to the upload of an id. One that is there already is
-// taken as received, so it may be sent again.
-type uploadPacket protocol.UploadPacket
-
-func (m uploadPacket) whole(ctx context.Context, conn *client.Conn, id protocol.ClientID, content []byte) (*protocol.UploadState, error) {
-	return conn.UploadPacket(ctx, id, protocol.UploadPacket(m), content)
-}
-
-func (m uploadPacket) open(ctx context.Context, conn *client.Conn, id protocol.ClientID, transfer protocol.TransferID, room uint32) error {
-	return conn.OpenPacket(ctx, id, protocol.OpenPacket{Transfer: transfer, Room: room, Packet: protocol.UploadPacket(m)})
-}
-
-func (m uploadPacket) again() repeat { return idempotent }
 
 // GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
 func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {

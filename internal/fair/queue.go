@@ -1,6 +1,7 @@
-// Package fair has a queue for work that is dear, and that anybody can ask for:
-// few things are done at a time, those who wait take turns by whom they are
-// for, and what would have to wait for too long is refused at once.
+// Package fair bounds what anybody can ask for, so that nobody takes it all. A
+// Queue is for work that is dear: few things are done at a time, those who wait
+// take turns by whom they are for, and what would have to wait for too long is
+// refused at once. A Gate bounds what is under way.
 package fair
 
 import (

@@ -1,4 +1,4 @@
-package api
+package packetjson
 
 import (
 	"bufio"
@@ -11,13 +11,13 @@ import (
 	"coffer/internal/problem"
 )
 
-// A jsonStream reads one JSON object piece by piece.
-type jsonStream struct{ in *bufio.Reader }
+// An object is JSON that is read member by member.
+type object struct{ in *bufio.Reader }
 
-// object reads the object, which must be all there is, and calls member at
+// read reads the object, which must be all there is, and calls member at
 // each member's value.
-func (s *jsonStream) object(member func(name string) error) error {
-	if c, err := s.next(); errors.Is(err, io.EOF) {
+func (o *object) read(member func(name string) error) error {
+	if c, err := o.next(); errors.Is(err, io.EOF) {
 		return problem.Field("body", "missing")
 	} else if err != nil {
 		return problem.OfBody(err)
@@ -25,16 +25,16 @@ func (s *jsonStream) object(member func(name string) error) error {
 		return problem.Field("body", "must be a JSON object")
 	}
 	for first := true; ; first = false {
-		c, err := s.next()
+		c, err := o.next()
 		switch {
 		case err != nil:
 			return problem.OfBody(err)
 		case first && c == '}':
-			return s.end()
+			return o.end()
 		case c != '"':
 			return problem.Field("body", "not JSON: a member's name must follow")
 		}
-		raw, err := s.quoted("body")
+		raw, err := o.quoted("body")
 		if err != nil {
 			return err
 		}
@@ -45,22 +45,22 @@ func (s *jsonStream) object(member func(name string) error) error {
 		if json.Unmarshal(raw, &name) != nil {
 			return problem.Field("body", "not JSON: a member's name is no string")
 		}
-		if err := s.colon(name, member); err != nil {
+		if err := o.colon(name, member); err != nil {
 			return err
 		}
-		switch c, err = s.next(); {
+		switch c, err = o.next(); {
 		case err != nil:
 			return problem.OfBody(err)
 		case c == '}':
-			return s.end()
+			return o.end()
 		case c != ',':
 			return problem.Field("body", "not JSON: a comma or brace must follow a member")
 		}
 	}
 }
 
-func (s *jsonStream) colon(name string, member func(string) error) error {
-	c, err := s.next()
+func (o *object) colon(name string, member func(string) error) error {
+	c, err := o.next()
 	if err != nil {
 		return problem.OfBody(err)
 	}
@@ -71,8 +71,8 @@ func (s *jsonStream) colon(name string, member func(string) error) error {
 }
 
 // end makes sure that nothing follows.
-func (s *jsonStream) end() error {
-	if _, err := s.next(); err == nil {
+func (o *object) end() error {
+	if _, err := o.next(); err == nil {
 		return problem.Field("body", "more after the JSON object")
 	} else if !errors.Is(err, io.EOF) {
 		return problem.OfBody(err)
@@ -81,9 +81,9 @@ func (s *jsonStream) end() error {
 }
 
 // next is the next byte that is no space.
-func (s *jsonStream) next() (byte, error) {
+func (o *object) next() (byte, error) {
 	for {
-		c, err := s.in.ReadByte()
+		c, err := o.in.ReadByte()
 		if err != nil || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
 			return c, err
 		}
@@ -92,10 +92,10 @@ func (s *jsonStream) next() (byte, error) {
 
 // quoted reads the rest of a string whose opening quote was read, and returns
 // all of it.
-func (s *jsonStream) quoted(name string) ([]byte, error) {
+func (o *object) quoted(name string) ([]byte, error) {
 	raw := []byte{'"'}
 	for escaped := false; ; {
-		c, err := s.in.ReadByte()
+		c, err := o.in.ReadByte()
 		if err != nil {
 			return nil, problem.OfBody(err)
 		}
@@ -110,24 +110,24 @@ func (s *jsonStream) quoted(name string) ([]byte, error) {
 }
 
 // value reads a value, as it stands.
-func (s *jsonStream) value(name string) ([]byte, error) {
+func (o *object) value(name string) ([]byte, error) {
 	var raw []byte
 	for depth := 0; ; {
-		c, err := s.next()
+		c, err := o.next()
 		if err != nil {
 			return nil, problem.OfBody(err)
 		}
 		part := []byte{c}
 		switch c {
 		case '"':
-			part, err = s.quoted(name)
+			part, err = o.quoted(name)
 		case '{', '[':
 			depth++
 		case '}', ']':
 			depth--
 		case ',', ':':
 		default:
-			part, err = s.word(c)
+			part, err = o.word(c)
 		}
 		if err != nil {
 			return nil, err
@@ -152,15 +152,15 @@ func (s *jsonStream) value(name string) ([]byte, error) {
 }
 
 // word reads the rest of a number, true, false or null that begins with c.
-func (s *jsonStream) word(c byte) ([]byte, error) {
+func (o *object) word(c byte) ([]byte, error) {
 	word := []byte{c}
 	for len(word) <= maxMember {
-		c, err := s.in.ReadByte()
+		c, err := o.in.ReadByte()
 		if err != nil {
 			return nil, problem.OfBody(err)
 		}
 		if bytes.IndexByte([]byte("+-.0123456789abcdefghijklmnopqrstuvwxyzE"), c) < 0 {
-			return word, s.in.UnreadByte()
+			return word, o.in.UnreadByte()
 		}
 		word = append(word, c)
 	}

@@ -1,4 +1,4 @@
-package api
+package relay
 
 import (
 	"bytes"
@@ -8,23 +8,21 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"coffer/internal/fair"
 	"coffer/internal/problem"
 	"coffer/protocol"
 )
 
-// spoolMemory bounds what all spools together keep in memory, in bytes.
-const spoolMemory = 64 << 20
-
-// A spool takes in the content of a packet of which it is not yet known where
+// A Spool takes in the content of a packet of which it is not yet known where
 // it goes: in memory, as long as there is some to spare, the rest in a file.
-type spool struct {
+type Spool struct {
 	// static after construction
 	dir    string
 	limit  int64 // most bytes
 	pieces *piecePool
 	memory *semaphore.Weighted
-	room   *gate  // of all spools
-	owner  string // whose share of it this takes
+	room   *fair.Gate // of all spools
+	owner  string     // whose share of it this takes
 
 	size  int64
 	taken int64    // of room
@@ -34,18 +32,19 @@ type spool struct {
 	spilt int64    // bytes of file
 }
 
-func (g *Gateway) newSpool(owner protocol.ClientID) *spool {
-	return &spool{dir: g.cfg.TempDir, limit: g.cfg.MaxPacket, pieces: g.pieces, memory: g.spools,
-		room: g.spooled, owner: spoolKey(owner), used: pieceSize}
+// Spool makes a spool of a client's. Close must be called on it.
+func (r *Relay) Spool(owner protocol.ClientID) *Spool {
+	return &Spool{dir: r.limits.TempDir, limit: r.limits.Packet, pieces: r.pieces, memory: r.memory,
+		room: r.spooled, owner: string(owner[:]), used: pieceSize}
 }
 
 // Write takes in the next bytes. Over the limit it fails with a problem.
-func (s *spool) Write(p []byte) (n int, err error) {
+func (s *Spool) Write(p []byte) (n int, err error) {
 	if s.size+int64(len(p)) > s.limit {
-		return 0, packetTooLarge(s.limit)
+		return 0, TooLarge(s.limit)
 	}
-	if s.room.enter(s.owner, int64(len(p))) != notFull {
-		return 0, &problem.Problem{Kind: problem.Unavailable, RetryAfter: busyRetry,
+	if s.room.Enter(s.owner, int64(len(p))) != fair.NotFull {
+		return 0, &problem.Problem{Kind: problem.Unavailable, RetryAfter: 2,
 			Detail: "the gateway holds too much already; try again, or give all other fields before encrypted_data, so that it has to hold nothing"}
 	}
 	s.taken += int64(len(p))
@@ -65,7 +64,7 @@ func (s *spool) Write(p []byte) (n int, err error) {
 
 // memoryLeft reports whether there is room in memory, and gets some more if need
 // be.
-func (s *spool) memoryLeft() bool {
+func (s *Spool) memoryLeft() bool {
 	switch {
 	case s.file != nil:
 		return false
@@ -78,7 +77,7 @@ func (s *spool) memoryLeft() bool {
 	return true
 }
 
-func (s *spool) spill(p []byte) (n int, err error) {
+func (s *Spool) spill(p []byte) (n int, err error) {
 	if s.file == nil {
 		s.file, err = os.CreateTemp(s.dir, "coffer-gateway-*")
 	}
@@ -87,13 +86,13 @@ func (s *spool) spill(p []byte) (n int, err error) {
 		s.spilt += int64(n)
 	}
 	if err != nil {
-		return n, &problem.Problem{Kind: problem.Internal, Detail: "the gateway has no room for the packet", Cause: err}
+		return n, problem.New(problem.Internal, "the gateway has no room for the packet").Because(err)
 	}
 	return n, nil
 }
 
 // WriteTo writes all that was taken in to w.
-func (s *spool) WriteTo(w io.Writer) (int64, error) {
+func (s *Spool) WriteTo(w io.Writer) (int64, error) {
 	var parts []io.Reader
 	for i, piece := range s.kept {
 		b := piece[:]
@@ -109,13 +108,13 @@ func (s *spool) WriteTo(w io.Writer) (int64, error) {
 }
 
 // Close drops what was taken in.
-func (s *spool) Close() error {
+func (s *Spool) Close() error {
 	for _, piece := range s.kept {
 		s.pieces.put(piece)
 		s.memory.Release(pieceSize)
 	}
 	s.kept = nil
-	s.room.leave(s.owner, s.taken)
+	s.room.Leave(s.owner, s.taken)
 	s.taken = 0
 	if s.file == nil {
 		return nil

@@ -1,4 +1,4 @@
-package api
+package packetjson
 
 import (
 	"bytes"
@@ -20,11 +20,11 @@ func whole(data string) string {
 }
 
 // into is a sink that takes the content wherever it stands.
-func into(w io.Writer) contentSink {
-	return func(*filePacket, bool) (io.Writer, error) { return w, nil }
+func into(w io.Writer) Sink {
+	return func(*Packet, bool) (io.Writer, error) { return w, nil }
 }
 
-func TestReadFilePacket(t *testing.T) {
+func TestRead(t *testing.T) {
 	content := bytes.Repeat([]byte("coffer\x00\xff?>"), 30_000)
 	encoded := base64.StdEncoding.EncodeToString(content)
 	tests := map[string]string{
@@ -39,7 +39,7 @@ func TestReadFilePacket(t *testing.T) {
 		readers := map[string]io.Reader{"": strings.NewReader(body), ", byte by byte": iotest.OneByteReader(strings.NewReader(body))}
 		for how, r := range readers {
 			var got bytes.Buffer
-			p, err := readFilePacket(r, into(&got))
+			p, err := Read(r, into(&got))
 			if err != nil {
 				t.Errorf("%s%s: %v", name, how, err)
 				continue
@@ -51,7 +51,7 @@ func TestReadFilePacket(t *testing.T) {
 	}
 }
 
-func TestReadFilePacketRefuses(t *testing.T) {
+func TestReadRefuses(t *testing.T) {
 	good := whole(`"AAAA"`)
 	without := func(member string) string { return strings.Replace(good, member, "", 1) }
 	tests := []struct{ name, body, message string }{
@@ -81,7 +81,7 @@ func TestReadFilePacketRefuses(t *testing.T) {
 		{"deep inside", whole(`"` + strings.Repeat("A", 1<<20) + "!" + strings.Repeat("A", 1<<20) + `"`), "encrypted_data: not base64 at character 1048576"},
 	}
 	for _, test := range tests {
-		_, err := readFilePacket(strings.NewReader(test.body), into(io.Discard))
+		_, err := Read(strings.NewReader(test.body), into(io.Discard))
 		var p *problem.Problem
 		if !errors.As(err, &p) || p.Kind != problem.Invalid || !strings.HasPrefix(p.Detail, test.message) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.message)
@@ -90,13 +90,13 @@ func TestReadFilePacketRefuses(t *testing.T) {
 }
 
 // What the stream takes, encoding/json must read the same.
-func FuzzReadFilePacket(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	for _, body := range []string{whole(`"AAAA"`), whole(`"AA=="`), whole(`"\/\u002b8="`), `{"x":[{}],` + whole(`""`)[1:], whole("null")} {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var got bytes.Buffer
-		p, err := readFilePacket(bytes.NewReader(body), into(&got))
+		p, err := Read(bytes.NewReader(body), into(&got))
 		if err != nil {
 			if !errors.As(err, new(*problem.Problem)) {
 				t.Fatalf("an error that nobody can be told: %v", err)
@@ -123,11 +123,11 @@ func FuzzReadFilePacket(f *testing.F) {
 	})
 }
 
-func BenchmarkReadFilePacket(b *testing.B) {
+func BenchmarkRead(b *testing.B) {
 	body := whole(`"` + strings.Repeat("QUJD", 4<<20) + `"`)
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := readFilePacket(strings.NewReader(body), into(io.Discard)); err != nil {
+		if _, err := Read(strings.NewReader(body), into(io.Discard)); err != nil {
 			b.Fatal(err)
 		}
 	}
