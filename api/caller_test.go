@@ -24,7 +24,7 @@ func TestActivitiesHaveCallers(t *testing.T) {
 	token, _ := from("2001:db8::3", "POST", "/api/v1/auth/login", m{"username": "ada", "password": "correct horse"}).json(t)["session_token"].(string)
 	from("192.0.2.4", "POST", "/api/v1/account/remove", m{"password": "correct horse"}, "Authorization", "Bearer "+token)
 
-	found, err := c.srv.Activities(t.Context(), store.ActivityFilter{Limit: 100})
+	found, err := c.srv.Admin().Activities(t.Context(), store.ActivityFilter{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

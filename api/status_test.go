@@ -13,12 +13,12 @@ func TestStatus(t *testing.T) {
 	s.put(a, "f", []byte("content"))
 	s.put(a, "f", []byte("more of it"))
 	s.account("bob")
-	if err := c.srv.SuspendClient(t.Context(), "bob"); err != nil {
+	if err := c.srv.Admin().SuspendClient(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
 	s.must(201, "POST", "/api/v1/uploads", m{"filename": "unfinished"}, a.headers...)
 	got := s.must(200, "GET", "/api/v1/status", nil)
-	now := c.srv.Stats(t.Context())
+	now := c.srv.Admin().Stats(t.Context())
 	for name, want := range map[string]int64{
 		"clients_connected": int64(now.InSession), "total_registered": now.Clients, "connections": int64(now.Connections),
 		"uploads": int64(now.Uploads), "files": now.Files, "versions": now.Versions, "versions_verified": now.Verified,
@@ -48,7 +48,7 @@ func TestSuspended(t *testing.T) {
 	s := startSite(t, c.addr, nil)
 	a := s.account("alice")
 	s.put(a, "f", []byte("content"))
-	if err := c.srv.SuspendClient(t.Context(), "alice"); err != nil {
+	if err := c.srv.Admin().SuspendClient(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}
 	for _, call := range [][2]string{{"GET", "/api/v1/files"}, {"GET", "/api/v1/files/f/content"}, {"DELETE", "/api/v1/files/f"}, {"GET", "/api/v1/uploads"}} {
@@ -59,7 +59,7 @@ func TestSuspended(t *testing.T) {
 	if got := s.call("POST", "/api/v1/auth/login", m{"username": "alice"}); got.status != 403 {
 		t.Errorf("signing in: %d %s", got.status, got.body)
 	}
-	if err := c.srv.ResumeClient(t.Context(), "alice"); err != nil {
+	if err := c.srv.Admin().ResumeClient(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}
 	s.must(200, "GET", "/api/v1/files", nil, a.headers...)

@@ -303,7 +303,7 @@ func TestSignOutIsForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := console.New(console.Config{Core: again, Token: s.token, Log: s.log, Records: s.records})
+	c, err := console.New(console.Config{Core: again.Admin(), Token: s.token, Log: s.log, Records: s.records})
 	if err != nil {
 		t.Fatal(err)
 	}

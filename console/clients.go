@@ -12,7 +12,7 @@ import (
 	"coffer/internal/openapi"
 	"coffer/internal/problem"
 	"coffer/protocol"
-	"coffer/server"
+	"coffer/server/admin"
 	"coffer/store"
 )
 
@@ -24,7 +24,7 @@ func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params con
 	c.answers.Reply(w, r, http.StatusOK, contract.ClientList{Clients: clients(list), Total: total}, err)
 }
 
-func clients(list []server.ClientInfo) []contract.Client {
+func clients(list []admin.ClientInfo) []contract.Client {
 	told := make([]contract.Client, 0, len(list))
 	for _, one := range list {
 		told = append(told, client(one))
@@ -32,7 +32,7 @@ func clients(list []server.ClientInfo) []contract.Client {
 	return told
 }
 
-func client(m server.ClientInfo) contract.Client {
+func client(m admin.ClientInfo) contract.Client {
 	told := contract.Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
 		Suspended: m.Suspended, BaseOpen: m.BaseOpen, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}

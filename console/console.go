@@ -30,18 +30,22 @@ import (
 	"coffer/internal/openapi"
 	"coffer/internal/pages"
 	"coffer/internal/problem"
-	"coffer/server"
+	"coffer/protocol"
+	"coffer/server/admin"
 )
 
-// Config is what a Console runs with. Core, Token, Log and Records must be set.
+// Config is what a Console runs with. Core, Failures, Token, Log and Records must
+// be set.
 type Config struct {
-	Core    *server.Server
-	Token   Token
-	Log     *slog.Logger
-	Records *Log        // what was logged, for the operator to read
-	TLS     *tls.Config // nil: plain HTTP
-	Pages   fs.FS       // the built pages; nil: none
-	Hosts   []string    // names that it may be asked by, apart from this machine's
+	Core *admin.Service
+	// Failures are base requests that failed, as the wire describes them.
+	Failures func() []protocol.FailedExchange
+	Token    Token
+	Log      *slog.Logger
+	Records  *Log        // what was logged, for the operator to read
+	TLS      *tls.Config // nil: plain HTTP
+	Pages    fs.FS       // the built pages; nil: none
+	Hosts    []string    // names that it may be asked by, apart from this machine's
 
 	Listen        string // where clients connect, to be shown
 	ClientTLS     bool   // whether they connect by TLS
@@ -68,7 +72,7 @@ var refusedTemplate string
 // A Console serves the operator. It is static after New, but for closing.
 type Console struct {
 	cfg      Config
-	core     *server.Server
+	core     *admin.Service
 	log      *slog.Logger
 	answers  *httpkit.Answers
 	access   *access

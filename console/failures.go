@@ -10,7 +10,7 @@ import (
 // ListFailures lists base requests that failed: GET /api/failures.
 func (c *Console) ListFailures(w http.ResponseWriter, r *http.Request) {
 	answer := contract.FailureList{Failures: []contract.Failure{}}
-	for _, e := range c.core.Failures() {
+	for _, e := range c.cfg.Failures() {
 		answer.Failures = append(answer.Failures, failedExchange(e))
 	}
 	c.answers.Reply(w, r, http.StatusOK, answer, nil)

@@ -78,7 +78,7 @@ func startSite(t testing.TB, adjust func(*server.Config, *console.Config)) *site
 	if s.core, err = server.New(t.Context(), core); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Core = s.core
+	cfg.Core, cfg.Failures = s.core.Admin(), s.core.Failures
 	c, err := console.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -8,11 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"coffer/server"
+	"coffer/server/admin"
 )
 
 // newMetrics serves the core's metrics, and the process's.
-func newMetrics(core *server.Server) (http.Handler, error) {
+func newMetrics(core *admin.Service) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	for _, one := range []prometheus.Collector{core.Collector(), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {

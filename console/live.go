@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"coffer/console/contract"
-	"coffer/server"
+	"coffer/server/admin"
 	"coffer/server/metrics"
 	"coffer/store"
 )
@@ -20,7 +20,7 @@ func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, c.stats(&stats), nil)
 }
 
-func (c *Console) stats(m *server.Stats) contract.Stats {
+func (c *Console) stats(m *admin.Stats) contract.Stats {
 	settings := c.core.Settings()
 	return contract.Stats{
 		At: m.At.UTC(), Started: m.Started.UTC(), UptimeSeconds: float64(m.At.Sub(m.Started).Seconds()), Version: m.Version,
@@ -134,14 +134,14 @@ type liveEvents struct {
 
 	caughtUp  int64 // id of the last activity that was made up for
 	transfers bool  // there were some
-	scrub     server.ScrubState
+	scrub     admin.ScrubState
 }
 
 // begin tells the figures, and the activities that followed the one that the
 // reader saw last.
 func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	stats := l.c.core.Stats(ctx)
-	if err := l.tell(server.Event{Stats: &stats}); err != nil {
+	if err := l.tell(admin.Event{Stats: &stats}); err != nil {
 		return err
 	}
 	if last == 0 {
@@ -170,7 +170,7 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 }
 
 // tellAll tells an event and those that wait behind it.
-func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) error {
+func (l *liveEvents) tellAll(event admin.Event, events <-chan admin.Event) error {
 	for open := true; open; {
 		if err := l.tell(event); err != nil {
 			return err
@@ -184,7 +184,7 @@ func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) err
 	return l.stream.flush()
 }
 
-func (l *liveEvents) tell(event server.Event) error {
+func (l *liveEvents) tell(event admin.Event) error {
 	if event.Missed > 0 {
 		if err := l.stream.send("missed", 0, contract.MissedEvent{Missed: int64(event.Missed)}); err != nil {
 			return err
@@ -200,7 +200,7 @@ func (l *liveEvents) tell(event server.Event) error {
 }
 
 // tellStats tells the figures, and what changes as often as they do.
-func (l *liveEvents) tellStats(m *server.Stats) error {
+func (l *liveEvents) tellStats(m *admin.Stats) error {
 	if err := l.stream.send("stats", 0, l.c.stats(m)); err != nil {
 		return err
 	}

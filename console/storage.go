@@ -12,7 +12,7 @@ import (
 	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
 	"coffer/internal/problem"
-	"coffer/server"
+	"coffer/server/admin"
 	"coffer/store"
 )
 
@@ -51,7 +51,7 @@ func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = c.core.StartScrub(value(body.Collect, false))
 	}
-	if errors.Is(err, server.ErrRunning) {
+	if errors.Is(err, admin.ErrRunning) {
 		err = problem.New(problem.Conflict, "an integrity check is running already")
 	}
 	c.answers.Reply(w, r, http.StatusAccepted, c.scrubState(), err)
@@ -60,7 +60,7 @@ func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
 // StopScrub stops the integrity check that runs: DELETE /api/scrub.
 func (c *Console) StopScrub(w http.ResponseWriter, r *http.Request, _ contract.StopScrubParams) {
 	err := c.core.StopScrub()
-	if errors.Is(err, server.ErrNotRunning) {
+	if errors.Is(err, admin.ErrNotRunning) {
 		err = nil // which is what was asked for
 	}
 	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
@@ -70,7 +70,7 @@ func (c *Console) scrubState() contract.ScrubState {
 	return scrubState(c.core.ScrubState(), c.core.Settings().ScrubRate)
 }
 
-func scrubState(m server.ScrubState, rateLimit int) contract.ScrubState {
+func scrubState(m admin.ScrubState, rateLimit int) contract.ScrubState {
 	told := contract.ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
 		TotalBytes: m.Total, Versions: int64(m.Versions), Rate: float64(m.Rate), RateLimit: int64(rateLimit), Findings: m.Findings, Next: when(m.Next)}
 	if m.Running && m.Rate > 0 && m.Total > 0 {
@@ -80,7 +80,7 @@ func scrubState(m server.ScrubState, rateLimit int) contract.ScrubState {
 	return told
 }
 
-func scrubReport(m *server.ScrubReport) *contract.ScrubReport {
+func scrubReport(m *admin.ScrubReport) *contract.ScrubReport {
 	if m == nil {
 		return nil
 	}
@@ -108,7 +108,7 @@ func (c *Console) ListBackups(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
-func backup(b server.BackupInfo) contract.Backup {
+func backup(b admin.BackupInfo) contract.Backup {
 	return contract.Backup{Name: b.Name, Created: b.Created.UTC(), Bytes: b.Size}
 }
 
@@ -122,9 +122,9 @@ func (c *Console) CreateBackup(w http.ResponseWriter, r *http.Request, _ contrac
 	}
 	made, err := c.core.Backup(r.Context())
 	switch {
-	case errors.Is(err, server.ErrRunning):
+	case errors.Is(err, admin.ErrRunning):
 		err = problem.New(problem.Conflict, "a backup is being made already")
-	case errors.Is(err, server.ErrNoBackups):
+	case errors.Is(err, admin.ErrNoBackups):
 		err = problem.New(problem.Conflict, "this server makes no backups of its catalog")
 	}
 	c.answers.Reply(w, r, http.StatusCreated, backup(made), err)

@@ -7,7 +7,8 @@ import (
 
 	"coffer/console/contract"
 	"coffer/internal/problem"
-	"coffer/server"
+	"coffer/protocol"
+	"coffer/server/admin"
 	"coffer/store"
 )
 
@@ -18,11 +19,11 @@ func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, contract.TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
 }
 
-func transfers(list []server.Transfer) []contract.Transfer {
+func transfers(list []admin.Transfer) []contract.Transfer {
 	told := make([]contract.Transfer, 0, len(list))
 	for _, m := range list {
 		one := contract.Transfer{Id: m.ID.String(), Client: contract.ClientRef{Name: m.Client, Fingerprint: m.Fingerprint}, File: m.File,
-			State: contract.TransferState(m.State), Format: format(m.Format), Bytes: m.Bytes, Packets: int64(m.Received),
+			State: contract.TransferState(m.State), Format: format(protocol.Format(m.Format)), Bytes: m.Bytes, Packets: int64(m.Received),
 			TotalPackets: nonZero(int64(m.Total)), Missing: int64(m.Missing), AttemptsLeft: m.AttemptsLeft,
 			Started: m.Started.UTC(), Changed: m.Changed.UTC(), Expires: m.Expires.UTC(), Rate: float64(m.Rate)}
 		if m.OriginalSize >= 0 {
@@ -45,7 +46,7 @@ func (c *Console) CancelTransfer(w http.ResponseWriter, r *http.Request, id cont
 		return
 	}
 	err := c.core.CancelTransfer(r.Context(), upload)
-	if errors.Is(err, server.ErrNoTransfer) {
+	if errors.Is(err, admin.ErrNoTransfer) {
 		err = problem.New(problem.NotFound, "there is no such upload in progress, or not any more")
 	}
 	c.answers.Reply(w, r, http.StatusNoContent, nil, err)

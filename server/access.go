@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"coffer/protocol"
 	"coffer/store"
@@ -107,16 +106,4 @@ func (c *conn) askIdentity(ctx context.Context, r *request, _ *protocol.AskIdent
 		return nil, err
 	}
 	return &protocol.Identity{Client: protocol.ClientID(r.client), BaseOpen: !client.BaseClosed, HasAPIID: !client.APIID.IsZero()}, nil
-}
-
-// SetBaseAccess opens or closes a client's account to base requests.
-func (s *Server) SetBaseAccess(ctx context.Context, name string, open bool) error {
-	client, err := s.cfg.Catalog.ClientByName(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := s.setBaseAccess(ctx, client.ID, open, "by the operator"); err != nil {
-		return fmt.Errorf("setting the access of a client: %w", err)
-	}
-	return nil
 }

@@ -52,7 +52,7 @@ func TestFirstKeyOfAClosedAccount(t *testing.T) {
 	c := startCore(t, nil)
 	w := dial(t, c.public)
 	w.register("ada")
-	if err := c.srv.SetBaseAccess(t.Context(), "ada", false); err != nil {
+	if err := c.srv.Admin().SetBaseAccess(t.Context(), "ada", false); err != nil {
 		t.Fatal(err)
 	}
 	w.sendKey(key1024)

@@ -12,14 +12,14 @@ import (
 	"coffer/store"
 )
 
-// note remembers an activity and tells it to whoever listens. It never waits.
-func (s *Server) note(a store.Activity) {
-	if a.At.IsZero() {
-		a.At = time.Now()
-	}
-	s.noting.Lock() // so that who listens hears of them in the order of their IDs
-	defer s.noting.Unlock()
-	s.feed.activity(s.cfg.Catalog.NoteActivity(a))
+// note remembers an activity and sends it to whoever listens. It never waits.
+func (s *Server) note(a store.Activity) { s.feed.Note(a) }
+
+// noteOf notes an activity of a client.
+func (s *Server) noteOf(ctx context.Context, client *store.Client, a store.Activity) {
+	a.Address = peerIn(ctx).address
+	a.Client, a.Name = client.ID, client.Name
+	s.note(a)
 }
 
 // seldom keeps what can come in floods from being written as often: of each
@@ -94,20 +94,6 @@ func (s *Server) noteMismatch(u *upload, left int) {
 		a.Outcome, a.Detail = store.OutcomeFailed, "the checksums of client and server stayed different; the upload was dropped"
 	}
 	s.note(a)
-}
-
-// Activities are what happened, the newest first.
-func (s *Server) Activities(ctx context.Context, f store.ActivityFilter) ([]store.Activity, error) {
-	return s.cfg.Catalog.Activities(ctx, f)
-}
-
-// LastActivity is the ID of the newest activity, 0 if there is none.
-func (s *Server) LastActivity(ctx context.Context) (int64, error) {
-	last, err := s.cfg.Catalog.Activities(ctx, store.ActivityFilter{Limit: 1})
-	if err != nil || len(last) == 0 {
-		return 0, err
-	}
-	return last[0].ID, nil
 }
 
 // nameOf is what a client is called, empty if that cannot be found out.

@@ -16,7 +16,7 @@ import (
 // happened are the activities, the oldest first, in one line each.
 func (c *core) happened() (list []string) {
 	c.t.Helper()
-	all, err := c.srv.Activities(c.t.Context(), store.ActivityFilter{Limit: 1000})
+	all, err := c.srv.Admin().Activities(c.t.Context(), store.ActivityFilter{Limit: 1000})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestActivities(t *testing.T) {
 	if got := c.happened(); !slices.Equal(got, want) {
 		t.Errorf("happened:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	all, err := c.srv.Activities(t.Context(), store.ActivityFilter{Limit: 1000})
+	all, err := c.srv.Admin().Activities(t.Context(), store.ActivityFilter{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +131,8 @@ func TestErrorsAreNoted(t *testing.T) {
 // does not listen delays nobody, and learns how much it missed.
 func TestSubscribe(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.RegistrationRate = 0 })
-	events := c.srv.Subscribe(t.Context())
-	slow := c.srv.Subscribe(t.Context())
+	events := c.srv.Admin().Subscribe(t.Context())
+	slow := c.srv.Admin().Subscribe(t.Context())
 	c.newClient("ada")
 	var figures, registered bool
 	for !figures || !registered {
@@ -155,7 +155,7 @@ func TestSubscribe(t *testing.T) {
 	c.stop()
 	for range events { // ends with the server
 	}
-	for range c.srv.Subscribe(t.Context()) {
+	for range c.srv.Admin().Subscribe(t.Context()) {
 		t.Error("an event of a server that stopped")
 	}
 }
@@ -179,7 +179,7 @@ func TestActivitiesHaveAddresses(t *testing.T) {
 	w.prove()
 	w.fetch("f", 0)
 	w.done(&protocol.DeleteFile{Name: "f"})
-	found, err := c.srv.Activities(t.Context(), store.ActivityFilter{Limit: 100})
+	found, err := c.srv.Admin().Activities(t.Context(), store.ActivityFilter{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/metrics"
 	"coffer/store"
 )
 
@@ -73,8 +74,8 @@ type upload struct {
 	label store.Label // when complete
 	ref   store.BlobRef
 
-	pace    pace   // how fast it goes
-	address string // the address that packets came from last
+	pace    metrics.Pace // how fast it goes
+	address string       // the address that packets came from last
 }
 
 // A region is where a packet waits.

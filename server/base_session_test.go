@@ -185,7 +185,7 @@ func TestUploadsEndWithTheirConnection(t *testing.T) {
 	w.expectFile("g", plain)
 	w.nc.Close()
 	eventually(t, "they are gone", func() bool { return c.srv.Status(t.Context()).Uploads == 0 })
-	if info, err := c.srv.Client(t.Context(), "ada"); err != nil || info.InSession {
+	if info, err := c.srv.Admin().Client(t.Context(), "ada"); err != nil || info.InSession {
 		t.Errorf("%+v, %v", info, err)
 	}
 	v := w.another(c.public)
@@ -275,7 +275,7 @@ func TestGuessesEndSessions(t *testing.T) {
 			if e := c.failures()[0]; e.Rule != protocol.RuleGuesses {
 				t.Errorf("the doctor says %v", e.Rule)
 			}
-			list, err := c.srv.ActivitiesOf(t.Context(), "ada", store.ActivityFilter{Kinds: []store.ActivityKind{store.ActivitySessionEnded}, Limit: 10})
+			list, err := c.srv.Admin().ActivitiesOf(t.Context(), "ada", store.ActivityFilter{Kinds: []store.ActivityKind{store.ActivitySessionEnded}, Limit: 10})
 			if err != nil || len(list) != 1 || list[0].Outcome != store.OutcomeWarning {
 				t.Errorf("activities: %+v, %v", list, err)
 			}

@@ -30,7 +30,7 @@ func TestCaller(t *testing.T) {
 	w := c.proven("wire")
 	w.fails(&protocol.Caller{Address: netip.MustParseAddr("192.0.2.9")}, nil, protocol.StatusForbidden)
 
-	found, err := c.srv.Activities(t.Context(), store.ActivityFilter{Limit: 100})
+	found, err := c.srv.Admin().Activities(t.Context(), store.ActivityFilter{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}

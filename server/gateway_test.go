@@ -167,11 +167,11 @@ func TestGatewaysAreCounted(t *testing.T) {
 	}
 	w := c.proven("ada")
 	w.begin(&protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: "f"})
-	if m := c.srv.Stats(t.Context()); m.Gateways != 2 || m.Connected != 1 {
+	if m := c.srv.Admin().Stats(t.Context()); m.Gateways != 2 || m.Connected != 1 {
 		t.Errorf("%d gateways, %d clients; want 2 and 1", m.Gateways, m.Connected)
 	}
 	w.nc.Close() // and the upload goes on by itself
-	if m := c.srv.Stats(t.Context()); m.Connected != 1 || m.Uploads != 1 {
+	if m := c.srv.Admin().Stats(t.Context()); m.Connected != 1 || m.Uploads != 1 {
 		t.Errorf("%d clients beside %d uploads", m.Connected, m.Uploads)
 	}
 }

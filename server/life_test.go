@@ -162,7 +162,7 @@ func TestSpaceLow(t *testing.T) {
 	w.write(w.frames("h", nil, 100)[0])
 	w.expectEmpty(1607)
 	w.fails(&protocol.BeginUpload{Name: "h"}, nil, protocol.StatusNoSpace)
-	if _, err := c.srv.Backup(t.Context()); !errors.Is(err, store.ErrFull) {
+	if _, err := c.srv.Admin().Backup(t.Context()); !errors.Is(err, store.ErrFull) {
 		t.Errorf("a backup of the catalog: %v", err)
 	}
 	w.expectStored("f", []byte("content"))

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"coffer/protocol"
 	"coffer/protocol/cksum"
 	"coffer/server"
+	"coffer/server/admin"
 	"coffer/server/settings"
 	"coffer/store"
 )
@@ -38,9 +41,9 @@ func TestSuspend(t *testing.T) {
 	// Half of a packet has come when the client is suspended.
 	frame := append(protocol.AppendRequest(nil, w.id, &protocol.UploadPacket{Upload: id, Number: 2}, uint32(len(packets[1]))), packets[1]...)
 	midway.write(frame[:1_000_000])
-	eventually(t, "the packet is on its way", func() bool { return c.srv.Transfers()[0].Bytes > 2_500_000 })
+	eventually(t, "the packet is on its way", func() bool { return c.srv.Admin().Transfers()[0].Bytes > 2_500_000 })
 
-	if err := c.srv.SuspendClient(t.Context(), "ada"); err != nil {
+	if err := c.srv.Admin().SuspendClient(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	midway.nc.Write(frame[1_000_000:]) // as far as it is still taken
@@ -56,8 +59,8 @@ func TestSuspend(t *testing.T) {
 	gateway.fails(listAll(), nil, protocol.StatusForbidden)
 	gateway.fails(&protocol.SignIn{Method: protocol.SignInByName, Name: "ada"}, nil, protocol.StatusForbidden)
 	other.list(listAll())
-	info, err := c.srv.Client(t.Context(), "ada")
-	if err != nil || !info.Suspended || c.srv.Stats(t.Context()).Suspended != 1 {
+	info, err := c.srv.Admin().Client(t.Context(), "ada")
+	if err != nil || !info.Suspended || c.srv.Admin().Stats(t.Context()).Suspended != 1 {
 		t.Errorf("%+v, error %v", info, err)
 	}
 	c.restart()
@@ -72,7 +75,7 @@ func TestSuspend(t *testing.T) {
 	w.send(1027, field("ada"))
 	w.expectEmpty(1607)
 
-	if err := c.srv.ResumeClient(t.Context(), "ada"); err != nil {
+	if err := c.srv.Admin().ResumeClient(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	w.reconnect()
@@ -83,10 +86,10 @@ func TestSuspend(t *testing.T) {
 		t.Errorf("the upload went on to %+v", s)
 	}
 	for name, do := range map[string]func() error{
-		"suspend": func() error { return c.srv.SuspendClient(t.Context(), "nobody") },
-		"resume":  func() error { return c.srv.ResumeClient(t.Context(), "nobody") },
-		"end":     func() error { return c.srv.EndSession(t.Context(), "nobody") },
-		"remove":  func() error { return c.srv.RemoveClient(t.Context(), "nobody") },
+		"suspend": func() error { return c.srv.Admin().SuspendClient(t.Context(), "nobody") },
+		"resume":  func() error { return c.srv.Admin().ResumeClient(t.Context(), "nobody") },
+		"end":     func() error { return c.srv.Admin().EndSession(t.Context(), "nobody") },
+		"remove":  func() error { return c.srv.Admin().RemoveClient(t.Context(), "nobody") },
 	} {
 		if err := do(); !errors.Is(err, store.ErrNoClient) {
 			t.Errorf("%s nobody: %v", name, err)
@@ -97,18 +100,18 @@ func TestSuspend(t *testing.T) {
 func TestEndSession(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.proven("ada")
-	if info, err := c.srv.Client(t.Context(), "ada"); err != nil || !info.InSession || info.KeyBits != 1024 || info.SessionEnds.Before(time.Now()) {
+	if info, err := c.srv.Admin().Client(t.Context(), "ada"); err != nil || !info.InSession || info.KeyBits != 1024 || info.SessionEnds.Before(time.Now()) {
 		t.Errorf("%+v, error %v", info, err)
 	}
-	if err := c.srv.EndSession(t.Context(), "ada"); err != nil {
+	if err := c.srv.Admin().EndSession(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	w.fails(listAll(), nil, protocol.StatusNoSession)
-	if info, err := c.srv.Client(t.Context(), "ada"); err != nil || info.InSession || !info.SessionEnds.IsZero() {
+	if info, err := c.srv.Admin().Client(t.Context(), "ada"); err != nil || info.InSession || !info.SessionEnds.IsZero() {
 		t.Errorf("%+v, error %v", info, err)
 	}
 	c.restart()
-	if n := c.srv.Stats(t.Context()).InSession; n != 0 {
+	if n := c.srv.Admin().Stats(t.Context()).InSession; n != 0 {
 		t.Errorf("%d sessions after a restart", n)
 	}
 	w = w.another(c.public)
@@ -126,20 +129,20 @@ func TestRemoveClient(t *testing.T) {
 		w.begin(&protocol.BeginUpload{OriginalSize: 100, Name: "unfinished"})
 		other.store("kept", content(2, 100_000), 200_000)
 		if suspend {
-			if err := c.srv.SuspendClient(t.Context(), "ada"); err != nil {
+			if err := c.srv.Admin().SuspendClient(t.Context(), "ada"); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := c.srv.RemoveClient(t.Context(), "ada"); err != nil {
+		if err := c.srv.Admin().RemoveClient(t.Context(), "ada"); err != nil {
 			t.Fatal(err)
 		}
 		w.fails(listAll(), nil, protocol.StatusNoSession)
 		w.send(1027, field("ada"))
 		w.expectID(1606)
-		if _, err := c.srv.Client(t.Context(), "ada"); !errors.Is(err, store.ErrNoClient) {
+		if _, err := c.srv.Admin().Client(t.Context(), "ada"); !errors.Is(err, store.ErrNoClient) {
 			t.Errorf("the client is %v", err)
 		}
-		if n := len(c.srv.Transfers()); n != 0 {
+		if n := len(c.srv.Admin().Transfers()); n != 0 {
 			t.Errorf("%d transfers are left", n)
 		}
 		c.onlyKept(t, other)
@@ -150,7 +153,7 @@ func TestRemoveClient(t *testing.T) {
 func TestTransfers(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.proven("ada")
-	if len(c.srv.Transfers()) != 0 {
+	if len(c.srv.Admin().Transfers()) != 0 {
 		t.Error("a transfer before there is any")
 	}
 	plain := content(2, 200_000)
@@ -158,33 +161,33 @@ func TestTransfers(t *testing.T) {
 	packets := cut(encrypt(up.key, plain), 60_000)
 	w.packet(id, 1, false, packets[0])
 	w.packet(id, 4, false, packets[3])
-	list := c.srv.Transfers()
+	list := c.srv.Admin().Transfers()
 	if len(list) != 1 {
 		t.Fatalf("transfers: %+v", list)
 	}
 	got := list[0]
-	want := server.Transfer{ID: store.UploadID(id), Client: "ada", Fingerprint: store.ClientID(w.id).Fingerprint(), File: "f",
-		Format: protocol.FormatSealedFile, State: "receiving", Bytes: 60_000 + 20_016, Size: 200_016, OriginalSize: 200_000,
+	want := admin.Transfer{ID: store.UploadID(id), Client: "ada", Fingerprint: store.ClientID(w.id).Fingerprint(), File: "f",
+		Format: uint8(protocol.FormatSealedFile), State: "receiving", Bytes: 60_000 + 20_016, Size: 200_016, OriginalSize: 200_000,
 		Received: 2, Total: 4, Missing: 2, AttemptsLeft: 4, Started: got.Started, Changed: got.Changed,
 		Expires: got.Changed.Add(24 * time.Hour), Left: -1}
 	if got != want || got.Started.IsZero() || got.Changed.Before(got.Started) {
 		t.Errorf("transfer:\n got %+v\nwant %+v", got, want)
 	}
 	c.restart()
-	list = c.srv.Transfers()
+	list = c.srv.Admin().Transfers()
 	if len(list) != 1 || list[0].Bytes != want.Bytes || list[0].Client != "ada" || list[0].Missing != 2 {
 		t.Errorf("after a restart: %+v", list)
 	}
 	w = w.beside(c.public)
 	w.packet(id, 2, false, packets[1])
 	w.packet(id, 3, false, packets[2])
-	if list = c.srv.Transfers(); len(list) != 1 || list[0].State != "unconfirmed" || list[0].Bytes != list[0].Size {
+	if list = c.srv.Admin().Transfers(); len(list) != 1 || list[0].State != "unconfirmed" || list[0].Bytes != list[0].Size {
 		t.Errorf("complete: %+v", list)
 	}
-	if err := c.srv.CancelTransfer(t.Context(), store.UploadID(id)); err != nil {
+	if err := c.srv.Admin().CancelTransfer(t.Context(), store.UploadID(id)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.srv.CancelTransfer(t.Context(), store.UploadID(id)); !errors.Is(err, server.ErrNoTransfer) {
+	if err := c.srv.Admin().CancelTransfer(t.Context(), store.UploadID(id)); !errors.Is(err, admin.ErrNoTransfer) {
 		t.Errorf("cancelled twice: %v", err)
 	}
 	w.fails(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, protocol.StatusNotFound)
@@ -204,7 +207,7 @@ func TestSettings(t *testing.T) {
 	w := c.proven("ada")
 	change := func(set map[string]string, reset ...string) settings.Values {
 		t.Helper()
-		if err := c.srv.ChangeSettings(t.Context(), set, reset); err != nil {
+		if err := c.srv.Admin().ChangeSettings(t.Context(), set, reset); err != nil {
 			t.Fatal(err)
 		}
 		return c.srv.Settings()
@@ -238,7 +241,7 @@ func TestSettings(t *testing.T) {
 	if got.KeepVersions != 7 || !got.RegistrationOpen || got.UploadTTL != time.Hour || got.SessionTTL != time.Hour {
 		t.Errorf("after a reset: %+v", got)
 	}
-	if err := c.srv.ChangeSettings(t.Context(), map[string]string{"max-connections": "0"}, nil); err == nil || c.srv.Settings() != got {
+	if err := c.srv.Admin().ChangeSettings(t.Context(), map[string]string{"max-connections": "0"}, nil); err == nil || c.srv.Settings() != got {
 		t.Errorf("no connections: error %v, settings %+v", err, c.srv.Settings())
 	}
 	noted := 0
@@ -256,11 +259,11 @@ func TestSettings(t *testing.T) {
 func TestSettingsEndSessions(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.proven("ada")
-	if err := c.srv.ChangeSettings(t.Context(), map[string]string{"session-ttl": "1s"}, nil); err != nil {
+	if err := c.srv.Admin().ChangeSettings(t.Context(), map[string]string{"session-ttl": "1s"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the session ends", func() bool {
-		info, err := c.srv.Client(t.Context(), "ada")
+		info, err := c.srv.Admin().Client(t.Context(), "ada")
 		return err == nil && !info.InSession
 	})
 	w.fails(listAll(), nil, protocol.StatusNoSession)
@@ -277,17 +280,17 @@ func TestScrubInTheServer(t *testing.T) {
 	w.store("small", content(9, 1000), 2000)
 	w.store("small whole", content(10, 1000), 2000)
 	small := w.read("small", 0, 0, 0)
-	if c.srv.LastScrub() != nil || c.srv.ScrubState().Running || !errors.Is(c.srv.StopScrub(), server.ErrNotRunning) {
+	if c.srv.Admin().LastScrub() != nil || c.srv.Admin().ScrubState().Running || !errors.Is(c.srv.Admin().StopScrub(), admin.ErrNotRunning) {
 		t.Error("a scrub before there was one")
 	}
-	scrub := func(collect bool) *server.ScrubReport {
+	scrub := func(collect bool) *admin.ScrubReport {
 		t.Helper()
-		before := c.srv.LastScrub()
-		if err := c.srv.StartScrub(collect); err != nil {
+		before := c.srv.Admin().LastScrub()
+		if err := c.srv.Admin().StartScrub(collect); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the scrub ends", func() bool { return c.srv.LastScrub() != before && !c.srv.ScrubState().Running })
-		return c.srv.LastScrub()
+		eventually(t, "the scrub ends", func() bool { return c.srv.Admin().LastScrub() != before && !c.srv.Admin().ScrubState().Running })
+		return c.srv.Admin().LastScrub()
 	}
 	if r := scrub(false); !r.Counts.Sound() || r.Counts.Versions != 6 || len(r.Findings) != 0 || r.Error != "" || r.Stopped {
 		t.Errorf("before: %+v", r)
@@ -327,27 +330,27 @@ func TestScrubInTheServer(t *testing.T) {
 		t.Errorf("%d findings are noted", found)
 	}
 	c.restart()
-	if again := c.srv.LastScrub(); again == nil || fmt.Sprint(again.Findings) != fmt.Sprint(r.Findings) || !again.Ended.Equal(r.Ended) {
+	if again := c.srv.Admin().LastScrub(); again == nil || fmt.Sprint(again.Findings) != fmt.Sprint(r.Findings) || !again.Ended.Equal(r.Ended) {
 		t.Errorf("after a restart: %+v", again)
 	}
 
 	// At this rate it would take long.
-	if err := c.srv.ChangeSettings(t.Context(), map[string]string{"scrub-rate": "64KiB"}, nil); err != nil {
+	if err := c.srv.Admin().ChangeSettings(t.Context(), map[string]string{"scrub-rate": "64KiB"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	before := c.srv.LastScrub()
-	if err := c.srv.StartScrub(false); err != nil {
+	before := c.srv.Admin().LastScrub()
+	if err := c.srv.Admin().StartScrub(false); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.srv.StartScrub(false); !errors.Is(err, server.ErrRunning) {
+	if err := c.srv.Admin().StartScrub(false); !errors.Is(err, admin.ErrRunning) {
 		t.Errorf("a second one: %v", err)
 	}
-	eventually(t, "the scrub is under way", func() bool { return c.srv.ScrubState().Versions > 0 })
-	if err := c.srv.StopScrub(); err != nil {
+	eventually(t, "the scrub is under way", func() bool { return c.srv.Admin().ScrubState().Versions > 0 })
+	if err := c.srv.Admin().StopScrub(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the scrub ends", func() bool { return c.srv.LastScrub() != before })
-	if r := c.srv.LastScrub(); !r.Stopped || r.Error != "" || r.Counts.Versions >= 6 {
+	eventually(t, "the scrub ends", func() bool { return c.srv.Admin().LastScrub() != before })
+	if r := c.srv.Admin().LastScrub(); !r.Stopped || r.Error != "" || r.Counts.Versions >= 6 {
 		t.Errorf("stopped: %+v", r)
 	}
 }
@@ -375,16 +378,16 @@ func (c *core) flip(path string, at int) {
 func TestScrubSchedule(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.ScrubInterval = 50 * time.Millisecond })
 	c.proven("ada").store("f", content(1, 100_000), 500_000)
-	eventually(t, "a scrub comes by itself", func() bool { r := c.srv.LastScrub(); return r != nil && r.Scheduled && r.Counts.Versions == 1 })
-	first := c.srv.LastScrub()
-	eventually(t, "and another", func() bool { return c.srv.LastScrub().Started.After(first.Started) })
-	if next := c.srv.ScrubState().Next; next.IsZero() {
+	eventually(t, "a scrub comes by itself", func() bool { r := c.srv.Admin().LastScrub(); return r != nil && r.Scheduled && r.Counts.Versions == 1 })
+	first := c.srv.Admin().LastScrub()
+	eventually(t, "and another", func() bool { return c.srv.Admin().LastScrub().Started.After(first.Started) })
+	if next := c.srv.Admin().ScrubState().Next; next.IsZero() {
 		t.Error("no next one")
 	}
-	if err := c.srv.ChangeSettings(t.Context(), map[string]string{"scrub-interval": "0"}, nil); err != nil {
+	if err := c.srv.Admin().ChangeSettings(t.Context(), map[string]string{"scrub-interval": "0"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if next := c.srv.ScrubState().Next; !next.IsZero() {
+	if next := c.srv.Admin().ScrubState().Next; !next.IsZero() {
 		t.Errorf("the next one is at %v", next)
 	}
 }
@@ -393,12 +396,12 @@ func TestScrubSchedule(t *testing.T) {
 func TestBackup(t *testing.T) {
 	backups := t.TempDir()
 	c := startCore(t, func(cfg *server.Config) { cfg.BackupDir = filepath.Join(backups, "new") })
-	if list, err := c.srv.Backups(); err != nil || len(list) != 0 {
+	if list, err := c.srv.Admin().Backups(); err != nil || len(list) != 0 {
 		t.Errorf("before: %v, error %v", list, err)
 	}
 	w := c.proven("ada")
 	w.store("f", content(1, 100_000), 500_000)
-	info, err := c.srv.Backup(t.Context())
+	info, err := c.srv.Admin().Backup(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,7 +410,7 @@ func TestBackup(t *testing.T) {
 	if err := os.WriteFile(killed, []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	list, err := c.srv.Backups()
+	list, err := c.srv.Admin().Backups()
 	if err != nil || len(list) != 1 || list[0] != info || info.Size == 0 {
 		t.Errorf("backups: %+v, error %v, want %+v", list, err, info)
 	}
@@ -415,15 +418,15 @@ func TestBackup(t *testing.T) {
 		t.Errorf("mode %v", mode)
 	}
 	for _, name := range []string{"", "../lock", "catalog-x.db", info.Name + "/.", "catalog-20060102T150405.000Z.db"} {
-		if f, err := c.srv.OpenBackup(name); !errors.Is(err, fs.ErrNotExist) {
+		if f, err := c.srv.Admin().OpenBackup(name); !errors.Is(err, fs.ErrNotExist) {
 			f.Close()
 			t.Errorf("opening %q: %v", name, err)
 		}
-		if err := c.srv.RemoveBackup(name); !errors.Is(err, fs.ErrNotExist) {
+		if err := c.srv.Admin().RemoveBackup(name); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("removing %q: %v", name, err)
 		}
 	}
-	f, err := c.srv.OpenBackup(info.Name)
+	f, err := c.srv.Admin().OpenBackup(info.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,10 +435,10 @@ func TestBackup(t *testing.T) {
 	if _, err := copied.ReadFrom(f); err != nil || int64(copied.Len()) != info.Size {
 		t.Fatalf("%d bytes, error %v", copied.Len(), err)
 	}
-	if err := c.srv.RemoveBackup(info.Name); err != nil {
+	if err := c.srv.Admin().RemoveBackup(info.Name); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.srv.Backup(t.Context()); err != nil {
+	if _, err := c.srv.Admin().Backup(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
@@ -456,7 +459,7 @@ func TestBackup(t *testing.T) {
 	}
 
 	none := startCore(t, nil)
-	if _, err := none.srv.Backup(t.Context()); !errors.Is(err, server.ErrNoBackups) {
+	if _, err := none.srv.Admin().Backup(t.Context()); !errors.Is(err, admin.ErrNoBackups) {
 		t.Errorf("without a folder: %v", err)
 	}
 }
@@ -481,20 +484,20 @@ func TestFigures(t *testing.T) {
 	w.write(w.frames("open", content(9, 5000), 3000)[0])
 	w.send(1029, field("never"))
 	w.expectEmpty(1607)
-	c.srv.Clients(t.Context(), store.ClientQuery{Limit: 1})
-	s := c.srv.Stats(t.Context())
+	c.srv.Admin().Clients(t.Context(), store.ClientQuery{Limit: 1})
+	s := c.srv.Admin().Stats(t.Context())
 	usage := store.Usage{Files: 3, Versions: 3, Verified: 3, Bytes: 3 * 1008}
 	if s.Totals != (store.Totals{Clients: 1, Usage: usage}) || s.InSession != 1 || s.Uploads != 1 || s.Connections != 1 ||
 		s.Requests != 4+3*2+2 || s.Failures != 1 || s.Received < 3*1008 || s.Sent < 3*279 || s.Database != "operational" ||
 		s.Storage != "operational" || s.Free == 0 || s.DiskTotal < s.Free || s.Closing {
 		t.Errorf("figures: %+v", s)
 	}
-	page, total, err := c.srv.Clients(t.Context(), store.ClientQuery{Sort: store.SortByBytes, Descending: true, Limit: 10})
+	page, total, err := c.srv.Admin().Clients(t.Context(), store.ClientQuery{Sort: store.SortByBytes, Descending: true, Limit: 10})
 	if err != nil || total != 1 || len(page) != 1 || page[0].Usage != usage || page[0].Uploads != 1 || !page[0].InSession {
 		t.Errorf("clients: %+v, error %v", page, err)
 	}
 	registry := prometheus.NewPedanticRegistry()
-	if err := registry.Register(c.srv.Collector()); err != nil {
+	if err := registry.Register(c.srv.Admin().Collector()); err != nil {
 		t.Fatal(err)
 	}
 	problems, err := testutil.GatherAndLint(registry)
@@ -526,11 +529,11 @@ func TestFigures(t *testing.T) {
 		requests := c.requests(registry)
 		return requests["1028 ok"] == 4 && requests["1029 ok"] == 3 && requests["1029 refused"] == 1 && requests["1025 ok"] == 1 && requests["1043 ok"] == 0
 	})
-	if err := c.srv.Ready(t.Context()); err != nil {
+	if err := c.srv.Admin().Ready(t.Context()); err != nil {
 		t.Errorf("ready: %v", err)
 	}
 	c.stop()
-	if err := c.srv.Ready(t.Context()); err == nil {
+	if err := c.srv.Admin().Ready(t.Context()); err == nil {
 		t.Error("ready after the end")
 	}
 	c.start()
@@ -553,4 +556,32 @@ func (c *core) requests(metrics prometheus.Gatherer) map[string]float64 {
 		}
 	}
 	return requests
+}
+
+// readOnly is a catalog that changes no client while it is.
+type readOnly struct {
+	store.Catalog
+	is *atomic.Bool
+}
+
+func (c readOnly) UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error) {
+	if c.is.Load() {
+		return store.Client{}, store.ErrBusy
+	}
+	return c.Catalog.UpdateClient(ctx, id, change)
+}
+
+// A client that could not be suspended is served, as the catalog says.
+func TestSuspendFails(t *testing.T) {
+	var is atomic.Bool
+	c := startCore(t, func(cfg *server.Config) { cfg.Catalog = readOnly{cfg.Catalog, &is} })
+	w := c.proven("ada")
+	is.Store(true)
+	if err := c.srv.Admin().SuspendClient(t.Context(), "ada"); !errors.Is(err, store.ErrBusy) {
+		t.Errorf("suspended: %v", err)
+	}
+	w.list(listAll())
+	if n := c.srv.Admin().Stats(t.Context()).Suspended; n != 0 {
+		t.Errorf("%d are suspended", n)
+	}
 }

@@ -136,3 +136,22 @@ func (s *Server) noteRemoval(ctx context.Context, id store.ClientID, underway bo
 	}
 	return nil
 }
+
+// removeAndTell removes a client, its tokens first.
+func (s *Server) removeAndTell(ctx context.Context, client *store.Client, by string) error {
+	usage, err := s.cfg.Catalog.Usage(ctx, client.ID)
+	if err != nil {
+		return err
+	}
+	if _, err := s.revoked.addAll(ctx, client.Name); err != nil {
+		return err
+	}
+	if err := s.removeClient(ctx, client.ID); err != nil {
+		return err
+	}
+	s.log.Info("account removed", "client", client.ID, "by", by)
+	s.noteOf(ctx, client, store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Bytes: usage.Bytes,
+		Detail: fmt.Sprintf("the client with %s of %s, %s", plural(int(usage.Versions), "version", "versions"),
+			plural(int(usage.Files), "file", "files"), by)})
+	return nil
+}

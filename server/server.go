@@ -23,6 +23,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/admin"
 	"coffer/server/metrics"
 	"coffer/server/settings"
 	"coffer/store"
@@ -101,7 +102,7 @@ type Server struct {
 	readers       sync.Pool // of *readBuffer
 	diagnostics   diagnostics
 	suspended     *suspended
-	feed          *feed
+	feed          *admin.Feed
 	metrics       *metrics.Metrics
 	seldom        *seldom
 	guesses       *guesses
@@ -109,13 +110,9 @@ type Server struct {
 	connections   *connections
 	strangers     strangers // connections to the internal listener
 	registrations *registrations
-	scrubs        *scrubs
+	admin         *admin.Service
 
 	settings *settings.Settings
-
-	noting sync.Mutex // held while an activity gets its ID and is told
-
-	backingUp atomic.Bool // a copy of the catalog is being made
 
 	// access counts changes of who may make base requests, from 1: what a
 	// connection has looked up before is to be looked up again.
@@ -150,7 +147,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		conns:     make(map[*conn]struct{}),
 		gateways:  make(map[*conn]store.ClientID),
 		suspended: newSuspended(),
-		feed:      newFeed(),
+		feed:      admin.NewFeed(cfg.Catalog),
 		metrics:   metrics.New(),
 		seldom:    newSeldom(),
 		guesses:   newGuesses(),
@@ -160,14 +157,11 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.access.Store(1)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
-	s.uploads, s.transfers, s.scrubs = newUploads(s), newTransfers(s), newScrubs(s)
+	s.uploads, s.transfers = newUploads(s), newTransfers(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
 	if err := s.loadSettings(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.scrubs.load(ctx); err != nil {
 		return nil, err
 	}
 	ids, err := cfg.Catalog.Suspended(ctx)
@@ -185,6 +179,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("taking up unfinished uploads: %w", err)
 	}
 	if err := s.finishRemovals(ctx); err != nil {
+		return nil, err
+	}
+	if s.admin, err = s.newAdmin(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -218,9 +215,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	}
 	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
 	tending.Go(func() { s.tend(work) })
-	tending.Go(func() { s.metrics.Record(work) })
-	tending.Go(func() { s.publish(work) })
-	tending.Go(func() { s.scrubs.run(ctx) })
+	tending.Go(func() { s.admin.Run(ctx, work) })
 
 	<-ctx.Done()
 	if !s.closing.Swap(true) {

@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"strings"
 
 	"coffer/server/settings"
-	"coffer/store"
 )
 
 // loadSettings puts in force what was changed in an earlier run.
@@ -22,25 +20,7 @@ func (s *Server) enforce(inForce settings.Values) {
 	if s.cfg.Level != nil {
 		s.cfg.Level.Set(inForce.LogLevel)
 	}
-	s.scrubs.limit.Set(inForce.ScrubRate)
-	s.scrubs.reschedule()
 }
 
 // Settings are those in force.
 func (s *Server) Settings() settings.Values { return s.settings.Values() }
-
-// SettingStates are all settings, with where their values come from.
-func (s *Server) SettingStates() []settings.State { return s.settings.States() }
-
-// ChangeSettings changes settings of the running server, and keeps them: see
-// settings.Settings.Change.
-func (s *Server) ChangeSettings(ctx context.Context, set map[string]string, reset []string) error {
-	differences, err := s.settings.Change(ctx, set, reset)
-	if err != nil || len(differences) == 0 {
-		return err
-	}
-	detail := strings.Join(differences, ", ")
-	s.log.Info("settings changed", "what", detail)
-	s.note(store.Activity{Kind: store.ActivitySettings, Outcome: store.OutcomeOK, Detail: detail})
-	return nil
-}

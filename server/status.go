@@ -12,7 +12,7 @@ func (c *conn) askStatus(ctx context.Context, _ *request, _ *protocol.AskStatus)
 
 // Status tells how the server is.
 func (s *Server) Status(ctx context.Context) *protocol.ServerStatus {
-	now, settings := s.Stats(ctx), s.Settings()
+	now, settings := s.admin.Stats(ctx), s.Settings()
 	return &protocol.ServerStatus{
 		Started:          now.Started,
 		Connections:      uint32(now.Connections),

@@ -73,7 +73,7 @@ func TestUploadsInAll(t *testing.T) {
 	for i := range 40 {
 		flood.beginEmpty(fmt.Sprint("file ", i))
 	}
-	if got := c.srv.Stats(t.Context()).Uploads; got != 12 {
+	if got := c.srv.Admin().Stats(t.Context()).Uploads; got != 12 {
 		t.Errorf("%d unfinished uploads", got)
 	}
 	late := c.provenFrom("127.0.0.4", "late")
@@ -119,7 +119,7 @@ func TestBaseUploadsMakeRoom(t *testing.T) {
 	for i := range 4 {
 		owner.beginEmpty(fmt.Sprint("more ", i))
 	}
-	eventually(t, "no more than the bound", func() bool { return c.srv.Stats(t.Context()).Uploads == 8 })
+	eventually(t, "no more than the bound", func() bool { return c.srv.Admin().Stats(t.Context()).Uploads == 8 })
 	base := c.provenFrom("127.0.0.5", "base")
 	base.store("small", []byte("content"), 100)
 }

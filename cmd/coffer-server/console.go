@@ -75,7 +75,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 	if err != nil {
 		return nil, err
 	}
-	cfg := console.Config{Core: s, Token: token, Log: log, Records: &op.records, TLS: conf, Hosts: op.cmd.ConsoleHost,
+	cfg := console.Config{Core: s.Admin(), Failures: s.Failures, Token: token, Log: log, Records: &op.records, TLS: conf, Hosts: op.cmd.ConsoleHost,
 		Listen: public.Addr().String(), ClientTLS: conf != nil, Pages: web.Console(), MinFree: int64(op.cmd.MinFree), Flags: op.flags}
 	if op.cmd.MasterKey == "" {
 		cfg.MasterKeyFile = op.cmd.masterKeyFile()

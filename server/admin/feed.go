@@ -1,4 +1,4 @@
-package server
+package admin
 
 import (
 	"context"
@@ -25,10 +25,13 @@ const (
 	feedFlood = 100
 )
 
-// feed tells subscribers of events. Whoever has something to tell never waits,
-// and does nothing while nobody listens.
-type feed struct {
-	listening atomic.Int32
+// A Feed remembers activities and sends them, and figures, to whoever
+// subscribed. Whoever has something to say never waits, and only remembers it
+// while nobody listens.
+type Feed struct {
+	activities store.Activities
+	noting     sync.Mutex // held while an activity gets its ID and is sent
+	listening  atomic.Int32
 
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}
@@ -42,9 +45,22 @@ type subscriber struct {
 	missed int
 }
 
-func newFeed() *feed { return &feed{subs: make(map[*subscriber]struct{})} }
+// NewFeed makes a feed of activities that are remembered there.
+func NewFeed(activities store.Activities) *Feed {
+	return &Feed{activities: activities, subs: make(map[*subscriber]struct{})}
+}
 
-func (f *feed) activity(a store.Activity) {
+// Note remembers an activity and sends it to whoever listens. It never waits.
+func (f *Feed) Note(a store.Activity) {
+	if a.At.IsZero() {
+		a.At = time.Now()
+	}
+	f.noting.Lock() // so that who listens hears of them in the order of their IDs
+	defer f.noting.Unlock()
+	f.activity(f.activities.NoteActivity(a))
+}
+
+func (f *Feed) activity(a store.Activity) {
 	if f.listening.Load() == 0 {
 		return
 	}
@@ -56,7 +72,7 @@ func (f *feed) activity(a store.Activity) {
 }
 
 // flooded reports whether there were enough activities in a second.
-func (f *feed) flooded(now time.Time) bool {
+func (f *Feed) flooded(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now.Sub(f.second) >= time.Second {
@@ -67,7 +83,7 @@ func (f *feed) flooded(now time.Time) bool {
 }
 
 // miss has every subscriber miss an event.
-func (f *feed) miss() {
+func (f *Feed) miss() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for sub := range f.subs {
@@ -75,7 +91,7 @@ func (f *feed) miss() {
 	}
 }
 
-func (f *feed) tell(e Event) {
+func (f *Feed) tell(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for sub := range f.subs {
@@ -90,7 +106,7 @@ func (f *feed) tell(e Event) {
 }
 
 // subscribe adds a subscriber until leave is called.
-func (f *feed) subscribe() (sub *subscriber, leave func()) {
+func (f *Feed) subscribe() (sub *subscriber, leave func()) {
 	sub = &subscriber{events: make(chan Event, feedRoom)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,7 +128,7 @@ func (f *feed) subscribe() (sub *subscriber, leave func()) {
 }
 
 // close ends all subscriptions.
-func (f *feed) close() {
+func (f *Feed) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
@@ -127,25 +143,25 @@ func (f *feed) close() {
 // server stops, which closes it. A subscriber that does not keep up misses
 // events, and of a flood of activities everyone misses what is beyond 100 a
 // second; the next event says how many.
-func (s *Server) Subscribe(ctx context.Context) <-chan Event {
-	sub, leave := s.feed.subscribe()
+func (s *Service) Subscribe(ctx context.Context) <-chan Event {
+	sub, leave := s.deps.Feed.subscribe()
 	context.AfterFunc(ctx, leave)
 	return sub.events
 }
 
 // publish tells the statistics each second while anybody listens.
-func (s *Server) publish(ctx context.Context) {
+func (s *Service) publish(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	defer s.feed.close()
+	defer s.deps.Feed.close()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if s.feed.listening.Load() > 0 {
+			if s.deps.Feed.listening.Load() > 0 {
 				stats := s.Stats(ctx)
-				s.feed.tell(Event{Stats: &stats})
+				s.deps.Feed.tell(Event{Stats: &stats})
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package server
+package admin
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type BackupInfo struct {
 
 // Backup copies the catalog into a new file of the backup folder, or returns
 // ErrRunning while another copy is made.
-func (s *Server) Backup(ctx context.Context) (BackupInfo, error) {
+func (s *Service) Backup(ctx context.Context) (BackupInfo, error) {
 	if !s.backingUp.CompareAndSwap(false, true) {
 		return BackupInfo{}, ErrRunning
 	}
@@ -43,26 +43,26 @@ func (s *Server) Backup(ctx context.Context) (BackupInfo, error) {
 	info, err := s.backup(ctx)
 	if err != nil {
 		if !errors.Is(err, ErrNoBackups) {
-			s.log.Error("cannot back up the catalog", "error", err)
-			s.note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeFailed, Detail: "of the catalog; the log says why it failed"})
+			s.deps.Log.Error("cannot back up the catalog", "error", err)
+			s.deps.Feed.Note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeFailed, Detail: "of the catalog; the log says why it failed"})
 		}
 		return info, err
 	}
-	s.log.Info("catalog backed up", "file", info.Name, "size", info.Size)
-	s.note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeOK, File: info.Name, Bytes: info.Size,
+	s.deps.Log.Info("catalog backed up", "file", info.Name, "size", info.Size)
+	s.deps.Feed.Note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeOK, File: info.Name, Bytes: info.Size,
 		Took: time.Since(info.Created), Detail: "of the catalog"})
 	return info, nil
 }
 
-func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
-	source, ok := s.cfg.Catalog.(store.Backuper)
-	if !ok || s.cfg.BackupDir == "" {
+func (s *Service) backup(ctx context.Context) (BackupInfo, error) {
+	source, ok := s.deps.Catalog.(store.Backuper)
+	if !ok || s.deps.BackupDir == "" {
 		return BackupInfo{}, ErrNoBackups
 	}
-	if s.cfg.Space.Low() {
+	if s.deps.Space.Low() {
 		return BackupInfo{}, store.ErrFull // what room there is, removing and restoring need
 	}
-	if err := os.MkdirAll(s.cfg.BackupDir, 0o700); err != nil {
+	if err := os.MkdirAll(s.deps.BackupDir, 0o700); err != nil {
 		return BackupInfo{}, fmt.Errorf("making the folder for backups: %w", err)
 	}
 	info := BackupInfo{Created: time.Now().UTC().Truncate(time.Millisecond)}
@@ -70,7 +70,7 @@ func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
 	if err := s.removePartialBackups(); err != nil {
 		return BackupInfo{}, err
 	}
-	path := filepath.Join(s.cfg.BackupDir, info.Name)
+	path := filepath.Join(s.deps.BackupDir, info.Name)
 	partial := path + partialSuffix
 	if err := source.Backup(ctx, partial, func(int64, int64) {}); err != nil {
 		return info, err
@@ -87,8 +87,8 @@ func (s *Server) backup(ctx context.Context) (BackupInfo, error) {
 }
 
 // removePartialBackups removes what a run left that was killed while it copied.
-func (s *Server) removePartialBackups() error {
-	left, err := filepath.Glob(filepath.Join(s.cfg.BackupDir, backupPrefix+"*"+partialSuffix+"*"))
+func (s *Service) removePartialBackups() error {
+	left, err := filepath.Glob(filepath.Join(s.deps.BackupDir, backupPrefix+"*"+partialSuffix+"*"))
 	if err != nil {
 		return fmt.Errorf("looking for partial backups: %w", err)
 	}
@@ -101,14 +101,14 @@ func (s *Server) removePartialBackups() error {
 }
 
 // BackingUp reports whether a copy of the catalog is being made.
-func (s *Server) BackingUp() bool { return s.backingUp.Load() }
+func (s *Service) BackingUp() bool { return s.backingUp.Load() }
 
 // Backups are the copies of the catalog that there are, the newest first.
-func (s *Server) Backups() ([]BackupInfo, error) {
-	if s.cfg.BackupDir == "" {
+func (s *Service) Backups() ([]BackupInfo, error) {
+	if s.deps.BackupDir == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(s.cfg.BackupDir)
+	entries, err := os.ReadDir(s.deps.BackupDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -143,22 +143,22 @@ func backupCreated(name string) (time.Time, error) {
 
 // OpenBackup opens a copy of the catalog for reading, or returns
 // fs.ErrNotExist.
-func (s *Server) OpenBackup(name string) (*os.File, error) {
-	if _, err := backupCreated(name); err != nil || s.cfg.BackupDir == "" {
+func (s *Service) OpenBackup(name string) (*os.File, error) {
+	if _, err := backupCreated(name); err != nil || s.deps.BackupDir == "" {
 		return nil, errors.Join(err, fs.ErrNotExist)
 	}
-	return os.Open(filepath.Join(s.cfg.BackupDir, name))
+	return os.Open(filepath.Join(s.deps.BackupDir, name))
 }
 
 // RemoveBackup removes a copy of the catalog, or returns fs.ErrNotExist.
-func (s *Server) RemoveBackup(name string) error {
-	if _, err := backupCreated(name); err != nil || s.cfg.BackupDir == "" {
+func (s *Service) RemoveBackup(name string) error {
+	if _, err := backupCreated(name); err != nil || s.deps.BackupDir == "" {
 		return errors.Join(err, fs.ErrNotExist)
 	}
-	if err := os.Remove(filepath.Join(s.cfg.BackupDir, name)); err != nil {
+	if err := os.Remove(filepath.Join(s.deps.BackupDir, name)); err != nil {
 		return err
 	}
-	s.log.Info("backup removed", "file", name)
-	s.note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeOK, File: name, Detail: "removed by the operator"})
+	s.deps.Log.Info("backup removed", "file", name)
+	s.deps.Feed.Note(store.Activity{Kind: store.ActivityBackup, Outcome: store.OutcomeOK, File: name, Detail: "removed by the operator"})
 	return nil
 }

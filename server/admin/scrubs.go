@@ -1,4 +1,4 @@
-package server
+package admin
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"coffer/maintain"
+	"coffer/server/metrics"
 	"coffer/store"
 )
 
@@ -72,7 +73,7 @@ type ScrubbedBlob struct {
 
 // scrubs runs scrubs, one at a time: on a schedule and when asked.
 type scrubs struct {
-	s     *Server
+	s     *Service
 	limit *maintain.ReadLimit
 	wake  chan struct{} // something of the below has changed
 
@@ -80,20 +81,20 @@ type scrubs struct {
 	asked  bool // a scrub is to begin
 	state  ScrubState
 	cancel context.CancelCauseFunc // of the one that runs
-	pace   pace
+	pace   metrics.Pace
 	last   *ScrubReport
 }
 
 // errStopped is why a scrub ends that the operator stopped.
 var errStopped = errors.New("stopped by the operator")
 
-func newScrubs(s *Server) *scrubs {
+func newScrubs(s *Service) *scrubs {
 	return &scrubs{s: s, limit: maintain.NewReadLimit(0), wake: make(chan struct{}, 1)}
 }
 
 // load reads the last report.
 func (sc *scrubs) load(ctx context.Context) error {
-	text, err := sc.s.cfg.Catalog.Setting(ctx, scrubReportSetting)
+	text, err := sc.s.deps.Catalog.Setting(ctx, scrubReportSetting)
 	if err == nil && text != nil {
 		err = json.Unmarshal(text, &sc.last)
 	}
@@ -101,6 +102,12 @@ func (sc *scrubs) load(ctx context.Context) error {
 		return fmt.Errorf("reading the last scrub's report: %w", err)
 	}
 	return nil
+}
+
+// follow puts the settings in force.
+func (sc *scrubs) follow() {
+	sc.limit.Set(sc.s.deps.Settings.Values().ScrubRate)
+	sc.reschedule()
 }
 
 // reschedule looks again at when the next one is due.
@@ -113,7 +120,7 @@ func (sc *scrubs) reschedule() {
 
 // nextLocked is when a scrub begins by itself, the zero time for never.
 func (sc *scrubs) nextLocked() time.Time {
-	interval := sc.s.Settings().ScrubInterval
+	interval := sc.s.deps.Settings.Values().ScrubInterval
 	if interval == 0 {
 		return time.Time{}
 	}
@@ -163,17 +170,17 @@ func (sc *scrubs) scrub(ctx context.Context) {
 	if !sc.asked {
 		sc.state = ScrubState{Running: true, Scheduled: true, Started: time.Now()}
 	}
-	sc.asked, sc.cancel, sc.pace = false, cancel, pace{}
+	sc.asked, sc.cancel, sc.pace = false, cancel, metrics.Pace{}
 	began := sc.state
 	sc.mu.Unlock()
 
 	s := sc.s
-	s.log.Info("scrub begins", "scheduled", began.Scheduled, "collect", began.Collect)
+	s.deps.Log.Info("scrub begins", "scheduled", began.Scheduled, "collect", began.Collect)
 	report := &ScrubReport{Started: began.Started, Scheduled: began.Scheduled, Collect: began.Collect, Findings: []ScrubbedBlob{}}
 	opts := maintain.ScrubOptions{Collect: began.Collect, Progress: sc.progress, Limit: sc.limit,
-		Unfinished: max(maintain.UnfinishedBlobs, 2*s.Settings().UploadTTL)} // an upload that may still be confirmed is no orphan
+		Unfinished: max(maintain.UnfinishedBlobs, 2*s.deps.Settings.Values().UploadTTL)} // an upload that may still be confirmed is no orphan
 	var err error
-	report.Counts, err = maintain.Scrub(ctx, s.cfg.Catalog, s.cfg.Blobs, opts, func(f maintain.Finding) error {
+	report.Counts, err = maintain.Scrub(ctx, s.deps.Catalog, s.deps.Blobs, opts, func(f maintain.Finding) error {
 		sc.found(report, f)
 		return nil
 	})
@@ -198,7 +205,7 @@ func (sc *scrubs) scrub(ctx context.Context) {
 func (sc *scrubs) progress(done, total int64) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
-	sc.s.metrics.Scrubbed.Add(uint64(done - sc.state.Done))
+	sc.s.deps.Metrics.Scrubbed.Add(uint64(done - sc.state.Done))
 	sc.state.Done, sc.state.Total = done, total
 	sc.state.Versions++
 }
@@ -219,10 +226,10 @@ func (sc *scrubs) found(report *ScrubReport, f maintain.Finding) {
 	if f.Fault == maintain.FaultOrphan {
 		return // which harms nobody
 	}
-	sc.s.metrics.ScrubFaults.Add(1)
-	sc.s.log.Error("a blob is not what was stored", "fault", f.Fault, "client", f.Client.ID, "blob", f.Blob, "detail", f.Detail)
+	sc.s.deps.Metrics.ScrubFaults.Add(1)
+	sc.s.deps.Log.Error("a blob is not what was stored", "fault", f.Fault, "client", f.Client.ID, "blob", f.Blob, "detail", f.Detail)
 	if len(report.Findings) <= notedFindings {
-		sc.s.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: f.Client.ID, Name: f.Client.Name,
+		sc.s.deps.Feed.Note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: f.Client.ID, Name: f.Client.Name,
 			File: f.Name, Version: f.Number, Bytes: f.Size, Detail: string(f.Fault) + ": " + f.Detail})
 	}
 }
@@ -232,10 +239,10 @@ func (sc *scrubs) keep(ctx context.Context, report *ScrubReport) {
 	s := sc.s
 	text, err := json.Marshal(report)
 	if err == nil {
-		err = s.cfg.Catalog.SetSetting(ctx, scrubReportSetting, text)
+		err = s.deps.Catalog.SetSetting(ctx, scrubReportSetting, text)
 	}
 	if err != nil {
-		s.log.Error("cannot keep the scrub's report", "error", err)
+		s.deps.Log.Error("cannot keep the scrub's report", "error", err)
 	}
 	c := report.Counts
 	outcome := store.OutcomeOK
@@ -244,18 +251,18 @@ func (sc *scrubs) keep(ctx context.Context, report *ScrubReport) {
 	switch {
 	case report.Error != "":
 		outcome, detail = store.OutcomeFailed, detail+"; it could not go on, and the log says why"
-		s.log.Error("the scrub could not go on", "error", report.Error)
+		s.deps.Log.Error("the scrub could not go on", "error", report.Error)
 	case !c.Sound():
 		outcome = store.OutcomeFailed
 	case report.Stopped:
 		outcome, detail = store.OutcomeWarning, detail+"; stopped by the operator"
 	}
-	s.log.Info("scrub ended", "versions", c.Versions, "damaged", c.Damaged, "missing", c.Missing, "orphans", c.Orphans, "stopped", report.Stopped)
-	s.note(store.Activity{Kind: store.ActivityScrub, Outcome: outcome, Bytes: c.Bytes, Took: report.Ended.Sub(report.Started), Detail: detail})
+	s.deps.Log.Info("scrub ended", "versions", c.Versions, "damaged", c.Damaged, "missing", c.Missing, "orphans", c.Orphans, "stopped", report.Stopped)
+	s.deps.Feed.Note(store.Activity{Kind: store.ActivityScrub, Outcome: outcome, Bytes: c.Bytes, Took: report.Ended.Sub(report.Started), Detail: detail})
 }
 
 // StartScrub begins a scrub, or returns ErrRunning.
-func (s *Server) StartScrub(collect bool) error {
+func (s *Service) StartScrub(collect bool) error {
 	sc := s.scrubs
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -269,7 +276,7 @@ func (s *Server) StartScrub(collect bool) error {
 }
 
 // StopScrub stops the scrub that runs, or returns ErrNotRunning.
-func (s *Server) StopScrub() error {
+func (s *Service) StopScrub() error {
 	sc := s.scrubs
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -285,20 +292,20 @@ func (s *Server) StopScrub() error {
 }
 
 // ScrubState tells what the scrub is doing.
-func (s *Server) ScrubState() ScrubState {
+func (s *Service) ScrubState() ScrubState {
 	sc := s.scrubs
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	state := sc.state
 	state.Next = sc.nextLocked()
 	if state.Running {
-		state.Rate = sc.pace.look(time.Now(), state.Done)
+		state.Rate = sc.pace.Look(time.Now(), state.Done)
 	}
 	return state
 }
 
 // LastScrub is the report of the last scrub that ended, nil if none did.
-func (s *Server) LastScrub() *ScrubReport {
+func (s *Service) LastScrub() *ScrubReport {
 	s.scrubs.mu.Lock()
 	defer s.scrubs.mu.Unlock()
 	return s.scrubs.last
