@@ -9,6 +9,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -57,7 +58,7 @@ func (c *conn) askAccount(ctx context.Context, r *request, _ *protocol.AskAccoun
 	settings := c.s.Settings()
 	m := &protocol.AccountInfo{
 		Files: uint64(usage.Files), Versions: uint64(usage.Versions), Bytes: uint64(usage.Bytes),
-		Uploads: uint32(c.s.uploads.countOf(r.client)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
+		Uploads: uint32(c.s.uploads.CountOf(r.client)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
 		Created: client.Created, SessionTTL: settings.SessionTTL, UploadTTL: settings.UploadTTL,
 		MaxPacket: c.s.maxContent(), KeepVersions: uint32(settings.KeepVersions), Name: client.Name,
 	}
@@ -142,7 +143,7 @@ func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (prot
 	if client.Suspended {
 		return nil, errSuspended
 	}
-	c.s.sessions.touch(client.ID, gatewayOwner)
+	c.s.sessions.touch(client.ID, upload.Gateway)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
 	in := &protocol.SignedIn{Proven: proven, At: at}
 	if proven {

@@ -81,21 +81,6 @@ func (s *Server) noteDenied(ctx context.Context, client *store.Client, detail st
 	}
 }
 
-// noteMismatch notes that the checksums of client and server differ. left is
-// how many more times the client may send the file.
-func (s *Server) noteMismatch(u *upload, left int) {
-	s.metrics.Mismatched.Add(1)
-	u.mu.Lock()
-	address := u.address
-	u.mu.Unlock()
-	a := store.Activity{Address: address, Kind: store.ActivityMismatch, Outcome: store.OutcomeWarning, Client: u.client, Name: u.session.name,
-		File: u.name, Detail: fmt.Sprintf("the checksums of client and server differ; the client may send the file again, %s", plural(left, "time", "times"))}
-	if left == 0 {
-		a.Outcome, a.Detail = store.OutcomeFailed, "the checksums of client and server stayed different; the upload was dropped"
-	}
-	s.note(a)
-}
-
 // nameOf is what a client is called, empty if that cannot be found out.
 func (s *Server) nameOf(ctx context.Context, id store.ClientID) string {
 	if name, live := s.sessions.name(id); live {

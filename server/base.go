@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"coffer/protocol"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -62,7 +63,7 @@ func (c *conn) admitBase(ctx context.Context, code protocol.Code, id store.Clien
 // baseOwner is whose the session and the uploads of base requests are.
 func (c *conn) baseOwner() owner {
 	if c.s.cfg.BaseSessions == PerClient {
-		return clientOwner
+		return upload.AnyConn
 	}
 	return c.number
 }
@@ -79,7 +80,7 @@ func (c *conn) origin() network {
 // namedOwner is whose the uploads are that a request names by their file.
 func (c *conn) namedOwner() owner {
 	if c.internal {
-		return gatewayOwner
+		return upload.Gateway
 	}
 	return c.baseOwner()
 }
@@ -104,5 +105,5 @@ func (c *conn) leave(ctx context.Context) {
 		c.s.sessions.release(*c.holder, c.number)
 	}
 	c.s.newcomers.left(c.number)
-	c.s.uploads.dropOwned(context.WithoutCancel(ctx), c.number)
+	c.s.uploads.DropOwned(context.WithoutCancel(ctx), c.number)
 }

@@ -11,6 +11,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -71,7 +72,7 @@ type refusedPacket struct {
 }
 
 func newConn(s *Server, nc net.Conn, internal bool) *conn {
-	number := firstConn + owner(s.numbers.Add(1))
+	number := upload.OwnerOfConn(s.numbers.Add(1))
 	return &conn{s: s, nc: nc, wire: nc, internal: internal, number: number, began: time.Now(), r: bufio.NewReaderSize(countReads{nc, s}, headerBuffer)}
 }
 

@@ -1,4 +1,4 @@
 package server
 
 // SmallContent is how many bytes of small content are in memory.
-func (s *Server) SmallContent() int64 { return s.uploads.small.Load() }
+func (s *Server) SmallContent() int64 { return s.uploads.SmallContent() }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"coffer/protocol"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -189,21 +190,22 @@ func (g *guesses) turn(who guesser, now time.Time) (wait time.Duration, ok bool)
 
 // guessed notes that an upload told its sender something, and ends the session
 // that it came under if that is one too many.
-func (s *Server) guessed(u *upload, kind guessKind) {
-	if u.byID || s.closing.Load() {
+func (s *Server) guessed(u upload.Info, kind guessKind) {
+	if u.ByID || s.closing.Load() {
 		return // under a key of its own; or the server's doing
 	}
-	if !s.guesses.add(guesser{u.client, u.from}, kind, time.Now()) {
+	from := network{u.From}
+	if !s.guesses.add(guesser{u.Key.Client, from}, kind, time.Now()) {
 		return
 	}
 	s.guesses.ended.Add(1)
-	s.sessions.release(u.client, u.owner)
+	s.sessions.release(u.Key.Client, u.Key.Owner)
 	detail := fmt.Sprintf("after %d files whose padding was wrong or that were never confirmed", maxGuesses)
-	if u.from.IsValid() {
-		detail += ", from " + u.from.String() + "; further sessions from there wait"
+	if from.IsValid() {
+		detail += ", from " + from.String() + "; further sessions from there wait"
 	}
-	s.log.Warn("session ended: too many files had wrong padding or were never confirmed", "client", u.client, "from", u.from.String())
-	s.note(store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeWarning, Client: u.client, Name: u.session.name, File: u.name, Detail: detail})
+	s.log.Warn("session ended: too many files had wrong padding or were never confirmed", "client", u.Key.Client, "from", from.String())
+	s.note(store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeWarning, Client: u.Key.Client, Name: u.ClientName, File: u.Key.Name, Detail: detail})
 }
 
 // awaitTurn keeps a connection waiting whose client has guessed too often from

@@ -2,16 +2,14 @@ package server
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"coffer/protocol/crypt"
+	"coffer/server/upload"
 	"coffer/store"
 	"coffer/store/sqlite"
 )
@@ -83,7 +81,7 @@ func TestSessionsFlush(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSessions(catalog, NewMasterKey(), func() time.Duration { return time.Minute }, slog.New(slog.DiscardHandler))
-	s.put(id, gatewayOwner, session{key: crypt.SessionKey{1}})
+	s.put(id, upload.Gateway, session{Session: upload.Session{Key: crypt.SessionKey{1}}})
 	for _, tt := range []struct {
 		after time.Duration
 		live  int
@@ -96,51 +94,7 @@ func TestSessionsFlush(t *testing.T) {
 			t.Errorf("after %v: %d sessions, %d in the catalog, %v", tt.after, s.count(), len(live), err)
 		}
 	}
-	if _, ok := s.get(id, gatewayOwner); ok {
+	if _, ok := s.get(id, upload.Gateway); ok {
 		t.Error("an ended session is live")
 	}
 }
-
-// Two first packets of a file never gather in one upload, however close they
-// come: the second finds the first announced, though not begun.
-func TestNamedTwins(t *testing.T) {
-	s := &Server{cfg: DefaultConfig(), log: slog.New(slog.DiscardHandler), buffers: newBufferPool()}
-	s.uploads = newUploads(s)
-	us := s.uploads
-	n := named{file: fileName{store.ClientID{1}, firstConn, "f"}, original: 10, total: 2}
-	find := func(number uint32) *upload {
-		u, err := us.named(t.Context(), n, number, session{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
-	second := find(2)
-	first := find(1)
-	if first != second {
-		t.Error("packet 1 did not join packet 2")
-	}
-	twin := find(1)
-	if twin == first {
-		t.Fatal("both first packets are in one upload")
-	}
-	if _, err := first.receive(t.Context(), 1, false, 1, readerSource{strings.NewReader("x")}); !errors.Is(err, errGone) {
-		t.Errorf("the earlier one: %v", err)
-	}
-	if find(2) != twin {
-		t.Error("packet 2 did not join the later one")
-	}
-	cut := errors.New("cut")
-	if _, err := twin.receive(t.Context(), 1, false, 2, readerSource{iotest.ErrReader(cut)}); !errors.Is(err, cut) {
-		t.Errorf("a packet that breaks off: %v", err)
-	}
-	if find(1) != twin {
-		t.Error("packet 1 that comes again after it broke off starts the file over")
-	}
-}
-
-// A readerSource is content that is there at once.
-type readerSource struct{ io.Reader }
-
-func (readerSource) wait() error                  { return nil }
-func (s readerSource) fill(b []byte) (int, error) { return io.ReadFull(s, b) }

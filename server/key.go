@@ -9,6 +9,7 @@ import (
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -35,7 +36,7 @@ func (c *conn) sendPublicKey(ctx context.Context, r *request, m *protocol.SendPu
 		return nil, err
 	}
 	c.hold(r.client, sess)
-	return &protocol.KeyReceived{Client: protocol.ClientID(r.client), WrappedKey: sess.wrapped}, nil
+	return &protocol.KeyReceived{Client: protocol.ClientID(r.client), WrappedKey: sess.Wrapped}, nil
 }
 
 func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect) (protocol.Message, error) {
@@ -68,26 +69,26 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 	}
 	c.hold(r.client, sess)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
-	return &protocol.Reconnected{Client: protocol.ClientID(r.client), WrappedKey: sess.wrapped}, nil
+	return &protocol.Reconnected{Client: protocol.ClientID(r.client), WrappedKey: sess.Wrapped}, nil
 }
 
 func (c *conn) setPublicKey(ctx context.Context, r *request, m *protocol.SetPublicKey) (protocol.Message, error) {
 	if _, err := c.s.client(ctx, r.client); err != nil {
 		return nil, err
 	}
-	sess, err := c.s.setPublicKey(ctx, r.client, gatewayOwner, m.DER, m.Replace)
+	sess, err := c.s.setPublicKey(ctx, r.client, upload.Gateway, m.DER, m.Replace)
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.OAEPHash), WrappedKey: sess.Wrapped}, nil
 }
 
 func (c *conn) newSession(ctx context.Context, r *request, _ *protocol.NewSession) (protocol.Message, error) {
-	sess, err := c.s.newSession(ctx, r.client, gatewayOwner)
+	sess, err := c.s.newSession(ctx, r.client, upload.Gateway)
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.oaep), WrappedKey: sess.wrapped}, nil
+	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.OAEPHash), WrappedKey: sess.Wrapped}, nil
 }
 
 // setPublicKey puts a key on record and begins a session. Another key than the
@@ -111,7 +112,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	var another bool
 	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
 		another = false
-		if client.PublicKey == nil && o >= firstConn && !s.newcomers.mayKey(id, o, peerIn(ctx).network, time.Now()) {
+		if client.PublicKey == nil && o.IsConn() && !s.newcomers.mayKey(id, o, peerIn(ctx).network, time.Now()) {
 			return errFirstKey
 		}
 		if client.PublicKey != nil {
@@ -150,7 +151,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (sess session, err error) {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
-	if o == gatewayOwner {
+	if o == upload.Gateway {
 		_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, o, &sess) })
 	} else {
 		var client store.Client
@@ -179,8 +180,8 @@ func (s *Server) begin(client *store.Client, o owner, sess *session) error {
 		return err
 	}
 	*sess = made
-	if o == gatewayOwner {
-		client.SessionKey = s.cfg.MasterKey.seal(sess.key[:], client.ID[:])
+	if o == upload.Gateway {
+		client.SessionKey = s.cfg.MasterKey.WrapKey(sess.Key, client.ID[:])
 	}
 	client.LastSeen = time.Now()
 	return nil
@@ -192,15 +193,15 @@ func newSessionFor(client store.Client) (sess session, err error) {
 	if err != nil { // such as one that is larger than those that are taken today
 		return sess, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key on record: "+err.Error())
 	}
-	if sess.oaep, err = crypt.ParseOAEPHash(client.OAEPHash); err != nil {
+	if sess.OAEPHash, err = crypt.ParseOAEPHash(client.OAEPHash); err != nil {
 		return sess, err
 	}
-	if sess.key, err = crypt.NewSessionKey(); err != nil {
+	if sess.Key, err = crypt.NewSessionKey(); err != nil {
 		return sess, err
 	}
-	sess.name, sess.began = client.Name, time.Now()
-	sess.fingerprint = crypt.Fingerprint(pub)
-	sess.wrapped, err = crypt.Wrap(pub, sess.oaep, sess.key)
+	sess.ClientName, sess.began = client.Name, time.Now()
+	sess.Fingerprint = crypt.Fingerprint(pub)
+	sess.Wrapped, err = crypt.Wrap(pub, sess.OAEPHash, sess.Key)
 	return sess, err
 }
 
@@ -233,7 +234,7 @@ func (c *conn) prove(_ context.Context, r *request, m *protocol.Prove) (protocol
 		return nil, refuse(protocol.StatusConflict, "ask for a challenge first")
 	}
 	sess, live := c.s.sessions.get(r.client, c.number)
-	if !live || !sess.key.VerifyProof(challenge, m.Proof[:]) {
+	if !live || !sess.Key.VerifyProof(challenge, m.Proof[:]) {
 		return nil, refuse(protocol.StatusUnauthenticated, "the proof is not of the session key that this connection took for this client")
 	}
 	if err := c.s.connections.prove(c, r.client); err != nil {
@@ -253,7 +254,7 @@ func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 		if _, err := c.s.client(ctx, id); err != nil {
 			return err
 		}
-		c.s.sessions.touch(id, gatewayOwner)
+		c.s.sessions.touch(id, upload.Gateway)
 		return nil
 	}
 	if c.proven == nil || *c.proven != id {

@@ -18,7 +18,7 @@ func (s *Server) Admin() *admin.Service { return s.admin }
 func (s *Server) newAdmin(ctx context.Context) (*admin.Service, error) {
 	return admin.New(ctx, admin.Deps{
 		Catalog: s.cfg.Catalog, Blobs: s.cfg.Blobs, Core: operatedCore{s}, Sessions: operatedSessions{s.sessions},
-		Uploads: operatedUploads{s}, Accounts: operatedAccounts{s}, Tokens: operatedTokens{s.revoked}, Space: s.cfg.Space,
+		Uploads: newOperatedUploads(s), Accounts: operatedAccounts{s}, Tokens: operatedTokens{s.revoked}, Space: s.cfg.Space,
 		Settings: s.settings, Metrics: s.metrics, Feed: s.feed, Log: s.log, Version: s.cfg.Version, BackupDir: s.cfg.BackupDir,
 	})
 }
@@ -61,8 +61,8 @@ func (s *Server) connectedClients() int {
 		at[id] = struct{}{}
 	}
 	s.sessions.mu.Unlock()
-	for _, u := range s.uploads.all() {
-		at[u.client] = struct{}{}
+	for _, u := range s.uploads.All() {
+		at[u.Client()] = struct{}{}
 	}
 	return len(at)
 }

@@ -50,8 +50,8 @@ func (p *payload) deadline() time.Time {
 	return p.start.Add(p.c.s.cfg.IdleTimeout + earned)
 }
 
-// wait waits until there is more to read.
-func (p *payload) wait() error {
+// Wait waits until there is more to read.
+func (p *payload) Wait() error {
 	if p.c.r.Buffered() > 0 {
 		return nil
 	}
@@ -65,9 +65,9 @@ func (p *payload) wait() error {
 // flowing is how long the rest of a piece may take to come, once some of it has.
 const flowing = 20 * time.Millisecond
 
-// fill reads what is there, and what follows without a pause, up to as much as
+// Fill reads what is there, and what follows without a pause, up to as much as
 // b holds. There is something to read.
-func (p *payload) fill(b []byte) (n int, err error) {
+func (p *payload) Fill(b []byte) (n int, err error) {
 	b = b[:min(uint64(len(b)), uint64(p.left))]
 	until := time.Now().Add(flowing)
 	if end := p.deadline(); end.Before(until) {
@@ -91,5 +91,6 @@ func (p *payload) skip() error {
 	if p.left == 0 {
 		return nil
 	}
-	return p.c.s.buffers.each(p, int64(p.left), func(*lease, []byte) error { return nil })
+	_, err := io.Copy(io.Discard, struct{ io.Reader }{p})
+	return err
 }

@@ -83,6 +83,8 @@ func (c *conn) refusalOf(r *request, err error) *refusal {
 			c.s.log.Debug("request refused", "request", r.code.String(), "reason", refused.message, "client", r.client, "peer", c.peer.address)
 		}
 		return refused
+	case errors.Is(err, store.ErrNoClient):
+		return errNoClient
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", r.code.String(), "error", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) removeClient(ctx context.Context, id store.ClientID) error {
 
 // takeOut makes a client unknown from one moment to the next, and returns what
 // is left of it.
-func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.BlobRef, uploads []*upload, err error) {
+func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.BlobRef, uploads []*upload.Upload, err error) {
 	// Whoever keeps a client's record beside the blobs, or begins an upload,
 	// does it under this lock, and finds that there is such a client first.
 	s.accounts.Lock()
@@ -44,18 +45,17 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 	}
 	s.sessions.end(id)
 	s.suspended.set(id, false)
-	return blobs, s.uploads.of(id), nil
+	return blobs, s.uploads.Of(id), nil
 }
 
 // finishRemoval removes what is left of a client that is gone from the catalog:
 // its card first, since a catalog can be made anew from what has one.
-func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []store.BlobRef, uploads []*upload) error {
+func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []store.BlobRef, uploads []*upload.Upload) error {
 	if err := s.cfg.Blobs.RemoveCard(ctx, id); err != nil {
 		return fmt.Errorf("removing a client's card: %w", err)
 	}
 	for _, u := range uploads {
-		s.uploads.forget(u)
-		if err := u.drop(ctx); err != nil {
+		if err := u.Drop(ctx, upload.Replaced); err != nil {
 			return fmt.Errorf("removing a client's uploads: %w", err)
 		}
 	}
@@ -97,7 +97,7 @@ func (s *Server) finishRemovals(ctx context.Context) error {
 			return fmt.Errorf("removing a client: %w", err)
 		}
 		s.sessions.end(id)
-		if err := s.finishRemoval(ctx, id, blobs, s.uploads.of(id)); err != nil {
+		if err := s.finishRemoval(ctx, id, blobs, s.uploads.Of(id)); err != nil {
 			return err
 		}
 		s.log.Info("account removed, as an earlier run had begun", "client", id)
@@ -154,4 +154,14 @@ func (s *Server) removeAndTell(ctx context.Context, client *store.Client, by str
 		Detail: fmt.Sprintf("the client with %s of %s, %s", plural(int(usage.Versions), "version", "versions"),
 			plural(int(usage.Files), "file", "files"), by)})
 	return nil
+}
+
+// removeBlobs removes what nothing refers to. What cannot be removed is lost
+// space, no lost file.
+func (s *Server) removeBlobs(ctx context.Context, refs []store.BlobRef) {
+	for _, ref := range refs {
+		if err := s.cfg.Blobs.Remove(ctx, ref); err != nil {
+			s.log.Error("cannot remove a blob that nothing refers to", "error", err)
+		}
+	}
 }

@@ -45,6 +45,7 @@ func (c *conn) request(ctx context.Context, h protocol.RequestHeader) error {
 	c.s.metrics.Requests.Add(1)
 	r := c.newRequest(h)
 	answer, err := c.answer(from(ctx, r.from), r)
+	err = refusedUpload(err)
 	if r.code != protocol.CodeCaller {
 		c.calling = peer{}
 	}

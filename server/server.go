@@ -26,6 +26,7 @@ import (
 	"coffer/server/admin"
 	"coffer/server/metrics"
 	"coffer/server/settings"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -94,11 +95,9 @@ type Server struct {
 	log           *slog.Logger
 	started       time.Time
 	sessions      *sessions
-	uploads       *uploads
-	transfers     *transfers
+	uploads       *upload.Registry
 	passwords     *passwords
 	revoked       *revokedTokens
-	buffers       *bufferPool
 	readers       sync.Pool // of *readBuffer
 	diagnostics   diagnostics
 	suspended     *suspended
@@ -142,7 +141,6 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		log:       cfg.Log,
 		started:   time.Now(),
 		passwords: newPasswords(),
-		buffers:   newBufferPool(),
 		readers:   sync.Pool{New: func() any { return new(readBuffer) }},
 		conns:     make(map[*conn]struct{}),
 		gateways:  make(map[*conn]store.ClientID),
@@ -157,7 +155,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.access.Store(1)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
-	s.uploads, s.transfers = newUploads(s), newTransfers(s)
+	s.uploads = s.newUploads()
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
@@ -175,7 +173,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.sessions.load(ctx); err != nil {
 		return nil, fmt.Errorf("taking up sessions: %w", err)
 	}
-	if err := s.uploads.load(ctx); err != nil {
+	if err := s.uploads.Recover(ctx); err != nil {
 		return nil, fmt.Errorf("taking up unfinished uploads: %w", err)
 	}
 	if err := s.finishRemovals(ctx); err != nil {
@@ -230,7 +228,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	abort()
 	tending.Wait()
 
-	err := s.uploads.close()
+	err := s.uploads.Close()
 	last, done := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer done()
 	err = errors.Join(err, s.sessions.flush(last, time.Now()))
@@ -311,8 +309,7 @@ func (s *Server) tend(ctx context.Context) {
 				s.log.Error("cannot forget revoked tokens", "error", err)
 			}
 			s.forgetFormerKeys(ctx, now)
-			s.transfers.expire(ctx, now)
-			s.uploads.expire(ctx, now)
+			s.uploads.Expire(ctx, now)
 			s.newcomers.expire(now)
 		}
 	}

@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"coffer/protocol/crypt"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
-// A MasterKey seals session keys where they are stored.
+// A MasterKey wraps session keys where they are stored.
 type MasterKey [32]byte
 
 // ErrMasterKey: the master key is not the one the data folder was made with.
@@ -45,19 +46,22 @@ func (k MasterKey) aead() cipher.AEAD {
 	return aead
 }
 
-// seal encrypts a session key for storage, bound to what it belongs to.
-func (k MasterKey) seal(secret, owner []byte) []byte { return k.aead().Seal(nil, nil, secret, owner) }
+func (k MasterKey) wrap(secret, owner []byte) []byte { return k.aead().Seal(nil, nil, secret, owner) }
 
-func (k MasterKey) open(sealed, owner []byte) ([]byte, error) {
-	secret, err := k.aead().Open(nil, nil, sealed, owner)
+func (k MasterKey) unwrap(wrapped, owner []byte) ([]byte, error) {
+	secret, err := k.aead().Open(nil, nil, wrapped, owner)
 	if err != nil {
 		return nil, ErrMasterKey
 	}
 	return secret, nil
 }
 
-func (k MasterKey) openKey(sealed, owner []byte) (key crypt.SessionKey, err error) {
-	secret, err := k.open(sealed, owner)
+// WrapKey encrypts a session key for storage, bound to what it belongs to.
+func (k MasterKey) WrapKey(key crypt.SessionKey, owner []byte) []byte { return k.wrap(key[:], owner) }
+
+// UnwrapKey is the session key that WrapKey encrypted for the same owner.
+func (k MasterKey) UnwrapKey(wrapped, owner []byte) (key crypt.SessionKey, err error) {
+	secret, err := k.unwrap(wrapped, owner)
 	if err == nil && copy(key[:], secret) != len(key) {
 		err = ErrMasterKey
 	}
@@ -75,34 +79,23 @@ func checkMasterKey(ctx context.Context, catalog store.Catalog, key MasterKey) e
 	}
 	word := []byte("coffer")
 	if sealed == nil {
-		return catalog.SetSetting(ctx, masterKeyCheck, key.seal(word, []byte(masterKeyCheck)))
+		return catalog.SetSetting(ctx, masterKeyCheck, key.wrap(word, []byte(masterKeyCheck)))
 	}
-	if got, err := key.open(sealed, []byte(masterKeyCheck)); err != nil || !bytes.Equal(got, word) {
+	if got, err := key.unwrap(sealed, []byte(masterKeyCheck)); err != nil || !bytes.Equal(got, word) {
 		return ErrMasterKey
 	}
 	return nil
 }
 
 // An owner is who holds a session, and the uploads that are begun under it and
-// named by their file: one connection. A client id stands in every header, so
-// what one connection has must not be had by another that knows the id.
-type owner uint64
+// named by their file. A client id stands in every header, so what one
+// connection has must not be had by another that knows the id.
+type owner = upload.Owner
 
-const (
-	gatewayOwner owner = iota // the gateways, over whatever connection their calls come
-	clientOwner               // all connections of a client, if BaseSessions says so
-	firstConn                 // and from here on a connection each, by its number
-)
-
-// A session is a live session key of a client and what lies with the files
-// that are encrypted under it.
+// A session is a live session key of a client, and since when.
 type session struct {
-	name        string // the client's
-	key         crypt.SessionKey
-	wrapped     []byte // the key, RSA-OAEP for the client's public key
-	fingerprint [32]byte
-	oaep        crypt.OAEPHash
-	began       time.Time
+	upload.Session
+	began time.Time
 }
 
 // sessions knows who holds a live session key, and which clients were seen
@@ -139,7 +132,7 @@ func (s *sessions) load(ctx context.Context) error {
 	}
 	var ended []store.Seen
 	for _, c := range clients {
-		key, err := s.master.openKey(c.SessionKey, c.ID[:])
+		key, err := s.master.UnwrapKey(c.SessionKey, c.ID[:])
 		pub, _, keyErr := crypt.ParsePublicKey(c.PublicKey)
 		if err != nil || keyErr != nil || time.Since(c.LastSeen) > s.ttl() {
 			ended = append(ended, store.Seen{ID: c.ID, At: c.LastSeen, Ended: true})
@@ -155,8 +148,8 @@ func (s *sessions) load(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%v: %w", c.ID, err)
 		}
-		s.putLocked(c.ID, gatewayOwner, &liveSession{used: c.LastSeen, written: true,
-			session: session{name: c.Name, key: key, wrapped: wrapped, fingerprint: crypt.Fingerprint(pub), oaep: hash}})
+		s.putLocked(c.ID, upload.Gateway, &liveSession{used: c.LastSeen, written: true,
+			session: session{Session: upload.Session{ClientName: c.Name, Key: key, Wrapped: wrapped, Fingerprint: crypt.Fingerprint(pub), OAEPHash: hash}}})
 	}
 	return s.catalog.SawClients(ctx, ended)
 }
@@ -201,7 +194,7 @@ func (s *sessions) name(id store.ClientID) (name string, live bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.live[id] {
-		return l.name, true
+		return l.ClientName, true
 	}
 	return "", false
 }
@@ -235,7 +228,7 @@ func (s *sessions) put(id store.ClientID, o owner, sess session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.putLocked(id, o, &liveSession{session: sess, used: time.Now()})
-	if o == gatewayOwner {
+	if o == upload.Gateway {
 		delete(s.over, id)
 	}
 }
@@ -245,10 +238,10 @@ func (s *sessions) release(id store.ClientID, o owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.live[id][o]; l != nil {
-		if !l.written || o == gatewayOwner {
+		if !l.written || o == upload.Gateway {
 			s.seen[id] = later(s.seen[id], l.used)
 		}
-		if o == gatewayOwner {
+		if o == upload.Gateway {
 			s.over[id] = struct{}{}
 		}
 		s.dropLocked(id, o)
@@ -299,7 +292,7 @@ func (s *sessions) flush(ctx context.Context, now time.Time) error {
 				s.dropLocked(id, o)
 			}
 			// Only the gateway's is in the catalog.
-			if ended := over && o == gatewayOwner; ended || !l.written {
+			if ended := over && o == upload.Gateway; ended || !l.written {
 				saw(id, l.used, ended)
 				l.written = true
 			}

@@ -2,34 +2,70 @@ package server
 
 import (
 	"context"
+	"maps"
+	"sync"
 	"time"
 
-	"coffer/protocol"
 	"coffer/protocol/crypt"
 	"coffer/server/admin"
+	"coffer/server/metrics"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
-func (u *upload) transfer(now time.Time) admin.Transfer {
-	m := u.status(false)
-	u.mu.Lock()
-	defer u.mu.Unlock()
+// operatedUploads are the uploads as the operator's side asks for them.
+type operatedUploads struct {
+	s *Server
+
+	mu    sync.Mutex
+	paces map[store.UploadID]*metrics.Pace // of those that were looked at last; guarded by mu
+}
+
+func newOperatedUploads(s *Server) *operatedUploads {
+	return &operatedUploads{s: s, paces: make(map[store.UploadID]*metrics.Pace)}
+}
+
+// Count implements admin.Uploads.
+func (o *operatedUploads) Count() int { return o.s.uploads.Len() }
+
+// CountOf implements admin.Uploads.
+func (o *operatedUploads) CountOf(id store.ClientID) int { return o.s.uploads.CountOf(id) }
+
+// Transfers implements admin.Uploads.
+func (o *operatedUploads) Transfers() []admin.Transfer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := time.Now()
+	var list []admin.Transfer
+	there := make(map[store.UploadID]bool)
+	for _, u := range o.s.uploads.All() {
+		there[u.ID()] = true
+		if o.paces[u.ID()] == nil {
+			o.paces[u.ID()] = new(metrics.Pace)
+		}
+		list = append(list, transfer(u.Glance(0), now, o.paces[u.ID()]))
+	}
+	maps.DeleteFunc(o.paces, func(id store.UploadID, _ *metrics.Pace) bool { return !there[id] })
+	return list
+}
+
+func transfer(s upload.State, now time.Time, pace *metrics.Pace) admin.Transfer {
 	t := admin.Transfer{
-		ID: u.id, Client: u.session.name, Fingerprint: u.client.Fingerprint(), File: u.name, Format: uint8(u.format), State: "receiving",
-		Bytes: int64(m.Bytes), Size: -1, OriginalSize: -1, Received: m.Received, Total: m.Total, Missing: m.MissingCount,
-		AttemptsLeft: int(m.AttemptsLeft), Started: u.created, Changed: u.changed, Expires: m.Expires, Left: -1,
+		ID: s.ID, Client: s.ClientName, Fingerprint: s.Client.Fingerprint(), File: s.File, Format: s.Format, State: "receiving",
+		Bytes: s.Bytes, Size: -1, OriginalSize: -1, Received: s.Received, Total: s.Total, Missing: s.Missing,
+		AttemptsLeft: s.AttemptsLeft, Started: s.Created, Changed: s.Changed, Expires: s.Expires, Left: -1,
 	}
-	if m.OriginalSize != protocol.UnknownSize {
-		t.OriginalSize, t.Size = int64(m.OriginalSize), int64(crypt.CiphertextLen(m.OriginalSize))
+	if s.Original != upload.UnknownSize {
+		t.OriginalSize, t.Size = int64(s.Original), int64(crypt.CiphertextLen(s.Original))
 	}
-	switch u.state {
-	case sealing:
+	switch s.Phase {
+	case upload.Storing:
 		t.State = "storing"
-	case complete:
+	case upload.Complete:
 		t.State = "unconfirmed"
-	case receiving:
-		t.Bytes += u.waiting.bytes
-		t.Rate = u.pace.Look(now, t.Bytes)
+	case upload.Receiving:
+		t.Bytes += s.Waiting
+		t.Rate = pace.Look(now, t.Bytes)
 		if t.Size >= 0 && t.Rate > 0 {
 			t.Left = time.Duration(float64(t.Size-t.Bytes) / t.Rate * float64(time.Second))
 		}
@@ -37,45 +73,15 @@ func (u *upload) transfer(now time.Time) admin.Transfer {
 	return t
 }
 
-// operatedUploads are the uploads as the operator's side asks for them.
-type operatedUploads struct{ s *Server }
-
-func (o operatedUploads) Count() int { return o.s.uploads.len() }
-
-func (o operatedUploads) CountOf(id store.ClientID) int { return o.s.uploads.countOf(id) }
-
-func (o operatedUploads) Transfers() []admin.Transfer {
-	now := time.Now()
-	var list []admin.Transfer
-	for _, u := range o.s.uploads.all() {
-		list = append(list, u.transfer(now))
-	}
-	return list
-}
-
-func (o operatedUploads) Cancel(ctx context.Context, id store.UploadID) error {
-	s := o.s
-	s.uploads.mu.Lock()
-	u := s.uploads.byID[id]
-	s.uploads.mu.Unlock()
-	if u == nil {
+// Cancel implements admin.Uploads.
+func (o *operatedUploads) Cancel(ctx context.Context, id store.UploadID) error {
+	u, err := o.s.uploads.ByID(id)
+	if err != nil {
 		return admin.ErrNoTransfer
 	}
-	s.uploads.forget(u)
-	if err := u.drop(ctx); err != nil {
+	if err := u.Drop(ctx, upload.Stopped); err != nil {
 		return err
 	}
-	s.log.Info("upload cancelled by the operator", "client", u.client, "upload", u.id)
-	s.noteDropped(u, store.OutcomeWarning, "cancelled by the operator")
+	o.s.log.Info("upload cancelled by the operator", "client", u.Client(), "upload", id)
 	return nil
-}
-
-// noteDropped notes that an upload came to nothing.
-func (s *Server) noteDropped(u *upload, outcome store.Outcome, why string) {
-	s.metrics.Dropped.Add(1)
-	u.mu.Lock()
-	bytes, address := u.stream.size, u.address
-	u.mu.Unlock()
-	s.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: outcome, Client: u.client, Name: u.session.name,
-		Address: address, File: u.name, Bytes: bytes, Took: time.Since(u.created), Detail: why})
 }

@@ -5,23 +5,24 @@ import (
 	"errors"
 
 	"coffer/protocol"
+	"coffer/server/upload"
 	"coffer/store"
 )
 
 func (c *conn) checksumOK(ctx context.Context, r *request, m *protocol.ChecksumOK) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, r.client, &m.Name)
+	key, err := c.baseKey(ctx, r, &m.Name)
 	if err != nil {
 		return nil, err
 	}
 	ack := &protocol.Acknowledged{Client: protocol.ClientID(r.client)}
-	u, err := c.s.uploads.find(r.client, c.baseOwner(), ref)
+	u, err := c.s.uploads.FindKey(key)
 	if err != nil {
-		if _, done := c.s.uploads.done(r.client, c.baseOwner(), ref); done {
+		if _, done := c.s.uploads.ResultFor(key); done {
 			return ack, nil
 		}
 		return nil, err
 	}
-	if _, err := c.s.uploads.commit(ctx, u); err != nil {
+	if _, err := u.Commit(ctx); err != nil {
 		return nil, err
 	}
 	return ack, nil
@@ -30,17 +31,13 @@ func (c *conn) checksumOK(ctx context.Context, r *request, m *protocol.ChecksumO
 // checksumRetry awaits the file again. It is acknowledged later, if the client
 // does not go straight on.
 func (c *conn) checksumRetry(ctx context.Context, r *request, m *protocol.ChecksumRetry) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, r.client, &m.Name)
+	key, err := c.baseKey(ctx, r, &m.Name)
 	if err != nil {
 		return nil, err
 	}
-	if u, err := c.s.uploads.find(r.client, c.baseOwner(), ref); err == nil {
-		left, err := u.again(ctx)
-		if err != nil && !errors.Is(err, errGone) {
+	if u, err := c.s.uploads.FindKey(key); err == nil {
+		if _, err := u.Reset(ctx); err != nil && !errors.Is(err, upload.ErrGone) {
 			return nil, err
-		}
-		if err == nil {
-			c.s.noteMismatch(u, left)
 		}
 	}
 	r.remark = errClientChecksum
@@ -49,67 +46,67 @@ func (c *conn) checksumRetry(ctx context.Context, r *request, m *protocol.Checks
 }
 
 func (c *conn) checksumGiveUp(ctx context.Context, r *request, m *protocol.ChecksumGiveUp) (protocol.Message, error) {
-	ref, err := c.baseUpload(ctx, r.client, &m.Name)
+	key, err := c.baseKey(ctx, r, &m.Name)
 	if err != nil {
 		return nil, err
 	}
 	r.remark = errClientChecksum
-	if u, err := c.s.uploads.find(r.client, c.baseOwner(), ref); err == nil {
-		c.s.uploads.forget(u)
-		if err := u.drop(ctx); err != nil {
+	if u, err := c.s.uploads.FindKey(key); err == nil {
+		if err := u.GiveUp(ctx); err != nil {
 			return nil, err
 		}
-		c.s.noteMismatch(u, 0)
 		c.s.log.Warn("a client gave up on a file: its checksum stayed wrong", "client", r.client)
 	}
 	return &protocol.Acknowledged{Client: protocol.ClientID(r.client)}, nil
 }
 
-// baseUpload names the upload that a base client means. The session may have
+// baseKey names the upload that a base client means. The session may have
 // ended since: what is found is what was sent on the same connection. But one
 // that never took a key of this client's knows the id alone, and is told nothing.
-func (c *conn) baseUpload(ctx context.Context, id store.ClientID, field *protocol.Field) (protocol.UploadRef, error) {
-	name, err := c.s.text(field)
-	if err != nil {
-		return protocol.UploadRef{}, err
+func (c *conn) baseKey(ctx context.Context, r *request, field *protocol.Field) (upload.Key, error) {
+	key := upload.Key{Client: r.client, Owner: c.baseOwner()}
+	var err error
+	if key.Name, err = c.s.text(field); err != nil {
+		return key, err
 	}
-	if _, live := c.s.sessions.get(id, c.baseOwner()); !live {
-		if _, err := c.s.client(ctx, id); err != nil {
-			return protocol.UploadRef{}, err
-		}
-		if c.baseOwner() == c.number && (c.holder == nil || *c.holder != id) {
-			return protocol.UploadRef{}, errNoSession
-		}
+	if _, live := c.s.sessions.get(r.client, key.Owner); live {
+		return key, nil
 	}
-	return protocol.UploadRef{Name: name}, nil
+	if _, err := c.s.client(ctx, r.client); err != nil {
+		return key, err
+	}
+	if key.Owner == c.number && (c.holder == nil || *c.holder != r.client) {
+		return key, errNoSession
+	}
+	return key, nil
 }
 
 func (c *conn) verifyUpload(ctx context.Context, r *request, m *protocol.VerifyUpload) (protocol.Message, error) {
-	u, err := c.upload(r.client, m.Ref)
+	u, err := c.upload(r, m.Ref)
 	if err != nil {
-		if result, done := c.s.uploads.done(r.client, c.namedOwner(), m.Ref); done && result.Cksum == m.Cksum {
-			return &result, nil
+		if result, done := c.committed(r, m.Ref); done && result.Cksum == m.Cksum {
+			return verifyResult(result), nil
 		}
 		return nil, err
 	}
-	if err := u.settle(ctx); err != nil {
-		return nil, err
-	}
-	u.mu.Lock()
-	ready, sum := u.state == complete, u.label.Cksum
-	u.mu.Unlock()
-	if !ready {
-		return nil, refuse(protocol.StatusConflict, "the file is not complete")
-	}
-	if sum == m.Cksum {
-		result, err := c.s.uploads.commit(ctx, u)
-		return &result, err
-	}
-	left, err := u.again(ctx)
+	result, err := u.Verify(ctx, m.Cksum)
 	if err != nil {
 		return nil, err
 	}
-	c.s.noteMismatch(u, left)
-	c.s.log.Warn("a file's checksum is not the client's", "client", r.client, "attempts_left", left)
-	return &protocol.VerifyResult{AttemptsLeft: uint8(left), Cksum: sum}, nil
+	if !result.Verified {
+		c.s.log.Warn("a file's checksum is not the client's", "client", r.client, "attempts_left", result.Left)
+	}
+	return verifyResult(result), nil
+}
+
+// committed is what came of an upload that is no more because it was committed.
+func (c *conn) committed(r *request, ref protocol.UploadRef) (upload.Result, bool) {
+	if ref.ByID {
+		return c.s.uploads.Result(r.client, store.UploadID(ref.Upload))
+	}
+	return c.s.uploads.ResultFor(c.uploadKey(r, ref))
+}
+
+func verifyResult(r upload.Result) *protocol.VerifyResult {
+	return &protocol.VerifyResult{Verified: r.Verified, AttemptsLeft: uint8(r.Left), Cksum: r.Cksum, Version: r.Version}
 }

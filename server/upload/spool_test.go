@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"coffer/protocol"
 	"coffer/store"
 )
 
@@ -14,8 +13,8 @@ import (
 // upload's first few always may.
 func TestWaitingIsBounded(t *testing.T) {
 	rooms := newWaitingRooms()
-	of := func(n byte, packets int) *waiters {
-		w := &waiters{rooms: rooms, client: store.ClientID{n}}
+	of := func(n byte, packets int) *spooled {
+		w := &spooled{rooms: rooms, client: store.ClientID{n}}
 		for i := range packets {
 			w.put(uint32(i+1), region{size: 1})
 		}
@@ -43,7 +42,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		of(n, min(maxWaitingOfAccount-1, maxWaiting-rooms.total))
 	}
 	late := of(200, waitingAnyway)
-	if r, ok := errors.AsType[*refusal](late.full()); !ok || r.status != protocol.StatusTooMany {
+	if r, ok := errors.AsType[*Refusal](late.full()); !ok || r.Reason != TooMany {
 		t.Error("there is no bound in all")
 	}
 	if of(201, waitingAnyway-1).full() != nil {

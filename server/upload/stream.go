@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"coffer/protocol/cksum"
@@ -40,4 +40,25 @@ func (s *stream) clone() stream {
 	}
 	sum := *s.sum
 	return stream{size: s.size, sha: sha, dec: s.dec.Clone(), sum: &sum}
+}
+
+// An ending is what a stream comes to.
+type ending struct {
+	plain  uint64 // bytes
+	cksum  uint32 // of the plaintext
+	sha256 [32]byte
+}
+
+// finish ends the stream, and fails if the padding is wrong. The stream is as
+// before: more may follow.
+func (s *stream) finish() (ending, error) {
+	var last [2 * crypt.BlockSize]byte
+	defer clear(last[:])
+	rest, err := s.dec.Finish(last[:0])
+	if err != nil {
+		return ending{}, err
+	}
+	sum := *s.sum
+	sum.Write(rest)
+	return ending{plain: s.dec.Len(), cksum: sum.Sum32(), sha256: [32]byte(s.sha.Sum(nil))}, nil
 }

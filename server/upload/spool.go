@@ -1,10 +1,9 @@
-package server
+package upload
 
 import (
 	"fmt"
 	"sync"
 
-	"coffer/protocol"
 	"coffer/store"
 )
 
@@ -18,9 +17,8 @@ const (
 	waitingAnyway       = 64
 )
 
-// waiters are the packets of one upload that wait for their turn. Guarded by
-// the upload's mutex.
-type waiters struct {
+// spooled are the packets of one upload that wait for their turn.
+type spooled struct {
 	rooms  *waitingRooms
 	client store.ClientID
 
@@ -29,12 +27,12 @@ type waiters struct {
 	bytes int64
 }
 
-func (w *waiters) has(number uint32) bool {
+func (w *spooled) has(number uint32) bool {
 	_, there := w.at[number]
 	return there
 }
 
-func (w *waiters) put(number uint32, where region) {
+func (w *spooled) put(number uint32, where region) {
 	if old, there := w.at[number]; there {
 		w.bytes -= old.size
 	} else {
@@ -48,7 +46,7 @@ func (w *waiters) put(number uint32, where region) {
 	w.bytes += where.size
 }
 
-func (w *waiters) drop(number uint32) {
+func (w *spooled) drop(number uint32) {
 	old, there := w.at[number]
 	if !there {
 		return
@@ -60,13 +58,13 @@ func (w *waiters) drop(number uint32) {
 }
 
 // clear forgets them all.
-func (w *waiters) clear() {
+func (w *spooled) clear() {
 	w.rooms.count(w.client, -len(w.at))
 	w.at, w.order, w.bytes = nil, spans{}, 0
 }
 
 // full is an error if no further packet may wait.
-func (w *waiters) full() error {
+func (w *spooled) full() error {
 	if len(w.at) < waitingAnyway {
 		return nil
 	}
@@ -96,9 +94,9 @@ func (r *waitingRooms) full(client store.ClientID) error {
 	defer r.mu.Unlock()
 	switch {
 	case r.of[client] >= maxWaitingOfAccount:
-		return refuse(protocol.StatusTooMany, fmt.Sprintf("%d packets of this account wait for others: send the missing ones first", r.of[client]))
+		return refuse(TooMany, fmt.Sprintf("%d packets of this account wait for others: send the missing ones first", r.of[client]))
 	case r.total >= maxWaiting:
-		return refuse(protocol.StatusTooMany, "too many packets wait for others: send the missing ones first")
+		return refuse(TooMany, "too many packets wait for others: send the missing ones first")
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package server
+package upload
 
 import (
 	"sync"
@@ -67,15 +67,15 @@ func (p *bufferPool) back(b *buffer) {
 	p.pool.Put(b)
 }
 
-// A source is content as it comes.
-type source interface {
-	wait() error                      // until there is something to read
-	fill(b []byte) (n int, err error) // with what is there
+// A Source is content as it comes.
+type Source interface {
+	Wait() error                      // until there is something to read
+	Fill(b []byte) (n int, err error) // with what is there
 }
 
 // each reads size bytes of content and has them worked on, a piece at a time,
 // until work fails.
-func (p *bufferPool) each(content source, size int64, work func(b *lease, piece []byte) error) error {
+func (p *bufferPool) each(content Source, size int64, work func(b *lease, piece []byte) error) error {
 	for size > 0 {
 		n, err := p.piece(content, size, work)
 		if err != nil {
@@ -86,13 +86,13 @@ func (p *bufferPool) each(content source, size int64, work func(b *lease, piece 
 	return nil
 }
 
-func (p *bufferPool) piece(content source, size int64, work func(b *lease, piece []byte) error) (int64, error) {
-	if err := content.wait(); err != nil {
+func (p *bufferPool) piece(content Source, size int64, work func(b *lease, piece []byte) error) (int64, error) {
+	if err := content.Wait(); err != nil {
 		return 0, err
 	}
 	b := p.get()
 	defer b.release()
-	n, err := content.fill(b.in[:min(int64(len(b.in)), size)])
+	n, err := content.Fill(b.in[:min(int64(len(b.in)), size)])
 	if n > 0 {
 		if workErr := work(b, b.piece(n)); workErr != nil {
 			return int64(n), workErr
