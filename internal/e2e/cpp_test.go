@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/stack"
 	"coffer/protocol"
 )
 
@@ -317,10 +318,7 @@ func TestCPPOutlivesServer(t *testing.T) {
 // A server that is not there is waited for, and then given up.
 func TestCPPUnreachable(t *testing.T) {
 	t.Parallel()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stack.FreeAddr(t)
 	cpp := newCPP(t, addr, "lonely", "file")
 	cpp.random("file", 10)
 	if out := cpp.run(3, "--patience", "1"); !strings.Contains(out, "trying again in") {

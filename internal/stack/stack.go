@@ -5,6 +5,7 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -54,22 +55,43 @@ func runWith(m *testing.M, folder string) int {
 	return m.Run()
 }
 
-// FreeAddr returns a loopback address that nobody listens on, outside of the
-// range that outgoing connections get their ports from: it stays free over a
-// restart.
+// FreeAddr returns a loopback address for a program that the test starts. It is
+// the test's until it ends.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(10000))
-		l, err := net.Listen("tcp", addr)
+	addr, release, err := ReserveAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return addr
+}
+
+// ReserveAddr returns a loopback address that nobody listens on and that no
+// other caller gets until release, in whatever process: a listener on a second
+// port holds it, however late the program starts and however often it is
+// started again. Both ports are outside of the range that outgoing connections
+// get theirs from.
+func ReserveAddr() (addr string, release func(), err error) {
+	const first, count = 20000, 10000 // held by the ports count below
+	for range 1000 {
+		port := first + rand.N(count)
+		hold, err := net.Listen("tcp", loopback(port-count))
 		if err != nil {
 			continue
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			hold.Close()
+			continue
 		}
-		return addr
+		if err := l.Close(); err != nil {
+			hold.Close()
+			return "", nil, err
+		}
+		return loopback(port), func() { hold.Close() }, nil
 	}
-	t.Fatal("no free port")
-	return ""
+	return "", nil, errors.New("no free port")
 }
+
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
