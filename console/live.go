@@ -61,32 +61,46 @@ func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params 
 	} else {
 		list, err = c.core.Activities(r.Context(), f)
 	}
-	answer := ActivityList{Activities: activities(list)}
+	answer := ActivityList{Activities: c.activities(r.Context(), list)}
 	if len(list) == f.Limit {
 		answer.Next = &list[len(list)-1].ID
 	}
 	c.reply(w, r, http.StatusOK, answer, err)
 }
 
-func activities(list []store.Activity) []Activity {
+func (c *Console) activities(ctx context.Context, list []store.Activity) []Activity {
 	told := make([]Activity, 0, len(list))
 	for _, a := range list {
-		told = append(told, activity(a))
+		told = append(told, c.activity(ctx, a))
 	}
 	return told
 }
 
-func activity(a store.Activity) Activity {
+func (c *Console) activity(ctx context.Context, a store.Activity) Activity {
 	told := Activity{Id: a.ID, At: a.At.UTC(), Kind: ActivityKind(a.Kind), Outcome: Outcome(a.Outcome),
 		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
 		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail), Address: nonZero(a.Address)}
 	switch {
 	case a.Client != (store.ClientID{}):
-		told.Client = &ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}
+		ref := c.clientRef(ctx, a.Name, a.Client.Fingerprint())
+		told.Client = &ref
 	case a.Name != "":
 		told.Client = &ClientRef{Name: a.Name}
 	}
 	return told
+}
+
+// clientRef names a client, and the one that it could be taken for. A name
+// that cannot be compared is told without.
+func (c *Console) clientRef(ctx context.Context, name, fingerprint string) ClientRef {
+	ref := ClientRef{Name: name, Fingerprint: fingerprint}
+	like, err := c.core.Lookalike(ctx, name)
+	if err != nil {
+		c.log.Debug("a client's name could not be compared with others", "error", err)
+		return ref
+	}
+	ref.LooksLike = nonZero(like)
+	return ref
 }
 
 // GetEvents tells figures and activity as they come: GET /api/events.
@@ -116,7 +130,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params GetEv
 			if !open {
 				return
 			}
-			err = live.tellAll(event, events)
+			err = live.tellAll(r.Context(), event, events)
 		}
 		if err != nil {
 			c.log.Debug("a stream of the console ended", "error", err)
@@ -139,7 +153,7 @@ type liveEvents struct {
 // reader saw last.
 func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	stats := l.c.core.Stats(ctx)
-	if err := l.tell(server.Event{Stats: &stats}); err != nil {
+	if err := l.tell(ctx, server.Event{Stats: &stats}); err != nil {
 		return err
 	}
 	if last == 0 {
@@ -160,7 +174,7 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		l.caughtUp = list[i].ID
-		if err := l.stream.send("activity", list[i].ID, activity(list[i])); err != nil {
+		if err := l.stream.send("activity", list[i].ID, l.c.activity(ctx, list[i])); err != nil {
 			return err
 		}
 	}
@@ -168,9 +182,9 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 }
 
 // tellAll tells an event and those that wait behind it.
-func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) error {
+func (l *liveEvents) tellAll(ctx context.Context, event server.Event, events <-chan server.Event) error {
 	for open := true; open; {
-		if err := l.tell(event); err != nil {
+		if err := l.tell(ctx, event); err != nil {
 			return err
 		}
 		select {
@@ -182,7 +196,7 @@ func (l *liveEvents) tellAll(event server.Event, events <-chan server.Event) err
 	return l.stream.flush()
 }
 
-func (l *liveEvents) tell(event server.Event) error {
+func (l *liveEvents) tell(ctx context.Context, event server.Event) error {
 	if event.Missed > 0 {
 		if err := l.stream.send("missed", 0, MissedEvent{Missed: int64(event.Missed)}); err != nil {
 			return err
@@ -190,22 +204,22 @@ func (l *liveEvents) tell(event server.Event) error {
 	}
 	switch {
 	case event.Activity != nil && event.Activity.ID > l.caughtUp:
-		return l.stream.send("activity", event.Activity.ID, activity(*event.Activity))
+		return l.stream.send("activity", event.Activity.ID, l.c.activity(ctx, *event.Activity))
 	case event.Stats != nil:
-		return l.tellStats(event.Stats)
+		return l.tellStats(ctx, event.Stats)
 	}
 	return nil
 }
 
 // tellStats tells the figures, and what changes as often as they do.
-func (l *liveEvents) tellStats(m *server.Stats) error {
+func (l *liveEvents) tellStats(ctx context.Context, m *server.Stats) error {
 	if err := l.stream.send("stats", 0, l.c.stats(m)); err != nil {
 		return err
 	}
 	if m.Uploads > 0 || l.transfers {
 		list := l.c.core.Transfers()
 		l.transfers = len(list) > 0
-		if err := l.stream.send("transfers", 0, TransferEvent{Transfers: transfers(list)}); err != nil {
+		if err := l.stream.send("transfers", 0, TransferEvent{Transfers: l.c.transferList(ctx, list)}); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -13,13 +14,13 @@ import (
 func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	ended, err := c.core.Activities(r.Context(), store.ActivityFilter{Limit: 50,
 		Kinds: []store.ActivityKind{store.ActivityUpload, store.ActivityMismatch, store.ActivityUploadDropped}})
-	c.reply(w, r, http.StatusOK, TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
+	c.reply(w, r, http.StatusOK, TransferList{Transfers: c.transferList(r.Context(), c.core.Transfers()), Ended: c.activities(r.Context(), ended)}, err)
 }
 
-func transfers(list []server.Transfer) []Transfer {
+func (c *Console) transferList(ctx context.Context, list []server.Transfer) []Transfer {
 	told := make([]Transfer, 0, len(list))
 	for _, m := range list {
-		one := Transfer{Id: m.ID.String(), Client: ClientRef{Name: m.Client, Fingerprint: m.Fingerprint}, File: m.File,
+		one := Transfer{Id: m.ID.String(), Client: c.clientRef(ctx, m.Client, m.Fingerprint), File: m.File,
 			State: TransferState(m.State), Format: format(m.Format), Bytes: m.Bytes, Packets: int64(m.Received),
 			TotalPackets: nonZero(int64(m.Total)), Missing: int64(m.Missing), AttemptsLeft: m.AttemptsLeft,
 			Started: m.Started.UTC(), Changed: m.Changed.UTC(), Expires: m.Expires.UTC(), Rate: float64(m.Rate)}

@@ -16,6 +16,7 @@ import (
 // ClientInfo is what an operator sees of a client.
 type ClientInfo struct {
 	Name        string
+	LooksLike   string // another client's name that is hard to tell from it; may be empty
 	Fingerprint string // of the id
 	Kind        string // how it registered; may be empty
 	Created     time.Time
@@ -39,7 +40,9 @@ func (s *Server) Clients(ctx context.Context, q store.ClientQuery) ([]ClientInfo
 	}
 	list := make([]ClientInfo, len(page))
 	for i := range page {
-		list[i] = s.clientInfo(&page[i].Client, page[i].Usage)
+		if list[i], err = s.clientInfo(ctx, &page[i].Client, page[i].Usage); err != nil {
+			return nil, 0, err
+		}
 	}
 	return list, total, nil
 }
@@ -54,11 +57,21 @@ func (s *Server) Client(ctx context.Context, name string) (ClientInfo, error) {
 	if err != nil {
 		return ClientInfo{}, err
 	}
-	return s.clientInfo(&client, usage), nil
+	return s.clientInfo(ctx, &client, usage)
 }
 
-func (s *Server) clientInfo(c *store.Client, usage store.Usage) ClientInfo {
-	info := ClientInfo{Name: c.Name, Fingerprint: c.ID.Fingerprint(), Kind: c.Kind, Created: c.Created, LastSeen: c.LastSeen,
+// Lookalike is another client's name that an operator could take for the given
+// one, "" if there is none.
+func (s *Server) Lookalike(ctx context.Context, name string) (string, error) {
+	return s.cfg.Catalog.Lookalike(ctx, name)
+}
+
+func (s *Server) clientInfo(ctx context.Context, c *store.Client, usage store.Usage) (ClientInfo, error) {
+	like, err := s.Lookalike(ctx, c.Name)
+	if err != nil {
+		return ClientInfo{}, err
+	}
+	info := ClientInfo{Name: c.Name, LooksLike: like, Fingerprint: c.ID.Fingerprint(), Kind: c.Kind, Created: c.Created, LastSeen: c.LastSeen,
 		OAEPHash: c.OAEPHash, Suspended: c.Suspended, BaseOpen: !c.BaseClosed, Uploads: s.uploads.countOf(c.ID), Usage: usage}
 	if c.PublicKey != nil {
 		// What is on record was parsed before.
@@ -73,7 +86,7 @@ func (s *Server) clientInfo(c *store.Client, usage store.Usage) ClientInfo {
 	if seen {
 		info.InSession, info.SessionEnds = true, used.Add(s.Settings().SessionTTL)
 	}
-	return info
+	return info, nil
 }
 
 // Versions lists a client's file versions that follow after, by name, then the

@@ -28,7 +28,7 @@ type registrar struct {
 	why        *protocol.Failure // for which the name is refused; nil: an earlier server does not say
 	registered func()            // called when the name is registered, if set
 	shut       bool              // to base requests, by the client
-	cut        cut            // done once
+	cut        cut               // done once
 }
 
 func startRegistrar(t *testing.T) *registrar {
