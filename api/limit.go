@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -196,7 +197,7 @@ func (g *Gateway) address(r *http.Request) string {
 		return host
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && g.trusts(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && holds(g.cfg.TrustedProxies, addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -216,11 +217,7 @@ func (g *Gateway) forCaller(next http.Handler) http.Handler {
 	})
 }
 
-func (g *Gateway) trusts(addr netip.Addr) bool {
-	for _, prefix := range g.cfg.TrustedProxies {
-		if prefix.Contains(addr.Unmap()) {
-			return true
-		}
-	}
-	return false
+// holds says whether an address is in one of the networks.
+func holds(networks []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr.Unmap()) })
 }

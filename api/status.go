@@ -5,21 +5,27 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"coffer/client"
 	"coffer/protocol"
 )
 
-// GetStatus tells how the server is: GET /api/v1/status.
+// GetStatus tells how the server is: GET /api/v1/status. Who may not see the
+// figures learns whether it works.
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	m, err := g.status(r.Context())
 	if err != nil {
 		g.fail(w, r, err)
 		return
 	}
+	if !g.maySeeFigures(r) {
+		g.reply(w, r, http.StatusOK, Status{ServerRunning: true, Database: m.Database, Storage: m.Storage}, nil)
+		return
+	}
 	status := Status{
-		ServerRunning: true, ClientsConnected: int64(m.ClientsConnected), TotalRegistered: int64(m.Clients),
+		ServerRunning: true, ClientsConnected: new(int64(m.ClientsConnected)), TotalRegistered: new(int64(m.Clients)),
 		Database: m.Database, Storage: m.Storage, Connections: new(int64(m.Connections)), Uploads: new(int64(m.Uploads)),
 		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), BytesStored: new(int64(m.Bytes)),
 		BytesReceived: new(int64(m.BytesReceived)), BytesSent: new(int64(m.BytesSent)),
@@ -35,6 +41,16 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.reply(w, r, http.StatusOK, status, nil)
+}
+
+// maySeeFigures says whether a caller's network may learn how busy the server is.
+func (g *Gateway) maySeeFigures(r *http.Request) bool {
+	networks := g.cfg.StatusNetworks
+	if len(networks) == 0 {
+		return true
+	}
+	addr, err := netip.ParseAddr(g.address(r))
+	return err == nil && holds(networks, addr)
 }
 
 func (g *Gateway) figures(ctx context.Context) (*protocol.Figures, error) {
@@ -91,5 +107,9 @@ func (g *Gateway) ok(w http.ResponseWriter, r *http.Request) {
 
 // Metrics are measurements for Prometheus: GET /metrics.
 func (g *Gateway) Metrics(w http.ResponseWriter, r *http.Request) {
+	if !g.maySeeFigures(r) {
+		g.fail(w, r, &problem{kind: kindForbidden, message: "measurements are not for this network"})
+		return
+	}
 	g.metrics.handler.ServeHTTP(w, r)
 }
