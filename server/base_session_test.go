@@ -289,6 +289,46 @@ func TestGuessesEndSessions(t *testing.T) {
 	}
 }
 
+// What is sent again after a 1030 is summed as often as the protocol says, and
+// other content in its place counts like another file.
+func TestRetriesAreGuesses(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	send := func(content string, code uint16) {
+		t.Helper()
+		w.write(w.frames("f", []byte(content), 100)[0])
+		if code == 1607 {
+			w.expectEmpty(code)
+			return
+		}
+		w.expect(code)
+	}
+	again := func() { w.send(1030, field("f")) }
+	for range 2 { // two files whose sums stay wrong, as an honest client has them
+		for n := range 4 {
+			send("the same", 1603)
+			if n < 3 {
+				again()
+			}
+		}
+		w.send(1031, field("f"))
+		w.expectID(1604)
+	}
+	send("honest", 1603)
+	w.send(1029, field("f"))
+	w.expectID(1604)
+
+	w = c.newClient("bob")
+	for _, content := range []string{"first", "second", "third"} {
+		send(content, 1603)
+		again()
+	}
+	send("fourth", 1607)
+	if e := c.failures()[0]; e.Rule != protocol.RuleGuesses {
+		t.Errorf("the doctor says %v", e.Rule)
+	}
+}
+
 // Files summed and left behind, connection by connection, count like those on
 // one; and sessions that would have to wait for long are refused at once.
 func TestGuessesOverConnections(t *testing.T) {

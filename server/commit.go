@@ -32,6 +32,13 @@ func (u *upload) finishLocked(ctx context.Context, b *lease) (completed bool, er
 	}
 	sum := *u.stream.sum
 	sum.Write(rest)
+	if u.attempts > 0 && (sum.Sum32() != u.label.Cksum || int64(u.stream.dec.Len()) != u.label.OriginalSize) {
+		// What is sent again under 1030 tells as much as a new file, unless it
+		// is the same.
+		if u.s.guessed(u, neverConfirmed) {
+			return false, u.failLocked(errGuessed)
+		}
+	}
 	u.label = store.Label{
 		Upload: u.id, ByID: u.byID, Client: u.client, Name: u.name, WireName: u.wireName(),
 		WrappedKey: u.session.wrapped, KeyFingerprint: u.session.fingerprint, OAEPHash: u.session.oaep.String(),
