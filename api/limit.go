@@ -168,9 +168,15 @@ func (s *signInLimit) succeeded(network, name string) {
 var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 
 // hash does what takes the core a password's hash, in turn with other
-// addresses, on connections of its own.
-func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error) error {
-	release, err := g.turns.Acquire(r.Context(), network(g.address(r)))
+// addresses, on connections of its own. An owner who comes from where a sign-in
+// has succeeded before does not stand behind a flood of strangers. username is
+// empty for who is new.
+func (g *Gateway) hash(r *http.Request, username string, again repeat, f func(*client.Conn) error) error {
+	from, acquire := network(g.address(r)), g.turns.Acquire
+	if g.signIns.hasSucceeded(from, username) {
+		acquire = g.turns.AcquireKnown
+	}
+	release, err := acquire(r.Context(), from)
 	if errors.Is(err, fair.ErrBusy) {
 		return &problem{kind: kindRate, message: "too many sign-ins at once; try again", retryAfter: 1, cause: err}
 	}

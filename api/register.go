@@ -39,7 +39,7 @@ func (g *Gateway) register(r *http.Request) (*Registered, error) {
 	if m.Password == "" {
 		err = g.core.do(r.Context(), once, create)
 	} else {
-		err = g.hash(r, once, create)
+		err = g.hash(r, "", once, create)
 	}
 	if client.IsStatus(err, protocol.StatusConflict) {
 		return nil, &problem{kind: kindConflict, message: "username: taken", cause: err}
