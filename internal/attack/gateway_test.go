@@ -135,7 +135,7 @@ func TestSlowPuts(t *testing.T) {
 		grown := (g.Memory(t) - before) >> 20
 		t.Logf("%d slow PUTs, limited %v: %d served, %d MiB", calls, limited, served, grown)
 		most := int64(200)
-		if len(buildFlags()) > 0 {
+		if stack.Racing {
 			most = 1000 // the race detector keeps a shadow of all memory
 		}
 		if limited && served > 64 || !limited && served != calls || grown > most {

@@ -15,7 +15,7 @@ import (
 // scale is how much memory of a program is allowed, which the race detector
 // multiplies.
 func scale(memory int64) int64 {
-	if len(buildFlags()) > 0 {
+	if stack.Racing {
 		return 10 * memory
 	}
 	return memory

@@ -220,7 +220,7 @@ func TestCPPConstantMemory(t *testing.T) {
 	t.Parallel()
 	size := int64(3 << 30)
 	clientLimit, serverLimit := int64(32<<20), int64(128<<20)
-	if racing := len(buildFlags()) > 0; racing || testing.Short() {
+	if stack.Racing || testing.Short() {
 		size, serverLimit = 512<<20, 400<<20
 	}
 	c := newCore(t)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,11 +23,11 @@ const Patience = 60 * time.Second
 // it: 64 hexadecimal digits.
 const secret = "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
 
-// Main builds the programs, with the given build flags, puts them first in
-// PATH, and runs the tests. It returns the exit code for TestMain. If the
+// Main builds the programs as the tests themselves were built, puts them first
+// in PATH, and runs the tests. It returns the exit code for TestMain. If the
 // environment names a folder of programs as COFFER_PROGRAMS, those are used:
 // to hold an earlier build against today's tests.
-func Main(m *testing.M, flags ...string) int {
+func Main(m *testing.M) int {
 	if folder := os.Getenv("COFFER_PROGRAMS"); folder != "" {
 		return runWith(m, folder)
 	}
@@ -36,7 +37,7 @@ func Main(m *testing.M, flags ...string) int {
 		return 1
 	}
 	defer os.RemoveAll(folder)
-	args := append([]string{"build", "-o", folder}, flags...)
+	args := append([]string{"build", "-o", folder}, buildFlags()...)
 	build := exec.Command("go", append(args, "coffer/cmd/coffer-server", "coffer/cmd/coffer-gateway", "coffer/cmd/coffer")...)
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
@@ -44,6 +45,18 @@ func Main(m *testing.M, flags ...string) int {
 		return 1
 	}
 	return runWith(m, folder)
+}
+
+// buildFlags are those of the programs under test: with the race detector as
+// COFFER_RACE has it, which make test sets to what it builds the tests with.
+func buildFlags() []string {
+	if !Racing {
+		return nil
+	}
+	if flags := strings.Fields(os.Getenv("COFFER_RACE")); len(flags) > 0 {
+		return flags
+	}
+	return []string{"-race"}
 }
 
 // runWith runs the tests with the programs in folder.
