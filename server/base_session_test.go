@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -379,6 +380,22 @@ func TestGuessesOfTheGateway(t *testing.T) {
 	w = w.another(c.public)
 	w.reconnect()
 	w.store("f", []byte("abc"), 100)
+}
+
+// Callers of the gateway are counted apart: who guesses at one address slows
+// nobody at another.
+func TestGuessesOfCallers(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	g := c.gateway(w)
+	var issued protocol.SessionKeyIssued
+	g.ask(&protocol.NewSession{}, nil, &issued)
+	m := &protocol.NamedPacket{OriginalSize: 3, Number: 1, Total: 1, Name: protocol.Field(field("f"))}
+	for n := range 3 {
+		g.write(protocol.AppendRequest(nil, g.id, &protocol.Caller{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)})}, 0))
+		g.fails(m, make([]byte, 16), protocol.StatusInvalid)
+	}
+	g.fails(m, make([]byte, 16), protocol.StatusInvalid)
 }
 
 // What strangers begin takes no room from the owner.
