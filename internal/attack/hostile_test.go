@@ -314,9 +314,9 @@ type lie struct {
 	wayOn string // a flag by which the same command succeeds
 }
 
-// A person who has backed up diary.txt, two versions, and
-// salary.txt, and open.txt unsealed, is told
-// lies: each is noticed, nothing appears, and the flag that is offered works.
+// A server lies to a person who has backed up diary.txt, two versions,
+// salary.txt, and open.txt unsealed: each lie is noticed, nothing appears, and
+// the flag that is offered works.
 func TestHostileServer(t *testing.T) {
 	const evil = "#!/bin/sh\necho pwned\n"
 	forge := func(name string, version uint32, format protocol.Format) func(*testing.T, *hostile) {
@@ -399,8 +399,12 @@ func TestHostileServer(t *testing.T) {
 			h.mu.Unlock()
 			stdout, stderr, code := p.Run(t, l.args...)
 			t.Logf("exit code %d, %d bytes served: %s", code, h.served.Load(), stderr)
-			if code != 1 || !strings.Contains(stderr, l.says) {
-				t.Errorf("exit code %d, want 1 and %q:\n%s%s", code, l.says, stdout, stderr)
+			want := 1
+			if l.wayOn != "" && l.args[0] != "restore" {
+				want = 3 // a list, and a check of everything, go on past what is wrong
+			}
+			if code != want || !strings.Contains(stderr, l.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", code, want, l.says, stdout, stderr)
 			}
 			if strings.Contains(stdout, "pwned") {
 				t.Errorf("it came out: %q", stdout)
