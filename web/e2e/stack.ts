@@ -81,12 +81,13 @@ class Program {
     private readonly name: string,
     private readonly args: string[],
     private readonly cwd: string,
+    private readonly secret = "5a".repeat(32),
   ) {}
 
   start() {
     const child = spawn(join(bin, this.name), this.args, {
       cwd: this.cwd,
-      env: { ...process.env, COFFER_CORE_SECRET: "5a".repeat(32) },
+      env: { ...process.env, COFFER_CORE_SECRET: this.secret },
     })
     child.stderr?.on("data", (text) => {
       this.output += text
@@ -116,6 +117,7 @@ export class Stack {
     readonly url: string,
     readonly gatewayURL: string,
     readonly coreAddress: string,
+    private readonly internalAddress: string,
     /** Where the operator's console is. */
     readonly consoleURL: string,
     readonly relay: Relay,
@@ -167,6 +169,7 @@ export class Stack {
       `http://127.0.0.1:${options.direct ? http.port : relay.port}`,
       `http://127.0.0.1:${http.port}`,
       `127.0.0.1:${listen.port}`,
+      `127.0.0.1:${internal.port}`,
       `http://127.0.0.1:${operator.port}`,
       relay,
       core,
@@ -221,6 +224,30 @@ export class Stack {
     const headers = new Headers(init.headers)
     headers.set("Authorization", `Bearer ${await this.consoleToken()}`)
     return fetch(this.consoleURL + path, { ...init, headers })
+  }
+
+  /** Has a gateway that does not know the core's secret try its luck: the core refuses it, and warns. */
+  async strangerTries() {
+    const port = await ReservedPort.take()
+    const jwt = join(this.folder, "stranger.secret")
+    const stranger = new Program(
+      "coffer-gateway",
+      [
+        `--listen=127.0.0.1:${port.port}`,
+        `--core=${this.internalAddress}`,
+        `--jwt-secret-file=${jwt}`,
+      ],
+      this.folder,
+      "00".repeat(32),
+    )
+    stranger.start()
+    await until("the stranger to be refused", async () => {
+      await fetch(`http://127.0.0.1:${port.port}/readyz`).catch(() => undefined)
+      const { records } = await (await this.asks("/api/logs?level=warn")).json()
+      return records.some(({ level }: { level: string }) => level === "warn")
+    })
+    await stranger.end()
+    await port.release()
   }
 
   async startCore() {
