@@ -74,7 +74,7 @@ func (g *Gateway) setPassphrase(r *http.Request) (*contract.LoggedIn, error) {
 	m := protocol.SetPassword{Current: body.CurrentPassword, Password: body.Password, Bundle: bundle}
 	// Once: a second time the current password would be the new one.
 	var until time.Time
-	err = g.hash(r, once, func(conn *client.Conn) (err error) {
+	err = g.hash(r, c.username, once, func(conn *client.Conn) (err error) {
 		until, err = conn.SetPassword(r.Context(), c.client, m)
 		return err
 	})
@@ -117,7 +117,7 @@ func (g *Gateway) removeAccount(r *http.Request) error {
 			return err
 		}
 	}
-	return g.hash(r, once, func(conn *client.Conn) error {
+	return g.hash(r, c.username, once, func(conn *client.Conn) error {
 		return conn.RemoveAccount(r.Context(), id, password)
 	})
 }

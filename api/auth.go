@@ -178,7 +178,7 @@ func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (*protocol.SignedIn
 		return ask(r.Context(), g.core, idempotent, check)
 	}
 	var signed *protocol.SignedIn
-	err := g.hash(r, idempotent, func(conn *client.Conn) (err error) {
+	err := g.hash(r, m.Name, idempotent, func(conn *client.Conn) (err error) {
 		signed, err = check(conn)
 		return err
 	})

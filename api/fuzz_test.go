@@ -74,7 +74,7 @@ func FuzzAddress(f *testing.F) {
 		if err != nil || got.Zone() != "" || got.Is4In6() {
 			t.Fatalf("%q behind %s: %q", header, remote, g.address(r))
 		}
-		if plain := from.Addr().Unmap().WithZone(""); !g.trusts(from.Addr()) && got != plain {
+		if plain := from.Addr().Unmap().WithZone(""); !holds(g.cfg.TrustedProxies, from.Addr()) && got != plain {
 			t.Fatalf("%q turned %s into %s", header, plain, got)
 		}
 	})

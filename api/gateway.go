@@ -61,6 +61,7 @@ type Config struct {
 	AccountCalls   int              // most calls under way with one account
 	CORSOrigins    []string         // of other pages that may call from a browser; "*" for all
 	TrustedProxies []netip.Prefix   // whose X-Forwarded-For counts
+	StatusNetworks []netip.Prefix   // whose callers see how busy the server is; none: everyone
 	Rate           Rate             // of all calls from one address
 	AuthRate       Rate             // of registering and signing in, by address
 }

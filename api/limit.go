@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -168,9 +169,15 @@ func (s *signInLimit) succeeded(network, name string) {
 var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 
 // hash does what takes the core a password's hash, in turn with other
-// addresses, on connections of its own.
-func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error) error {
-	release, err := g.turns.Acquire(r.Context(), network(g.address(r)))
+// addresses, on connections of its own. An owner who comes from where a sign-in
+// has succeeded before does not stand behind a flood of strangers. username is
+// empty for who is new.
+func (g *Gateway) hash(r *http.Request, username string, again repeat, f func(*client.Conn) error) error {
+	from, acquire := network(g.address(r)), g.turns.Acquire
+	if g.signIns.hasSucceeded(from, username) {
+		acquire = g.turns.AcquireKnown
+	}
+	release, err := acquire(r.Context(), from)
 	if errors.Is(err, fair.ErrBusy) {
 		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
 	}
@@ -197,7 +204,7 @@ func (g *Gateway) address(r *http.Request) string {
 		return host
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && g.trusts(addr); i-- {
+	for i := len(hops) - 1; i >= 0 && holds(g.cfg.TrustedProxies, addr); i-- {
 		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -217,11 +224,7 @@ func (g *Gateway) forCaller(next http.Handler) http.Handler {
 	})
 }
 
-func (g *Gateway) trusts(addr netip.Addr) bool {
-	for _, prefix := range g.cfg.TrustedProxies {
-		if prefix.Contains(addr.Unmap()) {
-			return true
-		}
-	}
-	return false
+// holds says whether an address is in one of the networks.
+func holds(networks []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(addr.Unmap()) })
 }

@@ -42,7 +42,7 @@ func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
 	if m.Password == "" {
 		err = g.core.do(r.Context(), once, create)
 	} else {
-		err = g.hash(r, once, create)
+		err = g.hash(r, "", once, create)
 	}
 	if client.IsStatus(err, protocol.StatusConflict) {
 		return nil, &problem.Problem{Kind: problem.Conflict, Detail: "username: taken", Cause: err}

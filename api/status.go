@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"coffer/api/contract"
@@ -11,15 +12,20 @@ import (
 	"coffer/protocol"
 )
 
-// GetStatus tells how the server is: GET /api/v1/status.
+// GetStatus tells how the server is: GET /api/v1/status. Who may not see the
+// figures learns whether it works.
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	m, err := g.status(r.Context())
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
 	}
+	if !g.maySeeFigures(r) {
+		g.answers.Reply(w, r, http.StatusOK, contract.Status{ServerRunning: true, Database: m.Database, Storage: m.Storage}, nil)
+		return
+	}
 	status := contract.Status{
-		ServerRunning: true, ClientsConnected: int64(m.ClientsConnected), TotalRegistered: int64(m.Clients),
+		ServerRunning: true, ClientsConnected: new(int64(m.ClientsConnected)), TotalRegistered: new(int64(m.Clients)),
 		Database: m.Database, Storage: m.Storage, Connections: new(int64(m.Connections)), Uploads: new(int64(m.Uploads)),
 		Files: new(int64(m.Files)), Versions: new(int64(m.Versions)), VersionsVerified: new(int64(m.Verified)),
 		ClientsSuspended: new(int64(m.Suspended)), BytesStored: new(int64(m.Bytes)),
@@ -28,6 +34,16 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 		DiskFree: new(int64(m.Free)), DiskTotal: new(int64(m.DiskTotal)), Started: &m.Started, Version: &m.ServerVersion,
 	}
 	g.answers.Reply(w, r, http.StatusOK, status, nil)
+}
+
+// maySeeFigures says whether a caller's network may learn how busy the server is.
+func (g *Gateway) maySeeFigures(r *http.Request) bool {
+	networks := g.cfg.StatusNetworks
+	if len(networks) == 0 {
+		return true
+	}
+	addr, err := netip.ParseAddr(g.address(r))
+	return err == nil && holds(networks, addr)
 }
 
 func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {
@@ -73,5 +89,9 @@ func (g *Gateway) Readyz(w http.ResponseWriter, r *http.Request) {
 
 // Metrics are measurements for Prometheus: GET /metrics.
 func (g *Gateway) Metrics(w http.ResponseWriter, r *http.Request) {
+	if !g.maySeeFigures(r) {
+		g.answers.Fail(w, r, problem.New(problem.Forbidden, "measurements are not for this network"))
+		return
+	}
 	g.metrics.handler.ServeHTTP(w, r)
 }

@@ -2,7 +2,12 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"testing"
+
+	"coffer/api"
 )
 
 // The status has the figures that the core's console shows.
@@ -63,4 +68,64 @@ func TestSuspended(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.must(200, "GET", "/api/v1/files", nil, a.headers...)
+}
+
+// Callers from networks that the operator did not name learn whether the server
+// works, and nothing else.
+func TestStatusNetworks(t *testing.T) {
+	c := startCore(t)
+	prefixes := func(texts ...string) (networks []netip.Prefix) {
+		for _, text := range texts {
+			networks = append(networks, netip.MustParsePrefix(text))
+		}
+		return networks
+	}
+	tests := []struct {
+		name      string
+		networks  []netip.Prefix
+		forwarded string // by a proxy that is trusted
+		shown     bool
+	}{
+		{"no setting", nil, "203.0.113.9", true},
+		{"the network itself", prefixes("192.0.2.0/24", "198.51.100.7/32"), "198.51.100.7", true},
+		{"another one", prefixes("192.0.2.0/24", "198.51.100.7/32"), "198.51.100.8", false},
+		{"IPv4 in IPv6", prefixes("192.0.2.0/24"), "::ffff:192.0.2.1", true},
+		{"IPv6", prefixes("2001:db8:1::/48"), "2001:db8:1:2::3", true},
+		{"another IPv6", prefixes("2001:db8:1::/48"), "2001:db8:2::3", false},
+		{"what the caller claims itself", prefixes("192.0.2.0/24"), "192.0.2.1, 203.0.113.9", false},
+		{"nobody forwarded", prefixes("127.0.0.0/8"), "", true},
+		{"the proxy itself is not enough", prefixes("127.0.0.0/8"), "203.0.113.9", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := startSite(t, c.addr, func(cfg *api.Config) {
+				cfg.TrustedProxies, cfg.StatusNetworks = prefixes("127.0.0.0/8"), test.networks
+			})
+			var headers []string
+			if test.forwarded != "" {
+				headers = []string{"X-Forwarded-For", test.forwarded}
+			}
+			status := s.must(200, "GET", "/api/v1/status", nil, headers...)
+			if status["server_running"] != true || status["database"] != "operational" || status["storage"] != "operational" {
+				t.Errorf("status: %v", status)
+			}
+			fields := slices.Sorted(maps.Keys(status))
+			if minimal := []string{"database", "server_running", "storage"}; slices.Equal(fields, minimal) == test.shown {
+				t.Errorf("the status has %v", fields)
+			}
+			want := 403
+			if test.shown {
+				want = 200
+			}
+			if got := s.call("GET", "/metrics", nil, headers...); got.status != want {
+				t.Errorf("/metrics: %d %s", got.status, got.body)
+			}
+			// Probes come from anywhere.
+			for _, path := range []string{"/healthz", "/readyz"} {
+				if got := s.call("GET", path, nil, headers...); got.status != 200 {
+					t.Errorf("%s: %d %s", path, got.status, got.body)
+				}
+			}
+		})
+	}
 }

@@ -19,13 +19,16 @@ import (
 
 // What callers branch on. They come wrapped.
 var (
-	ErrChanged    = errors.New("the file changed while it was read")
-	ErrChecksum   = errors.New("the checksum is wrong")
-	ErrLost       = errors.New("the server lost a part of the stream that cannot be read again")
-	ErrOtherKey   = errors.New("encrypted for another key than this profile's")
-	ErrExists     = errors.New("already exists")
-	ErrNoIdentity = errors.New("sealed, and there is no identity to open it")
-	ErrIsFolder   = errors.New("a folder, which a terminal cannot show")
+	ErrChanged  = errors.New("the file changed while it was read")
+	ErrChecksum = errors.New("the checksum is wrong")
+	ErrLost     = errors.New("the server lost a part of the stream that cannot be read again")
+	ErrOtherKey = errors.New("encrypted for another key than this profile's")
+	ErrExists   = errors.New("already exists")
+	// ErrFolderExists is the same of a folder that has something in it; into an
+	// empty one a folder is restored.
+	ErrFolderExists = fmt.Errorf("%w, and is a folder with something in it", ErrExists)
+	ErrNoIdentity   = errors.New("sealed, and there is no identity to open it")
+	ErrIsFolder     = errors.New("a folder, which a terminal cannot show")
 )
 
 // Phases of a transfer, as Progress gets them.

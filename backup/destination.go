@@ -35,18 +35,29 @@ func checkPlace(opts RestoreOptions, folder bool) error {
 		isLink = info.Mode()&fs.ModeSymlink != 0
 	}
 	switch base := filepath.Base(opts.Path); {
-	case base == "." || base == ".." || base == string(filepath.Separator):
-		return placeError(opts.Path, "is a folder that cannot be replaced: name what is to be made in it")
 	case isLink && endsInSeparator(opts.Path):
 		return placeError(opts.Path, "is a link: name the folder that it leads to, or leave the slash out to replace the link")
-	case !opts.Force:
-		return fmt.Errorf("%s: %w", opts.Path, ErrExists)
+	case folder && info.IsDir() && emptyFolder(os.DirFS(opts.Path)):
+		return nil
+	case base == "." || base == ".." || base == string(filepath.Separator):
+		return placeError(opts.Path, "is a folder with something in it, and cannot be replaced: name what is to be made in it, like "+filepath.Join(filepath.Clean(opts.Path), "restored"))
+	case info.IsDir() && folder && !opts.Force:
+		return fmt.Errorf("%s: %w", opts.Path, ErrFolderExists)
 	case info.IsDir() && !folder:
 		return placeError(opts.Path, "is a folder, and the backup is a file: name a file in it, or remove it first")
 	case !info.IsDir() && folder && !isLink:
 		return placeError(opts.Path, "is no folder, and the backup is one: name another place, or remove it first")
+	case !opts.Force:
+		return fmt.Errorf("%s: %w", opts.Path, ErrExists)
 	}
 	return replaceable(opts.Path, info)
+}
+
+// emptyFolder reports whether a folder has nothing in it, so that nothing is
+// lost by a restore into it.
+func emptyFolder(dir fs.FS) bool {
+	entries, err := fs.ReadDir(dir, ".")
+	return err == nil && len(entries) == 0
 }
 
 func placeError(path, why string) error { return fmt.Errorf("%w: %s %s", ErrPlace, path, why) }

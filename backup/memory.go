@@ -195,8 +195,18 @@ type Audit struct {
 	known  map[string]Memento
 	listed map[string]bool // of the known
 	last   string
-	found  []error
+	found  []Surprise
+	failed error
 }
+
+// A Surprise is a name that is not what this machine has seen.
+type Surprise struct {
+	Name string
+	Err  error
+}
+
+func (s Surprise) Error() string { return fmt.Sprintf("%q: %v", s.Name, s.Err) }
+func (s Surprise) Unwrap() error { return s.Err }
 
 // Audit begins to compare a list.
 func (t Trust) Audit() (*Audit, error) {
@@ -231,19 +241,21 @@ func (a *Audit) Entry(e protocol.FileEntry) (Seen, bool) {
 	return seen, same
 }
 
+// add notes a surprise, one for each name: what follows from it is no other. If
+// the server's word is taken, the memory changes instead.
 func (a *Audit) add(name string, err error, accept func(*Memento)) {
 	if a.trust.AcceptOlder {
-		if err := a.trust.Memory.Update(name, func(m *Memento) error { accept(m); return nil }); err != nil {
-			a.found = append(a.found, err)
-		}
+		a.failed = errors.Join(a.failed, a.trust.Memory.Update(name, func(m *Memento) error { accept(m); return nil }))
 		return
 	}
-	a.found = append(a.found, fmt.Errorf("%q: %w", name, err))
+	if n := len(a.found); n == 0 || a.found[n-1].Name != name {
+		a.found = append(a.found, Surprise{name, err})
+	}
 }
 
 // Finish returns what is not as it was seen: what the list had, and what it
-// lacked.
-func (a *Audit) Finish() error {
+// lacked. It fails if the memory could not be changed.
+func (a *Audit) Finish() ([]Surprise, error) {
 	for _, name := range slices.Sorted(maps.Keys(a.known)) {
 		m := a.known[name]
 		if a.listed[name] || m.Newest() == 0 {
@@ -251,5 +263,5 @@ func (a *Audit) Finish() error {
 		}
 		a.add(name, fmt.Errorf("version %d: %w", m.Newest(), ErrMissing), func(m *Memento) { *m = Memento{} })
 	}
-	return errors.Join(a.found...)
+	return a.found, a.failed
 }

@@ -72,7 +72,7 @@ func placeBelow(opts RestoreOptions, folder bool) (*place, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return p, nil
 	case err != nil:
-	case !opts.Force:
+	case !opts.Force && !(folder && info.IsDir() && emptyIn(dir, p.base)):
 		err = fmt.Errorf("%s: %w", opts.Path, ErrExists)
 	case info.IsDir() && folder:
 		defer dir.Close()
@@ -89,6 +89,12 @@ func placeBelow(opts RestoreOptions, folder bool) (*place, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// emptyIn is emptyFolder for a folder in dir.
+func emptyIn(dir *os.Root, name string) bool {
+	inner, err := fs.Sub(dir.FS(), name)
+	return err == nil && emptyFolder(inner)
 }
 
 // enterFolder opens a folder in dir, which it makes if it is not there.
@@ -127,6 +133,7 @@ func (p *place) close() { p.dir.Close() }
 // file makes the file that write writes, once write was successful.
 func (p *place) file(write func(io.Writer) error) (err error) {
 	name := p.temporary()
+	defer func() { err = p.named(err, name) }()
 	tmp, err := p.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -160,6 +167,7 @@ func (p *place) folder(ctx context.Context, fill func(*os.Root) error) (err erro
 		return err
 	}
 	name := p.temporary()
+	defer func() { err = p.named(err, name) }()
 	if err := p.dir.Mkdir(name, 0o700); err != nil {
 		return errors.Join(err, lock())
 	}
@@ -234,6 +242,25 @@ func (p *place) temporary() string {
 	}
 	return "." + base + ".coffer-" + rand.Text()[:10]
 }
+
+// named is err with the place's name in the stead of what is not complete yet,
+// which its owner has never heard of.
+func (p *place) named(err error, temporary string) error {
+	var failed *fs.PathError
+	if !errors.As(err, &failed) || !strings.HasPrefix(failed.Path, temporary) {
+		return err
+	}
+	return &placedError{strings.Replace(err.Error(), failed.Error(), p.shown+": "+failed.Err.Error(), 1), err}
+}
+
+// A placedError says what err says, about the place.
+type placedError struct {
+	text string
+	err  error
+}
+
+func (e *placedError) Error() string { return e.text }
+func (e *placedError) Unwrap() error { return e.err }
 
 // room refuses what a disk has no room for.
 func (p *place) room(size uint64) error {

@@ -198,8 +198,11 @@ func Each(ctx context.Context, session *client.Session, allVersions bool, f func
 		if err != nil {
 			return err
 		}
-		for _, entry := range page.Files {
+		for i, entry := range page.Files {
 			if !follows(m, entry) {
+				if i > 0 {
+					return fmt.Errorf("%w: a list that is out of order", client.ErrProtocol)
+				}
 				return fmt.Errorf("%w: a list that goes round in circles", client.ErrProtocol)
 			}
 			m.AfterName, m.AfterVersion = entry.Name, entry.Version

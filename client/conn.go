@@ -92,6 +92,9 @@ func dial(ctx context.Context, addr string, conf *tls.Config) (net.Conn, error) 
 	conn := tls.Client(nc, conf)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		nc.Close()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", ErrClosed, err) // and not refused: another try may do better
+		}
 		return nil, err
 	}
 	return conn, nil

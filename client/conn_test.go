@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -150,6 +151,38 @@ func TestCancelPoisons(t *testing.T) {
 	}
 	if _, err := c.Status(t.Context()); !errors.Is(err, ErrClosed) || !IsTransport(err) {
 		t.Error(err)
+	}
+}
+
+// A connection that ends while TLS begins is one that another try may do better
+// than: the server is being started again.
+func TestCutWhileTLSBegins(t *testing.T) {
+	for name, serve := range map[string]func(net.Conn){
+		"at once":     func(net.Conn) {},
+		"after hello": func(nc net.Conn) { nc.Read(make([]byte, 1)) },
+		"in a record": func(nc net.Conn) { nc.Read(make([]byte, 1)); nc.Write([]byte{22, 3, 3}) },
+		"silent":      func(nc net.Conn) { io.Copy(io.Discard, nc) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var server sync.WaitGroup
+			server.Go(func() {
+				nc, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer nc.Close()
+				serve(nc)
+			})
+			defer func() { l.Close(); server.Wait() }()
+			_, err = Dial(t.Context(), l.Addr().String(), Options{TLS: new(tls.Config), Timeout: 200 * time.Millisecond})
+			if err == nil || !IsTransport(err) {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 

@@ -33,7 +33,7 @@ func clients(list []admin.ClientInfo) []contract.Client {
 }
 
 func client(m admin.ClientInfo) contract.Client {
-	told := contract.Client{Name: m.Name, Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
+	told := contract.Client{Name: m.Name, LooksLike: nonZero(m.LooksLike), Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
 		Suspended: m.Suspended, BaseOpen: m.BaseOpen, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}
 	if m.KeyBits > 0 {

@@ -61,6 +61,29 @@ func TestClients(t *testing.T) {
 	s.must(404, "DELETE", "/api/clients/nobody?confirm=nobody", nil)
 }
 
+// An account whose name is hard to tell from an account's beside it is marked
+// wherever it is named.
+func TestLookalikeClients(t *testing.T) {
+	s := startSite(t, nil)
+	s.person("admin")
+	fake := s.person("аdmin") // a Cyrillic letter first
+	fake.put("x", []byte("x"))
+	s.person("caro")
+	for _, one := range get[contract.ClientList](s, "/api/clients").Clients {
+		want := map[string]string{"admin": "аdmin", "аdmin": "admin"}[one.Name]
+		if (one.LooksLike == nil) != (want == "") || want != "" && *one.LooksLike != want {
+			t.Errorf("%q is marked %v, want %q", one.Name, one.LooksLike, want)
+		}
+	}
+	if one := get[contract.Client](s, "/api/clients/"+url.PathEscape("аdmin")); one.LooksLike == nil || *one.LooksLike != "admin" {
+		t.Errorf("%+v", one)
+	}
+	uploads := get[contract.ActivityList](s, "/api/activities?kind=upload").Activities
+	if len(uploads) != 1 || uploads[0].Client.LooksLike == nil || *uploads[0].Client.LooksLike != "admin" {
+		t.Errorf("activities %+v", uploads)
+	}
+}
+
 // Base requests are refused from the moment they are closed, on the connection
 // that there is, and taken again.
 func TestBaseAccess(t *testing.T) {

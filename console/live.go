@@ -63,32 +63,46 @@ func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params 
 	} else {
 		list, err = c.core.Activities(r.Context(), f)
 	}
-	answer := contract.ActivityList{Activities: activities(list)}
+	answer := contract.ActivityList{Activities: c.activities(r.Context(), list)}
 	if len(list) == f.Limit {
 		answer.Next = &list[len(list)-1].ID
 	}
 	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
-func activities(list []store.Activity) []contract.Activity {
+func (c *Console) activities(ctx context.Context, list []store.Activity) []contract.Activity {
 	told := make([]contract.Activity, 0, len(list))
 	for _, a := range list {
-		told = append(told, activity(a))
+		told = append(told, c.activity(ctx, a))
 	}
 	return told
 }
 
-func activity(a store.Activity) contract.Activity {
+func (c *Console) activity(ctx context.Context, a store.Activity) contract.Activity {
 	told := contract.Activity{Id: a.ID, At: a.At.UTC(), Kind: contract.ActivityKind(a.Kind), Outcome: contract.Outcome(a.Outcome),
 		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
 		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail), Address: nonZero(a.Address)}
 	switch {
 	case a.Client != (store.ClientID{}):
-		told.Client = &contract.ClientRef{Name: a.Name, Fingerprint: a.Client.Fingerprint()}
+		ref := c.clientRef(ctx, a.Name, a.Client.Fingerprint())
+		told.Client = &ref
 	case a.Name != "":
 		told.Client = &contract.ClientRef{Name: a.Name}
 	}
 	return told
+}
+
+// clientRef names a client, and the one that it could be taken for. A name
+// that cannot be compared is told without.
+func (c *Console) clientRef(ctx context.Context, name, fingerprint string) contract.ClientRef {
+	ref := contract.ClientRef{Name: name, Fingerprint: fingerprint}
+	like, err := c.core.Lookalike(ctx, name)
+	if err != nil {
+		c.log.Debug("a client's name could not be compared with others", "error", err)
+		return ref
+	}
+	ref.LooksLike = nonZero(like)
+	return ref
 }
 
 // GetEvents tells figures and activity as they come: GET /api/events.
@@ -118,7 +132,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contr
 			if !open {
 				return
 			}
-			err = live.tellAll(event, events)
+			err = live.tellAll(r.Context(), event, events)
 		}
 		if err != nil {
 			c.log.Debug("a stream of the console ended", "error", err)
@@ -141,7 +155,7 @@ type liveEvents struct {
 // reader saw last.
 func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	stats := l.c.core.Stats(ctx)
-	if err := l.tell(admin.Event{Stats: &stats}); err != nil {
+	if err := l.tell(ctx, admin.Event{Stats: &stats}); err != nil {
 		return err
 	}
 	if last == 0 {
@@ -162,7 +176,7 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	}
 	for i := len(list) - 1; i >= 0; i-- {
 		l.caughtUp = list[i].ID
-		if err := l.stream.send("activity", list[i].ID, activity(list[i])); err != nil {
+		if err := l.stream.send("activity", list[i].ID, l.c.activity(ctx, list[i])); err != nil {
 			return err
 		}
 	}
@@ -170,9 +184,9 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 }
 
 // tellAll tells an event and those that wait behind it.
-func (l *liveEvents) tellAll(event admin.Event, events <-chan admin.Event) error {
+func (l *liveEvents) tellAll(ctx context.Context, event admin.Event, events <-chan admin.Event) error {
 	for open := true; open; {
-		if err := l.tell(event); err != nil {
+		if err := l.tell(ctx, event); err != nil {
 			return err
 		}
 		select {
@@ -184,7 +198,7 @@ func (l *liveEvents) tellAll(event admin.Event, events <-chan admin.Event) error
 	return l.stream.flush()
 }
 
-func (l *liveEvents) tell(event admin.Event) error {
+func (l *liveEvents) tell(ctx context.Context, event admin.Event) error {
 	if event.Missed > 0 {
 		if err := l.stream.send("missed", 0, contract.MissedEvent{Missed: int64(event.Missed)}); err != nil {
 			return err
@@ -192,22 +206,22 @@ func (l *liveEvents) tell(event admin.Event) error {
 	}
 	switch {
 	case event.Activity != nil && event.Activity.ID > l.caughtUp:
-		return l.stream.send("activity", event.Activity.ID, activity(*event.Activity))
+		return l.stream.send("activity", event.Activity.ID, l.c.activity(ctx, *event.Activity))
 	case event.Stats != nil:
-		return l.tellStats(event.Stats)
+		return l.tellStats(ctx, event.Stats)
 	}
 	return nil
 }
 
 // tellStats tells the figures, and what changes as often as they do.
-func (l *liveEvents) tellStats(m *admin.Stats) error {
+func (l *liveEvents) tellStats(ctx context.Context, m *admin.Stats) error {
 	if err := l.stream.send("stats", 0, l.c.stats(m)); err != nil {
 		return err
 	}
 	if m.Uploads > 0 || l.transfers {
 		list := l.c.core.Transfers()
 		l.transfers = len(list) > 0
-		if err := l.stream.send("transfers", 0, contract.TransferEvent{Transfers: transfers(list)}); err != nil {
+		if err := l.stream.send("transfers", 0, contract.TransferEvent{Transfers: l.c.transferList(ctx, list)}); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,7 @@ func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 	m := c.core.Stats(r.Context())
 	s := contract.Storage{State: contract.State(m.Storage), DiskTotal: int64(m.DiskTotal), DiskFree: int64(m.Free), MinFree: c.cfg.MinFree,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Unverified: m.Versions - m.Verified, Bytes: m.Bytes,
-		Dropped: activities(dropped), Largest: clients(largest), Scrub: scrubState(m.Scrub, c.core.Settings().ScrubRate),
+		Dropped: c.activities(r.Context(), dropped), Largest: clients(largest), Scrub: scrubState(m.Scrub, c.core.Settings().ScrubRate),
 		Report: scrubReport(c.core.LastScrub())}
 	for _, one := range c.core.Transfers() {
 		s.Unfinished++

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -16,13 +17,13 @@ import (
 func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	ended, err := c.core.Activities(r.Context(), store.ActivityFilter{Limit: 50,
 		Kinds: []store.ActivityKind{store.ActivityUpload, store.ActivityMismatch, store.ActivityUploadDropped}})
-	c.answers.Reply(w, r, http.StatusOK, contract.TransferList{Transfers: transfers(c.core.Transfers()), Ended: activities(ended)}, err)
+	c.answers.Reply(w, r, http.StatusOK, contract.TransferList{Transfers: c.transferList(r.Context(), c.core.Transfers()), Ended: c.activities(r.Context(), ended)}, err)
 }
 
-func transfers(list []admin.Transfer) []contract.Transfer {
+func (c *Console) transferList(ctx context.Context, list []admin.Transfer) []contract.Transfer {
 	told := make([]contract.Transfer, 0, len(list))
 	for _, m := range list {
-		one := contract.Transfer{Id: m.ID.String(), Client: contract.ClientRef{Name: m.Client, Fingerprint: m.Fingerprint}, File: m.File,
+		one := contract.Transfer{Id: m.ID.String(), Client: c.clientRef(ctx, m.Client, m.Fingerprint), File: m.File,
 			State: contract.TransferState(m.State), Format: format(protocol.Format(m.Format)), Bytes: m.Bytes, Packets: int64(m.Received),
 			TotalPackets: nonZero(int64(m.Total)), Missing: int64(m.Missing), AttemptsLeft: m.AttemptsLeft,
 			Started: m.Started.UTC(), Changed: m.Changed.UTC(), Expires: m.Expires.UTC(), Rate: float64(m.Rate)}

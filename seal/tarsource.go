@@ -148,10 +148,20 @@ func (p *plainBytes) Read(b []byte) (int, error) {
 	}
 	n, err := p.r.Read(b)
 	p.read += int64(n)
-	zeros := n - len(bytes.TrimRight(b[:n], "\x00"))
+	zeros := trailingZeros(b[:n])
 	if zeros == n {
 		zeros += int(min(p.zeros, maxTrailer+endSize))
 	}
 	p.zeros = int64(zeros)
 	return n, err
+}
+
+// trailingZeros is how many of the last bytes are zero. It compares whole
+// blocks where it can: most of a sparse file is nothing else.
+func trailingZeros(b []byte) int {
+	rest := b
+	for len(rest) >= len(zeroBlock) && isZero(rest[len(rest)-len(zeroBlock):]) {
+		rest = rest[:len(rest)-len(zeroBlock)]
+	}
+	return len(b) - len(bytes.TrimRight(rest, "\x00"))
 }

@@ -12,7 +12,13 @@ import (
 // being registered at once. Its zero value is ready.
 type likeGuard struct {
 	mu       sync.Mutex
-	underway map[string]string // what is alike to name
+	underway map[string]likeName // by what is alike; guarded by mu
+}
+
+// A likeName is a name that is being registered, by so many at once.
+type likeName struct {
+	name string
+	by   int
 }
 
 // take reserves a name until release is called; ok is false if one like it is
@@ -21,19 +27,23 @@ func (g *likeGuard) take(name string) (release func(), ok bool) {
 	key := alike.Key(name)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if other, taken := g.underway[key]; taken && other != name {
+	one := g.underway[key]
+	if one.by > 0 && one.name != name {
 		return nil, false
-	} else if taken {
-		return func() {}, true // the same name: the catalog decides
 	}
 	if g.underway == nil {
-		g.underway = make(map[string]string)
+		g.underway = make(map[string]likeName)
 	}
-	g.underway[key] = name
+	g.underway[key] = likeName{name, one.by + 1} // of the same name the catalog takes one
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		delete(g.underway, key)
+		one := g.underway[key]
+		if one.by--; one.by > 0 {
+			g.underway[key] = one
+		} else {
+			delete(g.underway, key)
+		}
 	}, true
 }
 

@@ -68,14 +68,9 @@ func (c *conn) baseOwner() owner {
 	return c.number
 }
 
-// origin is where guesses count that come by this connection. The gateway's
-// callers are told apart by it, not by the core.
-func (c *conn) origin() network {
-	if c.internal {
-		return network{}
-	}
-	return c.peer.network
-}
+// origin is where guesses count that come by this connection: at its peer, or
+// at the caller that the gateway named.
+func (c *conn) origin() network { return c.client().network }
 
 // namedOwner is whose the uploads are that a request names by their file.
 func (c *conn) namedOwner() owner {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -289,6 +290,46 @@ func TestGuessesEndSessions(t *testing.T) {
 	}
 }
 
+// What is sent again after a 1030 is summed as often as the protocol says, and
+// other content in its place counts like another file.
+func TestRetriesAreGuesses(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	send := func(content string, code uint16) {
+		t.Helper()
+		w.write(w.frames("f", []byte(content), 100)[0])
+		if code == 1607 {
+			w.expectEmpty(code)
+			return
+		}
+		w.expect(code)
+	}
+	again := func() { w.send(1030, field("f")) }
+	for range 2 { // two files whose sums stay wrong, as an honest client has them
+		for n := range 4 {
+			send("the same", 1603)
+			if n < 3 {
+				again()
+			}
+		}
+		w.send(1031, field("f"))
+		w.expectID(1604)
+	}
+	send("honest", 1603)
+	w.send(1029, field("f"))
+	w.expectID(1604)
+
+	w = c.newClient("bob")
+	for _, content := range []string{"first", "second", "third"} {
+		send(content, 1603)
+		again()
+	}
+	send("fourth", 1607)
+	if e := c.failures()[0]; e.Rule != protocol.RuleGuesses {
+		t.Errorf("the doctor says %v", e.Rule)
+	}
+}
+
 // Files summed and left behind, connection by connection, count like those on
 // one; and sessions that would have to wait for long are refused at once.
 func TestGuessesOverConnections(t *testing.T) {
@@ -339,6 +380,22 @@ func TestGuessesOfTheGateway(t *testing.T) {
 	w = w.another(c.public)
 	w.reconnect()
 	w.store("f", []byte("abc"), 100)
+}
+
+// Callers of the gateway are counted apart: who guesses at one address slows
+// nobody at another.
+func TestGuessesOfCallers(t *testing.T) {
+	c := startCore(t, nil)
+	w := c.newClient("ada")
+	g := c.gateway(w)
+	var issued protocol.SessionKeyIssued
+	g.ask(&protocol.NewSession{}, nil, &issued)
+	m := &protocol.NamedPacket{OriginalSize: 3, Number: 1, Total: 1, Name: protocol.Field(field("f"))}
+	for n := range 3 {
+		g.write(protocol.AppendRequest(nil, g.id, &protocol.Caller{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)})}, 0))
+		g.fails(m, make([]byte, 16), protocol.StatusInvalid)
+	}
+	g.fails(m, make([]byte, 16), protocol.StatusInvalid)
 }
 
 // What strangers begin takes no room from the owner.

@@ -3,6 +3,7 @@ package server_test
 import (
 	"crypto/sha256"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -17,7 +18,10 @@ func dialFrom(t testing.TB, ip, addr string) *wire {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 	nc, err := d.DialContext(t.Context(), "tcp", addr)
 	if err != nil {
-		t.Skipf("no connections from %s here: %v", ip, err)
+		if runtime.GOOS != "linux" { // which has all of 127.0.0.0/8
+			t.Skipf("no connections from %s here: %v", ip, err)
+		}
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
 	return &wire{t: t, nc: nc, hash: sha256.New}

@@ -16,7 +16,7 @@ import (
 // whether its padding is valid and what the checksum of its plaintext is, and
 // one block in 256 even becomes a version. So few such files are answered: a
 // guess is an upload that was named by its file and had wrong padding, or was
-// summed and neither confirmed nor sent again. They are counted for a client
+// summed and neither confirmed nor sent again as it was. They are counted for a client
 // and an address, so that an owner elsewhere is not slowed by a stranger.
 
 const (
@@ -189,14 +189,14 @@ func (g *guesses) turn(who guesser, now time.Time) (wait time.Duration, ok bool)
 }
 
 // guessed notes that an upload told its sender something, and ends the session
-// that it came under if that is one too many.
-func (s *Server) guessed(u upload.Info, kind guessKind) {
+// that it came under, and reports it, if that is one too many.
+func (s *Server) guessed(u upload.Info, kind guessKind) (over bool) {
 	if u.ByID || s.closing.Load() {
-		return // under a key of its own; or the server's doing
+		return false // under a key of its own; or the server's doing
 	}
 	from := network{u.From}
 	if !s.guesses.add(guesser{u.Key.Client, from}, kind, time.Now()) {
-		return
+		return false
 	}
 	s.guesses.ended.Add(1)
 	s.sessions.release(u.Key.Client, u.Key.Owner)
@@ -206,6 +206,7 @@ func (s *Server) guessed(u upload.Info, kind guessKind) {
 	}
 	s.log.Warn("session ended: too many files had wrong padding or were never confirmed", "client", u.Key.Client, "from", from.String())
 	s.note(store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeWarning, Client: u.Key.Client, Name: u.ClientName, File: u.Key.Name, Detail: detail})
+	return true
 }
 
 // awaitTurn keeps a connection waiting whose client has guessed too often from

@@ -4,7 +4,7 @@ import "testing"
 
 // New names look like no other ones; what scripts need is let alone.
 func TestCheckNewName(t *testing.T) {
-	for _, name := range []string{"ada", "ada lovelace", "été", "דנה כהן", "日本語", "photos/2026/👩\u200d💻.jpg", "می\u200cخواهم", "a+b", "नमस्ते"} {
+	for _, name := range []string{"ada", "ada lovelace", "été", "דנה כהן", "日本語", "photos/2026/👩\u200d💻.jpg", "می\u200cخواهم", "a+b", "नमस्ते", "e\u0301te\u0301", "\u212bngstrom"} {
 		if err := checkNewName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
 		}

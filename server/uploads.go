@@ -57,6 +57,7 @@ var uploadRefusals = map[upload.Reason]struct {
 	upload.Forgotten:  {protocol.StatusUnavailable, protocol.RuleOther},
 	upload.OutOfStep:  {protocol.StatusConflict, protocol.RuleOther},
 	upload.TooLarge:   {protocol.StatusTooLarge, protocol.RuleOther},
+	upload.Changed:    {protocol.StatusTooMany, protocol.RuleGuesses},
 }
 
 // refusedUpload is the error as the wire says it, if it is an upload's refusal.
@@ -130,6 +131,10 @@ func (e uploadEvents) Mismatched(u upload.Info, left int) {
 
 // Unconfirmed implements upload.Events.
 func (e uploadEvents) Unconfirmed(u upload.Info) { e.s.guessed(u, neverConfirmed) }
+
+// Changed implements upload.Events: what is sent again tells as much as a new
+// file, unless it is the same.
+func (e uploadEvents) Changed(u upload.Info) (enough bool) { return e.s.guessed(u, neverConfirmed) }
 
 func activityOf(u upload.Info, kind store.ActivityKind, outcome store.Outcome, detail string) store.Activity {
 	return store.Activity{Kind: kind, Outcome: outcome, Client: u.Key.Client, Name: u.ClientName, Address: u.Address, File: u.Key.Name, Detail: detail}

@@ -102,6 +102,10 @@ type Clients interface {
 	// NameLike returns a client's name that is another than the given one, and
 	// that people take for it, "" if there is none.
 	NameLike(ctx context.Context, name string) (string, error)
+	// Lookalike returns a client's name that is another than the given one, and
+	// that is hard to tell from it on a screen, "" if there is none. It also
+	// finds what NameLike does.
+	Lookalike(ctx context.Context, name string) (string, error)
 	// ClientByAPIID finds a client by its id over HTTP, or returns ErrNoClient.
 	ClientByAPIID(ctx context.Context, id APIID) (Client, error)
 	// UpdateClient reads a client, lets change alter it, and writes it back,

@@ -16,6 +16,6 @@ export default defineConfig({
   test: {
     include: ["{src,console}/**/*.test.{ts,tsx}"],
     setupFiles: ["src/testing/setup.ts"],
-    testTimeout: 60_000,
+    testTimeout: 300_000,
   },
 })

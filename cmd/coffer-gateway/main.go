@@ -20,7 +20,7 @@ type cli struct {
 	Health healthCmd `cmd:"" help:"Ask a running gateway whether it reaches the core; exit 0 if it does."`
 
 	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
-	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
+	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
 }

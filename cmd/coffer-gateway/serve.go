@@ -41,6 +41,7 @@ type serveCmd struct {
 	TokenTTL       time.Duration  `name:"token-ttl" help:"How long a session token is good." default:"1h" env:"COFFER_GATEWAY_TOKEN_TTL"`
 	CORSOrigins    []string       `name:"cors-origins" help:"Origins of other pages that may call from a browser; * for all. Default: none but the gateway's own." placeholder:"ORIGIN" env:"COFFER_GATEWAY_CORS_ORIGINS"`
 	TrustedProxies []netip.Prefix `help:"Networks whose X-Forwarded-For counts." env:"COFFER_GATEWAY_TRUSTED_PROXIES" placeholder:"CIDR"`
+	StatusNetworks []netip.Prefix `help:"Networks whose callers get /metrics and the figures of /api/v1/status; others learn only whether the server works. Default: everyone." env:"COFFER_GATEWAY_STATUS_NETWORKS" placeholder:"CIDR"`
 	Rate           float64        `help:"Calls a second from one address." default:"200" env:"COFFER_GATEWAY_RATE"`
 	RateBurst      int            `help:"Calls at once from one address." default:"400" env:"COFFER_GATEWAY_RATE_BURST"`
 	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_GATEWAY_AUTH_RATE"`
@@ -90,6 +91,7 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams) error {
 	cfg.TokenTTL, cfg.BodyTimeout = cmd.TokenTTL, cmd.BodyTimeout
 	cfg.DrainDelay, cfg.DrainTimeout = cmd.DrainDelay, cmd.DrainTimeout
 	cfg.MaxPacket, cfg.CORSOrigins, cfg.TrustedProxies = int64(cmd.MaxPacket), cmd.CORSOrigins, cmd.TrustedProxies
+	cfg.StatusNetworks = cmd.StatusNetworks
 	cfg.AddressCalls, cfg.AccountCalls = cmd.AddressCalls, cmd.AccountCalls
 	cfg.MaxSpool = max(cfg.MaxSpool, cfg.MaxPacket)
 	if cmd.MaxSpool != 0 {

@@ -88,7 +88,7 @@ func (d diagnosis) print(w io.Writer) error {
 	if d.Client != "" {
 		who += ", " + d.Client
 	}
-	fmt.Fprintf(w, "%s  %s  %s (%d requests before it on the connection)\n", d.At.Local().Format(time.DateTime), who, d.Request, d.Earlier)
+	fmt.Fprintf(w, "%s  %s  %s (%s before it on the connection)\n", d.At.Local().Format(time.DateTime), who, d.Request, program.Count(d.Earlier, "request", "requests"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range d.Fields {
 		fmt.Fprintf(t, "  %d\t%s\t%s\n", p.Offset, p.Bytes, p.Meaning)

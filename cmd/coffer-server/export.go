@@ -38,7 +38,7 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Out, "exported %s: %d file versions, %s, %d of them there already\n",
-		cmd.Client, done.Versions, program.Size(uint64(done.Bytes)), done.Present)
+	_, err = fmt.Fprintf(std.Out, "exported %s: %s, %s, %d of them there already\n",
+		program.Printable(cmd.Client), program.Count(done.Versions, "file version", "file versions"), program.Size(uint64(done.Bytes)), done.Present)
 	return err
 }

@@ -84,7 +84,7 @@ func (f coreFlags) dial(ctx context.Context) (*client.Conn, error) {
 	}
 	key, err := f.coreSecret(f.Data).Read()
 	if err != nil {
-		return nil, err
+		return nil, elsewhere(err, f.Data, "--core-secret-file")
 	}
 	secret := crypt.CoreSecret(key)
 	opts := client.Options{Secret: &secret}

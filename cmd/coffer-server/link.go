@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"coffer/internal/program"
 )
@@ -22,9 +24,18 @@ func (a consoleAccess) find() (address, token string, err error) {
 	}
 	secret, err := a.token(a.Data).Read()
 	if err != nil {
-		return "", "", err
+		return "", "", elsewhere(err, a.Data, "--console-token-file")
 	}
 	return consoleURL(a.ConsoleListen, a.TLS), hex.EncodeToString(secret[:]), nil
+}
+
+// elsewhere says what to do about a secret that is not in the data folder where
+// a command looks.
+func elsewhere(err error, data, flag string) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("no server has been started on the data folder %s: --data names the server's, or %s the secret's file: %w", data, flag, err)
 }
 
 // linkCmd prints the console's link, for operators whose server runs where

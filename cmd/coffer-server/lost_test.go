@@ -59,7 +59,7 @@ func TestLostCatalog(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(folder, catalogName)); err == nil && tt.name == "without a row" {
 				removeAll(t, folder, catalogName+"*")
 			}
-			if code, said := command("rebuild"); code != program.ExitOK || !strings.Contains(said, "1 clients, 1 file versions") {
+			if code, said := command("rebuild"); code != program.ExitOK || !strings.Contains(said, "1 client, 1 file version,") {
 				t.Errorf("rebuild: exit code %d\n%s", code, said)
 			}
 			if code, said := command("scrub"); code != program.ExitOK || !strings.Contains(said, "read back 1 file version") {

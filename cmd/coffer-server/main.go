@@ -33,7 +33,7 @@ type cli struct {
 	Top     topCmd     `cmd:"" help:"Show a running server's figures, transfers and activity in the terminal, live."`
 
 	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
-	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
+	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
 }

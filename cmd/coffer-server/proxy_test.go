@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -87,7 +88,10 @@ func dial(t *testing.T, from, to string) *net.TCPConn {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := d.DialContext(t.Context(), "tcp", to)
 	if err != nil {
-		t.Skipf("this system has no more than one loopback address: %v", err)
+		if runtime.GOOS != "linux" { // which has all of 127.0.0.0/8
+			t.Skipf("no connections from %s here: %v", from, err)
+		}
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn.(*net.TCPConn)

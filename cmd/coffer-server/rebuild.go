@@ -41,12 +41,12 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 	if err := errors.Join(err, d.close()); err != nil {
 		return err
 	}
-	fmt.Fprintf(std.Out, "rebuilt: %d clients, %d file versions, %s\n", r.Clients, r.Versions, program.Size(uint64(r.Bytes)))
+	fmt.Fprintf(std.Out, "rebuilt: %s, %s, %s\n", program.Count(r.Clients, "client", "clients"), program.Count(r.Versions, "file version", "file versions"), program.Size(uint64(r.Bytes)))
 	if r.Unconfirmed > 0 {
-		fmt.Fprintf(std.Out, "left out: %d uploads that their clients never confirmed\n", r.Unconfirmed)
+		fmt.Fprintf(std.Out, "left out: %s never confirmed by the client\n", program.Count(r.Unconfirmed, "upload", "uploads"))
 	}
 	if r.Ownerless > 0 {
-		fmt.Fprintf(std.Out, "left out: %d file versions of clients that are not known\n", r.Ownerless)
+		fmt.Fprintf(std.Out, "left out: %s of unknown clients\n", program.Count(r.Ownerless, "file version", "file versions"))
 	}
 	if r.Damaged != nil {
 		return fmt.Errorf("rebuilt what could be read; not all could: %w", r.Damaged)

@@ -43,7 +43,7 @@ func (cmd *scrubCmd) Run(ctx context.Context, std program.Streams) error {
 		return err
 	}
 	if !done.Sound() {
-		return fmt.Errorf("%d file versions are damaged and %d missing; their owners can back them up again", done.Damaged, done.Missing)
+		return fmt.Errorf("%s damaged, %d missing; their owners can back them up again", program.Count(done.Damaged, "file version", "file versions"), done.Missing)
 	}
 	return nil
 }
@@ -70,8 +70,8 @@ func (cmd *scrubCmd) printCounts(w io.Writer, done maintain.Scrubbed) error {
 		return program.NewJSON(w).Encode(map[string]any{"versions": done.Versions, "bytes": done.Bytes, "missing": done.Missing,
 			"damaged": done.Damaged, "orphans": done.Orphans, "freed": done.Freed})
 	}
-	_, err := fmt.Fprintf(w, "read back %d file versions, %s: %d damaged, %d missing; %d orphans\n", done.Versions,
-		program.Size(uint64(done.Bytes)), done.Damaged, done.Missing, done.Orphans)
+	_, err := fmt.Fprintf(w, "read back %s, %s: %d damaged, %d missing; %s\n", program.Count(done.Versions, "file version", "file versions"),
+		program.Size(uint64(done.Bytes)), done.Damaged, done.Missing, program.Count(done.Orphans, "orphan", "orphans"))
 	if err == nil && done.Freed > 0 {
 		_, err = fmt.Fprintf(w, "removed the orphans: %s\n", program.Size(uint64(done.Freed)))
 	}

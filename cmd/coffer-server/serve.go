@@ -191,7 +191,7 @@ func (cmd *serveCmd) listen(ctx context.Context, log *slog.Logger) (public, inte
 func defaultPort(file string, log *slog.Logger) int {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		log.Warn("no port.info; using the default port", "port", protocol.DefaultPort)
+		log.Info("no port.info; using the default port", "port", protocol.DefaultPort)
 		return protocol.DefaultPort
 	}
 	if err == nil {

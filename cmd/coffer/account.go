@@ -14,10 +14,19 @@ type accountCommand struct {
 }
 
 type baseCommand struct {
-	Access string `arg:"" enum:"on,off" help:"on or off."`
+	Access string `arg:"" optional:"" help:"on or off; without it, which of them it is."`
 }
 
-// Run opens or closes the account to base requests.
+// Validate checks the argument: kong knows no choice that may be left out.
+func (c *baseCommand) Validate() error {
+	switch c.Access {
+	case "", "on", "off":
+		return nil
+	}
+	return fmt.Errorf("account base is on or off, not %q", c.Access)
+}
+
+// Run opens or closes the account to base requests, or says which it is.
 func (c *baseCommand) Run(a *app) error {
 	session, _, err := a.open()
 	if err != nil {
@@ -26,17 +35,25 @@ func (c *baseCommand) Run(a *app) error {
 	defer session.Close()
 	open := c.Access == "on"
 	err = session.Do(a.ctx, func(conn *client.Conn) error {
-		return conn.SetBaseAccess(a.ctx, session.Client(), open)
+		if c.Access != "" {
+			return conn.SetBaseAccess(a.ctx, session.Client(), open)
+		}
+		identity, err := askIdentity(a.ctx, conn, session.Client())
+		open = identity == nil || identity.BaseOpen
+		return err
 	})
+	if err != nil && c.Access == "" {
+		return fmt.Errorf("ask for the account's access: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("set the account's access: %w", err)
 	}
 	if a.json {
 		return a.printJSON(map[string]bool{"base_open": open})
 	}
-	said := "base requests are refused: only who proves to have the account's keys, or signs in, can use it"
+	said := "off: base requests are refused: only who proves to have the account's keys, or signs in, can use it"
 	if open {
-		said = "base requests are taken: the C++ client can use the account, and who sees or changes its traffic can disturb it"
+		said = "on: base requests are taken: the C++ client can use the account, and who sees or changes its traffic can disturb it"
 	}
 	_, err = fmt.Fprintln(a.stdout, said)
 	return err

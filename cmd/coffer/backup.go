@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
 	"coffer/backup"
 	"coffer/internal/program"
+	"coffer/protocol"
 )
 
 type backupCommand struct {
@@ -29,9 +32,12 @@ func (c *backupCommand) Run(a *app) error {
 		return err
 	}
 	if c.Name == "" {
-		if c.Name, err = nameFor(c.Path); err != nil {
-			return err
-		}
+		c.Name, err = nameFor(c.Path)
+	} else {
+		err = checkName(c.Name)
+	}
+	if err != nil {
+		return err
 	}
 	origin, err := c.origin()
 	if err != nil {
@@ -87,9 +93,22 @@ func (c *backupCommand) Run(a *app) error {
 			program.Printable(c.Path), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
 	}
 	if err == nil && result.Skipped+result.Changed > 0 {
-		err = incomplete(fmt.Sprintf("%d left out, %d changed while they were read; everything else is backed up", result.Skipped, result.Changed))
+		err = leftOut(result.Skipped, result.Changed)
 	}
 	return err
+}
+
+// leftOut says how many were left out, and how many changed; one of them is not
+// 0.
+func leftOut(skipped, changed int) error {
+	var parts []string
+	if skipped > 0 {
+		parts = append(parts, fmt.Sprintf("%d left out", skipped))
+	}
+	if changed > 0 {
+		parts = append(parts, fmt.Sprintf("%d changed during the backup", changed))
+	}
+	return incomplete(strings.Join(parts, ", ") + "; everything else is backed up")
 }
 
 func (c *backupCommand) source(a *app) (backup.Source, error) {
@@ -105,6 +124,19 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
 }
 
+// checkName refuses a name that the server would, and one that has empty parts,
+// which no path here has.
+func checkName(name string) error {
+	err := protocol.CheckName(name)
+	if err == nil && path.Clean(name) != name {
+		err = errors.New("it has an empty part: slashes stand between names, and one at a time")
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: it cannot be called %q on the server: %w", program.ErrUsage, name, err)
+}
+
 // nameFor is what a file or folder is called on the server: its last name, with
 // its accents in the letters. Disks of macOS have them apart, which the server
 // refuses, and other machines could not type.
@@ -117,7 +149,11 @@ func nameFor(path string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", fmt.Errorf("%w: the name %q is not UTF-8, as names on the server are: give it another one there with --name", program.ErrUsage, name)
 	}
-	return norm.NFC.String(name), nil
+	name = norm.NFC.String(name)
+	if err := checkName(name); err != nil {
+		return "", fmt.Errorf("%w (--name calls it something else there)", err)
+	}
+	return name, nil
 }
 
 // origin is what the name will mean: this machine, and where the source is on

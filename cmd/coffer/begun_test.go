@@ -28,10 +28,7 @@ type registrar struct {
 	why        *protocol.Failure // for which the name is refused; nil: an earlier server does not say
 	registered func()            // called when the name is registered, if set
 	shut       bool              // to base requests, by the client
-	// cut is the request at which the connection ends, before it is served or
-	// with its answer. It is done once.
-	cut    protocol.Code
-	served bool
+	cut        cut               // done once
 }
 
 func startRegistrar(t *testing.T) *registrar {
@@ -74,22 +71,25 @@ func (r *registrar) serve(nc net.Conn) {
 	}
 }
 
+// cutAt has the next connection that asks for it cut.
+func (r *registrar) cutAt(c cut) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = c
+}
+
 // answer is nil where the connection is cut.
 func (r *registrar) answer(h protocol.RequestHeader, payload []byte) protocol.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	cut := h.Code == r.cut
-	if cut {
-		r.cut = 0
-		if !r.served {
-			return nil
-		}
+	if h.Code != r.cut.at {
+		return r.does(h, payload)
 	}
-	answer := r.does(h, payload)
-	if cut {
-		return nil
+	if r.cut.served {
+		r.does(h, payload)
 	}
-	return answer
+	r.cut = cut{}
+	return nil
 }
 
 func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Message {
@@ -142,30 +142,38 @@ func (r *registrar) wrapped() []byte {
 	return b
 }
 
+// A cut is a request at which a connection ends, before it is served or with
+// its answer.
+type cut struct {
+	at     protocol.Code
+	served bool
+}
+
 // Wherever a registration is cut off, the same command goes on with the same
 // keys, and the name is not lost.
 func TestRegistrationGoesOn(t *testing.T) {
 	for _, test := range []struct {
-		name   string
-		cut    protocol.Code
-		served bool
+		name string
+		cuts []cut
 	}{
-		{"before the name", protocol.CodeRegister, false},
-		{"after the name", protocol.CodeRegister, true},
-		{"before asking whether the key is there", protocol.CodeReconnect, false},
-		{"before the key", protocol.CodeSendPublicKey, false},
-		{"after the key", protocol.CodeSendPublicKey, true},
-		{"before the proof", protocol.CodeProve, false},
-		{"before the account is closed to base requests", protocol.CodeSetBaseAccess, false},
-		{"after it was", protocol.CodeSetBaseAccess, true},
+		{"before the name", []cut{{protocol.CodeRegister, false}}},
+		{"after the name", []cut{{protocol.CodeRegister, true}}},
+		{"before asking whether the key is there", []cut{{protocol.CodeSendPublicKey, false}, {protocol.CodeReconnect, false}}},
+		{"before the key", []cut{{protocol.CodeSendPublicKey, false}}},
+		{"after the key", []cut{{protocol.CodeSendPublicKey, true}}},
+		{"before the proof", []cut{{protocol.CodeProve, false}}},
+		{"before the account is closed to base requests", []cut{{protocol.CodeSetBaseAccess, false}}},
+		{"after it was", []cut{{protocol.CodeSetBaseAccess, true}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := startRegistrar(t)
-			r.cut, r.served = test.cut, test.served
 			home := filepath.Join(t.TempDir(), "home")
 			register := []string{"register", "--server", r.addr, "--name", "ada", "--rsa-bits", "1024"}
-			if code, _, stderr := coffer(t, home, nil, register...); code != 1 {
-				t.Fatalf("exit code %d\n%s", code, stderr)
+			for _, cut := range test.cuts {
+				r.cutAt(cut)
+				if code, _, stderr := coffer(t, home, nil, register...); code != 1 {
+					t.Fatalf("exit code %d\n%s", code, stderr)
+				}
 			}
 			a := &app{ctx: t.Context(), env: func(string) (string, bool) { return home, true }}
 			begun, err := a.loadBegun()
@@ -212,7 +220,7 @@ func TestRegistrationRefused(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(home, "*.json")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
-	r.taken, r.cut = false, protocol.CodeSendPublicKey
+	r.taken, r.cut = false, cut{at: protocol.CodeSendPublicKey}
 	if code, _ := register("ada"); code != 1 {
 		t.Errorf("exit code %d", code)
 	}

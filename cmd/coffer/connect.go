@@ -119,7 +119,8 @@ func (e *otherCertificateError) Error() string {
 }
 
 // settle decides how the profile's server is reached, if nobody has yet, by
-// looking at what it speaks. It reports whether it had to.
+// looking at what it speaks. It reports whether it had to; saySettled says what
+// it found, once that is kept.
 func (a *app) settle(p *profile) (bool, error) {
 	if p.TLS || p.Insecure {
 		return false, nil
@@ -135,13 +136,14 @@ func (a *app) settle(p *profile) (bool, error) {
 	switch {
 	case found.tls == nil && isLoopback(host):
 		p.Insecure = true // nobody stands between
+		a.settled = fmt.Sprintf("The server at %s speaks no TLS. It is on this machine, so plain TCP will do.", p.Server)
 	case found.tls == nil:
 		return false, fmt.Errorf("the server at %s speaks no TLS, so whoever can change the traffic could pass for it, and for you: --insecure goes on all the same", p.Server)
 	case vouchedFor(found.tls, host):
 		p.TLS = true
 	default:
 		p.TLS, p.TLSPin = true, program.Pin(found.tls.PeerCertificates[0])
-		fmt.Fprintf(a.stderr, "The server at %s proves itself with %s. From now on no other certificate is accepted; coffer-server pin prints it on the server.\n", p.Server, p.TLSPin)
+		a.settled = fmt.Sprintf("The server at %s proves itself with %s. From now on no other certificate is accepted; coffer-server pin prints it on the server.", p.Server, p.TLSPin)
 	}
 	return true, nil
 }
@@ -156,7 +158,16 @@ func (a *app) settleAndSave(p *profile) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.saySettled()
 	return nil
+}
+
+// saySettled says how the server is reached from now on, if settle decided it.
+func (a *app) saySettled() {
+	if a.settled != "" {
+		fmt.Fprintln(a.stderr, a.settled)
+		a.settled = ""
+	}
 }
 
 // vouchedFor reports whether the system's authorities vouch for a certificate.

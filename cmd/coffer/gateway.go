@@ -111,6 +111,9 @@ func (g *gateway) call(ctx context.Context, method, path, token string, body any
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	answer, err := g.http.Do(r)
+	if err != nil && strings.Contains(err.Error(), "malformed HTTP") {
+		return nil, g.notGateway("Coffer's server itself, or another program that is no web server", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +123,7 @@ func (g *gateway) call(ctx context.Context, method, path, token string, body any
 		return nil, fmt.Errorf("read the gateway's answer: %w", err)
 	}
 	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusNoContent {
-		return nil, gatewayError(answer.StatusCode, out)
+		return nil, g.refusal(answer.StatusCode, out)
 	}
 	return out, nil
 }
@@ -133,12 +136,23 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.message }
 
-func gatewayError(status int, body []byte) error {
-	var problem struct{ Message string }
-	if json.Unmarshal(body, &problem) != nil || problem.Message == "" {
-		problem.Message = fmt.Sprintf("it answered %d %s, and is perhaps no gateway of Coffer's", status, http.StatusText(status))
+// refusal is what an answer means that is no success. A gateway's has a message,
+// and the console's a detail.
+func (g *gateway) refusal(status int, body []byte) error {
+	var problem struct{ Message, Detail string }
+	switch err := json.Unmarshal(body, &problem); {
+	case err == nil && problem.Message != "":
+		return &statusError{status, problem.Message}
+	case err == nil && problem.Detail != "":
+		return g.notGateway("the operator's console", &statusError{status: status})
 	}
-	return &statusError{status, problem.Message}
+	return g.notGateway(fmt.Sprintf("no gateway of Coffer's (it says %d %s)", status, http.StatusText(status)), &statusError{status: status})
+}
+
+// notGateway says what answers in the place of a gateway, and what to type.
+func (g *gateway) notGateway(what string, err error) error {
+	return &wordedError{fmt.Sprintf("what answers at %s is %s: --gateway is the address of the account's web page, http://%s where the server has no proxy",
+		g.base, what, net.JoinHostPort(g.base.Hostname(), "5000")), err}
 }
 
 func hasStatus(err error, status int) bool {
@@ -147,10 +161,10 @@ func hasStatus(err error, status int) bool {
 }
 
 // signIn signs in with what was derived from the passphrase.
-func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, error) {
+func (g *gateway) signIn(ctx context.Context, name, password string, earlier bool) (signedIn, error) {
 	out, err := g.call(ctx, http.MethodPost, "/auth/login", "", map[string]string{"username": name, "password": password})
 	if hasStatus(err, http.StatusUnauthorized) {
-		return signedIn{}, fmt.Errorf("sign in as %q: there is no such account, it has no passphrase (coffer passphrase sets one), or the passphrase is wrong: set for another address of this server, perhaps, or before passwords were bound to a server (--earlier-password)", name)
+		return signedIn{}, deniedSignIn(name, earlier)
 	}
 	if err != nil {
 		return signedIn{}, fmt.Errorf("sign in: %w", err)
@@ -163,6 +177,20 @@ func (g *gateway) signIn(ctx context.Context, name, password string) (signedIn, 
 		return signedIn{}, errors.New("sign in: the answer is not a gateway's of Coffer's")
 	}
 	return signedIn{in.Token, strings.ReplaceAll(in.Client, "-", "")}, nil
+}
+
+// deniedSignIn says what can be wrong, as far as that is not known: a gateway
+// does not say which names it knows.
+func deniedSignIn(name string, earlier bool) error {
+	account := "there is no such account"
+	if strings.ToLower(name) != name {
+		account += " (capitals count)"
+	}
+	wrong := "set for another address of this server, perhaps"
+	if !earlier {
+		wrong += ", or before passwords were bound to a server (--earlier-password)"
+	}
+	return fmt.Errorf("sign in as %q: %s, it has no passphrase (coffer passphrase sets one), or the passphrase is wrong: %s", name, account, wrong)
 }
 
 // wireID asks for the account's client id on the wire, 32 hexadecimal digits.

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
-	"io"
 	"text/tabwriter"
 	"time"
 
@@ -34,7 +33,7 @@ type listCommand struct {
 type listed struct {
 	Name     string    `json:"name"`
 	Version  uint32    `json:"version"`
-	Size     *uint64   `json:"size,omitempty"` // of the person's own data; absent where only the server's is known
+	Size     *uint64   `json:"size,omitempty"` // of your own data; absent where this machine does not know it
 	Stored   uint64    `json:"stored_size"`
 	Cksum    uint32    `json:"cksum"`
 	SHA256   string    `json:"sha256"`
@@ -111,25 +110,47 @@ func (c *listCommand) Run(a *app) error {
 			return each(func(l listed) error { return print(l) })
 		})
 	} else {
-		err = printTable(a.stdout, each)
+		err = a.printTable(each)
 	}
 	if err != nil {
 		return err
 	}
 	if c.Name != "" && !found {
-		return fmt.Errorf("there is no backup called %q", c.Name)
+		return noBackup(c.Name, 0)
 	}
-	if err := audit.Finish(); err != nil {
-		return fmt.Errorf("the list is not what this machine has seen: %w", err)
+	alarm, err := a.alarm(audit)
+	if err != nil {
+		return err
 	}
-	return nil
+	return alarm
 }
 
-func printTable(out io.Writer, each func(print func(listed) error) error) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+// alarm prints a line for each name that is not what this machine has seen.
+// What was listed stays listed: the alarm is an incomplete.
+func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
+	found, err := audit.Finish()
+	if err != nil {
+		return nil, fmt.Errorf("remember the list: %w", err)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	for _, one := range found {
+		fmt.Fprintf(a.stderr, "coffer: %s\n", program.Printable(one.Error()))
+	}
+	return incomplete(program.Count(len(found), "backup is", "backups are") + " not what this machine has seen. " +
+		"If that was done on another machine of yours, coffer list --accept-older takes the list as it is, and goes on from there"), nil
+}
+
+// printTable prints a list for people. How much is in a folder only its archive
+// tells, which is sealed: until this machine has restored it, that is a dash.
+func (a *app) printTable(each func(print func(listed) error) error) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tSTORED\tCREATED\tKIND\tSEALED\tCKSUM")
+	unknown := false
 	err := each(func(l listed) error {
-		size := "unknown"
+		size := "-"
+		unknown = unknown || l.Size == nil
 		if l.Size != nil {
 			size = program.Size(*l.Size)
 		}
@@ -137,10 +158,13 @@ func printTable(out io.Writer, each func(print func(listed) error) error) error 
 			l.Created.Local().Format(time.DateTime), l.Kind, sealed(l.Sealed), program.Checksum(l.Cksum))
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.Flush()
 	}
-	return w.Flush()
+	if err == nil && unknown && !a.quiet {
+		_, err = fmt.Fprintln(a.stderr, "SIZE -: how much is in a folder is sealed with it; this machine knows once it has backed it up or restored it.")
+	}
+	return err
 }
 
 // sealed marks what is not.

@@ -45,7 +45,7 @@ type cli struct {
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
 
 	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
-	Man        program.ManCommand        `cmd:"" hidden:"" help:"Print the manual page."`
+	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	JSON  bool `name:"json" help:"Print data as JSON."`
 	Quiet bool `short:"q" help:"Show no progress."`
@@ -58,6 +58,8 @@ type app struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
 	json, quiet    bool
+
+	settled string // how the server is reached, still to be said
 }
 
 // AfterApply hands the flags that go with every command to the command.
@@ -112,6 +114,8 @@ func withRemedy(err error) error {
 	switch {
 	case errors.Is(err, client.ErrReconnectDenied):
 		return fmt.Errorf("%w (is this the right server? otherwise register anew)", err)
+	case errors.Is(err, backup.ErrFolderExists):
+		return fmt.Errorf("%w (--force replaces in it what the backup has, and leaves the rest; --force --delete deletes the rest; -o names another place)", err)
 	case errors.Is(err, backup.ErrExists):
 		return fmt.Errorf("%w (--force replaces it, -o names another place)", err)
 	case errors.Is(err, backup.ErrOtherKey):
@@ -119,7 +123,7 @@ func withRemedy(err error) error {
 	case errors.Is(err, backup.ErrUnsealed):
 		return fmt.Errorf("%w (--accept-unsealed takes it all the same)", err)
 	case errors.Is(err, backup.ErrOlder), errors.Is(err, backup.ErrReplaced), errors.Is(err, backup.ErrMissing):
-		return fmt.Errorf("%w (if that was done on another machine of yours, --accept-older goes on from what is there)", err)
+		return fmt.Errorf("%w (if it was removed or backed up on another machine of yours, --accept-older goes on from what is there)", err)
 	case errors.Is(err, backup.ErrOtherSource):
 		return fmt.Errorf("%w (--name calls this one something else; --adopt lets the name go on with it)", err)
 	case errors.Is(err, seal.ErrAbsurdSize):

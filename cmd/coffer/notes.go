@@ -6,7 +6,11 @@ import (
 	"strconv"
 	"unicode"
 
+	"coffer/backup"
+	"coffer/client"
+	"coffer/export"
 	"coffer/internal/program"
+	"coffer/protocol"
 )
 
 // errClosedOutput: a command that prints was started without standard output.
@@ -53,4 +57,21 @@ func quoted(path string) string {
 		}
 	}
 	return `"` + path + `"`
+}
+
+// noBackup is what every command says of a name, or a version of it, that is
+// not on the server.
+func noBackup(name string, version uint32) error {
+	if version > 0 {
+		return fmt.Errorf("there is no version %d of a backup called %q", version, name)
+	}
+	return fmt.Errorf("there is no backup called %q", name)
+}
+
+// about says what was being done with a backup when err came.
+func about(doing, name string, version uint32, err error) error {
+	if !errors.Is(err, backup.ErrMissing) && (client.IsStatus(err, protocol.StatusNotFound) || errors.Is(err, export.ErrNoFile)) {
+		return noBackup(name, version)
+	}
+	return fmt.Errorf("%s %s: %w", doing, name, err)
 }

@@ -111,7 +111,7 @@ func (a *app) loadProfile() (*profile, error) {
 		if p, err := a.loadBegun(); err == nil && p != nil {
 			return nil, fmt.Errorf("the registration was cut off: coffer register --server %s --name %q goes on with it", program.Printable(p.Server), p.Username)
 		}
-		return nil, errors.New("not registered yet: coffer register --server HOST:PORT --name NAME")
+		return nil, errors.New("this machine is not registered yet: coffer register --server HOST:PORT --name NAME makes an account; coffer sign-in, or coffer key import, brings one that there is")
 	}
 	if err != nil {
 		return nil, err

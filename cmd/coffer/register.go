@@ -66,6 +66,7 @@ func (c *registerCommand) takeOver(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.saySettled()
 	a.beginMemory(p)
 	return c.report(a, p.Username, "took over")
 }
@@ -130,6 +131,7 @@ func (c *registerCommand) Run(a *app) error {
 	if err := a.finishBegun(); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.saySettled()
 	a.beginMemory(p)
 	return c.report(a, c.Name, "registered")
 }

@@ -38,7 +38,7 @@ func (c *removeCommand) Run(a *app) error {
 		return conn.DeleteFile(a.ctx, u.session.Client(), c.Name, c.Version)
 	})
 	if err != nil {
-		return fmt.Errorf("remove %s: %w", c.Name, err)
+		return about("remove", c.Name, c.Version, err)
 	}
 	a.remembers(backup.Trust{Memory: u.memory}.Forget(c.Name, c.Version))
 	if a.json {

@@ -104,7 +104,7 @@ func (c *restoreCommand) single(a *app, u *user, folder *export.Folder, opts bac
 	}
 	bar.Clear()
 	if err != nil {
-		return fmt.Errorf("restore %s: %w", c.Name, err)
+		return about("restore", c.Name, c.Version, err)
 	}
 	a.remembers(restored.Unremembered)
 	if opts.Writer != nil {

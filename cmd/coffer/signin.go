@@ -47,7 +47,7 @@ func (c *signInCommand) Run(a *app) error {
 			return err
 		}
 	}
-	in, err := g.signIn(a.ctx, c.Name, told)
+	in, err := g.signIn(a.ctx, c.Name, told, c.EarlierPassword)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,7 @@ func (c *signInCommand) Run(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
+	a.saySettled()
 	a.beginMemory(p)
 	if a.json {
 		return a.printJSON(map[string]string{"name": p.Username, "server": p.Server})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trustelem/zxcvbn"
 
+	"coffer/internal/program"
 	"coffer/seal"
 )
 
@@ -49,9 +50,9 @@ func guessingTime(guesses float64) string {
 	case took < time.Minute:
 		return "less than a minute"
 	case took < 2*time.Hour:
-		return fmt.Sprintf("about %d minutes", int(math.Ceil(took.Minutes())))
+		return "about " + program.Count(int(math.Ceil(took.Minutes())), "minute", "minutes")
 	case took < 48*time.Hour:
-		return fmt.Sprintf("about %d hours", int(math.Ceil(took.Hours())))
+		return "about " + program.Count(int(math.Ceil(took.Hours())), "hour", "hours")
 	}
-	return fmt.Sprintf("about %d days", int(math.Ceil(took.Hours()/24)))
+	return "about " + program.Count(int(math.Ceil(took.Hours()/24)), "day", "days")
 }

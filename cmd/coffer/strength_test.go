@@ -39,7 +39,7 @@ func TestGuessingTime(t *testing.T) {
 		6e6 + 1:   "about 2 minutes",
 		3.6e9 + 1: "about 11 hours",
 		9e10:      "about 11 days",
-		1e300:     "about 11575 days",
+		1e300:     "about 11,575 days",
 	} {
 		if got := guessingTime(guesses); got != want {
 			t.Errorf("%g: %s, want %s", guesses, got, want)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"coffer/backup"
@@ -69,13 +68,16 @@ func (c *verifyCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if bad > 0 {
-		err = fmt.Errorf("%d of %d versions cannot be restored", bad, checked)
-	}
+	var alarm error
 	if c.All {
-		err = errors.Join(err, audit.Finish())
+		if alarm, err = a.alarm(audit); err != nil {
+			return err
+		}
 	}
-	return err
+	if bad > 0 {
+		return fmt.Errorf("%d of %d versions cannot be restored", bad, checked)
+	}
+	return alarm
 }
 
 // one checks a version; its error is one that ends the whole command.
@@ -91,7 +93,7 @@ func (c *verifyCommand) one(a *app, u *user, trust backup.Trust, name string, ve
 		return v, nil
 	}
 	if info == nil || a.ctx.Err() != nil || client.IsTransport(err) {
-		return v, fmt.Errorf("verify %s: %w", name, err)
+		return v, about("verify", name, version, err)
 	}
 	v.Error = withRemedy(err).Error()
 	return v, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -90,10 +91,27 @@ func inWords(err error) error {
 		}
 	}
 	if !is {
-		return err
+		return systemWords(err)
 	}
 	doing, _, _ := strings.Cut(err.Error(), ": ")
 	return &wordedError{doing + ": " + words, err}
+}
+
+// systemWords leaves out of an error what the system's call was: a person reads
+// which file it is about, and why.
+func systemWords(err error) error {
+	var failed *fs.PathError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	why := failed.Err.Error()
+	switch {
+	case errors.Is(failed.Err, fs.ErrNotExist):
+		why = "there is no such file or folder"
+	case errors.Is(failed.Err, fs.ErrPermission):
+		why = "permission denied"
+	}
+	return &wordedError{strings.Replace(err.Error(), failed.Error(), failed.Path+": "+why, 1), err}
 }
 
 // A wordedError says in words what another error means.

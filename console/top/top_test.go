@@ -20,6 +20,7 @@ import (
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.Local)
 
 func full() Snapshot {
+	like := "b0b\x1b[31m"
 	total, left, detail, file, version, bytes := int64(200), 90.0, "the disk is full\x1b]2;x\a", "plan.txt", int64(3), int64(2048)
 	next := noon.Add(24 * time.Hour)
 	return Snapshot{
@@ -28,10 +29,10 @@ func full() Snapshot {
 			Scrub: contract.ScrubState{Next: &next}, Uploads: 1},
 		Transfers: []contract.Transfer{
 			{Client: contract.ClientRef{Name: "alice\x1b[31m"}, File: "big.bin", State: contract.TransferStateReceiving, Bytes: 50, TotalBytes: &total, Rate: 1024, SecondsLeft: &left},
-			{Client: contract.ClientRef{Name: "bob"}, File: strings.Repeat("long", 20), State: contract.TransferStateUnconfirmed, Bytes: 5},
+			{Client: contract.ClientRef{Name: "bob", LooksLike: &like}, File: strings.Repeat("long", 20), State: contract.TransferStateUnconfirmed, Bytes: 5},
 		},
 		Activities: []contract.Activity{
-			{Id: 2, At: noon, Kind: contract.ActivityKindUpload, Outcome: contract.OutcomeOk, Client: &contract.ClientRef{Name: "alice"}, File: &file, Version: &version, Bytes: &bytes},
+			{Id: 2, At: noon, Kind: contract.ActivityKindUpload, Outcome: contract.OutcomeOk, Client: &contract.ClientRef{Name: "alice", LooksLike: &like}, File: &file, Version: &version, Bytes: &bytes},
 			{Id: 1, At: noon, Kind: contract.ActivityKindError, Outcome: contract.OutcomeFailed, Detail: &detail},
 		},
 	}
@@ -47,8 +48,8 @@ func TestText(t *testing.T) {
 		"3.22 GB in 3,000 versions of 5 files, 99.9 % verified",
 		"7 in all, 2 failed (0.5/s)",
 		"the next integrity check on 26 November at 12:00",
-		"Transfers: 2", "[====            ]  25 % of 200 bytes, 1.02 kB/s, 1m 30s left", "unconfirmed 5 bytes",
-		"12:00:00 ✓ upload        alice, plan.txt (version 3), 2.05 kB",
+		"Transfers: 2", "[====            ]  25 % of 200 bytes, 1.02 kB/s, 1m 30s left", "unconfirmed 5 bytes (looks like b0b�[31m)",
+		"12:00:00 ✓ upload        alice (looks like b0b�[31m), plan.txt (version 3), 2.05 kB",
 		"12:00:00 ✗ error         the disk is full",
 	} {
 		if !strings.Contains(text, want) {

@@ -147,7 +147,7 @@ func (m model) transfers() []string {
 	}
 	lines := []string{"", m.paint(fmt.Sprintf("Transfers: %d", len(m.Transfers)), bold)}
 	for _, t := range m.Transfers[:min(len(m.Transfers), mostTransfers)] {
-		lines = append(lines, "  "+transfer(t))
+		lines = append(lines, "  "+transfer(t)+m.likeness(&t.Client))
 	}
 	if more := len(m.Transfers) - mostTransfers; more > 0 {
 		lines = append(lines, fmt.Sprintf("  and %d more", more))
@@ -171,6 +171,15 @@ func transfer(t contract.Transfer) string {
 		text += ", " + age(time.Duration(*t.SecondsLeft*float64(time.Second))) + " left"
 	}
 	return text
+}
+
+// likeness marks a client whose name is hard to tell from that of an account
+// beside it.
+func (m model) likeness(c *contract.ClientRef) string {
+	if c == nil || c.LooksLike == nil {
+		return ""
+	}
+	return " " + m.paint("(looks like "+program.Printable(*c.LooksLike)+")", warn)
 }
 
 // column is a text of somebody else's, cut or filled to a width.
@@ -201,7 +210,7 @@ func (m model) happened(a contract.Activity) string {
 	text := fmt.Sprintf("%s %s %-14s", a.At.Local().Format(time.TimeOnly), mark, strings.ReplaceAll(string(a.Kind), "_", " "))
 	var parts []string
 	if a.Client != nil {
-		parts = append(parts, program.Printable(a.Client.Name))
+		parts = append(parts, program.Printable(a.Client.Name)+m.likeness(a.Client))
 	}
 	if a.File != nil {
 		file := program.Printable(*a.File)

@@ -17,7 +17,7 @@ func TestDescriptors(t *testing.T) {
 	core := stack.NewCore(t)
 	const limit = 1700
 	if err := unix.Prlimit(core.Cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: limit}, nil); err != nil {
-		t.Skip("cannot bound the core's descriptors:", err)
+		t.Fatalf("bound the core's descriptors: %v", err)
 	}
 	owner := newVictim(t, core.Addr, "owner")
 	owner.backup(t, "diary.txt", []byte("dear diary"))

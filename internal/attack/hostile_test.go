@@ -37,8 +37,9 @@ type hostile struct {
 	mu    sync.Mutex
 	files map[string][]stored // what it says there is, newest first
 	// endless: content never ends, and neither does a list.
-	endless bool
-	message string // of what it does not find
+	endless  bool
+	unsorted bool   // the list
+	message  string // of what it does not find
 }
 
 // stored is one version.
@@ -54,10 +55,6 @@ func turn(t *testing.T, p *stack.Person, names ...string) *hostile {
 	path := filepath.Join(p.Home, "profile.json")
 	text, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(text, &fields); err != nil {
 		t.Fatal(err)
 	}
 	var profile struct {
@@ -87,7 +84,23 @@ func turn(t *testing.T, p *stack.Person, names ...string) *hostile {
 	for _, name := range names {
 		h.files[name] = copyVersions(t, session, name)
 	}
+	h.attend(t, p)
+	return h
+}
+
+// attend serves, and points the person at it.
+func (h *hostile) attend(t *testing.T, p *stack.Person) {
+	t.Helper()
 	h.serve(t)
+	path := filepath.Join(p.Home, "profile.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(text, &fields); err != nil {
+		t.Fatal(err)
+	}
 	fields["server"] = h.addr
 	for _, transport := range []string{"tls", "tls_ca", "pin", "tls_pin"} {
 		delete(fields, transport) // what it is reached by is another attack
@@ -99,7 +112,32 @@ func turn(t *testing.T, p *stack.Person, names ...string) *hostile {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return h
+}
+
+// again is another person with the same backups, and the same hostile server
+// for them alone: keys and honest backups cost more than most lies.
+func again(t *testing.T, p *stack.Person, h *hostile) (*stack.Person, *hostile) {
+	t.Helper()
+	twin := stack.NewPerson(t)
+	for from, to := range map[string]string{p.Home: twin.Home, p.Dir: twin.Dir} {
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(twin.Home, "profile.json"), 0o600); err != nil { // a copy is for all to read
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	own := &hostile{key: h.key, files: map[string][]stored{}, message: h.message}
+	for name, versions := range h.files {
+		for _, v := range versions {
+			v.content = slices.Clone(v.content)
+			own.files[name] = append(own.files[name], v)
+		}
+	}
+	own.attend(t, twin)
+	return twin, own
 }
 
 // copyVersions takes a copy of every version of a file.
@@ -251,6 +289,9 @@ func (h *hostile) list() *protocol.FileList {
 			list.Files = append(list.Files, e)
 		}
 	}
+	if h.unsorted {
+		slices.Reverse(list.Files)
+	}
 	return list
 }
 
@@ -273,9 +314,9 @@ type lie struct {
 	wayOn string // a flag by which the same command succeeds
 }
 
-// A person who has backed up diary.txt, two versions, and
-// salary.txt, and open.txt unsealed, is told
-// lies: each is noticed, nothing appears, and the flag that is offered works.
+// A server lies to a person who has backed up diary.txt, two versions,
+// salary.txt, and open.txt unsealed: each lie is noticed, nothing appears, and
+// the flag that is offered works.
 func TestHostileServer(t *testing.T) {
 	const evil = "#!/bin/sh\necho pwned\n"
 	forge := func(name string, version uint32, format protocol.Format) func(*testing.T, *hostile) {
@@ -284,6 +325,7 @@ func TestHostileServer(t *testing.T) {
 		}
 	}
 	restore := []string{"restore", "diary.txt", "-o", "out"}
+	p, h := betrayed(t)
 	for _, l := range []lie{
 		{"unsealed, as a new version", forge("diary.txt", 3, protocol.FormatFile), restore, "not sealed", "--accept-unsealed"},
 		{"unsealed, of unknown format", forge("diary.txt", 3, protocol.FormatUnknown), restore, "not sealed", "--accept-unsealed"},
@@ -347,17 +389,22 @@ func TestHostileServer(t *testing.T) {
 			v.info.Size, v.info.OriginalSize, v.info.Version, h.endless = 1<<50+16, 1<<50, 3, true
 		}, restore, "no room left on the disk", ""},
 		{"a list without end", func(t *testing.T, h *hostile) { h.endless = true }, []string{"list"}, "goes round in circles", ""},
+		{"a list that is not sorted", func(t *testing.T, h *hostile) { h.unsorted = true }, []string{"list"}, "out of order", ""},
 	} {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			p, h := betrayed(t)
+			p, h := again(t, p, h)
 			h.mu.Lock()
 			l.tell(t, h)
 			h.mu.Unlock()
 			stdout, stderr, code := p.Run(t, l.args...)
 			t.Logf("exit code %d, %d bytes served: %s", code, h.served.Load(), stderr)
-			if code != 1 || !strings.Contains(stderr, l.says) {
-				t.Errorf("exit code %d, want 1 and %q:\n%s%s", code, l.says, stdout, stderr)
+			want := 1
+			if l.wayOn != "" && (l.args[0] == "list" || slices.Contains(l.args, "--all")) {
+				want = 3 // a list, and a check of everything, go on past what is wrong
+			}
+			if code != want || !strings.Contains(stderr, l.says) {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", code, want, l.says, stdout, stderr)
 			}
 			if strings.Contains(stdout, "pwned") {
 				t.Errorf("it came out: %q", stdout)

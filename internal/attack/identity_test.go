@@ -2,14 +2,17 @@ package attack
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -323,4 +326,49 @@ func TestSignInFlood(t *testing.T) {
 		t.Errorf("%d calls were served, %d of them while sign-ins waited", served, amid)
 	}
 	t.Logf("%d sign-ins, %d refused at once; %d calls served meanwhile, the slowest in %v", signIns, refused.Load(), amid, slowest)
+}
+
+// Who signed in before does not stand behind a flood from many addresses.
+func TestOwnerInFlood(t *testing.T) {
+	core := stack.NewCore(t)
+	g := stack.NewGateway(t, core, "--trusted-proxies", "127.0.0.0/8", "--auth-rate", "100000", "--auth-burst", "100000", "--rate", "100000", "--rate-burst", "100000")
+	right := m{"username": "owner", "password": "correct horse battery staple"}
+	if status, got := call(t, g, "POST", "/auth/register", m{"username": "owner", "client_type": "web_client", "password": right["password"]}, "", "192.0.2.1"); status != 201 {
+		t.Fatalf("register: %d %v", status, got)
+	}
+	if status, _ := call(t, g, "POST", "/auth/login", right, "", "192.0.2.1"); status != 200 {
+		t.Fatalf("sign in: %d", status)
+	}
+	const addresses, each = 30, 3
+	var flood sync.WaitGroup
+	var answered atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	defer flood.Wait()
+	defer stop()
+	for i := range addresses * each {
+		flood.Go(func() {
+			for ctx.Err() == nil {
+				call(t, g, "POST", "/auth/login", m{"username": fmt.Sprint("nobody ", i), "password": "wrong"}, "", fmt.Sprintf("198.51.100.%d", i%addresses))
+				answered.Add(1)
+			}
+		})
+	}
+	for answered.Load() < addresses { // the queue is full
+		runtime.Gosched()
+	}
+	// What is answered before the call arrives counts here too, so the least says
+	// most.
+	fewest := int64(math.MaxInt64)
+	const tries = 4
+	for range tries {
+		before := answered.Load()
+		if status, _ := call(t, g, "POST", "/auth/login", right, "", "192.0.2.1"); status != 200 {
+			t.Errorf("sign in amid the flood: %d", status)
+		}
+		fewest = min(fewest, answered.Load()-before)
+	}
+	if fewest > addresses/2 {
+		t.Errorf("the owner waits for %d others", fewest)
+	}
+	t.Logf("%d addresses flood with %d sign-ins each; the owner waits for %d", addresses, each, fewest)
 }

@@ -7,4 +7,4 @@ import (
 	"coffer/internal/stack"
 )
 
-func TestMain(m *testing.M) { os.Exit(stack.Main(m, buildFlags()...)) }
+func TestMain(m *testing.M) { os.Exit(stack.Main(m)) }

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"testing"
 
 	"coffer/internal/stack"
@@ -287,16 +286,8 @@ func TestFirstKeyOfAnother(t *testing.T) {
 	owner := dial(t, core.Addr)
 	_, id := owner.ask(t, &protocol.Register{Name: name(t, "ada")}, nil)
 	copy(owner.id[:], id)
-	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
-	nc, err := from.Dial("tcp", core.Addr)
-	if err != nil {
-		t.Skip("this system has no second address of its own: ", err)
-	}
-	defer nc.Close()
-	p := dial(t, core.Addr)
-	p.nc.Close()
-	p.nc, p.id = nc, owner.id
-	p.in.Reset(nc)
+	p := dialFrom(t, "127.0.0.2", core.Addr)
+	p.id = owner.id
 	if code, _ := p.ask(t, &protocol.SendPublicKey{Name: name(t, "ada"), DER: der}, nil); code != protocol.CodeError {
 		t.Errorf("a stranger's key is answered with %v", code)
 	}

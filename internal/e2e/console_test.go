@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"coffer/console/contract"
+	"coffer/internal/stack"
 )
 
 // An operator asks the console of a core.
@@ -28,10 +29,7 @@ type operator struct {
 // token in its data folder.
 func newOperator(t *testing.T, args ...string) *operator {
 	t.Helper()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stack.FreeAddr(t)
 	o := &operator{t: t, url: "http://" + addr}
 	o.core = newCore(t, append([]string{"--console-listen", addr}, args...)...)
 	token, err := os.ReadFile(filepath.Join(o.core.data, "console.token"))

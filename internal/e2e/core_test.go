@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"coffer/internal/stack"
 )
 
 // A core is a running coffer-server that can be killed and started again at
@@ -23,27 +23,11 @@ type core struct {
 	process
 }
 
-// freeAddr is an address that nobody listens on, outside of the range that
-// outgoing connections get their ports from: it stays free over a restart.
-func freeAddr() (string, error) {
-	for range 100 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(10000))
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			return addr, l.Close()
-		}
-	}
-	return "", errors.New("no free port")
-}
-
 // newCore starts a server for a test.
 func newCore(t *testing.T, args ...string) *core {
 	t.Helper()
 	folder := t.TempDir()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stack.FreeAddr(t)
 	c := &core{folder: folder, data: folder + "/data", addr: addr, process: process{log: newOutput()}}
 	if i := slices.Index(args, "--data"); i >= 0 {
 		c.data = args[i+1]

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/stack"
 	"coffer/protocol"
 )
 
@@ -219,7 +220,7 @@ func TestCPPConstantMemory(t *testing.T) {
 	t.Parallel()
 	size := int64(3 << 30)
 	clientLimit, serverLimit := int64(32<<20), int64(128<<20)
-	if racing := len(buildFlags()) > 0; racing || testing.Short() {
+	if stack.Racing || testing.Short() {
 		size, serverLimit = 512<<20, 400<<20
 	}
 	c := newCore(t)
@@ -317,10 +318,7 @@ func TestCPPOutlivesServer(t *testing.T) {
 // A server that is not there is waited for, and then given up.
 func TestCPPUnreachable(t *testing.T) {
 	t.Parallel()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stack.FreeAddr(t)
 	cpp := newCPP(t, addr, "lonely", "file")
 	cpp.random("file", 10)
 	if out := cpp.run(3, "--patience", "1"); !strings.Contains(out, "trying again in") {

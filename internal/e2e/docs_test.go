@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"coffer/internal/stack"
 )
 
 // A fenced block of a document that has commands. What stands in comments right
@@ -89,7 +91,7 @@ type reader struct {
 // newReader starts the servers for a document.
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	internal, console, web := mustAddr(t), mustAddr(t), mustAddr(t)
+	internal, console, web := stack.FreeAddr(t), stack.FreeAddr(t), stack.FreeAddr(t)
 	r := &reader{t: t, folder: t.TempDir(), home: t.TempDir(), args: []string{"--internal-listen", internal, "--console-listen", console}}
 	r.core = newCore(t, r.args...)
 	r.gateway = newGatewayAt(t, web, internal)

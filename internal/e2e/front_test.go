@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/stack"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 )
@@ -98,15 +99,6 @@ func trust(t *testing.T, cert []byte) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-func mustAddr(t *testing.T) string {
-	t.Helper()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 func write(t *testing.T, folder, name, text string) string {
 	t.Helper()
 	path := filepath.Join(folder, name)
@@ -120,14 +112,14 @@ func write(t *testing.T, folder, name, text string) string {
 // further.
 func newNginx(t *testing.T, gateway string, alter ...string) *front {
 	t.Helper()
-	path, folder, addr := tool(t, "nginx"), t.TempDir(), mustAddr(t)
+	path, folder, addr := tool(t, "nginx"), t.TempDir(), stack.FreeAddr(t)
 	cert, key, err := selfSigned()
 	if err != nil {
 		t.Fatal(err)
 	}
 	conf := configured(t, "nginx/coffer.conf", append([]string{
 		"server 127.0.0.1:5000;", "server " + gateway + ";",
-		"listen 80;", "listen " + mustAddr(t) + ";", "listen [::]:80;", "",
+		"listen 80;", "listen " + stack.FreeAddr(t) + ";", "listen [::]:80;", "",
 		"listen 443 ssl http2;", "listen " + addr + " ssl http2;", "listen [::]:443 ssl http2;", "",
 		"/etc/nginx/coffer.pem", write(t, folder, "cert.pem", string(cert)),
 		"/etc/nginx/coffer.key", write(t, folder, "key.pem", string(key)),
@@ -145,14 +137,14 @@ func newNginx(t *testing.T, gateway string, alter ...string) *front {
 // newHAProxy starts HAProxy in front of gateways and of a core.
 func newHAProxy(t *testing.T, gateways [2]string, clients, core string) *front {
 	t.Helper()
-	path, folder, addr := tool(t, "haproxy"), t.TempDir(), mustAddr(t)
+	path, folder, addr := tool(t, "haproxy"), t.TempDir(), stack.FreeAddr(t)
 	cert, key, err := selfSigned()
 	if err != nil {
 		t.Fatal(err)
 	}
 	conf := write(t, folder, "haproxy.cfg", configured(t, "haproxy/haproxy.cfg",
 		"maxconn 20000", "maxconn 1000",
-		"bind :80\n", "bind "+mustAddr(t)+"\n", "bind :443 ", "bind "+addr+" ",
+		"bind :80\n", "bind "+stack.FreeAddr(t)+"\n", "bind :443 ", "bind "+addr+" ",
 		"/etc/haproxy/coffer.pem", write(t, folder, "coffer.pem", string(cert)+string(key)),
 		"192.0.2.21:5000", gateways[0], "192.0.2.22:5000", gateways[1],
 		"bind :1256\n", "bind "+clients+"\n", "192.0.2.31:1256", core))
@@ -164,12 +156,12 @@ func newHAProxy(t *testing.T, gateways [2]string, clients, core string) *front {
 // newCaddy starts Caddy in front of a gateway, with a certificate of its own.
 func newCaddy(t *testing.T, gateway string) *front {
 	t.Helper()
-	path, folder, addr := tool(t, "caddy"), t.TempDir(), mustAddr(t)
+	path, folder, addr := tool(t, "caddy"), t.TempDir(), stack.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, other, err := net.SplitHostPort(mustAddr(t))
+	_, other, err := net.SplitHostPort(stack.FreeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,10 +272,10 @@ func (s *script) large(name string, size uint64) error {
 // believed.
 func TestLargeBodiesThroughProxies(t *testing.T) {
 	t.Parallel()
-	internal := mustAddr(t)
+	internal := stack.FreeAddr(t)
 	newCore(t, "--internal-listen", internal)
 	newGateway := func(t *testing.T) (addr string) {
-		addr = mustAddr(t)
+		addr = stack.FreeAddr(t)
 		newGatewayAt(t, addr, internal, "--max-packet", "3GiB", "--trusted-proxies", "127.0.0.0/8", "--auth-rate", "0.1", "--auth-burst", "4")
 		return addr
 	}
@@ -291,7 +283,7 @@ func TestLargeBodiesThroughProxies(t *testing.T) {
 	for name, start := range map[string]func(t *testing.T, gateway string) *front{
 		"nginx": func(t *testing.T, addr string) *front { return newNginx(t, addr) },
 		"haproxy": func(t *testing.T, addr string) *front {
-			return newHAProxy(t, [2]string{addr, addr}, mustAddr(t), mustAddr(t))
+			return newHAProxy(t, [2]string{addr, addr}, stack.FreeAddr(t), stack.FreeAddr(t))
 		},
 		"caddy": newCaddy,
 	} {
@@ -332,14 +324,14 @@ func TestLargeBodiesThroughProxies(t *testing.T) {
 // one call is lost.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	internal := mustAddr(t)
+	internal := stack.FreeAddr(t)
 	newCore(t, "--internal-listen", internal)
 	folder := t.TempDir() // of the secret that both gateways share
 	flags := []string{"--rate", "1e6", "--rate-burst", "1000000", "--auth-rate", "1e6", "--auth-burst", "1000000", "--drain-delay", "3s"}
 	var gateways [2]*gateway
 	var addrs [2]string
 	for i := range gateways {
-		addrs[i] = mustAddr(t)
+		addrs[i] = stack.FreeAddr(t)
 		g := &gateway{process: process{log: newOutput()}}
 		t.Cleanup(func() {
 			g.kill()
@@ -352,7 +344,7 @@ func TestRollingRestart(t *testing.T) {
 		}
 		gateways[i] = g
 	}
-	f := newHAProxy(t, addrs, mustAddr(t), mustAddr(t))
+	f := newHAProxy(t, addrs, stack.FreeAddr(t), stack.FreeAddr(t))
 
 	load := &load{base: f.url, http: f.http}
 	var callers []*caller
@@ -403,10 +395,10 @@ func TestRollingRestart(t *testing.T) {
 // Clients reach the core by HAProxy, and the core knows where they come from.
 func TestProxyProtocolOfHAProxy(t *testing.T) {
 	t.Parallel()
-	internal := mustAddr(t)
+	internal := stack.FreeAddr(t)
 	c := newCore(t, "--internal-listen", internal, "--proxy-protocol", "127.0.0.1", "--idle-timeout", "2s")
-	clients := mustAddr(t)
-	newHAProxy(t, [2]string{mustAddr(t), mustAddr(t)}, clients, c.addr)
+	clients := stack.FreeAddr(t)
+	newHAProxy(t, [2]string{stack.FreeAddr(t), stack.FreeAddr(t)}, clients, c.addr)
 	p := register(t, clients, "proxied")
 	content := p.write("file", 3<<20)
 	p.must("backup", "file")

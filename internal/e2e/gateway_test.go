@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/internal/stack"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 )
@@ -28,10 +29,7 @@ type gateway struct {
 // newGateway starts a gateway in front of a core.
 func newGateway(t *testing.T, core string) *gateway {
 	t.Helper()
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stack.FreeAddr(t)
 	return newGatewayAt(t, addr, core)
 }
 
@@ -66,10 +64,7 @@ func (g *gateway) start(ctx context.Context, addr, core, folder string, args ...
 // serve to start it again.
 func newServers(t *testing.T) (c *core, g *gateway, args []string) {
 	t.Helper()
-	internal, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	internal := stack.FreeAddr(t)
 	args = []string{"--internal-listen", internal}
 	return newCore(t, args...), newGateway(t, internal), args
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"coffer/internal/stack"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 )
@@ -19,14 +20,8 @@ import (
 // newServersWith starts a core and before it a gateway, with arguments.
 func newServersWith(t *testing.T, args ...string) (internal string, g *gateway) {
 	t.Helper()
-	internal, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	internal = stack.FreeAddr(t)
+	addr := stack.FreeAddr(t)
 	newCore(t, "--internal-listen", internal)
 	return internal, newGatewayAt(t, addr, internal, args...)
 }

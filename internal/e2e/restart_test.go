@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/internal/stack"
 	"coffer/protocol/cksum"
 	"coffer/protocol/crypt"
 )
@@ -80,14 +81,8 @@ func TestRestartsUnderLoad(t *testing.T) {
 // newBusyServers are servers that do not limit the rate of calls.
 func newBusyServers(t *testing.T) (c *core, g *gateway, args []string) {
 	t.Helper()
-	internal, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	internal := stack.FreeAddr(t)
+	addr := stack.FreeAddr(t)
 	args = []string{"--internal-listen", internal}
 	c = newCore(t, args...)
 	g = newGatewayAt(t, addr, internal, "--rate", "1e6", "--rate-burst", "1000000", "--auth-rate", "1e6", "--auth-burst", "1000000")

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"coffer/internal/stack"
 )
 
 // A pair is core and gateway run together by scripts/run, on free ports.
@@ -33,9 +35,7 @@ func newPair(t *testing.T, command ...string) *pair {
 	p := &pair{process: process{log: newOutput()}, addr: map[string]string{}, folder: t.TempDir()}
 	env := append(os.Environ(), "COFFER_BIN="+filepath.Dir(server), "COFFER_SERVER_DATA="+p.folder+"/data", "COFFER_SERVER_MIN_FREE=1MiB")
 	for _, listener := range []string{"COFFER_SERVER_LISTEN", "COFFER_SERVER_INTERNAL_LISTEN", "COFFER_GATEWAY_LISTEN", "COFFER_CONSOLE_LISTEN"} {
-		if p.addr[listener], err = freeAddr(); err != nil {
-			t.Fatal(err)
-		}
+		p.addr[listener] = stack.FreeAddr(t)
 		env = append(env, listener+"="+p.addr[listener])
 	}
 	p.cmd = exec.Command(command[0], command[1:]...)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"coffer/internal/stack"
 )
 
 // The scripts in testdata are what a person would type. Besides testscript's
@@ -64,25 +66,19 @@ func TestScripts(t *testing.T) {
 type coreKey struct{}
 
 func setup(env *testscript.Env) error {
-	addr, err := freeAddr()
-	if err != nil {
-		return err
+	var addrs [4]string
+	for i := range addrs {
+		addr, release, err := stack.ReserveAddr()
+		if err != nil {
+			return err
+		}
+		env.Defer(release)
+		addrs[i] = addr
 	}
+	addr, internal, gateway, console := addrs[0], addrs[1], addrs[2], addrs[3]
 	c := &core{folder: env.WorkDir, data: filepath.Join(env.WorkDir, "data"), addr: addr, process: process{log: newOutput()}}
 	env.Values[coreKey{}] = c
 	_, port, _ := strings.Cut(addr, ":")
-	internal, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	gateway, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	console, err := freeAddr()
-	if err != nil {
-		return err
-	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func TestTurns(t *testing.T) {
 		if want := []string{"flood", "other", "honest", "flood", "flood", "flood"}; !slices.Equal(served, want) {
 			t.Errorf("served %v, want %v", served, want)
 		}
-		if q.free != 1 || q.Waiting() != 0 || len(q.lines) != 0 || len(q.turns) != 0 {
+		if q.free != 1 || q.Waiting() != 0 || len(q.others.lines) != 0 || len(q.others.turns) != 0 {
 			t.Errorf("left: %+v", q)
 		}
 	})
@@ -127,12 +127,55 @@ func TestGivingUp(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
-		if q.Waiting() != 0 || len(q.lines) != 0 || len(q.turns) != 0 {
+		if q.Waiting() != 0 || len(q.others.lines) != 0 || len(q.others.turns) != 0 {
 			t.Errorf("left: %+v", q)
 		}
 		release()
 		if q.free != 1 {
 			t.Errorf("%d are free", q.free)
+		}
+	})
+}
+
+// Who is known waits for no round of the others, and pushes them out if the
+// queue is full, but never keeps them from every other slot.
+func TestKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(Limits{Slots: 1, Waiting: 6, PerSource: 5})
+		release := hold(t, q)[0]
+		var mu sync.Mutex
+		var served, refused []string
+		wait := func(acquire func(context.Context, string) (func(), error), source string) {
+			go func() {
+				r, err := acquire(t.Context(), source)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					refused = append(refused, source)
+					return
+				}
+				served = append(served, source)
+				defer r()
+			}()
+			synctest.Wait()
+		}
+		for n := range 6 {
+			wait(q.Acquire, fmt.Sprint("other ", n))
+		}
+		wait(q.Acquire, "newcomer")
+		for range 3 {
+			wait(q.AcquireKnown, "owner")
+		}
+		if len(refused) != 4 || refused[0] != "newcomer" || q.Waiting() != 6 {
+			t.Errorf("refused %q, %d wait", refused, q.Waiting())
+		}
+		release()
+		synctest.Wait()
+		if len(served) != 6 || served[0] != "owner" || served[1] == "owner" || served[2] != "owner" || served[3] == "owner" || served[4] != "owner" {
+			t.Errorf("served %q", served)
+		}
+		if q.free != 1 || q.Waiting() != 0 || len(q.known.lines) != 0 || len(q.known.turns) != 0 {
+			t.Errorf("left: %+v", q)
 		}
 	})
 }

@@ -125,6 +125,9 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 	if err == nil {
 		return ExitOK
 	}
+	if unread(err, std.Out) {
+		return ExitFail // whoever read has had enough, and knows
+	}
 	if p.Explain != nil {
 		err = p.Explain(err)
 	}
@@ -139,6 +142,14 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 	default:
 		return ExitFail
 	}
+}
+
+// unread reports whether an error is that nobody reads the output any more, as
+// when it is piped to head.
+func unread(err error, out io.Writer) bool {
+	var failed *os.PathError
+	f, ok := out.(*os.File)
+	return ok && errors.Is(err, syscall.EPIPE) && errors.As(err, &failed) && failed.Path == f.Name()
 }
 
 // say prints an error as one line. Part of it may be a server's words.

@@ -26,6 +26,10 @@ func (s Secret) Read() (secret [32]byte, err error) {
 	if text == "" {
 		content, err := os.ReadFile(s.File)
 		if err != nil {
+			var failed *os.PathError
+			if errors.As(err, &failed) { // without the call's name
+				err = fmt.Errorf("%s: %w", failed.Path, failed.Err)
+			}
 			return secret, fmt.Errorf("reading %s: %w", s.What, err)
 		}
 		text, source = string(content), s.File
@@ -61,9 +65,10 @@ func writePrivate(name string, content []byte, mode os.FileMode, place func(from
 	folder := filepath.Dir(name)
 	tmp, err := os.CreateTemp(folder, ".coffer-*") // has mode 0600
 	if err != nil {
-		return err
+		return named(err, name)
 	}
 	_, err = tmp.Write(content)
+	err = named(err, name)
 	if mode != 0o600 {
 		err = errors.Join(err, tmp.Chmod(mode))
 	}
@@ -76,6 +81,15 @@ func writePrivate(name string, content []byte, mode os.FileMode, place func(from
 		return err
 	}
 	return syncFolder(folder)
+}
+
+// named is an error about what a file is made of, as one about the file.
+func named(err error, name string) error {
+	var failed *os.PathError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	return &os.PathError{Op: failed.Op, Path: name, Err: failed.Err}
 }
 
 // syncFolder makes the names in a folder last. NTFS has them in its journal,

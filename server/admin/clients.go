@@ -12,6 +12,7 @@ import (
 // ClientInfo is what an operator sees of a client.
 type ClientInfo struct {
 	Name        string
+	LooksLike   string // another client's name that is hard to tell from it; may be empty
 	Fingerprint string // of the id
 	Kind        string // how it registered; may be empty
 	Created     time.Time
@@ -35,7 +36,9 @@ func (s *Service) Clients(ctx context.Context, q store.ClientQuery) ([]ClientInf
 	}
 	list := make([]ClientInfo, len(page))
 	for i := range page {
-		list[i] = s.clientInfo(&page[i].Client, page[i].Usage)
+		if list[i], err = s.clientInfo(ctx, &page[i].Client, page[i].Usage); err != nil {
+			return nil, 0, err
+		}
 	}
 	return list, total, nil
 }
@@ -50,11 +53,21 @@ func (s *Service) Client(ctx context.Context, name string) (ClientInfo, error) {
 	if err != nil {
 		return ClientInfo{}, err
 	}
-	return s.clientInfo(&client, usage), nil
+	return s.clientInfo(ctx, &client, usage)
 }
 
-func (s *Service) clientInfo(c *store.Client, usage store.Usage) ClientInfo {
-	info := ClientInfo{Name: c.Name, Fingerprint: c.ID.Fingerprint(), Kind: c.Kind, Created: c.Created, LastSeen: c.LastSeen,
+// Lookalike is another client's name that an operator could take for the given
+// one, "" if there is none.
+func (s *Service) Lookalike(ctx context.Context, name string) (string, error) {
+	return s.deps.Catalog.Lookalike(ctx, name)
+}
+
+func (s *Service) clientInfo(ctx context.Context, c *store.Client, usage store.Usage) (ClientInfo, error) {
+	like, err := s.Lookalike(ctx, c.Name)
+	if err != nil {
+		return ClientInfo{}, err
+	}
+	info := ClientInfo{Name: c.Name, LooksLike: like, Fingerprint: c.ID.Fingerprint(), Kind: c.Kind, Created: c.Created, LastSeen: c.LastSeen,
 		OAEPHash: c.OAEPHash, Suspended: c.Suspended, BaseOpen: !c.BaseClosed, Uploads: s.deps.Uploads.CountOf(c.ID), Usage: usage}
 	if c.PublicKey != nil {
 		// What is on record was checked before.
@@ -71,7 +84,7 @@ func (s *Service) clientInfo(c *store.Client, usage store.Usage) ClientInfo {
 	if seen {
 		info.InSession, info.SessionEnds = true, used.Add(s.deps.Settings.Values().SessionTTL)
 	}
-	return info
+	return info, nil
 }
 
 // Versions lists a client's file versions that follow after, by name, then the

@@ -16,6 +16,7 @@ const (
 	Forgotten                    // the beginning of a packet in pieces is not there any more
 	OutOfStep                    // a piece does not follow the one before
 	TooLarge                     // a packet is larger than it was announced
+	Changed                      // what was sent again was not the same, too often
 )
 
 // A Refusal is why a packet or an upload is refused, for its client to know. Any
@@ -37,6 +38,7 @@ var (
 	ErrIncomplete = refuse(Incomplete, "the file is not complete")
 	ErrPadding    = refuse(Padding, "the content does not end in valid padding: wrong key, or not encrypted as one AES-256-CBC stream")
 
+	errChanged     = refuse(Changed, "too many files were sent again and were not the same; wait, then reconnect")
 	errPacketZero  = refuse(Numbers, "packet number: packets are counted from 1")
 	errBeyondTotal = refuse(Numbers, "packet number: beyond the total")
 	errLaterPacket = refuse(Numbers, "last: a later packet was received")

@@ -128,7 +128,7 @@ func (r *Registry) ForKey(ctx context.Context, f File, number uint32) (*Upload, 
 		u := r.make(f)
 		u.packets.started = number == 1
 		if old != nil {
-			u.failedAttempts = old.attempts()
+			u.failedAttempts, u.label = old.attempts()
 		}
 		evicted, taken, err := r.replace(old, u)
 		if taken {

@@ -47,6 +47,7 @@ func (noEvents) Failed(Info, error)                {}
 func (noEvents) Dropped(Info, Cause)               {}
 func (noEvents) Mismatched(Info, int)              {}
 func (noEvents) Unconfirmed(Info)                  {}
+func (noEvents) Changed(Info) bool                 { return false }
 
 // Two first packets of a file never gather in one upload, however close they
 // come: the second finds the first announced, though not begun.

@@ -111,6 +111,7 @@ type Events interface {
 	Committed(u Info, at time.Time, version uint32)
 	Failed(u Info, why error) // it cannot become a file
 	Dropped(u Info, why Cause)
-	Mismatched(u Info, left int) // client and server disagree about the checksum; the client may send the file so often again
-	Unconfirmed(u Info)          // its client learned the checksum and never confirmed it
+	Mismatched(u Info, left int)  // client and server disagree about the checksum; the client may send the file so often again
+	Unconfirmed(u Info)           // its client learned the checksum and never confirmed it
+	Changed(u Info) (enough bool) // what came again is not what was there before; with enough of it, it is refused
 }

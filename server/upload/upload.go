@@ -112,7 +112,7 @@ type Upload struct {
 	failedAttempts int    // at the right checksum
 	packets        *assembler
 	contents       *contents
-	label          store.Label   // from storing on
+	label          store.Label   // from storing on; before, that of the attempt that failed
 	ref            store.BlobRef // from complete on
 }
 
@@ -333,7 +333,7 @@ func (u *Upload) step(b *lease) (more bool, wait <-chan struct{}, last *stored, 
 	if err != nil || u.file.Original != UnknownSize && end.plain != u.file.Original {
 		return false, nil, nil, ErrPadding
 	}
-	f := &u.file
+	f, before := &u.file, u.label
 	u.label = store.Label{
 		Upload: u.id, ByID: f.ByID, Client: f.Key.Client, Name: f.Key.Name, WireName: f.WireName,
 		WrappedKey: f.Session.Wrapped, KeyFingerprint: f.Session.Fingerprint, OAEPHash: f.Session.OAEPHash.String(),
@@ -341,16 +341,18 @@ func (u *Upload) step(b *lease) (more bool, wait <-chan struct{}, last *stored, 
 		Cksum: end.cksum, SHA256: end.sha256, Received: time.Now(),
 	}
 	u.state, u.settled = storing, make(chan struct{})
-	return false, nil, &stored{u: u, label: u.label, part: u.contents.part, small: u.contents.small, quiet: u.packets.clear()}, nil
+	changed := u.failedAttempts > 0 && (before.Cksum != u.label.Cksum || before.OriginalSize != u.label.OriginalSize)
+	return false, nil, &stored{u: u, label: u.label, changed: changed, part: u.contents.part, small: u.contents.small, quiet: u.packets.clear()}, nil
 }
 
 // A stored upload is one on its way to stable storage.
 type stored struct {
-	u     *Upload
-	label store.Label
-	part  store.Part // nil: small
-	small []byte
-	quiet []<-chan struct{} // closed when nothing is written any more
+	u       *Upload
+	label   store.Label
+	changed bool       // it is not what was stored before its client asked to send it again
+	part    store.Part // nil: small
+	small   []byte
+	quiet   []<-chan struct{} // closed when nothing is written any more
 }
 
 func (s *stored) store(ctx context.Context) (*store.Label, error) {
@@ -359,9 +361,12 @@ func (s *stored) store(ctx context.Context) (*store.Label, error) {
 	}
 	var ref store.BlobRef
 	var err error
-	if s.part == nil {
+	switch {
+	case s.changed && s.u.r.Events.Changed(s.u.info()):
+		err = errChanged
+	case s.part == nil:
 		ref, err = s.u.r.Blobs.Put(ctx, s.label, s.small)
-	} else {
+	default:
 		ref, err = s.part.Seal(ctx, s.label)
 	}
 	if err != nil {
@@ -676,9 +681,10 @@ func (u *Upload) accepts(f File, number uint32) bool {
 	return false
 }
 
-// attempts are how many failed, and so count for the same file sent anew.
-func (u *Upload) attempts() int {
+// attempts are how many failed, and so count for the same file sent anew, and
+// what the last of them was.
+func (u *Upload) attempts() (failed int, last store.Label) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.failedAttempts
+	return u.failedAttempts, u.label
 }

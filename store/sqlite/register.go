@@ -22,7 +22,7 @@ type register struct {
 	mu     sync.RWMutex
 	byID   map[store.ClientID]*entry
 	byName []*entry            // in the order of their names
-	alike  map[string][]*entry // by alike.Key
+	alike  map[string][]*entry // by alike.Key, and by alike.Look where that differs
 	totals store.Totals
 }
 
@@ -116,32 +116,58 @@ func (r *register) find(name string) (at int, there bool) {
 	return slices.BinarySearchFunc(r.byName, name, func(e *entry, name string) int { return cmp.Compare(e.name, name) })
 }
 
+// likenesses are what a client is found by among those that are like it. Most
+// names look as they are.
+func likenesses(name string) []string {
+	key, look := alike.Key(name), alike.Look(name)
+	if key == look {
+		return []string{key}
+	}
+	return []string{key, look}
+}
+
 func (r *register) addAlike(e *entry) {
-	key := alike.Key(e.name)
-	r.alike[key] = append(r.alike[key], e)
+	for _, key := range likenesses(e.name) {
+		r.alike[key] = append(r.alike[key], e)
+	}
 }
 
 func (r *register) dropAlike(e *entry) {
-	key := alike.Key(e.name)
-	left := slices.DeleteFunc(r.alike[key], func(other *entry) bool { return other == e })
-	if len(left) == 0 {
-		delete(r.alike, key)
-		return
+	for _, key := range likenesses(e.name) {
+		left := slices.DeleteFunc(r.alike[key], func(other *entry) bool { return other == e })
+		if len(left) == 0 {
+			delete(r.alike, key)
+			continue
+		}
+		r.alike[key] = left
 	}
-	r.alike[key] = left
 }
 
 // NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
-	r := c.writer.register
+	key := alike.Key(name)
+	return c.writer.register.like(name, []string{key}, func(other string) bool { return alike.Key(other) == key }), nil
+}
+
+// Lookalike returns a client's name that is hard to tell from the given one.
+func (c *Catalog) Lookalike(_ context.Context, name string) (string, error) {
+	key, look := alike.Key(name), alike.Look(name)
+	return c.writer.register.like(name, likenesses(name), func(other string) bool { return alike.Key(other) == key || alike.Look(other) == look }), nil
+}
+
+// like is the first client's name beside the given one that is found by one of
+// the keys and is like it, "" if there is none.
+func (r *register) like(name string, keys []string, alike func(other string) bool) string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, e := range r.alike[alike.Key(name)] {
-		if e.name != name {
-			return e.name, nil
+	for _, key := range keys {
+		for _, e := range r.alike[key] {
+			if e.name != name && alike(e.name) {
+				return e.name
+			}
 		}
 	}
-	return "", nil
+	return ""
 }
 
 func negated(u store.Usage) store.Usage {

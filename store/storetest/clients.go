@@ -87,6 +87,41 @@ func testNameLike(t *testing.T, c store.Catalog) {
 	must(t, "remove", err)
 	like("ada", "")
 	like("ADA", "ada")
+	testLookalike(t, c)
+}
+
+// Names that look like others are found, whichever of them came first; this is
+// not what a registration is refused for.
+func testLookalike(t *testing.T, c store.Catalog) {
+	t.Helper()
+	ctx := t.Context()
+	looks := func(name, want string) {
+		t.Helper()
+		got, err := c.Lookalike(ctx, name)
+		must(t, "lookalike", err)
+		wantEqual(t, "lookalike of "+name, got, want)
+	}
+	looks("oskar", "")
+	ids := make(map[string]store.ClientID)
+	for i, name := range []string{"oskar", "0skar", "Νέα"} {
+		client := newClient(90 + i)
+		client.Name, ids[name] = name, client.ID
+		must(t, "add", c.AddClient(ctx, client))
+	}
+	looks("oskar", "0skar")
+	looks("0skar", "oskar")
+	looks("оskаr", "oskar") // in Cyrillic
+	looks("ΝΈΑ", "Νέα")     // in capitals, which are drawn otherwise
+	looks("Νέα", "")
+	for _, name := range []string{"0skar", "oskаr"} {
+		got, err := c.NameLike(ctx, name)
+		must(t, "name like", err)
+		wantEqual(t, "name like "+name, got, "")
+	}
+	_, err := c.RemoveClient(ctx, ids["oskar"])
+	must(t, "remove", err)
+	looks("0skar", "")
+	looks("oskar", "0skar")
 }
 
 func testNameTaken(t *testing.T, c store.Catalog) {

@@ -1,8 +1,9 @@
 /** A core and a gateway of a test's own: the real programs, free ports, a folder that goes afterwards. */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { once } from "node:events"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
+import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
@@ -23,14 +24,52 @@ export async function until(
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
+/**
+ * A port for a program that is yet to listen on it. They are from 20000 on, where no system takes
+ * those of its own accord; and whoever listens on the one 10000 below has it reserved, among all
+ * tests of this machine, until the reservation is closed.
+ */
+class ReservedPort {
+  private constructor(
+    readonly port: number,
+    private readonly reservation: Server,
+  ) {}
+
+  static async take(): Promise<ReservedPort> {
+    for (;;) {
+      const port = randomInt(20_000, 30_000)
+      const reservation = await listening(port - 10_000)
+      if (!reservation) continue
+      const free = await listening(port)
+      if (free) {
+        await closed(free)
+        return new ReservedPort(port, reservation)
+      }
+      await closed(reservation)
+    }
+  }
+
+  release(): Promise<void> {
+    return closed(this.reservation)
+  }
+}
+
+/** Listens on a port of this machine, unless somebody does already. */
+async function listening(port: number): Promise<Server | undefined> {
+  const server = createServer((connection) => connection.destroy())
+  server.listen(port, "127.0.0.1")
+  try {
+    await once(server, "listening")
+    return server
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return undefined
+    throw error
+  }
+}
+
+async function closed(server: Server) {
   server.close()
   await once(server, "close")
-  if (address === null || typeof address === "string") throw new Error("no port")
-  return address.port
 }
 
 class Program {
@@ -42,12 +81,13 @@ class Program {
     private readonly name: string,
     private readonly args: string[],
     private readonly cwd: string,
+    private readonly secret = "5a".repeat(32),
   ) {}
 
   start() {
     const child = spawn(join(bin, this.name), this.args, {
       cwd: this.cwd,
-      env: { ...process.env, COFFER_CORE_SECRET: "5a".repeat(32) },
+      env: { ...process.env, COFFER_CORE_SECRET: this.secret },
     })
     child.stderr?.on("data", (text) => {
       this.output += text
@@ -77,11 +117,13 @@ export class Stack {
     readonly url: string,
     readonly gatewayURL: string,
     readonly coreAddress: string,
+    private readonly internalAddress: string,
     /** Where the operator's console is. */
     readonly consoleURL: string,
     readonly relay: Relay,
     private readonly core: Program,
     private readonly gateway: Program,
+    private readonly ports: ReservedPort[],
   ) {}
 
   /** Direct: the browser goes to the gateway itself, with no relay between. Core: more flags of it. */
@@ -90,18 +132,18 @@ export class Stack {
   ): Promise<Stack> {
     const folder = await mkdtemp(join(tmpdir(), "coffer-e2e-"))
     const [listen, internal, http, operator] = await Promise.all([
-      freePort(),
-      freePort(),
-      freePort(),
-      freePort(),
+      ReservedPort.take(),
+      ReservedPort.take(),
+      ReservedPort.take(),
+      ReservedPort.take(),
     ])
     const core = new Program(
       "coffer-server",
       [
         `--data=${join(folder, "data")}`,
-        `--listen=127.0.0.1:${listen}`,
-        `--internal-listen=127.0.0.1:${internal}`,
-        `--console-listen=127.0.0.1:${operator}`,
+        `--listen=127.0.0.1:${listen.port}`,
+        `--internal-listen=127.0.0.1:${internal.port}`,
+        `--console-listen=127.0.0.1:${operator.port}`,
         "--min-free=64MiB",
         ...(options.core ?? []),
       ],
@@ -110,8 +152,8 @@ export class Stack {
     const gateway = new Program(
       "coffer-gateway",
       [
-        `--listen=127.0.0.1:${http}`,
-        `--core=127.0.0.1:${internal}`,
+        `--listen=127.0.0.1:${http.port}`,
+        `--core=127.0.0.1:${internal.port}`,
         `--jwt-secret-file=${join(folder, "jwt.secret")}`,
         `--token-ttl=${options.tokenTTL ?? "1h"}`,
         "--auth-rate=100",
@@ -121,16 +163,18 @@ export class Stack {
     )
     core.start()
     gateway.start()
-    const relay = await Relay.start(http)
+    const relay = await Relay.start(http.port)
     const stack = new Stack(
       folder,
-      `http://127.0.0.1:${options.direct ? http : relay.port}`,
-      `http://127.0.0.1:${http}`,
-      `127.0.0.1:${listen}`,
-      `http://127.0.0.1:${operator}`,
+      `http://127.0.0.1:${options.direct ? http.port : relay.port}`,
+      `http://127.0.0.1:${http.port}`,
+      `127.0.0.1:${listen.port}`,
+      `127.0.0.1:${internal.port}`,
+      `http://127.0.0.1:${operator.port}`,
       relay,
       core,
       gateway,
+      [listen, internal, http, operator],
     )
     await stack.ready()
     return stack
@@ -182,6 +226,30 @@ export class Stack {
     return fetch(this.consoleURL + path, { ...init, headers })
   }
 
+  /** Has a gateway that does not know the core's secret try its luck: the core refuses it, and warns. */
+  async strangerTries() {
+    const port = await ReservedPort.take()
+    const jwt = join(this.folder, "stranger.secret")
+    const stranger = new Program(
+      "coffer-gateway",
+      [
+        `--listen=127.0.0.1:${port.port}`,
+        `--core=${this.internalAddress}`,
+        `--jwt-secret-file=${jwt}`,
+      ],
+      this.folder,
+      "00".repeat(32),
+    )
+    stranger.start()
+    await until("the stranger to be refused", async () => {
+      await fetch(`http://127.0.0.1:${port.port}/readyz`).catch(() => undefined)
+      const { records } = await (await this.asks("/api/logs?level=warn")).json()
+      return records.some(({ level }: { level: string }) => level === "warn")
+    })
+    await stranger.end()
+    await port.release()
+  }
+
   async startCore() {
     this.core.start()
     await this.ready()
@@ -191,6 +259,7 @@ export class Stack {
     await this.relay.stop()
     await this.gateway.end()
     await this.core.end()
+    await Promise.all(this.ports.map((port) => port.release()))
     await rm(this.folder, { recursive: true, force: true })
   }
 

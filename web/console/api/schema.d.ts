@@ -690,7 +690,13 @@ export interface components {
              * @example 9f86d081
              */
             fingerprint: string;
+            looks_like?: components["schemas"]["LooksLike"];
         };
+        /**
+         * @description The name of an account that is hard to tell from this one: by letters of other scripts, digits for letters, capitals or accents. Absent without one.
+         * @example admin
+         */
+        LooksLike: string;
         Activity: {
             /**
              * Format: int64
@@ -727,6 +733,7 @@ export interface components {
         };
         Client: {
             name: string;
+            looks_like?: components["schemas"]["LooksLike"];
             /**
              * @description Of the client id, which is a secret.
              * @example 9f86d081

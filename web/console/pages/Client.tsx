@@ -31,6 +31,7 @@ import { Age } from "../components/Age"
 import { ClientState, keyOf } from "../components/ClientState"
 import { Confirm } from "../components/Confirm"
 import { Empty, Waiting } from "../components/Empty"
+import { LookAlike } from "../components/LookAlike"
 import { More } from "../components/More"
 import { QueryProblem } from "../components/QueryProblem"
 import classes from "./Client.module.css"
@@ -57,7 +58,14 @@ export function Client() {
   return (
     <Page
       title={name}
-      description={client.data && <ClientState client={client.data} />}
+      description={
+        client.data && (
+          <Group component="span" gap="sm">
+            <ClientState client={client.data} />
+            <LookAlike client={client.data} />
+          </Group>
+        )
+      }
       actions={client.data && <Actions client={client.data} />}
     >
       <div className="stack">

@@ -14,6 +14,7 @@ import type { ClientSearch, ClientSort } from "../app/router"
 import { Age } from "../components/Age"
 import { ClientState, keyOf } from "../components/ClientState"
 import { Empty, Waiting } from "../components/Empty"
+import { LookAlike } from "../components/LookAlike"
 import { QueryProblem } from "../components/QueryProblem"
 import classes from "./Clients.module.css"
 
@@ -191,6 +192,7 @@ function Row(props: { client: ClientOfServer }) {
           {client.name}
         </Link>
         <span className={classes.fingerprint}>{client.fingerprint}</span>
+        <LookAlike client={client} />
         <span className={classes.under}>
           {format.bytes(client.bytes)} · <Age at={client.last_seen} />
         </span>

@@ -247,6 +247,21 @@ describe("clients", () => {
     )
   })
 
+  test("one whose name is hard to tell from another one is marked, and only that one", async () => {
+    const clients = [someClient("admln", { looks_like: "admin" }), someClient("grace")]
+    server
+      .on("GET /api/clients", () => ({ clients, total: 2 }))
+      .on("GET /api/clients/admln", () => clients[0])
+      .on("GET /api/clients/admln/files", () => ({ files: [] }))
+    open("/clients")
+    const row = (await screen.findByRole("link", { name: "admln" })).closest("tr") as HTMLElement
+    expect(within(row).getByText("looks like admin")).toBeInTheDocument()
+    expect(screen.getAllByText(/looks like/)).toHaveLength(1)
+    await userEvent.click(within(row).getByRole("link", { name: "admln" }))
+    expect(await screen.findByRole("heading", { name: "admln" })).toBeInTheDocument()
+    expect(await screen.findByText("looks like admin")).toBeInTheDocument()
+  })
+
   test("one goes only when its name was typed", async () => {
     const person = userEvent.setup()
     server

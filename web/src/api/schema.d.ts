@@ -410,7 +410,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the server is */
+        /**
+         * How the server is
+         * @description Callers from networks that the operator has not named, if there are any named, learn only whether it works: server_running, database and storage.
+         */
         get: operations["getStatus"];
         put?: never;
         post?: never;
@@ -801,9 +804,9 @@ export interface components {
         Status: {
             server_running: boolean;
             /** Format: int64 */
-            clients_connected: number;
+            clients_connected?: number;
             /** Format: int64 */
-            total_registered: number;
+            total_registered?: number;
             /** @example operational */
             database: string;
             /** @example operational */
@@ -1840,6 +1843,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            403: components["responses"]["Forbidden"];
             default: components["responses"]["AnyProblem"];
         };
     };

@@ -101,15 +101,13 @@ export class LiveSession extends Watched<SessionState> implements Session {
     // At the server the keys are locked with the passphrase of the account.
     const own = this.passphrase ?? passphrase
     const locked = await this.remote.ask("rewrap", bundle, passphrase, own)
-    await this.login(username, own, badPassphrase) // keys are taken from who signed in just now
-    await this.publish(locked, names.publicKey)
+    await this.publish(username, own, locked, names.publicKey)
     await this.enter(username, own)
   })
 
   makeKeys = this.problems(async (passphrase: string) => {
     const username = this.username()
     if (passphrase !== this.passphrase) throw new ProblemError(badPassphrase)
-    await this.login(username, passphrase, badPassphrase)
     await this.newKeys(username, passphrase)
     await this.enter(username, passphrase)
   })
@@ -226,13 +224,33 @@ export class LiveSession extends Watched<SessionState> implements Session {
     const { wire_id } = await this.api.account()
     const made = await this.remote.ask("makeKeys", username, wire_id, passphrase)
     this.headerSize = made.sealHeader
-    await this.publish(made.bundle, made.publicKey)
+    await this.publish(username, passphrase, made.bundle, made.publicKey)
   }
 
   /** The bundle first: what is backed up from then on can always be opened. */
-  private async publish(bundle: Uint8Array<ArrayBuffer>, publicKey: string) {
-    await this.api.putKeyBundle(bundle)
-    await this.api.sendPublicKey(publicKey)
+  private async publish(
+    username: string,
+    passphrase: string,
+    bundle: Uint8Array<ArrayBuffer>,
+    publicKey: string,
+  ) {
+    const asOwner = (call: () => Promise<void>) => this.asOwner(username, passphrase, call)
+    await asOwner(() => this.api.putKeyBundle(bundle))
+    await asOwner(() => this.api.sendPublicKey(publicKey))
+  }
+
+  /**
+   * Makes a call that the server takes only from who signed in just now: a
+   * computer may have slept since, or somebody looked for a recovery file.
+   */
+  private async asOwner(username: string, passphrase: string, call: () => Promise<void>) {
+    try {
+      await call()
+    } catch (error) {
+      if (!isStatus(error, 403)) throw error
+      await this.login(username, passphrase, badPassphrase)
+      await call()
+    }
   }
 
   /** A fresh token, now that the keys are there. */

@@ -2,7 +2,7 @@ import { cleanup, configure } from "@testing-library/react"
 import { afterEach, vi } from "vitest"
 
 // A machine that has much else to do is slow, not wrong.
-configure({ asyncUtilTimeout: 15_000 })
+configure({ asyncUtilTimeout: 240_000 })
 
 afterEach(() => {
   if (typeof document !== "undefined") cleanup()
