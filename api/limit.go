@@ -168,8 +168,8 @@ func (s *signInLimit) succeeded(network, name string) {
 var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 
 // hash does what takes the core a password's hash, in turn with other
-// addresses, on connections of its own.
-func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error) error {
+// addresses.
+func (g *Gateway) hash(r *http.Request, f func() error) error {
 	release, err := g.turns.Acquire(r.Context(), network(g.address(r)))
 	if errors.Is(err, fair.ErrBusy) {
 		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
@@ -178,7 +178,7 @@ func (g *Gateway) hash(r *http.Request, again repeat, f func(*client.Conn) error
 		return err
 	}
 	defer release()
-	err = g.hashing.do(r.Context(), again, f)
+	err = f()
 	if client.IsStatus(err, protocol.StatusTooMany) {
 		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
 	}
