@@ -205,7 +205,7 @@ func (c *conn) received(ctx context.Context, r *request, u *upload.Upload, p upl
 
 // state is an upload's state, as the wire says it.
 func (c *conn) state(ctx context.Context, u *upload.Upload) (protocol.Message, error) {
-	s, err := u.State(ctx)
+	s, err := u.State(ctx, protocol.MaxMissing)
 	if err != nil {
 		return nil, err
 	}
