@@ -6,7 +6,10 @@ FUZZTIME ?= 1000x
 SOAKTIME ?= 10
 
 # The tools in .ci/tools.mod: staticcheck, oapi-codegen.
-TOOL := $(GO) tool -modfile=.ci/tools.mod
+TOOL := $(GO) tool -modfile=$(CURDIR)/.ci/tools.mod
+
+# What ./... leaves out: tests with modules of their own, which no program needs.
+PACKAGING := internal/packaging
 
 # The race detector watches Coffer and what has goroutines of its own. Libraries
 # that only compute go without it: SQLite alone takes three times as long with it.
@@ -51,6 +54,7 @@ run: build ## build, and run core and gateway until Ctrl-C
 
 test: tools lint build cpp-test ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 COFFER_RACE="$(RACE)" $(GO) test $(RACE) -timeout 20m ./...
+	cd $(PACKAGING) && CGO_ENABLED=1 $(GO) test $(RACE) -timeout 20m ./...
 	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
 ifdef NPM
 	cd web && npm test && npm run e2e
@@ -62,9 +66,10 @@ tools: ## install what the tests need and the machine lacks
 	@.ci/tools
 
 check: $(if $(NPM),$(WEB_MODULES)) ## what needs no running: formatting, go vet, generated code, the web client's types
-	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)) || exit 1; \
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...) $(PACKAGING)) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	cd $(PACKAGING) && $(GO) vet ./...
 	@GO='$(GO)' .ci/generated
 ifdef NPM
 	cd web && npm run check
@@ -79,13 +84,15 @@ bench: build cpp ## ratios of the whole system, then benchmarks with allocations
 
 lint: check ## check, and staticcheck: part of make test
 	$(TOOL) staticcheck ./...
+	cd $(PACKAGING) && $(TOOL) staticcheck ./...
 
 soak: tools ## all tests SOAKTIME (10) times over, 10,000 kills, 500 restarts, 500,000 made-up calls, 5 GiB through each proxy, a release for every system, a minute of fuzzing each
 	CGO_ENABLED=1 COFFER_RACE="$(RACE)" $(GO) test $(RACE) -count=$(SOAKTIME) -timeout 6h ./...
+	cd $(PACKAGING) && CGO_ENABLED=1 $(GO) test $(RACE) -count=$(SOAKTIME) -timeout 6h ./...
 	COFFER_KILLS=10000 $(GO) test -run TestKilledUnderLoad -timeout 12h ./internal/e2e
 	COFFER_RESTARTS=500 $(GO) test -run TestRestartsUnderLoad -timeout 12h ./internal/e2e
 	COFFER_BODY=5368709120 $(GO) test -run TestLargeBodiesThroughProxies -timeout 2h ./internal/e2e
-	COFFER_RELEASE=1 $(GO) test -run TestReleaseForAll -timeout 2h ./internal/deploy
+	cd $(PACKAGING) && COFFER_RELEASE=1 $(GO) test -run TestReleaseForAll -timeout 2h ./deploy
 	COFFER_CASES=500000 $(GO) test -run TestAgainstTheContract -timeout 12h ./api
 	@GO='$(GO)' FUZZTIME=1m .ci/fuzz
 

@@ -51,8 +51,7 @@ func (g *Gateway) callerOf(r *http.Request) (caller, error) {
 		return caller{}, err
 	}
 	m := protocol.CheckToken{Token: c.token, Issued: c.issued, Name: c.username}
-	err = g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.CheckToken(r.Context(), m) })
-	return c, err
+	return c, g.core.CheckToken(r.Context(), m)
 }
 
 // callerIn is who authenticate let pass.
@@ -83,9 +82,7 @@ func (g *Gateway) identify(r *http.Request, inBody *contract.ClientID) (protocol
 		}
 		return c.client, nil
 	}
-	_, err = ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.SignedIn, error) {
-		return conn.SignIn(r.Context(), protocol.SignIn{Method: protocol.SignInByClientID, Client: *given, Name: c.username})
-	})
+	_, err = g.core.SignIn(r.Context(), protocol.SignIn{Method: protocol.SignInByClientID, Client: *given, Name: c.username})
 	if client.IsStatus(err, protocol.StatusUnauthenticated) {
 		return protocol.ClientID{}, other
 	}
@@ -133,53 +130,48 @@ func formatClientID(id protocol.ClientID) string {
 
 // Login signs in: POST /api/v1/auth/login.
 func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
-	answer, err := g.login(r)
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
-}
-
-func (g *Gateway) login(r *http.Request) (*contract.LoggedIn, error) {
-	body, err := openapi.Decode[contract.LoginRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.limitSignIn(r, body.Username); err != nil {
-		return nil, err
-	}
-	m := protocol.SignIn{Method: protocol.SignInByName, Name: body.Username}
-	c := caller{username: body.Username, proof: byName}
-	switch {
-	case body.Password != nil && body.ClientId != nil:
-		return nil, problem.Field("client_id", "give it or the password, not both")
-	case body.Password != nil:
-		if err := checkPassword("password", *body.Password); err != nil {
-			return nil, err
-		}
-		m.Method, m.Password, c.proof = protocol.SignInByPassword, *body.Password, byPassword
-	case body.ClientId != nil:
-		id, err := parseClientID("client_id", *body.ClientId)
+	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+		body, err := openapi.Decode[contract.LoginRequest](r)
 		if err != nil {
 			return nil, err
 		}
-		m.Method, m.Client, c.proof = protocol.SignInByClientID, *id, byClientID
-	}
-	signed, err := g.signIn(r, m)
-	if err != nil {
-		return nil, err
-	}
-	c.client = signed.Client
-	return g.loggedIn(c, signed.At)
+		if err := g.limitSignIn(r, body.Username); err != nil {
+			return nil, err
+		}
+		m := protocol.SignIn{Method: protocol.SignInByName, Name: body.Username}
+		c := caller{username: body.Username, proof: byName}
+		switch {
+		case body.Password != nil && body.ClientId != nil:
+			return nil, problem.Field("client_id", "give it or the password, not both")
+		case body.Password != nil:
+			if err := checkPassword("password", *body.Password); err != nil {
+				return nil, err
+			}
+			m.Method, m.Password, c.proof = protocol.SignInByPassword, *body.Password, byPassword
+		case body.ClientId != nil:
+			id, err := parseClientID("client_id", *body.ClientId)
+			if err != nil {
+				return nil, err
+			}
+			m.Method, m.Client, c.proof = protocol.SignInByClientID, *id, byClientID
+		}
+		signed, err := g.signIn(r, m)
+		if err != nil {
+			return nil, err
+		}
+		c.client = signed.Client
+		return g.loggedIn(c, signed.At)
+	})
 }
 
 // signIn has the core check who somebody is. What takes a password waits its
-// turn, and holds no connection that other calls need.
-func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (*protocol.SignedIn, error) {
-	check := func(conn *client.Conn) (*protocol.SignedIn, error) { return conn.SignIn(r.Context(), m) }
+// turn.
+func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (signed *protocol.SignedIn, err error) {
 	if m.Method != protocol.SignInByPassword {
-		return ask(r.Context(), g.core, idempotent, check)
+		return g.core.SignIn(r.Context(), m)
 	}
-	var signed *protocol.SignedIn
-	err := g.hash(r, m.Name, idempotent, func(conn *client.Conn) (err error) {
-		signed, err = check(conn)
+	err = g.hash(r, m.Name, func() (err error) {
+		signed, err = g.core.SignIn(r.Context(), m)
 		return err
 	})
 	if err == nil {
@@ -232,20 +224,15 @@ func (g *Gateway) loggedIn(c caller, issued time.Time) (*contract.LoggedIn, erro
 // Logout makes the token dead, or all of the account's: POST
 // /api/v1/auth/logout.
 func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params contract.LogoutParams) {
-	g.answers.Reply(w, r, http.StatusNoContent, nil, g.logout(r, params.Everywhere != nil && *params.Everywhere))
-}
-
-func (g *Gateway) logout(r *http.Request, everywhere bool) error {
-	if everywhere {
-		id, err := g.identify(r, nil)
-		if err != nil {
-			return err
-		}
-		return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error { return conn.RevokeTokens(r.Context(), id) })
+	if params.Everywhere != nil && *params.Everywhere {
+		g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+			return nil, g.core.RevokeTokens(ctx, id)
+		})
+		return
 	}
-	c := callerIn(r)
-	return g.core.do(r.Context(), idempotent, func(conn *client.Conn) error {
-		return conn.RevokeToken(r.Context(), protocol.RevokeToken{Token: c.token, Expires: c.expires, Proven: c.proof != byName})
+	g.answer(w, r, http.StatusNoContent, func(ctx context.Context) (any, error) {
+		c := callerIn(r)
+		return nil, g.core.RevokeToken(ctx, protocol.RevokeToken{Token: c.token, Expires: c.expires, Proven: c.proof != byName})
 	})
 }
 

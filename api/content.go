@@ -11,7 +11,6 @@ import (
 	"path"
 
 	"coffer/api/contract"
-	"coffer/client"
 	"coffer/internal/content"
 	"coffer/internal/httpkit"
 	"coffer/internal/problem"
@@ -27,10 +26,11 @@ const contentPiece = 1 << 20
 // /api/v1/files/{filename}/content.
 func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.GetFileContentParams) {
 	id, err := g.identify(r, nil)
-	var info *protocol.FileInfo
-	if err == nil {
-		info, err = g.fileInfo(r, id, filename, params.Version)
+	if err != nil {
+		g.answers.Fail(w, r, err)
+		return
 	}
+	info, err := g.fileInfo(r.Context(), id, filename, params.Version)
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
@@ -64,7 +64,7 @@ func notMet() *problem.Problem {
 // A remoteFile reads one version of a file from the core, a piece at a time.
 type remoteFile struct {
 	ctx    context.Context // the request's, for which alone this lives
-	core   *pool
+	core   *core
 	client protocol.ClientID
 	m      protocol.ReadFile
 	size   int64
@@ -115,14 +115,7 @@ func (f *remoteFile) fetch() error {
 	}
 	m := f.m
 	m.Offset, m.Length = uint64(f.at), uint32(min(want, int64(len(f.buf))))
-	err := f.core.do(f.ctx, idempotent, func(conn *client.Conn) error {
-		_, stored, err := conn.ReadFile(f.ctx, f.client, m)
-		if err != nil {
-			return err
-		}
-		_, err = io.ReadFull(stored, f.buf[:m.Length])
-		return errors.Join(err, stored.Close())
-	})
+	err := f.core.ReadFile(f.ctx, f.client, m, f.buf)
 	if err != nil {
 		return fmt.Errorf("read the file's content: %w", err)
 	}

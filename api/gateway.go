@@ -10,7 +10,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"io/fs"
@@ -32,7 +31,6 @@ import (
 	"coffer/internal/httpkit"
 	"coffer/internal/openapi"
 	"coffer/internal/pages"
-	"coffer/protocol"
 	"coffer/protocol/crypt"
 )
 
@@ -99,7 +97,7 @@ type Gateway struct {
 
 	cfg         Config
 	log         *slog.Logger
-	core        *pool
+	core        *core
 	tokens      *tokens
 	contract    *openapi.Contract
 	document    []byte // the contract as JSON
@@ -108,7 +106,6 @@ type Gateway struct {
 	answers     *httpkit.Answers
 	calls       *limiter // by address
 	signIns     *signInLimit
-	hashing     *pool        // to the core as well, for what takes it a password's hash
 	turns       *fair.Queue  // for hashing
 	relay       *relay.Relay // of packets
 	fromAddress *fair.Gate   // calls under way, by address
@@ -144,17 +141,11 @@ func New(cfg Config) (*Gateway, error) {
 		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
 		fromAddress: fair.NewGate(int64(cfg.AddressCalls), maxCalls), ofAccount: fair.NewGate(int64(cfg.AccountCalls), maxCalls),
 	}
-	var gateway protocol.ClientID // one, whatever pools it has
-	rand.Read(gateway[:])         // never fails
-	if g.core, err = newPool(cfg, gateway, cfg.CoreConns); err != nil {
+	if g.core, err = newCore(cfg); err != nil {
 		return nil, err
 	}
-	if g.hashing, err = newPool(cfg, gateway, hashTurns.Slots); err != nil {
-		g.core.close()
-		return nil, err
-	}
-	g.relay = relay.New(g.core, relay.Limits{Packet: cfg.MaxPacket, Spool: cfg.MaxSpool, TempDir: cfg.TempDir})
-	g.metrics = newMetrics(g.core)
+	g.relay = relay.New(g.core.conns, relay.Limits{Packet: cfg.MaxPacket, Spool: cfg.MaxSpool, TempDir: cfg.TempDir})
+	g.metrics = newMetrics(g.core.conns)
 	g.handler = g.routes()
 	return g, nil
 }
@@ -162,7 +153,6 @@ func New(cfg Config) (*Gateway, error) {
 // Close closes the connections to the core, once no call uses them.
 func (g *Gateway) Close() {
 	g.core.close()
-	g.hashing.close()
 }
 
 // ServeHTTP serves one call.

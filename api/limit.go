@@ -169,10 +169,9 @@ func (s *signInLimit) succeeded(network, name string) {
 var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 
 // hash does what takes the core a password's hash, in turn with other
-// addresses, on connections of its own. An owner who comes from where a sign-in
-// has succeeded before does not stand behind a flood of strangers. username is
-// empty for who is new.
-func (g *Gateway) hash(r *http.Request, username string, again repeat, f func(*client.Conn) error) error {
+// addresses. An owner who comes from where a sign-in has succeeded before does
+// not stand behind a flood of strangers. username is empty for who is new.
+func (g *Gateway) hash(r *http.Request, username string, f func() error) error {
 	from, acquire := network(g.address(r)), g.turns.Acquire
 	if g.signIns.hasSucceeded(from, username) {
 		acquire = g.turns.AcquireKnown
@@ -185,7 +184,7 @@ func (g *Gateway) hash(r *http.Request, username string, again repeat, f func(*c
 		return err
 	}
 	defer release()
-	err = g.hashing.do(r.Context(), again, f)
+	err = f()
 	if client.IsStatus(err, protocol.StatusTooMany) {
 		return &problem.Problem{Kind: problem.Rate, Detail: "too many sign-ins at once; try again", RetryAfter: 1, Cause: err}
 	}

@@ -136,24 +136,16 @@ func (p *pool) do(ctx context.Context, r repeat, f func(*client.Conn) error) err
 	return err
 }
 
-// Idempotent is do for what may be sent a second time.
+// Idempotent calls f with a connection, and again with a fresh one if that turns
+// out to be dead: what f asks may be asked a second time.
 func (p *pool) Idempotent(ctx context.Context, f func(*client.Conn) error) error {
 	return p.do(ctx, idempotent, f)
 }
 
-// Once is do for what must not be sent a second time.
+// Once calls f with a connection that has just shown life: what f asks must not
+// be asked a second time.
 func (p *pool) Once(ctx context.Context, f func(*client.Conn) error) error {
 	return p.do(ctx, once, f)
-}
-
-// ask is do for a request with an answer.
-func ask[T any](ctx context.Context, p *pool, r repeat, f func(*client.Conn) (T, error)) (T, error) {
-	var answer T
-	err := p.do(ctx, r, func(conn *client.Conn) (err error) {
-		answer, err = f(conn)
-		return err
-	})
-	return answer, err
 }
 
 // acquire waits for a connection, but not longer than p.wait.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"coffer/api/contract"
@@ -12,45 +13,45 @@ import (
 
 // Register makes an account: POST /api/v1/auth/register.
 func (g *Gateway) Register(w http.ResponseWriter, r *http.Request) {
-	answer, err := g.register(r)
-	g.answers.Reply(w, r, http.StatusCreated, answer, err)
-}
-
-func (g *Gateway) register(r *http.Request) (*contract.Registered, error) {
-	body, err := openapi.Decode[contract.RegisterRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.limitSignIn(r, body.Username); err != nil {
-		return nil, err
-	}
-	if _, err := nameField("username", body.Username); err != nil {
-		return nil, err
-	}
-	m := protocol.CreateAccount{Name: body.Username, Kind: string(body.ClientType)}
-	if body.Password != nil {
-		if err := checkPassword("password", *body.Password); err != nil {
+	g.answer(w, r, http.StatusCreated, func(ctx context.Context) (any, error) {
+		body, err := openapi.Decode[contract.RegisterRequest](r)
+		if err != nil {
 			return nil, err
 		}
-		m.Password = *body.Password
-	}
-	var id protocol.ClientID
-	create := func(conn *client.Conn) (err error) {
-		id, err = conn.CreateAccount(r.Context(), m)
-		return err
-	}
+		if err := g.limitSignIn(r, body.Username); err != nil {
+			return nil, err
+		}
+		if _, err := nameField("username", body.Username); err != nil {
+			return nil, err
+		}
+		m := protocol.CreateAccount{Name: body.Username, Kind: string(body.ClientType)}
+		if body.Password != nil {
+			if err := checkPassword("password", *body.Password); err != nil {
+				return nil, err
+			}
+			m.Password = *body.Password
+		}
+		id, err := g.createAccount(r, m)
+		if client.IsStatus(err, protocol.StatusConflict) {
+			return nil, problem.New(problem.Conflict, "username: taken").Because(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return contract.Registered{ClientId: formatClientID(id), Status: "registered"}, nil
+	})
+}
+
+// createAccount waits its turn if there is a password to be hashed.
+func (g *Gateway) createAccount(r *http.Request, m protocol.CreateAccount) (id protocol.ClientID, err error) {
 	if m.Password == "" {
-		err = g.core.do(r.Context(), once, create)
-	} else {
-		err = g.hash(r, "", once, create)
+		return g.core.CreateAccount(r.Context(), m)
 	}
-	if client.IsStatus(err, protocol.StatusConflict) {
-		return nil, &problem.Problem{Kind: problem.Conflict, Detail: "username: taken", Cause: err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &contract.Registered{ClientId: formatClientID(id), Status: "registered"}, nil
+	err = g.hash(r, "", func() (err error) {
+		id, err = g.core.CreateAccount(r.Context(), m)
+		return err
+	})
+	return id, err
 }
 
 // nameField checks a name as the protocol has it.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"coffer/api/contract"
-	"coffer/client"
 	"coffer/internal/problem"
 	"coffer/protocol"
 )
@@ -15,7 +14,7 @@ import (
 // GetStatus tells how the server is: GET /api/v1/status. Who may not see the
 // figures learns whether it works.
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
-	m, err := g.status(r.Context())
+	m, err := g.core.Status(r.Context())
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
@@ -46,15 +45,9 @@ func (g *Gateway) maySeeFigures(r *http.Request) bool {
 	return err == nil && holds(networks, addr)
 }
 
-func (g *Gateway) status(ctx context.Context) (*protocol.ServerStatus, error) {
-	return ask(ctx, g.core, idempotent, func(conn *client.Conn) (*protocol.ServerStatus, error) {
-		return conn.Status(ctx)
-	})
-}
-
 // GetLimits tells what the server accepts: GET /api/v1/limits.
 func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
-	m, err := g.status(r.Context())
+	m, err := g.core.Status(r.Context())
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
@@ -80,7 +73,7 @@ func (g *Gateway) Readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
-	if _, err := g.status(ctx); err != nil {
+	if _, err := g.core.Status(ctx); err != nil {
 		g.answers.Fail(w, r, err)
 		return
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net/http"
 
@@ -15,66 +16,84 @@ const maxAwaiting = 100
 
 // UploadFilePacket takes a packet in JSON: POST /api/v1/files/upload.
 func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ contract.UploadFilePacketParams) {
-	answer, err := g.uploadFilePacket(w, r)
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
-}
-
-func (g *Gateway) uploadFilePacket(w http.ResponseWriter, r *http.Request) (*contract.PacketReceived, error) {
-	const metadata = 1 << 20
-	body := http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata)
-	var out *relay.Sender // as soon as it is known where the content goes
-	var kept *relay.Spool // holds the content until then
-	p, err := packetjson.Read(body, func(p *packetjson.Packet, known bool) (_ io.Writer, err error) {
-		if known {
-			if out, err = g.namedSender(r, p); err == nil || p.ClientID != nil {
-				return out, err
-			}
-		}
-		// Nothing is held for a caller who has not shown who they are.
-		id, err := g.identify(r, p.ClientID)
+	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+		const metadata = 1 << 20
+		c := &jsonContent{g: g, r: r}
+		defer c.close()
+		p, err := packetjson.Read(http.MaxBytesReader(w, r.Body, g.cfg.MaxPacket/3*4+metadata), c.sink)
 		if err != nil {
 			return nil, err
 		}
-		kept = g.relay.Spool(id)
-		return kept, nil
+		if err := c.settle(&p); err != nil {
+			return nil, err
+		}
+		return received(p.Number, c.out)
 	})
-	if out != nil {
-		defer g.close(r, out)
-	}
-	if kept != nil {
-		defer g.close(r, kept)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if out != nil {
-		_, err = g.identify(r, p.ClientID) // the client id may have come last
-	} else if out, err = g.namedSender(r, &p); err == nil {
-		defer g.close(r, out)
-		_, err = kept.WriteTo(out)
-	}
-	if err != nil {
-		return nil, err
-	}
-	state, err := out.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return packetReceived(p.Number, state), nil
 }
 
-// namedSender begins to pass a packet on.
-func (g *Gateway) namedSender(r *http.Request, p *packetjson.Packet) (*relay.Sender, error) {
+// jsonContent is where the content of a packet in JSON goes: on to the core, or,
+// if it comes before it is known where, into a spool.
+type jsonContent struct {
+	g    *Gateway
+	r    *http.Request
+	out  *relay.Sender // as soon as it is known where the content goes
+	kept *relay.Spool  // holds it until then; nil if that was known in time
+}
+
+// sink is a packetjson.Sink.
+func (c *jsonContent) sink(p *packetjson.Packet, known bool) (io.Writer, error) {
+	if known {
+		switch err := c.send(p); {
+		case err == nil:
+			return c.out, nil
+		case p.ClientID != nil:
+			return nil, err
+		}
+	}
+	// Nothing is held for a caller who has not shown who they are.
+	id, err := c.g.identify(c.r, p.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	c.kept = c.g.relay.Spool(id)
+	return c.kept, nil
+}
+
+// settle has the content on its way once all of the packet was read.
+func (c *jsonContent) settle(p *packetjson.Packet) error {
+	if c.out != nil {
+		_, err := c.g.identify(c.r, p.ClientID) // the client id may have come last
+		return err
+	}
+	if err := c.send(p); err != nil {
+		return err
+	}
+	_, err := c.kept.WriteTo(c.out)
+	return err
+}
+
+// send begins to pass the packet on.
+func (c *jsonContent) send(p *packetjson.Packet) error {
 	name, err := nameField("filename", p.Filename)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	id, err := g.identify(r, p.ClientID)
+	id, err := c.g.identify(c.r, p.ClientID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	m := relay.Named{OriginalSize: uint64(p.OriginalSize), Number: p.Number, Total: p.Total, Name: name}
-	return g.relay.Packet(r.Context(), id, m, g.cfg.MaxPacket), nil
+	c.out = c.g.relay.Packet(c.r.Context(), id, m, c.g.cfg.MaxPacket)
+	return nil
+}
+
+func (c *jsonContent) close() {
+	if c.kept != nil {
+		c.g.close(c.r, c.kept)
+	}
+	if c.out != nil {
+		c.g.close(c.r, c.out)
+	}
 }
 
 // close ends what a call used.
@@ -84,13 +103,18 @@ func (g *Gateway) close(r *http.Request, c io.Closer) {
 	}
 }
 
-func packetReceived(number uint32, state *protocol.UploadState) *contract.PacketReceived {
+// received ends a packet, and says how far its upload is.
+func received(number uint32, out *relay.Sender) (*contract.PacketReceived, error) {
+	state, err := out.Finish()
+	if err != nil {
+		return nil, err
+	}
 	m := &contract.PacketReceived{PacketReceived: int64(number), AwaitingPackets: awaiting(state), AwaitingCount: int64(state.MissingCount)}
 	if state.Complete {
 		sum := formatChecksum(state.Cksum)
 		m.ServerCrc = &sum
 	}
-	return m
+	return m, nil
 }
 
 // awaiting lists the first missing packets.

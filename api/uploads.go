@@ -1,13 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
 
 	"coffer/api/contract"
 	"coffer/api/relay"
-	"coffer/client"
 	"coffer/internal/openapi"
 	"coffer/internal/problem"
 	"coffer/protocol"
@@ -15,139 +15,102 @@ import (
 
 // BeginUpload begins an upload: POST /api/v1/uploads.
 func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ contract.BeginUploadParams) {
-	answer, err := g.beginUpload(r)
-	if err == nil {
-		w.Header().Set("Location", "/api/v1/uploads/"+answer.UploadId)
-	}
-	g.answers.Reply(w, r, http.StatusCreated, answer, err)
-}
-
-func (g *Gateway) beginUpload(r *http.Request) (*contract.UploadBegun, error) {
-	body, err := openapi.Decode[contract.UploadRequest](r)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := nameField("filename", body.Filename); err != nil {
-		return nil, err
-	}
-	id, err := g.identify(r, nil)
-	if err != nil {
-		return nil, err
-	}
-	m := protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: body.Filename, Format: parseFormat(body.Format)}
-	if body.OriginalSize != nil {
-		m.OriginalSize = uint64(*body.OriginalSize)
-	}
-	if body.TotalPackets != nil {
-		m.Total = uint32(*body.TotalPackets)
-	}
-	begun, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (*protocol.UploadBegun, error) {
-		return conn.BeginUpload(r.Context(), id, m)
+	g.answerClient(w, r, http.StatusCreated, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		body, err := openapi.Decode[contract.UploadRequest](r)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := nameField("filename", body.Filename); err != nil {
+			return nil, err
+		}
+		m := protocol.BeginUpload{OriginalSize: protocol.UnknownSize, Name: body.Filename, Format: parseFormat(body.Format)}
+		if body.OriginalSize != nil {
+			m.OriginalSize = uint64(*body.OriginalSize)
+		}
+		if body.TotalPackets != nil {
+			m.Total = uint32(*body.TotalPackets)
+		}
+		begun, err := g.core.BeginUpload(ctx, id, m)
+		if err != nil {
+			return nil, err
+		}
+		w.Header().Set("Location", "/api/v1/uploads/"+begun.Upload.String())
+		hash := contract.UploadBegunOaepHash(hashName(begun.OAEPHash))
+		return contract.UploadBegun{
+			UploadId: begun.Upload.String(), AesKeyEncrypted: base64.StdEncoding.EncodeToString(begun.WrappedKey),
+			KeySize: len(begun.WrappedKey), OaepHash: &hash,
+			MaxPacket: min(g.cfg.MaxPacket, int64(begun.MaxPacket)), Expires: begun.Expires,
+		}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	hash := contract.UploadBegunOaepHash(hashName(begun.OAEPHash))
-	return &contract.UploadBegun{
-		UploadId: begun.Upload.String(), AesKeyEncrypted: base64.StdEncoding.EncodeToString(begun.WrappedKey),
-		KeySize: len(begun.WrappedKey), OaepHash: &hash,
-		MaxPacket: min(g.cfg.MaxPacket, int64(begun.MaxPacket)), Expires: begun.Expires,
-	}, nil
 }
 
 // PutPacket takes a packet as bytes: PUT
 // /api/v1/uploads/{upload_id}/packets/{n}.
 func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, n int64, params contract.PutPacketParams) {
-	answer, err := g.putPacket(r, uploadID, uint32(n), params.Last != nil && *params.Last)
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
-}
-
-func (g *Gateway) putPacket(r *http.Request, uploadID string, number uint32, last bool) (*contract.PacketReceived, error) {
-	ref, err := uploadRef(uploadID)
-	if err != nil {
-		return nil, err
-	}
-	id, err := g.identify(r, nil)
-	if err != nil {
-		return nil, err
-	}
-	limit := g.cfg.MaxPacket
-	if r.ContentLength > limit {
-		return nil, relay.TooLarge(limit)
-	}
-	if r.ContentLength >= 0 {
-		limit = r.ContentLength
-	}
-	out := g.relay.Packet(r.Context(), id, relay.Identified{Upload: ref.Upload, Number: number, Last: last}, limit)
-	defer g.close(r, out)
-	if _, err := out.ReadFrom(r.Body); err != nil {
-		return nil, err
-	}
-	state, err := out.Finish()
-	if err != nil {
-		return nil, err
-	}
-	return packetReceived(number, state), nil
-}
-
-// GetUpload tells how far an upload is: GET /api/v1/uploads/{upload_id}.
-func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {
-	answer, err := g.getUpload(r, uploadID)
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
-}
-
-func (g *Gateway) getUpload(r *http.Request, uploadID string) (*contract.Upload, error) {
-	ref, err := uploadRef(uploadID)
-	if err != nil {
-		return nil, err
-	}
-	id, err := g.identify(r, nil)
-	if err != nil {
-		return nil, err
-	}
-	state, err := ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.UploadState, error) {
-		return conn.AskUpload(r.Context(), id, ref)
+	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		ref, err := uploadRef(uploadID)
+		if err != nil {
+			return nil, err
+		}
+		limit := g.cfg.MaxPacket
+		if r.ContentLength > limit {
+			return nil, relay.TooLarge(limit)
+		}
+		if r.ContentLength >= 0 {
+			limit = r.ContentLength
+		}
+		m := relay.Identified{Upload: ref.Upload, Number: uint32(n), Last: params.Last != nil && *params.Last}
+		out := g.relay.Packet(ctx, id, m, limit)
+		defer g.close(r, out)
+		if _, err := out.ReadFrom(r.Body); err != nil {
+			return nil, err
+		}
+		return received(m.Number, out)
 	})
-	if err != nil {
-		return nil, err
-	}
-	u := upload(state)
-	list := awaiting(state)
-	u.AwaitingPackets = &list
-	return &u, nil
+}
+
+// GetUpload describes how far an upload is: GET /api/v1/uploads/{upload_id}.
+func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {
+	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		ref, err := uploadRef(uploadID)
+		if err != nil {
+			return nil, err
+		}
+		state, err := g.core.AskUpload(ctx, id, ref)
+		if err != nil {
+			return nil, err
+		}
+		u := upload(state)
+		list := awaiting(state)
+		u.AwaitingPackets = &list
+		return u, nil
+	})
 }
 
 // CancelUpload drops an upload: DELETE /api/v1/uploads/{upload_id}.
 func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.CancelUploadParams) {
-	ref, err := uploadRef(uploadID)
-	var id protocol.ClientID
-	if err == nil {
-		id, err = g.identify(r, nil)
-	}
-	if err == nil {
-		err = g.core.do(r.Context(), once, func(conn *client.Conn) error {
-			return conn.CancelUpload(r.Context(), id, ref)
-		})
-	}
-	g.answers.Reply(w, r, http.StatusNoContent, nil, err)
+	g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		ref, err := uploadRef(uploadID)
+		if err != nil {
+			return nil, err
+		}
+		return nil, g.core.CancelUpload(ctx, id, ref)
+	})
 }
 
 // ListUploads lists unfinished uploads: GET /api/v1/uploads.
 func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ contract.ListUploadsParams) {
-	id, err := g.identify(r, nil)
-	answer := contract.UploadList{Uploads: []contract.Upload{}}
-	if err == nil {
-		var list *protocol.UploadList
-		list, err = ask(r.Context(), g.core, idempotent, func(conn *client.Conn) (*protocol.UploadList, error) {
-			return conn.ListUploads(r.Context(), id)
-		})
-		if err == nil {
-			for i := range list.Uploads {
-				answer.Uploads = append(answer.Uploads, upload(&list.Uploads[i]))
-			}
+	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		list, err := g.core.ListUploads(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-	}
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
+		answer := contract.UploadList{Uploads: []contract.Upload{}}
+		for i := range list.Uploads {
+			answer.Uploads = append(answer.Uploads, upload(&list.Uploads[i]))
+		}
+		return answer, nil
+	})
 }
 
 func upload(state *protocol.UploadState) contract.Upload {

@@ -1,12 +1,12 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 
 	"coffer/api/contract"
-	"coffer/client"
 	"coffer/internal/openapi"
 	"coffer/internal/problem"
 	"coffer/protocol"
@@ -14,30 +14,32 @@ import (
 
 // VerifyFile confirms a file by its name: POST /api/v1/files/verify.
 func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.VerifyFileParams) {
-	body, err := openapi.Decode[contract.VerifyFileRequest](r)
-	if err == nil {
-		_, err = nameField("filename", body.Filename)
-	}
-	var answer *contract.Verified
-	if err == nil {
-		answer, err = g.verify(r, body.ClientId, body.ClientCrc, protocol.UploadRef{Name: body.Filename})
-	}
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
+	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+		body, err := openapi.Decode[contract.VerifyFileRequest](r)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := nameField("filename", body.Filename); err != nil {
+			return nil, err
+		}
+		return g.verify(r, body.ClientId, body.ClientCrc, protocol.UploadRef{Name: body.Filename})
+	})
 }
 
 // VerifyUpload confirms an upload by its id: POST
 // /api/v1/uploads/{upload_id}/verify.
 func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.VerifyUploadParams) {
-	body, err := openapi.Decode[contract.VerifyUploadRequest](r)
-	var ref protocol.UploadRef
-	if err == nil {
-		ref, err = uploadRef(uploadID)
-	}
-	var answer *contract.Verified
-	if err == nil {
-		answer, err = g.verify(r, nil, body.ClientCrc, ref)
-	}
-	g.answers.Reply(w, r, http.StatusOK, answer, err)
+	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+		body, err := openapi.Decode[contract.VerifyUploadRequest](r)
+		if err != nil {
+			return nil, err
+		}
+		ref, err := uploadRef(uploadID)
+		if err != nil {
+			return nil, err
+		}
+		return g.verify(r, nil, body.ClientCrc, ref)
+	})
 }
 
 func (g *Gateway) verify(r *http.Request, inBody *contract.ClientID, checksum string, ref protocol.UploadRef) (*contract.Verified, error) {
@@ -49,21 +51,14 @@ func (g *Gateway) verify(r *http.Request, inBody *contract.ClientID, checksum st
 	if err != nil {
 		return nil, err
 	}
-	result, err := ask(r.Context(), g.core, once, func(conn *client.Conn) (*protocol.VerifyResult, error) {
-		return conn.VerifyUpload(r.Context(), id, protocol.VerifyUpload{Cksum: sum, Ref: ref})
-	})
+	result, err := g.core.VerifyUpload(r.Context(), id, protocol.VerifyUpload{Cksum: sum, Ref: ref})
 	if err != nil {
 		return nil, err
 	}
-	answer := &contract.Verified{ServerCrc: formatChecksum(result.Cksum), Verified: result.Verified, Status: contract.CrcMatch}
 	if result.Verified {
-		version := int64(result.Version)
-		answer.Version = &version
-		return answer, nil
+		return &contract.Verified{ServerCrc: formatChecksum(result.Cksum), Verified: true, Status: contract.CrcMatch, Version: new(int64(result.Version))}, nil
 	}
-	left := int(result.AttemptsLeft)
-	answer.Status, answer.AttemptsLeft = contract.CrcMismatch, &left
-	return answer, nil
+	return &contract.Verified{ServerCrc: formatChecksum(result.Cksum), Status: contract.CrcMismatch, AttemptsLeft: new(int(result.AttemptsLeft))}, nil
 }
 
 // parseChecksum reads a checksum in hexadecimal, with 0x before it, or in

@@ -24,11 +24,18 @@ type Exported struct {
 	Present  int   // versions whose content an earlier run had written
 }
 
+// A Listing is what an export asks of the catalog.
+type Listing interface {
+	ClientByName(ctx context.Context, name string) (store.Client, error)
+	List(ctx context.Context, id store.ClientID, after store.Cursor, limit int, all bool) ([]store.Version, error)
+	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
+}
+
 // Export writes everything of one client into a folder: see package export. The
 // manifest is replaced last and in one step, so there is never half of one;
 // contents that an earlier run wrote, whole, are kept. A folder with the export
 // of another client is refused. progress, if not nil, is told how far it is.
-func Export(ctx context.Context, catalog store.Catalog, blobs store.Blobs, client, folder string, progress func(done, total int64)) (Exported, error) {
+func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, folder string, progress func(done, total int64)) (Exported, error) {
 	var done Exported
 	c, err := catalog.ClientByName(ctx, client)
 	if err != nil {
@@ -87,7 +94,7 @@ func exported(v store.Version) export.File {
 }
 
 // exportContent writes a version's ciphertext, unless it is there, whole.
-func exportContent(ctx context.Context, blobs store.Blobs, v store.Version, folder string) (written bool, err error) {
+func exportContent(ctx context.Context, blobs store.Contents, v store.Version, folder string) (written bool, err error) {
 	path := export.ContentPath(folder, v.SHA256)
 	if there, err := os.Open(path); err == nil {
 		sum := sha256.New()

@@ -18,11 +18,26 @@ type Rebuilt struct {
 	Bytes       int64 // ciphertext of the versions
 }
 
+// An Empty catalog is one to fill.
+type Empty interface {
+	AddClient(ctx context.Context, c store.Client) error
+	SetKeyBundle(ctx context.Context, id store.ClientID, bundle []byte) error
+	AddFormerKey(ctx context.Context, id store.ClientID, k store.FormerKey) error
+	AddVersion(ctx context.Context, v store.Version) error
+	UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error)
+}
+
+// A Remainder is what lies beside a lost catalog.
+type Remainder interface {
+	Cards(ctx context.Context, visit func(store.Card) error) error
+	Walk(ctx context.Context, visit func(store.StoredBlob) error) error
+}
+
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
 // cards, and each confirmed blob's label. Sessions are lost, so clients
 // reconnect. What is damaged is passed over and reported. sealed says which
 // formats are those of clients that seal, which storage does not know.
-func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs, sealed func(format uint8) bool) (Rebuilt, error) {
+func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(format uint8) bool) (Rebuilt, error) {
 	var r Rebuilt
 	early := make(map[store.ClientID]bool) // whose card says nothing of base requests
 	err := blobs.Cards(ctx, func(card store.Card) error {
@@ -83,7 +98,7 @@ func Rebuild(ctx context.Context, catalog store.Catalog, blobs store.Blobs, seal
 
 // closeBase has base requests refused for a client that seals: no base client
 // does.
-func closeBase(ctx context.Context, catalog store.Catalog, id store.ClientID) error {
+func closeBase(ctx context.Context, catalog Empty, id store.ClientID) error {
 	_, err := catalog.UpdateClient(ctx, id, func(c *store.Client) error { c.BaseClosed = true; return nil })
 	if err != nil {
 		return fmt.Errorf("closing %v to base requests: %w", id, err)

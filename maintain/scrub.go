@@ -94,13 +94,22 @@ func (l *ReadLimit) wait(ctx context.Context, n int64) error {
 	return l.limiter.WaitN(ctx, int(n))
 }
 
+// A Catalog is what a scrub asks of the catalog.
+type Catalog interface {
+	EachClient(ctx context.Context, visit func(store.Client) error) error
+	Client(ctx context.Context, id store.ClientID) (store.Client, error)
+	List(ctx context.Context, id store.ClientID, after store.Cursor, limit int, all bool) ([]store.Version, error)
+	Refers(ctx context.Context, ref store.BlobRef) (bool, error)
+	Totals(ctx context.Context) (store.Totals, error)
+}
+
 // Scrub reads the blob of every file version back and compares it with the
 // SHA-256 that was made as it came in, then looks for blobs that no version
 // refers to. Each finding goes to found, whose error ends the scrub.
 //
 // It may run beside a server: what clients remove in the meantime is not
 // missed.
-func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts ScrubOptions, found func(Finding) error) (Scrubbed, error) {
+func Scrub(ctx context.Context, catalog Catalog, blobs store.Contents, opts ScrubOptions, found func(Finding) error) (Scrubbed, error) {
 	totals, err := catalog.Totals(ctx)
 	if err != nil {
 		return Scrubbed{}, fmt.Errorf("asking how much there is: %w", err)
@@ -122,8 +131,8 @@ func Scrub(ctx context.Context, catalog store.Catalog, blobs store.Blobs, opts S
 // A scrub is one that runs.
 type scrub struct {
 	// static after construction
-	catalog store.Catalog
-	blobs   store.Blobs
+	catalog Catalog
+	blobs   store.Contents
 	opts    ScrubOptions
 	found   func(Finding) error
 	total   int64

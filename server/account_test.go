@@ -299,8 +299,7 @@ func TestRemovalAfterACrash(t *testing.T) {
 			c.stop()
 			c.open()
 			id := store.ClientID(w.id)
-			note, err := json.Marshal([]store.ClientID{id})
-			if err := errors.Join(err, c.catalog.SetSetting(t.Context(), "removals", note)); err != nil {
+			if err := c.catalog.BeginRemoval(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 			tt.crash(t, c, id)

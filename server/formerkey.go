@@ -41,7 +41,7 @@ func (s *Server) renewCard(ctx context.Context, id store.ClientID) error {
 
 // FormerKeys are a client's keys and bundles that others have replaced, the
 // newest first.
-func FormerKeys(ctx context.Context, catalog store.Catalog, name string) ([]store.FormerKey, error) {
+func FormerKeys(ctx context.Context, catalog store.Clients, name string) ([]store.FormerKey, error) {
 	client, err := catalog.ClientByName(ctx, name)
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func RestoreKey(ctx context.Context, catalog store.Catalog, blobs store.Blobs, n
 }
 
 // PutCard keeps a client's card beside the blobs.
-func PutCard(ctx context.Context, catalog store.Catalog, blobs store.Blobs, client store.Client) error {
+func PutCard(ctx context.Context, catalog store.Clients, blobs store.Cards, client store.Client) error {
 	bundle, err := catalog.KeyBundle(ctx, client.ID)
 	if err != nil {
 		return err

@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"coffer/server/upload"
 	"coffer/store"
@@ -14,8 +12,6 @@ import (
 // Removing a client takes several steps, of which one is the moment: when it
 // is gone from the catalog. Who is being removed is noted before and until all
 // is done, so that a run after a crash brings it to its end.
-
-const removalsSetting = "removals"
 
 // removeClient removes a client with all that the server has of it.
 func (s *Server) removeClient(ctx context.Context, id store.ClientID) error {
@@ -36,8 +32,8 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 	if _, err := s.client(ctx, id); err != nil && !errors.Is(err, errSuspended) {
 		return nil, nil, err // of two who remove it, the second
 	}
-	if err := s.noteRemoval(ctx, id, true); err != nil {
-		return nil, nil, err
+	if err := s.cfg.Catalog.BeginRemoval(ctx, id); err != nil {
+		return nil, nil, fmt.Errorf("removing a client: %w", err)
 	}
 	if blobs, err = s.cfg.Catalog.RemoveClient(ctx, id); err != nil {
 		s.removeBlobs(ctx, blobs) // of a full disk, which then has some room
@@ -60,9 +56,7 @@ func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []s
 		}
 	}
 	s.removeBlobs(ctx, blobs)
-	s.accounts.Lock()
-	defer s.accounts.Unlock()
-	return s.noteRemoval(ctx, id, false)
+	return s.cfg.Catalog.EndRemoval(ctx, id)
 }
 
 // blobsOf finds the blobs of a client that the catalog no longer knows.
@@ -81,7 +75,7 @@ func (s *Server) blobsOf(ctx context.Context, id store.ClientID) (blobs []store.
 
 // finishRemovals ends what an earlier run began.
 func (s *Server) finishRemovals(ctx context.Context) error {
-	ids, err := s.removals(ctx)
+	ids, err := s.cfg.Catalog.Removals(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,38 +95,6 @@ func (s *Server) finishRemovals(ctx context.Context) error {
 			return err
 		}
 		s.log.Info("account removed, as an earlier run had begun", "client", id)
-	}
-	return nil
-}
-
-func (s *Server) removals(ctx context.Context) (ids []store.ClientID, err error) {
-	text, err := s.cfg.Catalog.Setting(ctx, removalsSetting)
-	if err == nil && text != nil {
-		err = json.Unmarshal(text, &ids)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading which accounts are being removed: %w", err)
-	}
-	return ids, nil
-}
-
-// noteRemoval notes that a client is being removed, or no longer. It is called
-// with accounts locked.
-func (s *Server) noteRemoval(ctx context.Context, id store.ClientID, underway bool) error {
-	ids, err := s.removals(ctx)
-	if err != nil {
-		return err
-	}
-	ids = slices.DeleteFunc(ids, func(other store.ClientID) bool { return other == id })
-	if underway {
-		ids = append(ids, id)
-	}
-	text, err := json.Marshal(ids)
-	if err == nil {
-		err = s.cfg.Catalog.SetSetting(ctx, removalsSetting, text)
-	}
-	if err != nil {
-		return fmt.Errorf("noting which accounts are being removed: %w", err)
 	}
 	return nil
 }

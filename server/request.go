@@ -19,7 +19,6 @@ type request struct {
 	client  store.ClientID         // whom it is for
 	from    peer                   // where it comes from
 	limit   protocol.SizeLimit
-	known   bool // limit is the code's
 	payload *payload
 	remark  error // what was wrong though it was served
 }
@@ -27,7 +26,7 @@ type request struct {
 // newRequest makes the request of a header.
 func (c *conn) newRequest(h protocol.RequestHeader) *request {
 	r := &request{header: h, code: h.Code.Canonical(), client: store.ClientID(h.Client), from: c.client(), payload: c.newPayload(h.Size)}
-	r.limit, r.known = r.code.Limit()
+	r.limit, _ = r.code.Limit()
 	if r.limit.Content {
 		r.limit.Max = min(r.limit.Max, c.s.cfg.MaxPacket)
 	}

@@ -72,7 +72,7 @@ const masterKeyCheck = "master_key_check"
 
 // checkMasterKey compares the key with the one that the catalog was first
 // opened with, of which it keeps a proof.
-func checkMasterKey(ctx context.Context, catalog store.Catalog, key MasterKey) error {
+func checkMasterKey(ctx context.Context, catalog store.Settings, key MasterKey) error {
 	sealed, err := catalog.Setting(ctx, masterKeyCheck)
 	if err != nil {
 		return fmt.Errorf("reading the master key's proof: %w", err)
@@ -98,11 +98,17 @@ type session struct {
 	began time.Time
 }
 
+// A sessionCatalog is what sessions ask of the catalog.
+type sessionCatalog interface {
+	Sessions(ctx context.Context) ([]store.Client, error)
+	SawClients(ctx context.Context, seen []store.Seen) error
+}
+
 // sessions knows who holds a live session key, and which clients were seen
 // when. The gateway's sessions are in the catalog too, and live on with the
 // next run; a connection's end with it.
 type sessions struct {
-	catalog store.Catalog
+	catalog sessionCatalog
 	master  MasterKey
 	ttl     func() time.Duration // may change
 	log     *slog.Logger
@@ -119,7 +125,7 @@ type liveSession struct {
 	written bool // used is in the catalog
 }
 
-func newSessions(catalog store.Catalog, master MasterKey, ttl func() time.Duration, log *slog.Logger) *sessions {
+func newSessions(catalog sessionCatalog, master MasterKey, ttl func() time.Duration, log *slog.Logger) *sessions {
 	return &sessions{catalog: catalog, master: master, ttl: ttl, log: log,
 		live: make(map[store.ClientID]map[owner]*liveSession), seen: make(map[store.ClientID]time.Time), over: make(map[store.ClientID]struct{})}
 }

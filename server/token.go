@@ -19,12 +19,18 @@ const earlierTokensSetting = "revoked_tokens"
 // on is of no use.
 const maxUnproven = 1 << 16
 
+// A tokenCatalog is what revoked tokens ask of the catalog.
+type tokenCatalog interface {
+	store.Tokens
+	store.Settings
+}
+
 // revokedTokens knows the gateway's tokens that died before they expired: one
 // by one, or all of an account's that were issued until a moment. Gateways keep
 // nothing themselves and may be several. The catalog has a copy of what proves
 // something; checks are answered from memory.
 type revokedTokens struct {
-	catalog store.Catalog
+	catalog tokenCatalog
 
 	mu       sync.RWMutex
 	tokens   map[protocol.TokenID]time.Time // when they expire
@@ -33,7 +39,7 @@ type revokedTokens struct {
 	unproven, unprovenOld map[protocol.TokenID]time.Time // old is forgotten when the other is full
 }
 
-func loadRevokedTokens(ctx context.Context, catalog store.Catalog) (*revokedTokens, error) {
+func loadRevokedTokens(ctx context.Context, catalog tokenCatalog) (*revokedTokens, error) {
 	r := &revokedTokens{catalog: catalog, tokens: make(map[protocol.TokenID]time.Time), accounts: make(map[string]store.Revocation),
 		unproven: make(map[protocol.TokenID]time.Time)}
 	if err := r.takeEarlier(ctx); err != nil {

@@ -29,7 +29,7 @@ var (
 func (c *conn) sendFile(ctx context.Context, r *request, m *protocol.SendFile) (protocol.Message, error) {
 	name, err := c.s.text(&m.Name)
 	if err != nil {
-		return nil, c.refuseRest(r, m, err)
+		return nil, c.refuseRest(ctx, r, m, err)
 	}
 	whole, err := c.receiveBase(ctx, r, m, upload.Key{Client: r.client, Owner: c.baseOwner(), Name: name})
 	switch {
@@ -42,9 +42,9 @@ func (c *conn) sendFile(ctx context.Context, r *request, m *protocol.SendFile) (
 		if pauseErr := c.pauseAnswer(ctx, r.client); pauseErr != nil {
 			return nil, pauseErr
 		}
-		return nil, c.refuseRest(r, m, err)
+		return nil, c.refuseRest(ctx, r, m, err)
 	case err != nil:
-		return nil, c.refuseRest(r, m, err)
+		return nil, c.refuseRest(ctx, r, m, err)
 	case whole == nil:
 		return nil, nil
 	}
@@ -57,10 +57,10 @@ func (c *conn) sendFile(ctx context.Context, r *request, m *protocol.SendFile) (
 
 // refuseRest notes that a packet was refused with err, so that those that were
 // sent right behind it get no further answers.
-func (c *conn) refuseRest(r *request, m *protocol.SendFile, err error) error {
+func (c *conn) refuseRest(ctx context.Context, r *request, m *protocol.SendFile, err error) error {
 	sess, live := c.s.sessions.get(r.client, c.baseOwner())
 	if !live {
-		c.s.uploads.DropOwned(context.Background(), c.number) // nothing is confirmed that was guessed before
+		c.s.uploads.DropOwned(ctx, c.number) // nothing is confirmed that was guessed before
 	}
 	c.refused = refusedPacket{r.client, sess.Key, m.Name, m.Number}
 	return err
@@ -205,7 +205,7 @@ func (c *conn) received(ctx context.Context, r *request, u *upload.Upload, p upl
 
 // state is an upload's state, as the wire says it.
 func (c *conn) state(ctx context.Context, u *upload.Upload) (protocol.Message, error) {
-	s, err := u.State(ctx)
+	s, err := u.State(ctx, protocol.MaxMissing)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ var uploadRefusals = map[upload.Reason]struct {
 // refusedUpload is the error as the wire says it, if it is an upload's refusal.
 func refusedUpload(err error) error {
 	refused, ok := errors.AsType[*upload.Refusal](err)
-	if !ok {
+	if !ok || errors.As(err, new(lostError)) {
 		return err
 	}
 	as := uploadRefusals[refused.Reason]

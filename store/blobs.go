@@ -68,8 +68,9 @@ type Blob interface {
 	Size() int64
 }
 
-// Blobs holds ciphertext. What Put and Part.Seal return is on stable storage.
-type Blobs interface {
+// Contents holds ciphertext, as blobs. What Put and Part.Seal return is on
+// stable storage.
+type Contents interface {
 	// Put stores a small blob, of at most SmallBlob and exactly label.Size
 	// bytes, whole. Concurrent calls share one sync. It does not keep content.
 	Put(ctx context.Context, label Label, content []byte) (BlobRef, error)
@@ -88,7 +89,10 @@ type Blobs interface {
 	// Walk visits every blob, confirmed or not. Like Pending and Cards it goes
 	// on past what is damaged, and returns ErrDamaged at the end.
 	Walk(ctx context.Context, visit func(StoredBlob) error) error
+}
 
+// Parts holds what gathers until it is a blob.
+type Parts interface {
 	// NewPart begins a part for an upload; header is opaque and is given back
 	// by Parts.
 	NewPart(ctx context.Context, id UploadID, header []byte) (Part, error)
@@ -97,17 +101,32 @@ type Blobs interface {
 	// Discard, Seal or Close it, now or later. Parts of this run, and those
 	// visited before, are passed over.
 	Parts(ctx context.Context, visit func(p Part, header []byte, records [][]byte) error) error
+}
 
+// Cards holds what of each client lies beside its blobs.
+type Cards interface {
 	// PutCard keeps a client's card; RemoveCard removes it.
 	PutCard(ctx context.Context, c Card) error
 	RemoveCard(ctx context.Context, id ClientID) error
 	// Cards visits every card.
 	Cards(ctx context.Context, visit func(Card) error) error
+}
 
+// A Disk has room, or has not.
+type Disk interface {
 	// Space returns the bytes that are free for blobs and in all.
 	Space() (free, total uint64, err error)
 	// Check reports whether the blobs can be read and written.
 	Check(ctx context.Context) error
+}
+
+// Blobs is all of what lies beside the catalog. Whoever needs a part of it asks
+// for that part alone.
+type Blobs interface {
+	Contents
+	Parts
+	Cards
+	Disk
 	// Close syncs and closes.
 	Close() error
 }

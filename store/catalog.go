@@ -238,16 +238,39 @@ type Files interface {
 	Totals(ctx context.Context) (Totals, error)
 }
 
-// A Catalog remembers clients, their files and a few settings of the server's.
+// Removals is the part of the catalog that knows which clients are being
+// removed. That takes longer than leaving the catalog, and what a crash
+// interrupts must be ended later. They need not be clients any more.
+type Removals interface {
+	// BeginRemoval notes that a client is being removed; once is enough.
+	BeginRemoval(ctx context.Context, id ClientID) error
+	// EndRemoval forgets that it was; one that is not noted is no error.
+	EndRemoval(ctx context.Context, id ClientID) error
+	// Removals returns those that were begun and not ended, in no particular
+	// order.
+	Removals(ctx context.Context) ([]ClientID, error)
+}
+
+// Settings is the part of the catalog that keeps a few values of the server's.
+// What is a list, or grows, has a part of its own.
+type Settings interface {
+	// Setting returns the value kept under a key, nil if there is none.
+	Setting(ctx context.Context, key string) ([]byte, error)
+	// SetSetting keeps a value under a key.
+	SetSetting(ctx context.Context, key string, value []byte) error
+}
+
+// A Catalog is all of what the server remembers. Whoever needs a part of it asks
+// for that part alone, or for a few methods by an interface of their own.
 type Catalog interface {
 	Clients
 	Files
 	Activities
 	Tokens
-	// Setting returns the value kept under a key, nil if there is none.
-	Setting(ctx context.Context, key string) ([]byte, error)
-	// SetSetting keeps a value under a key.
-	SetSetting(ctx context.Context, key string, value []byte) error
+	Removals
+	Settings
+	// Ping reports whether the catalog can be read.
+	Ping(ctx context.Context) error
 	// Check reports whether the catalog can be read and written.
 	Check(ctx context.Context) error
 	// Close finishes what is queued and closes the catalog.

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"coffer/internal/program"
+	"coffer/maintain"
 	"coffer/server"
 	"coffer/store"
 	"coffer/store/files"
@@ -59,7 +60,7 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger, opts ...sqlite.Op
 	if err != nil {
 		return nil, err
 	}
-	if err := d.explainLoss(server.CheckTogether(ctx, d.catalog, d.blobs)); err != nil {
+	if err := d.explainLoss(maintain.CheckTogether(ctx, d.catalog, d.blobs)); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
@@ -70,9 +71,9 @@ func (f dataFlags) checkCatalog(ctx context.Context, d *data, fresh bool) error 
 	if !fresh {
 		return nil
 	}
-	kept, err := server.HoldsClients(ctx, d.blobs)
+	kept, err := maintain.HoldsClients(ctx, d.blobs)
 	if err == nil && kept {
-		err = d.explainLoss(server.ErrLostCatalog)
+		err = d.explainLoss(maintain.ErrLostCatalog)
 	}
 	return err
 }
@@ -80,9 +81,9 @@ func (f dataFlags) checkCatalog(ctx context.Context, d *data, fresh bool) error 
 // explainLoss says what to do about a loss.
 func (d *data) explainLoss(err error) error {
 	switch {
-	case errors.Is(err, server.ErrLostCatalog):
+	case errors.Is(err, maintain.ErrLostCatalog):
 		return fmt.Errorf("%w (%s, %s). Bring the catalog back from your backup; or, if it is gone, move what is left of it away and run: coffer-server rebuild", err, d.path(catalogName), d.path(blobsName))
-	case errors.Is(err, server.ErrLostBlobs):
+	case errors.Is(err, maintain.ErrLostBlobs):
 		return fmt.Errorf("%w (%s, %s). Is the disk that holds them mounted?", err, d.path(catalogName), d.path(blobsName))
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"coffer/maintain"
 	"coffer/server/metrics"
 	"coffer/server/settings"
 	"coffer/store"
@@ -22,8 +23,8 @@ import (
 
 // Deps are what a Service works on. All must be set, but for BackupDir.
 type Deps struct {
-	Catalog   store.Catalog
-	Blobs     store.Blobs
+	Catalog   Catalog
+	Blobs     Blobs
 	Core      Core
 	Sessions  Sessions
 	Uploads   Uploads
@@ -36,6 +37,27 @@ type Deps struct {
 	Log       *slog.Logger
 	Version   string // of this build
 	BackupDir string // where copies of the catalog are kept; empty: none are made
+}
+
+// A Catalog is what an operator asks of the catalog. One that is a
+// store.Backuper can be copied, and of a store.GroupCommitter there are figures.
+type Catalog interface {
+	maintain.Catalog
+	store.Activities
+	store.Settings
+	ListClients(ctx context.Context, q store.ClientQuery) (page []store.ClientUsage, total int64, err error)
+	ClientByName(ctx context.Context, name string) (store.Client, error)
+	Lookalike(ctx context.Context, name string) (string, error)
+	SawClients(ctx context.Context, seen []store.Seen) error
+	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
+	Ping(ctx context.Context) error
+	Check(ctx context.Context) error
+}
+
+// Blobs are what an operator asks of the blobs.
+type Blobs interface {
+	store.Contents
+	store.Disk
 }
 
 // A Core serves clients.

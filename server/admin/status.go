@@ -30,7 +30,7 @@ func (s *Service) Stats(ctx context.Context) Stats {
 	}}
 	var err error
 	if m.Totals, err = s.deps.Catalog.Totals(ctx); err == nil {
-		_, err = s.deps.Catalog.Setting(ctx, scrubReportSetting) // so that it is read
+		err = s.deps.Catalog.Ping(ctx) // the totals are known without reading
 	}
 	if err != nil && ctx.Err() == nil {
 		s.deps.Log.Error("cannot read the catalog", "error", err)

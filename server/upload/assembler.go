@@ -25,10 +25,8 @@ type sink interface {
 	open() error
 	content() store.File
 	spool() store.File
-	// The log is for the next run.
-	logInOrder(number uint32)
-	logTotal(number uint32)
-	logRegion(number uint32, at region)
+	// log notes progress, for the next run.
+	log(r record)
 }
 
 // A writing says how bytes are written to a sink.
@@ -195,7 +193,7 @@ func (a *assembler) checkTotal(p *packet) error {
 func (a *assembler) setTotal(number uint32, last bool) {
 	if last && a.total == 0 {
 		a.total = number
-		a.out.logTotal(number)
+		a.out.log(record{kind: recordTotal, number: number})
 	}
 }
 
@@ -284,7 +282,7 @@ func (a *assembler) end(p *packet, err error) {
 	default:
 		a.setTotal(p.number, p.last)
 		a.spooled.put(p.number, p.at)
-		a.out.logRegion(p.number, p.at)
+		a.out.log(waiting(p.number, p.at))
 		if a.inOrder != nil && a.inOrder.number == p.number {
 			a.rollBack() // the same packet, stuck on another connection
 		}
@@ -294,7 +292,7 @@ func (a *assembler) end(p *packet, err error) {
 // passTurn gives the turn to the packet after p.
 func (a *assembler) passTurn(p *packet) {
 	a.inOrder = nil
-	a.out.logInOrder(p.number)
+	a.out.log(record{kind: recordInOrder, number: p.number, size: a.out.size()})
 	a.next++
 }
 
@@ -420,15 +418,15 @@ type Range struct{ From, To uint32 }
 // that is, and finds up to most ranges of them.
 func (a *assembler) missing(most int) (count uint32, ranges []Range) {
 	end := a.total
-	waiting := &a.spooled.order
+	order := &a.spooled.order
 	if end == 0 {
-		end = waiting.last()
+		end = order.last()
 	}
 	if end < a.next {
 		return 0, nil
 	}
-	count = end - a.next + 1 - waiting.count
-	if last := waiting.last(); last > end { // a surplus packet
+	count = end - a.next + 1 - order.count
+	if last := order.last(); last > end { // a surplus packet
 		count += last - end
 	}
 	gap := func(from, to uint32) {
@@ -437,7 +435,7 @@ func (a *assembler) missing(most int) (count uint32, ranges []Range) {
 		}
 	}
 	from := a.next
-	for _, s := range waiting.list {
+	for _, s := range order.list {
 		if s.from > end || len(ranges) == most {
 			break
 		}

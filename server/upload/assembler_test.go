@@ -17,6 +17,7 @@ type memSink struct {
 	ordered, marked []byte
 	file, waiting   memFile
 	direct          int // bytes that were in the content before their turn
+	records         [][]byte
 }
 
 func (s *memSink) write(b, _ []byte, how writing) error {
@@ -29,17 +30,15 @@ func (s *memSink) write(b, _ []byte, how writing) error {
 	return nil
 }
 
-func (s *memSink) size() int64              { return int64(len(s.ordered)) }
-func (s *memSink) mark()                    { s.marked = bytes.Clone(s.ordered) }
-func (s *memSink) rewind()                  { s.ordered = s.marked }
-func (s *memSink) stale() bool              { return false }
-func (s *memSink) reread(*buffer) error     { return nil }
-func (s *memSink) open() error              { return nil }
-func (s *memSink) content() store.File      { return &s.file }
-func (s *memSink) spool() store.File        { return &s.waiting }
-func (s *memSink) logInOrder(uint32)        {}
-func (s *memSink) logTotal(uint32)          {}
-func (s *memSink) logRegion(uint32, region) {}
+func (s *memSink) size() int64          { return int64(len(s.ordered)) }
+func (s *memSink) mark()                { s.marked = bytes.Clone(s.ordered) }
+func (s *memSink) rewind()              { s.ordered = s.marked }
+func (s *memSink) stale() bool          { return false }
+func (s *memSink) reread(*buffer) error { return nil }
+func (s *memSink) open() error          { return nil }
+func (s *memSink) content() store.File  { return &s.file }
+func (s *memSink) log(r record)         { s.records = append(s.records, r.encode()) }
+func (s *memSink) spool() store.File    { return &s.waiting }
 
 // A line is an assembler that is driven by hand.
 type line struct {
@@ -456,5 +455,40 @@ func TestAssemblerResumes(t *testing.T) {
 	l.check("aaaabbbbccccddd")
 	if done, err := l.complete(); !done || err != nil {
 		t.Errorf("complete: %v, %v", done, err)
+	}
+}
+
+// Whenever a run ends, the next one takes up what was there from the log alone.
+func TestAssemblerResumesAnywhere(t *testing.T) {
+	contents := []string{"aaaa", "bbbb", "cc", "dddddd", "e"}
+	order := []uint32{4, 2, 5, 1, 3}
+	for crash := range len(order) + 1 {
+		before := newLine(t, true, UnknownSize, 0)
+		for _, n := range order[:crash] {
+			if err := before.send(n, n == 5, []byte(contents[n-1])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := newLine(t, true, UnknownSize, 0)
+		records := parseRecords(before.out.records)
+		after.out.file.b, after.out.waiting.b = before.out.file.b, before.out.waiting.b
+		for _, r := range records {
+			if r.kind == recordInOrder {
+				after.out.ordered = before.out.ordered[:r.size]
+			}
+		}
+		after.resume(records)
+		if after.received() != before.received() || after.total != before.total {
+			t.Errorf("after %d packets: %d of %d, want %d of %d", crash, after.received(), after.total, before.received(), before.total)
+		}
+		for _, n := range order {
+			if err := after.send(n, n == 5, []byte(contents[n-1])); err != nil {
+				t.Fatalf("after %d packets, packet %d: %v", crash, n, err)
+			}
+		}
+		after.check("aaaabbbbccdddddde")
+		if done, err := after.complete(); !done || err != nil {
+			t.Errorf("after %d packets: complete %v, %v", crash, done, err)
+		}
 	}
 }

@@ -138,7 +138,7 @@ func (a *assembler) relocate(number uint32, b *buffer) error {
 		return nil
 	}
 	a.spooled.put(number, m.to)
-	a.out.logRegion(number, m.to)
+	a.out.log(waiting(number, m.to))
 	delete(a.direct, number)
 	*m = move{}
 	return nil

@@ -30,7 +30,7 @@ type contents struct {
 	blobs  store.Blobs
 	inAll  *atomic.Int64 // bytes of small content of all uploads
 	logged bool          // the next run can go on with it
-	log    *slog.Logger
+	logger *slog.Logger
 
 	stream  stream
 	marked  stream
@@ -162,31 +162,32 @@ func parseRecords(raw [][]byte) (records []record) {
 	return records
 }
 
-func (c *contents) logInOrder(number uint32) {
-	c.logRecord(recordInOrder, number, uint64(c.stream.size))
-}
-func (c *contents) logTotal(number uint32) { c.logRecord(recordTotal, number, 0) }
-
-func (c *contents) logRegion(number uint32, at region) {
+// waiting is the record of a packet that waits.
+func waiting(number uint32, at region) record {
 	kind := byte(recordWaiting)
 	if at.direct {
 		kind = recordDirect
 	}
-	c.logRecord(kind, number, uint64(at.offset), uint64(at.size))
+	return record{kind: kind, number: number, at: at}
 }
 
-// logRecord notes progress. An upload whose log fails is not worse off until the
+func (r record) encode() []byte {
+	b := binary.LittleEndian.AppendUint32([]byte{r.kind}, r.number)
+	if r.kind == recordWaiting || r.kind == recordDirect {
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.at.offset))
+		return binary.LittleEndian.AppendUint64(b, uint64(r.at.size))
+	}
+	return binary.LittleEndian.AppendUint64(b, uint64(r.size))
+}
+
+// log notes progress. An upload whose log fails is not worse off until the
 // server starts again, so it goes on.
-func (c *contents) logRecord(kind byte, number uint32, values ...uint64) {
+func (c *contents) log(r record) {
 	if c.part == nil || !c.logged {
 		return
 	}
-	r := binary.LittleEndian.AppendUint32([]byte{kind}, number)
-	for _, v := range values {
-		r = binary.LittleEndian.AppendUint64(r, v)
-	}
-	if err := c.part.Log(r); err != nil {
-		c.log.Warn("an upload in progress would not survive a restart", "upload", c.id, "error", err)
+	if err := c.part.Log(r.encode()); err != nil {
+		c.logger.Warn("an upload in progress would not survive a restart", "upload", c.id, "error", err)
 	}
 }
 

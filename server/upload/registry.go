@@ -105,7 +105,7 @@ func (r *Registry) make(f File) *Upload {
 // init gives the upload an assembler and contents.
 func (u *Upload) init() {
 	r, f := u.r, &u.file
-	u.contents = &contents{id: u.id, header: u.header, blobs: r.Blobs, inAll: &r.small, logged: f.Strict, log: r.Log, stream: newStream(f.Session.Key)}
+	u.contents = &contents{id: u.id, header: u.header, blobs: r.Blobs, inAll: &r.small, logged: f.Strict, logger: r.Log, stream: newStream(f.Session.Key)}
 	u.packets = newAssembler(f.Strict, f.Original, f.Total, u.contents, spooled{rooms: r.waiting, client: f.Key.Client})
 }
 

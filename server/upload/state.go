@@ -8,9 +8,6 @@ import (
 	"coffer/store"
 )
 
-// maxMissing is how many ranges of missing packets a State has at most.
-const maxMissing = 128
-
 // A Phase is how far an upload is, as others see it.
 type Phase int
 
@@ -42,16 +39,16 @@ type State struct {
 	Ranges       []Range   // the first of them
 }
 
-// State is how the upload stands once all that came is taken in.
-func (u *Upload) State(ctx context.Context) (State, error) {
+// State is how the upload stands once all that came is taken in, with so many
+// ranges of missing packets at most.
+func (u *Upload) State(ctx context.Context, ranges int) (State, error) {
 	if err := u.wait(ctx); err != nil {
 		return State{}, err
 	}
-	return u.Glance(maxMissing), nil
+	return u.Glance(ranges), nil
 }
 
-// Glance is how the upload stands at the moment, with so many ranges of missing
-// packets at most. It never waits for storage.
+// Glance is how the upload stands at the moment. It never waits for storage.
 func (u *Upload) Glance(ranges int) State {
 	ttl := u.r.Limits().TTL
 	u.mu.Lock()

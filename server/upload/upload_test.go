@@ -82,7 +82,7 @@ func TestUpload(t *testing.T) {
 			t.Fatalf("packet %d: %v, %v", n, whole, err)
 		}
 	}
-	s, err := u.State(t.Context())
+	s, err := u.State(t.Context(), 9)
 	if err != nil || s.Phase != Complete || s.Cksum != cksum.Sum(plain) || s.Original != uint64(len(plain)) {
 		t.Errorf("complete: %+v, %v", s, err)
 	}

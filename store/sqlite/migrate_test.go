@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"encoding/json"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/pressly/goose/v3"
@@ -118,4 +120,42 @@ func TestMigrateAccess(t *testing.T) {
 			t.Errorf("%s: closed %v, API id %s; want %v, %s", test.name, got.BaseClosed, apiID, test.closed, test.apiID)
 		}
 	}
+}
+
+// A removal that an earlier version had begun is one still.
+func TestMigrateRemovals(t *testing.T) {
+	want := []store.ClientID{{0, 1, 10, 16, 255, 15: 7}, {200, 15: 1}}
+	for _, kept := range []struct {
+		text any
+		want []store.ClientID
+	}{{nil, nil}, {"null", nil}, {"[]", nil}, {marshal(t, want), want}} {
+		path := earlier(t, 4, func(exec func(string, ...any)) {
+			if kept.text != nil {
+				exec(`INSERT INTO settings VALUES ('removals', CAST(? AS BLOB)), ('other', x'01')`, kept.text)
+			}
+		})
+		c, err := Open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Removals(t.Context())
+		if err != nil || !slices.Equal(got, kept.want) {
+			t.Errorf("%v became %x, error %v", kept.text, got, err)
+		}
+		if left, err := c.Setting(t.Context(), "removals"); left != nil || err != nil {
+			t.Errorf("the setting is still there: %s, error %v", left, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func marshal(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

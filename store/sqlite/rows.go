@@ -67,7 +67,7 @@ type queries struct {
 	version, newest, versions, versionsAfter, rest          *sql.Stmt
 	newestAfter, refers, usage, setting, suspended          *sql.Stmt
 	clientByAPIID, formerKeys                               *sql.Stmt
-	revokedTokens, revokedAccounts                          *sql.Stmt
+	revokedTokens, revokedAccounts, removals                *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -95,7 +95,8 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 		&q.revokedTokens:   "SELECT Token, Expires FROM revoked_tokens",
 		&q.revokedAccounts: "SELECT Account, Until, Expires FROM revoked_accounts",
 
-		&q.setting: "SELECT Value FROM settings WHERE Key = ?",
+		&q.removals: "SELECT ID FROM removals",
+		&q.setting:  "SELECT Value FROM settings WHERE Key = ?",
 	})
 	return err
 }

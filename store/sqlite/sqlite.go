@@ -161,6 +161,11 @@ func (c *Catalog) Check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("write catalog %s: %w", c.path, err)
 	}
+	return c.Ping(ctx)
+}
+
+// Ping reports whether the catalog can be read.
+func (c *Catalog) Ping(ctx context.Context) error {
 	if _, err := c.Setting(ctx, checkKey); err != nil {
 		return fmt.Errorf("read catalog %s: %w", c.path, err)
 	}

@@ -92,6 +92,8 @@ type statements struct {
 
 	revokeToken, revokeAccount, forgetTokens, forgetAccounts *sql.Stmt
 
+	beginRemoval, endRemoval *sql.Stmt
+
 	addNewest, addVersion           *sql.Stmt
 	dropOldest, dropOne, dropFile   *sql.Stmt
 	clientPaths, dropFiles, hasFile *sql.Stmt
@@ -129,6 +131,9 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.revokeAccount:  insertRevokedAccount,
 		&s.forgetTokens:   "DELETE FROM revoked_tokens WHERE Expires < ?",
 		&s.forgetAccounts: "DELETE FROM revoked_accounts WHERE Expires < ?",
+
+		&s.beginRemoval: "INSERT INTO removals (ID) VALUES (?) ON CONFLICT DO NOTHING",
+		&s.endRemoval:   "DELETE FROM removals WHERE ID = ?",
 
 		&s.addNewest:     insertNewest,
 		&s.addVersion:    insertVersion,

@@ -40,6 +40,7 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Catalog) {
 		{"former keys", testFormerKeys},
 		{"former keys that lasted", testFormerKeysThatLasted},
 		{"revoked tokens", testRevocations},
+		{"removals", testRemovals},
 		{"commit", testCommit},
 		{"keep versions", testKeepVersions},
 		{"keep young versions", testKeepYoung},

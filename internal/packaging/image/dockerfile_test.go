@@ -23,7 +23,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // An instruction of a Dockerfile, its continued lines joined.
 type instruction struct{ name, args string }

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // tool is a program that the tests need and .ci/tools installs. Without it a
 // test is skipped, except in CI.

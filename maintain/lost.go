@@ -1,4 +1,4 @@
-package server
+package maintain
 
 import (
 	"context"
@@ -19,10 +19,16 @@ var (
 // errFound ends a search.
 var errFound = errors.New("found")
 
+// A Remembered catalog says how much it knows.
+type Remembered interface {
+	Totals(ctx context.Context) (store.Totals, error)
+	Removals(ctx context.Context) ([]store.ClientID, error)
+}
+
 // CheckTogether reports whether catalog and blobs can belong together. Serving
 // without the one or the other would tell clients that they are unknown, or
 // that nothing is there, and have them discard what only they have.
-func CheckTogether(ctx context.Context, catalog store.Catalog, blobs store.Blobs) error {
+func CheckTogether(ctx context.Context, catalog Remembered, blobs Remainder) error {
 	totals, err := catalog.Totals(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the catalog: %w", err)
@@ -30,7 +36,7 @@ func CheckTogether(ctx context.Context, catalog store.Catalog, blobs store.Blobs
 	switch {
 	case totals.Clients == 0:
 		// Unless the last client was just being removed.
-		if pending, err := catalog.Setting(ctx, removalsSetting); err != nil || len(pending) > len("null") {
+		if pending, err := catalog.Removals(ctx); err != nil || len(pending) > 0 {
 			return err
 		}
 		if kept, err := HoldsClients(ctx, blobs); err != nil || !kept {
@@ -48,7 +54,7 @@ func CheckTogether(ctx context.Context, catalog store.Catalog, blobs store.Blobs
 
 // HoldsClients reports whether there are cards or confirmed files among the
 // blobs, from which a catalog can be made anew.
-func HoldsClients(ctx context.Context, blobs store.Blobs) (bool, error) {
+func HoldsClients(ctx context.Context, blobs Remainder) (bool, error) {
 	found, err := search(blobs.Cards(ctx, func(store.Card) error { return errFound }))
 	if err != nil || found {
 		return found, err
@@ -56,7 +62,7 @@ func HoldsClients(ctx context.Context, blobs store.Blobs) (bool, error) {
 	return holdsFiles(ctx, blobs)
 }
 
-func holdsFiles(ctx context.Context, blobs store.Blobs) (bool, error) {
+func holdsFiles(ctx context.Context, blobs Remainder) (bool, error) {
 	return search(blobs.Walk(ctx, func(b store.StoredBlob) error {
 		if b.Confirmed == nil {
 			return nil

@@ -1,0 +1,219 @@
+package memstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"coffer/store"
+)
+
+// blobData is what blobs keep.
+type blobData struct {
+	mu    sync.RWMutex
+	last  int // number of the blob that was made last
+	blobs map[store.BlobRef]*kept
+	parts map[store.UploadID]*part
+	cards map[store.ClientID]store.Card
+}
+
+func newBlobData() blobData {
+	return blobData{blobs: make(map[store.BlobRef]*kept), parts: make(map[store.UploadID]*part), cards: make(map[store.ClientID]store.Card)}
+}
+
+// A kept is one blob. Its content never changes.
+type kept struct {
+	label     store.Label
+	confirmed *store.Confirmation
+	content   []byte
+}
+
+// Blobs are blobs in memory.
+type Blobs struct {
+	data   *blobData
+	closed atomic.Bool
+
+	mu   sync.Mutex
+	held map[store.UploadID]bool // parts of this run, and those that were visited in it
+}
+
+// Blobs opens the blobs.
+func (d *Data) Blobs() *Blobs {
+	return &Blobs{data: &d.blobs, held: make(map[store.UploadID]bool)}
+}
+
+func (b *Blobs) usable(ctx context.Context) error {
+	if b.closed.Load() {
+		return errClosed
+	}
+	return ctx.Err()
+}
+
+// Put stores a small blob whole.
+func (b *Blobs) Put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
+	if len(content) > store.SmallBlob || int64(len(content)) != label.Size {
+		return "", fmt.Errorf("put a blob: %d bytes where the label says %d", len(content), label.Size)
+	}
+	if err := b.usable(ctx); err != nil {
+		return "", err
+	}
+	return b.data.add(label, bytes.Clone(content)), nil
+}
+
+func (d *blobData) add(label store.Label, content []byte) store.BlobRef {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last++
+	ref := store.BlobRef(fmt.Sprintf("memory/%d", d.last))
+	d.blobs[ref] = &kept{label: cloneLabel(label), content: content}
+	return ref
+}
+
+// Confirm marks a blob as a committed version.
+func (b *Blobs) Confirm(ctx context.Context, ref store.BlobRef, mark store.Confirmation) error {
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	b.data.mu.Lock()
+	defer b.data.mu.Unlock()
+	one := b.data.blobs[ref]
+	if one == nil {
+		return store.ErrNoBlob
+	}
+	mark.Created = stamp(mark.Created)
+	one.confirmed = &mark
+	return nil
+}
+
+// Open opens a blob for reading.
+func (b *Blobs) Open(ctx context.Context, ref store.BlobRef) (store.Blob, error) {
+	if err := b.usable(ctx); err != nil {
+		return nil, err
+	}
+	b.data.mu.RLock()
+	defer b.data.mu.RUnlock()
+	one := b.data.blobs[ref]
+	if one == nil {
+		return nil, store.ErrNoBlob
+	}
+	return opened{bytes.NewReader(one.content)}, nil
+}
+
+// An opened is a blob that is read.
+type opened struct{ *bytes.Reader }
+
+// Close implements io.Closer.
+func (opened) Close() error { return nil }
+
+// Remove removes a blob.
+func (b *Blobs) Remove(ctx context.Context, ref store.BlobRef) error {
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	b.data.mu.Lock()
+	defer b.data.mu.Unlock()
+	delete(b.data.blobs, ref)
+	return nil
+}
+
+// Pending visits the blobs that are sealed and not confirmed.
+func (b *Blobs) Pending(ctx context.Context, since time.Time, visit func(store.StoredBlob) error) error {
+	return b.visit(ctx, visit, func(one *kept) bool { return one.confirmed == nil && one.label.Received.After(since) })
+}
+
+// Walk visits every blob.
+func (b *Blobs) Walk(ctx context.Context, visit func(store.StoredBlob) error) error {
+	return b.visit(ctx, visit, func(*kept) bool { return true })
+}
+
+// visit visits the blobs that are meant. Nothing is locked meanwhile.
+func (b *Blobs) visit(ctx context.Context, visit func(store.StoredBlob) error, meant func(*kept) bool) error {
+	var found []store.StoredBlob
+	b.data.mu.RLock()
+	for ref, one := range b.data.blobs {
+		if !meant(one) {
+			continue
+		}
+		stored := store.StoredBlob{Ref: ref, Label: cloneLabel(one.label)}
+		if one.confirmed != nil {
+			mark := *one.confirmed
+			stored.Confirmed = &mark
+		}
+		found = append(found, stored)
+	}
+	b.data.mu.RUnlock()
+	for _, one := range found {
+		if err := b.usable(ctx); err != nil {
+			return err
+		}
+		if err := visit(one); err != nil {
+			return err
+		}
+	}
+	return b.usable(ctx)
+}
+
+func cloneCard(c store.Card) store.Card {
+	c.Client, c.Bundle, c.Former = cloneClient(c.Client), bytes.Clone(c.Bundle), cloneFormer(c.Former)
+	return c
+}
+
+// PutCard keeps a client's card.
+func (b *Blobs) PutCard(ctx context.Context, c store.Card) error {
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	c = cloneCard(c)
+	c.Client.SessionKey, c.Client.LastSeen = nil, time.Time{}
+	b.data.mu.Lock()
+	defer b.data.mu.Unlock()
+	b.data.cards[c.Client.ID] = c
+	return nil
+}
+
+// RemoveCard removes a client's card.
+func (b *Blobs) RemoveCard(ctx context.Context, id store.ClientID) error {
+	if err := b.usable(ctx); err != nil {
+		return err
+	}
+	b.data.mu.Lock()
+	defer b.data.mu.Unlock()
+	delete(b.data.cards, id)
+	return nil
+}
+
+// Cards visits every card. Nothing is locked meanwhile.
+func (b *Blobs) Cards(ctx context.Context, visit func(store.Card) error) error {
+	b.data.mu.RLock()
+	cards := slices.Collect(maps.Values(b.data.cards))
+	b.data.mu.RUnlock()
+	for _, c := range cards {
+		if err := b.usable(ctx); err != nil {
+			return err
+		}
+		if err := visit(cloneCard(c)); err != nil {
+			return err
+		}
+	}
+	return b.usable(ctx)
+}
+
+// room is how much there is: as much as nobody fills in a test.
+const room = 1 << 50
+
+// Space returns the bytes that are free for blobs and in all.
+func (b *Blobs) Space() (free, total uint64, err error) { return room, room, nil }
+
+// Check reports whether the blobs can be read and written.
+func (b *Blobs) Check(ctx context.Context) error { return b.usable(ctx) }
+
+// Close closes the blobs; their data stays.
+func (b *Blobs) Close() error {
+	b.closed.Store(true)
+	return nil
+}

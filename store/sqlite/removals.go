@@ -1,0 +1,44 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"coffer/store"
+)
+
+// BeginRemoval notes that a client is being removed.
+func (c *Catalog) BeginRemoval(ctx context.Context, id store.ClientID) error {
+	err := c.write(ctx, func(t *tx) error { _, err := t.exec(t.stmts.beginRemoval, id[:]); return err })
+	if err != nil {
+		return fmt.Errorf("note a removal: %w", err)
+	}
+	return nil
+}
+
+// EndRemoval forgets that a client was being removed.
+func (c *Catalog) EndRemoval(ctx context.Context, id store.ClientID) error {
+	err := c.write(ctx, func(t *tx) error { _, err := t.exec(t.stmts.endRemoval, id[:]); return err })
+	if err != nil {
+		return fmt.Errorf("end a removal: %w", err)
+	}
+	return nil
+}
+
+// Removals returns the clients that are being removed.
+func (c *Catalog) Removals(ctx context.Context) ([]store.ClientID, error) {
+	var ids []store.ClientID
+	rows, err := c.query.removals.QueryContext(ctx)
+	if err == nil {
+		err = eachRow(rows, func(row scanner) error {
+			var id store.ClientID
+			err := row.Scan(fixed(id[:]))
+			ids = append(ids, id)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read removals: %w", explain(err))
+	}
+	return ids, nil
+}
