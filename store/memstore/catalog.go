@@ -157,7 +157,7 @@ func (c *Catalog) Lookalike(ctx context.Context, name string) (string, error) {
 func (c *Catalog) like(ctx context.Context, name string, alike func(other string) bool) (like string, err error) {
 	err = c.read(ctx, func(d *catalogData) error {
 		for _, one := range d.clients {
-			if one.Name != name && alike(one.Name) {
+			if like == "" && one.Name != name && alike(one.Name) {
 				like = one.Name
 			}
 		}

@@ -95,11 +95,13 @@ func testNameLike(t *testing.T, c store.Catalog) {
 func testLookalike(t *testing.T, c store.Catalog) {
 	t.Helper()
 	ctx := t.Context()
-	looks := func(name, want string) {
+	looks := func(name string, want ...string) {
 		t.Helper()
 		got, err := c.Lookalike(ctx, name)
 		must(t, "lookalike", err)
-		wantEqual(t, "lookalike of "+name, got, want)
+		if !slices.Contains(want, got) {
+			t.Errorf("lookalike of %s: got %q, want one of %q", name, got, want)
+		}
 	}
 	looks("oskar", "")
 	ids := make(map[string]store.ClientID)
@@ -110,8 +112,8 @@ func testLookalike(t *testing.T, c store.Catalog) {
 	}
 	looks("oskar", "0skar")
 	looks("0skar", "oskar")
-	looks("оskаr", "oskar") // in Cyrillic
-	looks("ΝΈΑ", "Νέα")     // in capitals, which are drawn otherwise
+	looks("оskаr", "oskar", "0skar") // in Cyrillic
+	looks("ΝΈΑ", "Νέα")              // in capitals, which are drawn otherwise
 	looks("Νέα", "")
 	for _, name := range []string{"0skar", "oskаr"} {
 		got, err := c.NameLike(ctx, name)
