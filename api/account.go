@@ -15,7 +15,7 @@ import (
 
 // GetAccount describes the caller's account: GET /api/v1/account.
 func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ contract.GetAccountParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		known, err := g.core.AskIdentity(ctx, id)
 		if err != nil {
 			return nil, err
@@ -36,7 +36,7 @@ func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ contract.
 // SetPassphrase changes password and key bundle together: PUT
 // /api/v1/account/passphrase.
 func (g *Gateway) SetPassphrase(w http.ResponseWriter, r *http.Request) {
-	g.answer(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
 		body, err := openapi.Decode[contract.PassphraseRequest](r)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func (g *Gateway) SetPassphrase(w http.ResponseWriter, r *http.Request) {
 
 // RemoveAccount removes the caller's account: POST /api/v1/account/remove.
 func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ contract.RemoveAccountParams) {
-	g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		body, err := openapi.Decode[contract.RemoveAccountRequest](r)
 		if err != nil {
 			return nil, err

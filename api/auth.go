@@ -130,7 +130,7 @@ func formatClientID(id protocol.ClientID) string {
 
 // Login signs in: POST /api/v1/auth/login.
 func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
-	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(context.Context) (any, error) {
 		body, err := openapi.Decode[contract.LoginRequest](r)
 		if err != nil {
 			return nil, err
@@ -225,12 +225,12 @@ func (g *Gateway) loggedIn(c caller, issued time.Time) (*contract.LoggedIn, erro
 // /api/v1/auth/logout.
 func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params contract.LogoutParams) {
 	if params.Everywhere != nil && *params.Everywhere {
-		g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+		g.handleClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
 			return nil, g.core.RevokeTokens(ctx, id)
 		})
 		return
 	}
-	g.answer(w, r, http.StatusNoContent, func(ctx context.Context) (any, error) {
+	g.handle(w, r, http.StatusNoContent, func(ctx context.Context) (any, error) {
 		c := callerIn(r)
 		return nil, g.core.RevokeToken(ctx, protocol.RevokeToken{Token: c.token, Expires: c.expires, Proven: c.proof != byName})
 	})

@@ -55,7 +55,7 @@ type docsMember struct {
 // Docs shows the contract: GET /docs.
 func (g *Gateway) Docs(w http.ResponseWriter, r *http.Request) { g.showPage(w, r, false) }
 
-// DocsProblems tells what the types of problems mean: GET /docs/problems.
+// DocsProblems explains the types of problems: GET /docs/problems.
 func (g *Gateway) DocsProblems(w http.ResponseWriter, r *http.Request) { g.showPage(w, r, true) }
 
 // Openapi serves the contract: GET /openapi.json.

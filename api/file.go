@@ -17,7 +17,7 @@ const defaultPage = 100
 
 // ListFiles lists files, newest version each: GET /api/v1/files.
 func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params contract.ListFilesParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		m := protocol.ListFiles{Limit: defaultPage}
 		if params.Limit != nil {
 			m.Limit = uint16(*params.Limit)
@@ -43,7 +43,7 @@ func (g *Gateway) ListFiles(w http.ResponseWriter, r *http.Request, params contr
 
 // GetFile describes a file: GET /api/v1/files/{filename}.
 func (g *Gateway) GetFile(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.GetFileParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		info, err := g.fileInfo(ctx, id, filename, params.Version)
 		if err != nil {
 			return nil, err
@@ -72,7 +72,7 @@ func (g *Gateway) fileInfo(ctx context.Context, id protocol.ClientID, filename s
 // DeleteFile removes a version of a file, or all: DELETE
 // /api/v1/files/{filename}.
 func (g *Gateway) DeleteFile(w http.ResponseWriter, r *http.Request, filename contract.PathFilename, params contract.DeleteFileParams) {
-	g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		if _, err := nameField("filename", filename); err != nil {
 			return nil, err
 		}

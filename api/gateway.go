@@ -73,7 +73,7 @@ type Rate struct {
 	Burst     int
 }
 
-// DefaultConfig returns the settings a gateway has unless it is told otherwise.
+// DefaultConfig returns the settings a gateway has by default.
 func DefaultConfig() Config {
 	return Config{
 		CoreConns:    32,

@@ -19,7 +19,7 @@ import (
 
 // SendPublicKey brings the public key: POST /api/v1/keys/public.
 func (g *Gateway) SendPublicKey(w http.ResponseWriter, r *http.Request, _ contract.SendPublicKeyParams) {
-	g.answer(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
 		body, err := openapi.Decode[contract.PublicKeyRequest](r)
 		if err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ func (g *Gateway) publicKey(r *http.Request, der []byte, password *string) (prot
 
 // NewSessionKey gets a fresh session key: POST /api/v1/keys/session.
 func (g *Gateway) NewSessionKey(w http.ResponseWriter, r *http.Request, _ contract.NewSessionKeyParams) {
-	g.answer(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
 		body, err := openapi.Decode[contract.SessionKeyRequest](r)
 		if err != nil {
 			return nil, err
@@ -121,7 +121,7 @@ func (g *Gateway) GetKeyBundle(w http.ResponseWriter, r *http.Request, _ contrac
 
 // PutKeyBundle replaces the key bundle: PUT /api/v1/keys/bundle.
 func (g *Gateway) PutKeyBundle(w http.ResponseWriter, r *http.Request, params contract.PutKeyBundleParams) {
-	g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		password, err := givenPassword(params.XPassword)
 		if err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ import (
 
 // Register makes an account: POST /api/v1/auth/register.
 func (g *Gateway) Register(w http.ResponseWriter, r *http.Request) {
-	g.answer(w, r, http.StatusCreated, func(ctx context.Context) (any, error) {
+	g.handle(w, r, http.StatusCreated, func(ctx context.Context) (any, error) {
 		body, err := openapi.Decode[contract.RegisterRequest](r)
 		if err != nil {
 			return nil, err

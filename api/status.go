@@ -11,7 +11,7 @@ import (
 	"coffer/protocol"
 )
 
-// GetStatus tells how the server is: GET /api/v1/status. Who may not see the
+// GetStatus reports how the server is: GET /api/v1/status. Who may not see the
 // figures learns whether it works.
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	m, err := g.core.Status(r.Context())
@@ -35,7 +35,7 @@ func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
 	g.answers.Reply(w, r, http.StatusOK, status, nil)
 }
 
-// maySeeFigures says whether a caller's network may learn how busy the server is.
+// maySeeFigures reports whether a caller's network may learn how busy the server is.
 func (g *Gateway) maySeeFigures(r *http.Request) bool {
 	networks := g.cfg.StatusNetworks
 	if len(networks) == 0 {
@@ -45,18 +45,19 @@ func (g *Gateway) maySeeFigures(r *http.Request) bool {
 	return err == nil && holds(networks, addr)
 }
 
-// GetLimits tells what the server accepts: GET /api/v1/limits.
+// GetLimits reports what the server accepts: GET /api/v1/limits.
 func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
-	m, err := g.core.Status(r.Context())
-	if err != nil {
-		g.answers.Fail(w, r, err)
-		return
-	}
-	g.answers.Reply(w, r, http.StatusOK, contract.Limits{
-		MaxPacket: min(g.cfg.MaxPacket, int64(m.MaxPacket)), MaxFile: 1 << 62, KeyBits: []int{1024, 2048, 3072, 4096},
-		SessionSeconds: int64(m.SessionTTL / time.Second), UploadSeconds: int64(m.UploadTTL / time.Second),
-		MaxKeyBundle: protocol.MaxKeyBundle,
-	}, nil)
+	g.handle(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
+		m, err := g.core.Status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return contract.Limits{
+			MaxPacket: min(g.cfg.MaxPacket, int64(m.MaxPacket)), MaxFile: 1 << 62, KeyBits: []int{1024, 2048, 3072, 4096},
+			SessionSeconds: int64(m.SessionTTL / time.Second), UploadSeconds: int64(m.UploadTTL / time.Second),
+			MaxKeyBundle: protocol.MaxKeyBundle,
+		}, nil
+	})
 }
 
 // Healthz says that the gateway runs: GET /healthz.

@@ -16,7 +16,7 @@ const maxAwaiting = 100
 
 // UploadFilePacket takes a packet in JSON: POST /api/v1/files/upload.
 func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ contract.UploadFilePacketParams) {
-	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(context.Context) (any, error) {
 		const metadata = 1 << 20
 		c := &jsonContent{g: g, r: r}
 		defer c.close()

@@ -15,7 +15,7 @@ import (
 
 // BeginUpload begins an upload: POST /api/v1/uploads.
 func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ contract.BeginUploadParams) {
-	g.answerClient(w, r, http.StatusCreated, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusCreated, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		body, err := openapi.Decode[contract.UploadRequest](r)
 		if err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func (g *Gateway) BeginUpload(w http.ResponseWriter, r *http.Request, _ contract
 // PutPacket takes a packet as bytes: PUT
 // /api/v1/uploads/{upload_id}/packets/{n}.
 func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, n int64, params contract.PutPacketParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		ref, err := uploadRef(uploadID)
 		if err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func (g *Gateway) PutPacket(w http.ResponseWriter, r *http.Request, uploadID con
 
 // GetUpload describes how far an upload is: GET /api/v1/uploads/{upload_id}.
 func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.GetUploadParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		ref, err := uploadRef(uploadID)
 		if err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID con
 
 // CancelUpload drops an upload: DELETE /api/v1/uploads/{upload_id}.
 func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.CancelUploadParams) {
-	g.answerClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusNoContent, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		ref, err := uploadRef(uploadID)
 		if err != nil {
 			return nil, err
@@ -100,7 +100,7 @@ func (g *Gateway) CancelUpload(w http.ResponseWriter, r *http.Request, uploadID 
 
 // ListUploads lists unfinished uploads: GET /api/v1/uploads.
 func (g *Gateway) ListUploads(w http.ResponseWriter, r *http.Request, _ contract.ListUploadsParams) {
-	g.answerClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
+	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
 		list, err := g.core.ListUploads(ctx, id)
 		if err != nil {
 			return nil, err

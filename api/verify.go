@@ -14,7 +14,7 @@ import (
 
 // VerifyFile confirms a file by its name: POST /api/v1/files/verify.
 func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.VerifyFileParams) {
-	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(context.Context) (any, error) {
 		body, err := openapi.Decode[contract.VerifyFileRequest](r)
 		if err != nil {
 			return nil, err
@@ -29,7 +29,7 @@ func (g *Gateway) VerifyFile(w http.ResponseWriter, r *http.Request, _ contract.
 // VerifyUpload confirms an upload by its id: POST
 // /api/v1/uploads/{upload_id}/verify.
 func (g *Gateway) VerifyUpload(w http.ResponseWriter, r *http.Request, uploadID contract.PathUploadID, _ contract.VerifyUploadParams) {
-	g.answer(w, r, http.StatusOK, func(context.Context) (any, error) {
+	g.handle(w, r, http.StatusOK, func(context.Context) (any, error) {
 		body, err := openapi.Decode[contract.VerifyUploadRequest](r)
 		if err != nil {
 			return nil, err

@@ -261,13 +261,16 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, kind problem.Ki
 // SignIn exchanges the token for a cookie: POST /api/session.
 func (c *Console) SignIn(w http.ResponseWriter, r *http.Request) {
 	body, err := openapi.Decode[contract.SignIn](r)
-	if err == nil {
-		err = c.access.check(r.Context(), strings.TrimSpace(body.Token))
+	if err != nil {
+		c.answers.Fail(w, r, err)
+		return
 	}
-	if err == nil {
-		c.access.signIn(w, r)
+	if err := c.access.check(r.Context(), strings.TrimSpace(body.Token)); err != nil {
+		c.answers.Fail(w, r, err)
+		return
 	}
-	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
+	c.access.signIn(w, r)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // SignOut ends the session: DELETE /api/session.

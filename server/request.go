@@ -267,3 +267,16 @@ func (c *conn) hangsUp(r *request, refused *refusal) bool {
 	barred := refused == errSuspended || refused == errBaseClosed
 	return refused.hangUp || c.unproven() || barred && r.payload.left > maxSkipSuspended
 }
+
+// outcomeOf is how a request ended, for who counts.
+func outcomeOf(err error) metrics.Outcome {
+	switch {
+	case err == nil:
+		return metrics.Served
+	case errors.As(err, new(lostError)):
+		return metrics.Lost
+	case errors.As(err, new(*refusal)):
+		return metrics.Refused
+	}
+	return metrics.Failed
+}

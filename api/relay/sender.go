@@ -16,7 +16,7 @@ import (
 const (
 	// pieceSize is how much of a packet goes to the core at once, at most, in bytes.
 	pieceSize = 512 << 10
-	// A piece goes on its way after so long, full or not: the core gives up
+	// A piece waits to be full for no longer than this: the core gives up
 	// packets whose pieces stay out for two minutes.
 	pieceAge = 10 * time.Second
 	// maxInflight is how many pieces of a packet are under way at most: with two,

@@ -104,8 +104,8 @@ func (a *Answers) Say(w http.ResponseWriter, r *http.Request, status int, line s
 	a.sent(r, err)
 }
 
-// sent notes what became of an answer: once it has begun, nobody else can be
-// told.
+// sent logs that an answer did not get through: it has begun, so the caller
+// cannot be sent another.
 func (a *Answers) sent(r *http.Request, err error) {
 	if err != nil {
 		a.Log.Debug("an answer did not reach its caller", a.Attr(r), "error", err)

@@ -79,3 +79,11 @@ func reverseBits(dst, src []byte) int {
 	}
 	return n
 }
+
+// timesX returns a·x mod P.
+func timesX(a uint32) uint32 {
+	if a>>31 != 0 {
+		return a<<1 ^ polynomial
+	}
+	return a << 1
+}

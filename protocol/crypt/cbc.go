@@ -19,16 +19,6 @@ var (
 // adds 1 to 16 of them. The result fits as long as plain is below 2^64 - 16.
 func CiphertextLen(plain uint64) uint64 { return plain - plain%BlockSize + BlockSize }
 
-// PlaintextBounds returns the shortest and the longest plaintext that a
-// ciphertext of so many bytes can hold. No ciphertext has a length for which
-// ok is false.
-func PlaintextBounds(ciphertext uint64) (shortest, longest uint64, ok bool) {
-	if ciphertext == 0 || ciphertext%BlockSize != 0 {
-		return 0, 0, false
-	}
-	return ciphertext - BlockSize, ciphertext - 1, true
-}
-
 // chain is one CBC stream whose chunks are cut anywhere: it holds back what
 // does not make a block yet. The schedule is shared between clones and never
 // written; all else is the stream's own.

@@ -270,15 +270,6 @@ func TestLengths(t *testing.T) {
 		if got := CiphertextLen(test.plain); got != test.cipher {
 			t.Errorf("CiphertextLen(%d) = %d, want %d", test.plain, got, test.cipher)
 		}
-		shortest, longest, ok := PlaintextBounds(test.cipher)
-		if !ok || test.plain < shortest || test.plain > longest || CiphertextLen(shortest) != test.cipher || CiphertextLen(longest) != test.cipher {
-			t.Errorf("PlaintextBounds(%d) = %d, %d, %v", test.cipher, shortest, longest, ok)
-		}
-	}
-	for _, cipher := range []uint64{0, 1, 15, 17, 1<<32 + 1} {
-		if _, _, ok := PlaintextBounds(cipher); ok {
-			t.Errorf("PlaintextBounds(%d) is ok", cipher)
-		}
 	}
 }
 

@@ -4,89 +4,61 @@ import (
 	"context"
 	"io"
 	"sync"
+	"testing"
 
 	"coffer/store"
+	"coffer/store/memstore"
 )
 
-// memBlobs keeps blobs in memory.
-type memBlobs struct {
-	store.Blobs // panics for what no test of this package needs
-
-	mu      sync.Mutex
-	sealing chan struct{} // if not nil, sealing waits until it is closed
-	parts   map[store.UploadID]*memPart
-	blobs   map[store.BlobRef][]byte
+// testBlobs are blobs in memory whose storing can be held up.
+type testBlobs struct {
+	*memstore.Blobs
+	data    *memstore.Data
+	storing chan struct{} // if not nil, storing waits until it is closed
 }
 
-func newMemBlobs() *memBlobs {
-	return &memBlobs{parts: make(map[store.UploadID]*memPart), blobs: make(map[store.BlobRef][]byte)}
+func newTestBlobs() *testBlobs {
+	data := memstore.New()
+	return &testBlobs{Blobs: data.Blobs(), data: data}
 }
 
-func (b *memBlobs) put(label store.Label, content []byte) store.BlobRef {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ref := store.BlobRef(label.Upload.String())
-	b.blobs[ref] = append([]byte(nil), content[:label.Size]...)
-	return ref
-}
-
-func (b *memBlobs) Put(_ context.Context, label store.Label, content []byte) (store.BlobRef, error) {
-	b.wait()
-	return b.put(label, content), nil
-}
-
-func (b *memBlobs) wait() {
-	if b.sealing != nil {
-		<-b.sealing
+func (b *testBlobs) wait() {
+	if b.storing != nil {
+		<-b.storing
 	}
 }
 
-func (b *memBlobs) Confirm(context.Context, store.BlobRef, store.Confirmation) error { return nil }
-
-func (b *memBlobs) Remove(_ context.Context, ref store.BlobRef) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.blobs, ref)
-	return nil
+func (b *testBlobs) Put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
+	b.wait()
+	return b.Blobs.Put(ctx, label, content)
 }
 
-func (b *memBlobs) NewPart(_ context.Context, id store.UploadID, _ []byte) (store.Part, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := &memPart{b: b, id: id}
-	b.parts[id] = p
-	return p, nil
+func (b *testBlobs) NewPart(ctx context.Context, id store.UploadID, header []byte) (store.Part, error) {
+	p, err := b.Blobs.NewPart(ctx, id, header)
+	return testPart{p, b}, err
 }
 
-func (b *memBlobs) left() (parts, blobs int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.parts), len(b.blobs)
+type testPart struct {
+	store.Part
+	b *testBlobs
 }
 
-type memPart struct {
-	b                *memBlobs
-	id               store.UploadID
-	content, waiting memFile
-}
-
-func (p *memPart) ID() store.UploadID  { return p.id }
-func (p *memPart) Content() store.File { return &p.content }
-func (p *memPart) Waiting() store.File { return &p.waiting }
-func (p *memPart) Log([]byte) error    { return nil }
-func (p *memPart) Close() error        { return nil }
-
-func (p *memPart) Seal(_ context.Context, label store.Label) (store.BlobRef, error) {
+func (p testPart) Seal(ctx context.Context, label store.Label) (store.BlobRef, error) {
 	p.b.wait()
-	ref := p.b.put(label, p.content.bytes())
-	return ref, p.Discard()
+	return p.Part.Seal(ctx, label)
 }
 
-func (p *memPart) Discard() error {
-	p.b.mu.Lock()
-	defer p.b.mu.Unlock()
-	delete(p.b.parts, p.id)
-	return nil
+// left counts what is stored.
+func (b *testBlobs) left(t *testing.T) (parts, blobs int) {
+	t.Helper()
+	other := b.data.Blobs() // that holds no part
+	if err := other.Parts(t.Context(), func(store.Part, []byte, [][]byte) error { parts++; return nil }); err != nil {
+		t.Error(err)
+	}
+	if err := other.Walk(t.Context(), func(store.StoredBlob) error { blobs++; return nil }); err != nil {
+		t.Error(err)
+	}
+	return parts, blobs
 }
 
 // A memFile is a file in memory.

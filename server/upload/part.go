@@ -27,7 +27,7 @@ type contents struct {
 	// Static.
 	id     store.UploadID
 	header func() ([]byte, error) // of the part, for the next run
-	blobs  store.Blobs
+	blobs  store.Parts
 	inAll  *atomic.Int64 // bytes of small content of all uploads
 	logged bool          // the next run can go on with it
 	logger *slog.Logger

@@ -19,7 +19,7 @@ import (
 
 // Deps is what uploads need of others.
 type Deps struct {
-	Blobs   store.Blobs
+	Blobs   Blobs
 	Catalog Catalog
 	Keys    Keys
 	Limits  func() Limits // they may change
@@ -30,6 +30,12 @@ type Deps struct {
 	NameOf func(ctx context.Context, client store.ClientID) string
 	Events Events
 	Log    *slog.Logger
+}
+
+// Blobs are where the content gathers, and where files are stored.
+type Blobs interface {
+	store.Contents
+	store.Parts
 }
 
 // A Catalog is where versions of files are committed.

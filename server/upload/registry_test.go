@@ -17,7 +17,7 @@ import (
 // newTestRegistry is a registry over blobs in memory, with room for anything.
 func newTestRegistry(t *testing.T) *Registry {
 	return New(Deps{
-		Blobs: newMemBlobs(), Catalog: memCatalog{}, Keys: plainKeys{}, Log: slog.New(slog.DiscardHandler), Events: noEvents{},
+		Blobs: newTestBlobs(), Catalog: memCatalog{}, Keys: plainKeys{}, Log: slog.New(slog.DiscardHandler), Events: noEvents{},
 		Limits: func() Limits { return Limits{TTL: time.Hour, MaxOfClient: 100} },
 		Admit:  func(store.ClientID, int) (func(), error) { return func() {}, nil },
 		NameOf: func(context.Context, store.ClientID) string { return "ada" },

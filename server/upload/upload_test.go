@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func TestUpload(t *testing.T) {
 			t.Fatalf("verified: %+v, %v", got, err)
 		}
 	}
-	if parts, blobs := r.Blobs.(*memBlobs).left(); parts != 0 || blobs != 1 || r.Len() != 0 || r.SmallContent() != 0 {
+	if parts, blobs := r.Blobs.(*testBlobs).left(t); parts != 0 || blobs != 1 || r.Len() != 0 || r.SmallContent() != 0 {
 		t.Errorf("%d parts, %d blobs, %d uploads and %d bytes in memory are left", parts, blobs, r.Len(), r.SmallContent())
 	}
 	if len(events.list) != 1 || events.list[0] != "committed" {
@@ -141,7 +142,7 @@ func TestUploadCommits(t *testing.T) {
 		}
 		catalog.release <- failing
 		all.Wait()
-		_, blobs := r.Blobs.(*memBlobs).left()
+		_, blobs := r.Blobs.(*testBlobs).left(t)
 		if failing == nil && (blobs != 1 || len(results) != 2 || (<-results).Version != 7 || (<-results).Version != 7) {
 			t.Errorf("%d blobs; one of the answers is another", blobs)
 		}
@@ -154,8 +155,8 @@ func TestUploadCommits(t *testing.T) {
 // What is dropped while it is on its way to storage leaves nothing there.
 func TestUploadDroppedWhileStoring(t *testing.T) {
 	r := newTestRegistry(t)
-	blobs := r.Blobs.(*memBlobs)
-	blobs.sealing = make(chan struct{})
+	blobs := r.Blobs.(*testBlobs)
+	blobs.storing = make(chan struct{})
 	for _, size := range []int{100, 200_000} {
 		u := begin(t, r, 1)
 		var sending sync.WaitGroup
@@ -173,12 +174,12 @@ func TestUploadDroppedWhileStoring(t *testing.T) {
 		if err := u.Drop(t.Context(), Cancelled); err != nil {
 			t.Error(err)
 		}
-		close(blobs.sealing)
+		close(blobs.storing)
 		sending.Wait()
-		if parts, left := blobs.left(); parts != 0 || left != 0 || r.SmallContent() != 0 {
+		if parts, left := blobs.left(t); parts != 0 || left != 0 || r.SmallContent() != 0 {
 			t.Errorf("%d parts, %d blobs and %d bytes are left", parts, left, r.SmallContent())
 		}
-		blobs.sealing = make(chan struct{})
+		blobs.storing = make(chan struct{})
 	}
 }
 
@@ -203,7 +204,7 @@ func TestUploadAttempts(t *testing.T) {
 	if _, err := r.Find(store.ClientID{1}, u.ID()); !errors.Is(err, ErrNotFound) {
 		t.Errorf("it is still there: %v", err)
 	}
-	if parts, blobs := r.Blobs.(*memBlobs).left(); parts != 0 || blobs != 0 {
+	if parts, blobs := r.Blobs.(*testBlobs).left(t); parts != 0 || blobs != 0 {
 		t.Errorf("%d parts and %d blobs are left", parts, blobs)
 	}
 }
@@ -222,5 +223,54 @@ func TestUploadBadPadding(t *testing.T) {
 	}
 	if len(events.list) != 1 || events.list[0] != "failed" || r.Len() != 0 {
 		t.Errorf("%q happened, %d uploads are left", events.list, r.Len())
+	}
+}
+
+// A run that ends anywhere leaves what the next one goes on with: packets, and
+// complete files that nobody confirmed.
+func TestRecover(t *testing.T) {
+	plain := bytes.Repeat([]byte("0123456789"), 20_000)
+	content := encrypted(plain)
+	packets := [][]byte{content[:80_000], content[80_000:160_000], content[160_000:]}
+	for _, tt := range []struct {
+		name    string
+		before  []uint32
+		missing []Range
+	}{
+		{"nothing but the middle", []uint32{2}, []Range{{1, 1}, {3, 3}}},
+		{"all but the middle", []uint32{1, 3}, []Range{{2, 2}}},
+		{"the beginning", []uint32{1, 2}, []Range{{3, 3}}},
+		{"all", []uint32{3, 1, 2}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newTestRegistry(t)
+			u := begin(t, r, 3)
+			for _, n := range tt.before {
+				if _, err := send(t.Context(), u, n, packets[n-1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			next := newTestRegistry(t)
+			next.Blobs = r.Blobs.(*testBlobs).data.Blobs()
+			if err := next.Recover(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			again, err := next.Find(store.ClientID{1}, u.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := again.State(t.Context(), 9)
+			if err != nil || !slices.Equal(s.Ranges, tt.missing) || (s.Phase == Complete) != (tt.missing == nil) {
+				t.Errorf("%+v, %v; want %v to be missing", s, err, tt.missing)
+			}
+			for n, content := range packets {
+				if _, err := send(t.Context(), again, uint32(n+1), content); err != nil {
+					t.Fatalf("packet %d: %v", n+1, err)
+				}
+			}
+			if got, err := again.Verify(t.Context(), cksum.Sum(plain)); err != nil || !got.Verified {
+				t.Errorf("verified: %+v, %v", got, err)
+			}
+		})
 	}
 }
