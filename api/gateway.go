@@ -136,10 +136,10 @@ func New(cfg Config) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		answers: &httpkit.Answers{Log: cfg.Log, Realm: "coffer", Problem: asProblem, Body: problemBody, Attr: requestAttr},
-		cfg:     cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
+		cfg: cfg, log: cfg.Log, contract: openapi.New(spec, pathUpload), document: document, web: web, tokens: tokens,
 		calls: newLimiter(cfg.Rate), signIns: newSignInLimit(cfg.AuthRate), turns: fair.NewQueue(hashTurns),
 		fromAddress: fair.NewGate(int64(cfg.AddressCalls), maxCalls), ofAccount: fair.NewGate(int64(cfg.AccountCalls), maxCalls),
+		answers: &httpkit.Answers{Log: cfg.Log, Realm: "coffer", Problem: asProblem, Body: problemBody, Attr: requestAttr},
 	}
 	if g.core, err = newCore(cfg); err != nil {
 		return nil, err

@@ -104,7 +104,7 @@ func TestActivities(t *testing.T) {
 
 // What goes wrong in the server is noted, but not as often as it happens.
 func TestErrorsAreNoted(t *testing.T) {
-	c := startCore(t, nil)
+	c := startOnDisk(t, nil)
 	w := c.proven("ada")
 	w.store("f", content(2, 100_000), 200_000)
 	if err := os.Remove(c.blobFile(w, "f")); err != nil {

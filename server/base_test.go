@@ -222,7 +222,7 @@ func TestPromises(t *testing.T) {
 
 // Neither plaintext nor a session key is ever on disk.
 func TestNothingSecretOnDisk(t *testing.T) {
-	c := startCore(t, nil)
+	c := startOnDisk(t, nil)
 	w := c.proven("client")
 	marker := []byte("MARKER-of-plaintext-0123456789")
 	plain := bytes.Repeat(marker, 10_000)
@@ -235,7 +235,7 @@ func TestNothingSecretOnDisk(t *testing.T) {
 	search := func(when string) {
 		t.Helper()
 		files := 0
-		err := filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		err := filepath.WalkDir(c.folder(), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				if errors.Is(err, fs.ErrNotExist) {
 					return nil

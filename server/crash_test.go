@@ -108,13 +108,13 @@ func crashed(t *testing.T, plain []byte, total uint32, after int) (w *wire, id p
 func watchedCore(t *testing.T, after int) (*core, *snapshotter) {
 	t.Helper()
 	var s *snapshotter
-	c := startCore(t, func(cfg *server.Config) {
+	c := startOnDisk(t, func(cfg *server.Config) {
 		if s == nil { // what runs again is not watched
 			s = &snapshotter{Blobs: cfg.Blobs, to: filepath.Join(t.TempDir(), "copy"), after: after}
 			cfg.Blobs = s
 		}
 	})
-	s.from = filepath.Join(c.dir, "received_files")
+	s.from = filepath.Join(c.folder(), "received_files")
 	return c, s
 }
 
@@ -152,7 +152,7 @@ func TestCrashBeforeRefusal(t *testing.T) {
 	ref := protocol.UploadRef{ByID: true, Upload: id}
 	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusInvalid)
 	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
-	parts, err := os.ReadDir(filepath.Join(c.dir, "received_files", "incoming"))
+	parts, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "incoming"))
 	if err != nil || len(parts) > 0 {
 		t.Errorf("left behind: %v, %v", parts, err)
 	}

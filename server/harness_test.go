@@ -17,6 +17,7 @@ import (
 	"coffer/server"
 	"coffer/store"
 	"coffer/store/files"
+	"coffer/store/memstore"
 	"coffer/store/sqlite"
 )
 
@@ -26,17 +27,19 @@ var coreSecret = crypt.CoreSecret{3, 2, 1}
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// A core is a running server on real storage in a temporary folder. It can be
-// stopped and started again on the same data.
+// A core is a running server. It can be stopped and started again on the same
+// data, which is in memory, or in a temporary folder if the test is about what
+// lies there.
 type core struct {
 	t      testing.TB
-	dir    string
+	dir    string // of data on the disk; empty: it is in memory
+	memory struct{ catalog, blobs *memstore.Data }
 	adjust func(*server.Config)
 	master server.MasterKey
 
 	srv              *server.Server
 	catalog          store.Catalog
-	blobs            *files.Store
+	blobs            store.Blobs
 	public, internal string // addresses
 	writes           *atomic.Int64
 	cancel           context.CancelFunc
@@ -47,7 +50,22 @@ type core struct {
 // change.
 func startCore(t testing.TB, adjust func(*server.Config)) *core {
 	t.Helper()
+	c := &core{t: t, adjust: adjust, master: server.NewMasterKey()}
+	c.memory.catalog, c.memory.blobs = memstore.New(), memstore.New()
+	return c.started()
+}
+
+// startOnDisk starts a server whose data is on the disk.
+func startOnDisk(t testing.TB, adjust func(*server.Config)) *core {
+	t.Helper()
 	c := &core{t: t, dir: t.TempDir(), adjust: adjust, master: server.NewMasterKey()}
+	return c.started()
+}
+
+// started starts a new server, which the test's end stops.
+func (c *core) started() *core {
+	t := c.t
+	t.Helper()
 	c.start()
 	t.Cleanup(func() {
 		if c.cancel != nil {
@@ -59,6 +77,10 @@ func startCore(t testing.TB, adjust func(*server.Config)) *core {
 
 func (c *core) open() {
 	c.t.Helper()
+	if c.dir == "" {
+		c.catalog, c.blobs = c.memory.catalog.Catalog(), c.memory.blobs.Blobs()
+		return
+	}
 	var err error
 	if c.catalog, err = sqlite.Open(c.t.Context(), c.database()); err != nil {
 		c.t.Fatal(err)
@@ -68,7 +90,16 @@ func (c *core) open() {
 	}
 }
 
-func (c *core) database() string { return filepath.Join(c.dir, "defensive.db") }
+// folder is where the data lies. A test that looks into it starts on the disk.
+func (c *core) folder() string {
+	c.t.Helper()
+	if c.dir == "" {
+		c.t.Fatal("the data is in memory")
+	}
+	return c.dir
+}
+
+func (c *core) database() string { return filepath.Join(c.folder(), "defensive.db") }
 
 func (c *core) config() server.Config {
 	cfg := server.DefaultConfig()
@@ -134,6 +165,10 @@ func (c *core) restart() {
 // loseCatalog removes the database of a stopped server.
 func (c *core) loseCatalog() {
 	c.t.Helper()
+	if c.dir == "" {
+		c.memory.catalog = memstore.New()
+		return
+	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(c.database() + suffix); err != nil && !os.IsNotExist(err) {
 			c.t.Fatal(err)

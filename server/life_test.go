@@ -148,7 +148,7 @@ func TestSpaceLow(t *testing.T) {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer cancel()
-	c := startCore(t, func(cfg *server.Config) {
+	c := startOnDisk(t, func(cfg *server.Config) {
 		dir := t.TempDir()
 		cfg.BackupDir = t.TempDir()
 		cfg.Space = server.NewSpace(1<<30, func() (uint64, uint64, error) { return free.Load(), 1 << 40, nil }, filepath.Join(dir, "reserve"), cfg.Log)

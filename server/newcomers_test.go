@@ -84,9 +84,9 @@ func TestFirstKeyAfterARestart(t *testing.T) {
 
 // Who registers and does nothing more costs no file.
 func TestNewcomersCostNoFile(t *testing.T) {
-	c := startCore(t, nil)
+	c := startOnDisk(t, nil)
 	count := func() int {
-		cards, err := os.ReadDir(filepath.Join(c.dir, "received_files", "clients"))
+		cards, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients"))
 		if err != nil {
 			t.Fatal(err)
 		}

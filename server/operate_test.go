@@ -272,7 +272,7 @@ func TestSettingsEndSessions(t *testing.T) {
 // A scrub that the server runs finds what is wrong, tells whom it belongs to,
 // keeps its report, and can be stopped.
 func TestScrubInTheServer(t *testing.T) {
-	c := startCore(t, nil)
+	c := startOnDisk(t, nil)
 	w := c.proven("ada")
 	for i, name := range []string{"whole", "flipped", "cut", "deleted"} {
 		w.store(name, content(uint64(i), 200_000+1000*i), 500_000)
@@ -296,7 +296,7 @@ func TestScrubInTheServer(t *testing.T) {
 		t.Errorf("before: %+v", r)
 	}
 	c.flip(c.blobFile(w, "flipped"), 100_000)
-	packs, err := filepath.Glob(filepath.Join(c.dir, "received_files", "packs", "*"))
+	packs, err := filepath.Glob(filepath.Join(c.folder(), "received_files", "packs", "*"))
 	if err != nil || len(packs) != 1 {
 		t.Fatalf("packs: %v, error %v", packs, err)
 	}
@@ -395,7 +395,7 @@ func TestScrubSchedule(t *testing.T) {
 // A backup is a catalog that a server can run with.
 func TestBackup(t *testing.T) {
 	backups := t.TempDir()
-	c := startCore(t, func(cfg *server.Config) { cfg.BackupDir = filepath.Join(backups, "new") })
+	c := startOnDisk(t, func(cfg *server.Config) { cfg.BackupDir = filepath.Join(backups, "new") })
 	if list, err := c.srv.Admin().Backups(); err != nil || len(list) != 0 {
 		t.Errorf("before: %v, error %v", list, err)
 	}

@@ -15,7 +15,7 @@ import (
 // An address registers so many clients and no more; others go on, and those
 // that have nothing yet cost no file.
 func TestRegistrationsPerAddress(t *testing.T) {
-	c := startCore(t, func(cfg *server.Config) { cfg.RegistrationRate = 3 })
+	c := startOnDisk(t, func(cfg *server.Config) { cfg.RegistrationRate = 3 })
 	w := dial(t, c.public)
 	for n := range 3 {
 		w.register("flood " + strconv.Itoa(n))
@@ -26,7 +26,7 @@ func TestRegistrationsPerAddress(t *testing.T) {
 		w.send(1025, field[:])
 		w.expectEmpty(1607)
 	}
-	if cards, err := os.ReadDir(filepath.Join(c.dir, "received_files", "clients")); err != nil || len(cards) != 0 {
+	if cards, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients")); err != nil || len(cards) != 0 {
 		t.Errorf("%d cards of clients without content, %v", len(cards), err)
 	}
 	dialFrom(t, "127.0.0.2", c.public).register("elsewhere")

@@ -36,7 +36,7 @@ func (c *core) blobFile(w *wire, name string) string {
 		c.t.Fatal(err)
 	}
 	var found string
-	err = filepath.WalkDir(filepath.Join(c.dir, "received_files"), func(path string, _ os.DirEntry, err error) error {
+	err = filepath.WalkDir(filepath.Join(c.folder(), "received_files"), func(path string, _ os.DirEntry, err error) error {
 		if _, noLabel := os.Stat(path + ".json"); noLabel == nil && fileSize(c.t, path) == v.Size {
 			found = path
 		}

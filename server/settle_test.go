@@ -39,7 +39,7 @@ func (p slowPart) Seal(ctx context.Context, label store.Label) (store.BlobRef, e
 // either: not while it is being sealed, nor after a crash that came just then.
 func TestSettled(t *testing.T) {
 	slow := &slowSeal{sealing: make(chan struct{}, 1), release: make(chan struct{})}
-	c := startCore(t, func(cfg *server.Config) { slow.Blobs, cfg.Blobs = cfg.Blobs, slow })
+	c := startOnDisk(t, func(cfg *server.Config) { slow.Blobs, cfg.Blobs = cfg.Blobs, slow })
 	w := c.proven("client")
 	other := c.gateway(w)
 	plain := content(150, 300_000)
@@ -103,7 +103,7 @@ type crashImage struct {
 func (c *core) crashImage() crashImage {
 	c.t.Helper()
 	image := crashImage{c.t.TempDir(), c.master}
-	if err := os.CopyFS(image.dir, os.DirFS(c.dir)); err != nil {
+	if err := os.CopyFS(image.dir, os.DirFS(c.folder())); err != nil {
 		c.t.Fatal(err)
 	}
 	return image
@@ -113,7 +113,7 @@ func (c *core) crashImage() crashImage {
 func (i crashImage) image(t *testing.T) *core {
 	t.Helper()
 	c := &core{t: t, dir: t.TempDir(), master: i.master}
-	if err := os.CopyFS(c.dir, os.DirFS(i.dir)); err != nil {
+	if err := os.CopyFS(c.folder(), os.DirFS(i.dir)); err != nil {
 		t.Fatal(err)
 	}
 	c.start()
