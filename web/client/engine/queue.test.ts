@@ -2,9 +2,10 @@ import "fake-indexeddb/auto"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { Watched } from "../../shared/watched"
 import { FakeRemote } from "../testing/fakeRemote"
+import { Failed } from "../worker/failures"
 import type { Unfinished, UploadProgress } from "../worker/protocol"
 import { forgetHistory, readHistory } from "./history"
-import { ProblemError } from "./problems"
+import { problemOf, sentenceOf } from "./problems"
 import { LiveQueue } from "./queue"
 import type { Session, SessionState, Settings, SettingsStore, Transfer } from "./types"
 
@@ -15,8 +16,9 @@ class Shown<T> extends Watched<T> {
 }
 
 const signedIn: SessionState = { state: "signed-in", username: "ada", expires: new Date(0) }
-const problem = { title: "T", message: "M", advice: "A", kind: "server" } as const
-const stopped = new ProblemError({ ...problem, title: "Stopped" })
+const failed = new Failed({ code: "mismatch" })
+const problem = problemOf(failed)
+const stopped = new Failed({ code: "stopped" })
 
 let remote: FakeRemote
 let session: Shown<SessionState>
@@ -95,7 +97,7 @@ async function arrives(name: string) {
   await settled()
 }
 
-async function fails(name: string, error: Error = new ProblemError(problem)) {
+async function fails(name: string, error: Error = failed) {
   remote.last("upload", shown(name).id).reject(error)
   await settled()
 }
@@ -252,7 +254,7 @@ test("what is heard of a file after its end changes nothing", async () => {
   await arrives("a")
   await fails("b")
   progress("a", { state: "sending", sent: 10 })
-  progress("b", { state: "sending", sent: 10, note: "late" })
+  progress("b", { state: "sending", sent: 10, note: "waiting" })
   await vi.advanceTimersByTimeAsync(2_000)
   expect(shown("a")).toMatchObject({ state: "verified", sent: 1_000 })
   expect(shown("b").state).toBe("failed")
@@ -262,10 +264,10 @@ test("what is heard of a file after its end changes nothing", async () => {
 test("a note comes and goes; the attempt is shown", async () => {
   queue.add(files("a"))
   await settled()
-  progress("a", { note: "The server is not reached.", attempt: 2 })
+  progress("a", { note: "waiting", attempt: 2 })
   await vi.advanceTimersByTimeAsync(200)
-  expect(shown("a")).toMatchObject({ note: "The server is not reached.", attempt: 2 })
-  progress("a", { note: "" })
+  expect(shown("a")).toMatchObject({ note: sentenceOf("waiting"), attempt: 2 })
+  progress("a", { note: "none" })
   await vi.advanceTimersByTimeAsync(200)
   expect(shown("a").note).toBeUndefined()
 })

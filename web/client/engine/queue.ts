@@ -3,7 +3,7 @@
 import { Watched } from "../../shared/watched"
 import type { UploadProgress } from "../worker/protocol"
 import { addToHistory, forgetHistory, readHistory } from "./history"
-import { problemOf } from "./problems"
+import { problemOf, sentenceOf } from "./problems"
 import { Rate, secondsLeft } from "./rate"
 import type { Remote } from "./remote"
 import type {
@@ -261,7 +261,7 @@ export class LiveQueue extends Watched<QueueSnapshot> implements Queue {
   private progress(id: string, progress: UploadProgress) {
     if (!this.running.has(id) || this.stopping.has(id)) return
     const { note, ...rest } = progress
-    this.change(id, { ...rest, ...(note !== undefined && { note: note || undefined }) })
+    this.change(id, { ...rest, ...(note !== undefined && { note: sentenceOf(note) }) })
   }
 
   private finish(id: string, change: Partial<Transfer>) {

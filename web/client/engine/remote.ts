@@ -1,8 +1,8 @@
 /** The worker, as the page sees it. */
+import { Failed } from "../worker/failures"
 import type { Call, Reply, Tasks, WorkerEvent } from "../worker/protocol"
-import { ProblemError } from "./problems"
 
-type Pending = { resolve: (result: unknown) => void; reject: (error: ProblemError) => void }
+type Pending = { resolve: (result: unknown) => void; reject: (error: Failed) => void }
 
 export class Remote {
   private readonly worker = new Worker(new URL("../worker/worker.ts", import.meta.url), {
@@ -21,16 +21,11 @@ export class Remote {
       }
       const call = this.pending.get(data.call)
       this.pending.delete(data.call)
-      if (data.problem) call?.reject(new ProblemError(data.problem))
+      if (data.failure) call?.reject(new Failed(data.failure))
       else call?.resolve(data.result)
     })
     this.worker.addEventListener("error", () => {
-      const error = new ProblemError({
-        title: "The page is not whole",
-        message: "The part of it that encrypts could not be started.",
-        advice: "Reload the page. If that does not help, use another browser.",
-        kind: "browser",
-      })
+      const error = new Failed({ code: "no-worker" })
       for (const call of this.pending.values()) call.reject(error)
       this.pending.clear()
     })

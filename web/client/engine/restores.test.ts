@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { Watched } from "../../shared/watched"
 import { fakeFile } from "../testing/fakeEngine"
 import { FakeRemote } from "../testing/fakeRemote"
-import { ProblemError } from "./problems"
+import { Failed } from "../worker/failures"
+import { problemOf } from "./problems"
 import { LiveRestores } from "./restores"
 import type { Download, FileEntry, Session, SessionState } from "./types"
 
@@ -13,7 +14,8 @@ class FakeSession extends Watched<SessionState> {
 }
 
 const file = fakeFile("letter.txt", { original_size: 1_000 })
-const problem = { title: "T", message: "M", advice: "A", kind: "server" } as const
+const failed = new Failed({ code: "other-key" })
+const problem = problemOf(failed)
 
 let remote: FakeRemote
 let session: FakeSession
@@ -90,7 +92,7 @@ test("a file is handed out once it is whole, and progress that comes late change
 test("one that failed says why, hands out nothing and stays failed", async () => {
   const id = restores.start(file)
   received(id, 500)
-  remote.last("restore").reject(new ProblemError(problem))
+  remote.last("restore").reject(failed)
   await vi.advanceTimersByTimeAsync(0)
   received(id, 600)
   await vi.advanceTimersByTimeAsync(1_000)
@@ -157,7 +159,7 @@ test("who signs out leaves nothing on the page", async () => {
   const id = restores.start(file)
   received(id, 500)
   session.show({ state: "signed-out" })
-  remote.last("restore").reject(new ProblemError(problem))
+  remote.last("restore").reject(failed)
   await vi.advanceTimersByTimeAsync(1_000)
   expect(restores.getSnapshot()).toEqual([])
   expect(handedOut).toEqual([])

@@ -2,8 +2,8 @@
  * What page and worker say to each other. Passphrases go in, keys never come
  * out: all that is secret stays in the worker.
  */
-import type { Problem } from "../../shared/problem"
 import type { FileEntry } from "../engine/types"
+import type { Failure } from "./failures"
 
 export type KeyNames = {
   username: string
@@ -50,7 +50,7 @@ export type RestoreJob = {
 /** The content, unless it went into a file. */
 export type RestoreResult = { cksum: number; content: Blob | undefined }
 
-/** What the page asks of the worker. Every task rejects with a Problem. */
+/** What the page asks of the worker. Every task rejects with a Failure. */
 export interface Tasks {
   derivePassword(server: string, username: string, passphrase: string): Promise<string>
   deriveEarlierPassword(username: string, passphrase: string): Promise<string>
@@ -85,12 +85,21 @@ export interface Tasks {
   stopRestore(id: string): Promise<void>
 }
 
+/** What happened on the way that a person wants to know; "none" takes the last one back. */
+export type Note =
+  /** The file is another one than before, and is sent from the start. */
+  | "changed"
+  /** The server dropped what was sent. */
+  | "dropped"
+  /** The server is not reached. */
+  | "waiting"
+  | "none"
+
 export type UploadProgress = {
   state?: "sealing" | "sending" | "verifying"
   sent?: number
   attempt?: number
-  /** Empty takes the last one back. */
-  note?: string
+  note?: Note
 }
 
 export type RestoreProgress = { state?: "receiving" | "checking"; received?: number }
@@ -102,4 +111,4 @@ export type WorkerEvent =
   | { event: "unauthorized" }
 
 export type Call = { call: number; task: keyof Tasks; args: unknown[] }
-export type Reply = { call: number; result?: unknown; problem?: Problem }
+export type Reply = { call: number; result?: unknown; failure?: Failure }

@@ -77,7 +77,9 @@ describe("what the server could have made", () => {
     for (const format of ["file", "folder", "unknown"] as const) {
       await server.store(content(70_000), false)
       server.entry = { ...server.entry, format }
-      await expect(restored(false), format).rejects.toMatchObject({ problem: { kind: "doubt" } })
+      await expect(restored(false), format).rejects.toMatchObject({
+        failure: { code: "not-sealed" },
+      })
       expect(sha256(await restored(true)), format).toBe(sha256(content(70_000)))
     }
   })
@@ -86,7 +88,9 @@ describe("what the server could have made", () => {
     for (const size of [0, 3]) {
       await server.store(content(size), false)
       server.entry = { ...server.entry, format: "unknown" }
-      await expect(restored(false), `${size}`).rejects.toMatchObject({ problem: { kind: "doubt" } })
+      await expect(restored(false), `${size}`).rejects.toMatchObject({
+        failure: { code: "not-sealed" },
+      })
     }
   })
 
@@ -99,7 +103,7 @@ describe("what the server could have made", () => {
   test("does not pass for sealed because the list says so", async () => {
     await server.store(content(70_000), false)
     server.listed = { ...server.entry, format: "sealed_file" }
-    await expect(restored(false)).rejects.toThrow("another file")
+    await expect(restored(false)).rejects.toThrow("other-file")
     server.entry = { ...server.entry, format: "sealed_file" }
     await expect(restored(true)).rejects.toThrow()
   })
@@ -115,14 +119,14 @@ describe("what the server could have made", () => {
       { format: "sealed_folder" },
     ] as const) {
       server.entry = { ...right, ...other }
-      await expect(restored(true), JSON.stringify(other)).rejects.toThrow("another file")
+      await expect(restored(true), JSON.stringify(other)).rejects.toThrow("other-file")
     }
   })
 
   test("another ciphertext than the digest says", async () => {
     await server.store(content(70_000), true)
     server.entry = { ...server.entry, sha256: "0".repeat(64) }
-    await expect(restored(true)).rejects.toMatchObject({ problem: { kind: "tampered" } })
+    await expect(restored(true)).rejects.toMatchObject({ failure: { code: "tampered" } })
   })
 })
 

@@ -11,7 +11,7 @@ import { Gathered } from "../crypto/gathered"
 import type { Keys } from "../crypto/keys"
 import { concat, maySeal, Opener } from "../crypto/seal"
 import { chunkSize, sealedChunkSize } from "../crypto/sizes"
-import { ProblemError, tampered } from "../engine/problems"
+import { Failed } from "./failures"
 import { backOff, type PersistOptions, persist } from "./persist"
 import type { RestoreJob, RestoreProgress, RestoreResult } from "./protocol"
 import { Source } from "./source"
@@ -46,15 +46,17 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
   )
   const { file } = details
   const asked = job.file
-  if (file.filename !== asked.filename || file.version !== asked.version) throw otherFile()
+  if (file.filename !== asked.filename || file.version !== asked.version)
+    throw new Failed({ code: "other-file" })
   // Between the list and now, too, a version stays what it is.
-  if (file.sha256 !== asked.sha256 || file.format !== asked.format) throw otherFile()
-  if (details.key_fingerprint !== keys.fingerprint) throw otherKey()
+  if (file.sha256 !== asked.sha256 || file.format !== asked.format)
+    throw new Failed({ code: "other-file" })
+  if (details.key_fingerprint !== keys.fingerprint) throw new Failed({ code: "other-key" })
 
   const sessionKey = await importSessionKey(
     await keys.unwrap(details.aes_key_encrypted, details.oaep_hash),
   ).catch(() => {
-    throw new ProblemError(tampered)
+    throw new Failed({ code: "tampered" })
   })
   const sink = job.sink ? await FileSink.open(job.sink) : new BlobSink()
   try {
@@ -85,14 +87,14 @@ export async function restore(job: RestoreJob, context: RestoreContext): Promise
       context.report({ received: Math.floor((file.original_size * decrypted) / file.size) })
     }
     context.report({ state: "checking" })
-    if (sha256.digest("hex") !== file.sha256) throw new ProblemError(tampered)
+    if (sha256.digest("hex") !== file.sha256) throw new Failed({ code: "tampered" })
     await pass(
       await cipher.end(cipherText.take()).catch(() => {
-        throw new ProblemError(tampered)
+        throw new Failed({ code: "tampered" })
       }),
     )
     if (cksum.digest() !== Number(file.crc) || contentSize !== file.original_size) {
-      throw new ProblemError(tampered)
+      throw new Failed({ code: "tampered" })
     }
     await sink.write(await unsealer.end())
     signal.throwIfAborted()
@@ -132,12 +134,12 @@ async function* receive(
         memory = bytes.buffer
         if (done) break
         received += bytes.length
-        if (received > size) throw new ProblemError(tampered)
+        if (received > size) throw new Failed({ code: "tampered" })
         yield bytes
       }
     } catch (error) {
       signal.throwIfAborted()
-      if (error instanceof ProblemError) throw error
+      if (error instanceof Failed) throw error
       // Else the connection was cut, and the next try asks from here.
     } finally {
       await source.close()
@@ -168,7 +170,7 @@ class Unsealer {
   }
 
   private plain(): "plain" {
-    if (!this.unsealed) throw notSealed()
+    if (!this.unsealed) throw new Failed({ code: "not-sealed" })
     return "plain"
   }
 
@@ -279,32 +281,4 @@ class BlobSink implements Sink {
     this.blobs = []
     this.parts = []
   }
-}
-
-function otherFile(): ProblemError {
-  return new ProblemError({
-    title: "The server answered with another file",
-    message: "It is not the version that the list of files showed. Nothing was saved.",
-    advice: "Look at the list again. If it happens once more, tell the server’s operator.",
-    kind: "tampered",
-  })
-}
-
-function notSealed(): ProblemError {
-  return new ProblemError({
-    title: "This file is not sealed",
-    message:
-      "Your keys did not seal it: the server, or whoever changed its traffic, could have made it. Nothing was saved.",
-    advice: "Restore it all the same only if you know that it was sent without a seal.",
-    kind: "doubt",
-  })
-}
-
-function otherKey(): ProblemError {
-  return new ProblemError({
-    title: "This file is locked with another key",
-    message: "It was backed up with keys that this browser does not have.",
-    advice: "Open it with the client that made it, or bring the recovery file of those keys.",
-    kind: "tampered",
-  })
 }

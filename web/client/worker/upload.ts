@@ -8,11 +8,11 @@ import { CbcEncrypter, importSessionKey } from "../crypto/cbc"
 import type { Keys } from "../crypto/keys"
 import { newSealSeed, type SealSeed } from "../crypto/seal"
 import { sealedSize } from "../crypto/sizes"
-import { ProblemError } from "../engine/problems"
 import { openContent } from "./ahead"
 import { type Content, pieceSize, type Segment } from "./content"
+import { Failed } from "./failures"
 import { isPassing, type PersistOptions, persist } from "./persist"
-import type { UploadJob, UploadProgress, UploadResult } from "./protocol"
+import type { Note, UploadJob, UploadProgress, UploadResult } from "./protocol"
 import { lockSeed, type Records, type UploadRecord, unlockSeed } from "./records"
 
 const cipherBlock = 16
@@ -32,8 +32,12 @@ export type UploadContext = Omit<PersistOptions, "waiting"> & {
   report: (progress: UploadProgress) => void
 }
 
-/** What was sent until now is of no use; the message says why, to the person. */
-class StartOver extends Error {}
+/** What was sent until now is of no use. */
+class StartOver extends Error {
+  constructor(readonly reason: Note) {
+    super(reason)
+  }
+}
 
 export async function upload(job: UploadJob, context: UploadContext): Promise<UploadResult> {
   const { records } = context
@@ -45,7 +49,7 @@ export async function upload(job: UploadJob, context: UploadContext): Promise<Up
       return result
     } catch (error) {
       if (!(error instanceof StartOver) || startOvers === maxStartOvers) throw error
-      context.report({ sent: 0, note: error.message })
+      context.report({ sent: 0, note: error.reason })
       record = await startOver(record, job, context)
     }
   }
@@ -70,14 +74,11 @@ async function recordOf(job: UploadJob, context: UploadContext): Promise<UploadR
   record.owner = job.owner
   await records.put(record)
   if (known && known.size !== job.file.size) {
-    context.report({ sent: 0, note: changedNote })
+    context.report({ sent: 0, note: "changed" })
     return startOver(record, job, context)
   }
   return record
 }
-
-const changedNote =
-  "The file is not the same as before, so it is sent from the start, under a new key."
 
 /** Forgets what was sent: another upload, another seed, other digests. */
 async function startOver(
@@ -129,13 +130,7 @@ class Sending {
     this.persistence = {
       signal: this.abort.signal,
       renewed: context.renewed,
-      waiting: (what) =>
-        context.report({
-          note:
-            what === "network"
-              ? "The server is not reached. This goes on by itself when it is back."
-              : "",
-        }),
+      waiting: (what) => context.report({ note: what === "network" ? "waiting" : "none" }),
     }
   }
 
@@ -151,7 +146,7 @@ class Sending {
         this.context.report({ state: "verifying" })
         const verified = await this.verify(cksum)
         if (verified) return { cksum, version: verified.version }
-        if (attempt === maxAttempts) throw mismatch()
+        if (attempt === maxAttempts) throw new Failed({ code: "mismatch" })
         this.missing = undefined
         this.acknowledged = 0
       }
@@ -274,7 +269,7 @@ class Sending {
     const { records } = this.context
     const before = await records.digest(this.record.id, segment)
     if (!before) await records.putDigest(this.record.id, segment, digest)
-    else if (!same(before, digest)) throw new StartOver(changedNote)
+    else if (!same(before, digest)) throw new StartOver("changed")
   }
 
   /** Sends a packet as soon as there is room on the way. */
@@ -366,7 +361,7 @@ class Sending {
       return await persist(call, this.persistence)
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) {
-        throw new StartOver("The server had dropped what was sent, so it is sent from the start.")
+        throw new StartOver("dropped")
       }
       throw error
     }
@@ -413,13 +408,4 @@ class Cutter {
 function same(a: ArrayBuffer, b: ArrayBuffer): boolean {
   const other = new Uint8Array(b)
   return new Uint8Array(a).every((byte, i) => byte === other[i])
-}
-
-function mismatch(): ProblemError {
-  return new ProblemError({
-    title: "The checksums differ",
-    message: "Four times, what arrived at the server was not what was sent.",
-    advice: "The connection or the server damages data. Tell its operator, and try again later.",
-    kind: "server",
-  })
 }

@@ -1,23 +1,15 @@
 /** The worker: it has the keys, and does all that takes time. */
 
-import type { Problem } from "../../shared/problem"
 import { Api } from "../api/client"
 import { deriveEarlierPassword, derivePassword } from "../crypto/derive"
 import { toBase64, toHex } from "../crypto/encoding"
 import { Keys, newProfile, openBundle, sealBundle } from "../crypto/keys"
 import { newSealSeed } from "../crypto/seal"
-import { ProblemError, problemOf } from "../engine/problems"
+import { Failed, failureOf } from "./failures"
 import type { Call, KeyNames, Reply, Tasks, WorkerEvent } from "./protocol"
 import { Records } from "./records"
 import { restore } from "./restore"
 import { upload } from "./upload"
-
-const stopped: Problem = {
-  title: "Stopped",
-  message: "This was stopped.",
-  advice: "Start it again when you like.",
-  kind: "input",
-}
 
 /** Something that goes on until it ends or is stopped. */
 type Run = { stop: () => void; ended: Promise<void> }
@@ -82,12 +74,7 @@ class Worker implements Tasks {
 
   private open(): Keys {
     if (this.keys) return this.keys
-    throw new ProblemError({
-      title: "Please sign in",
-      message: "Your keys are not open in this tab.",
-      advice: "Sign in with your passphrase.",
-      kind: "session",
-    })
+    throw new Failed({ code: "no-keys" })
   }
 
   async setToken(token: string | undefined): Promise<void> {
@@ -185,7 +172,7 @@ class Worker implements Tasks {
     try {
       return await result
     } catch (error) {
-      throw controller.signal.aborted ? new ProblemError(stopped) : error
+      throw controller.signal.aborted ? new Failed({ code: "stopped" }) : error
     } finally {
       this.running.delete(id)
     }
@@ -194,12 +181,7 @@ class Worker implements Tasks {
   private alone<T>(name: string, work: () => Promise<T>): Promise<T> {
     return navigator.locks.request(name, { ifAvailable: true }, (lock) => {
       if (lock) return work()
-      throw new ProblemError({
-        title: "Another tab has this file",
-        message: "It is being sent in another tab of this browser.",
-        advice: "Look there, or close that tab and try again.",
-        kind: "conflict",
-      })
+      throw new Failed({ code: "other-tab" })
     }) as Promise<T>
   }
 
@@ -219,13 +201,8 @@ async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)))
 }
 
-function otherAccount(found: string, wanted: string): ProblemError {
-  return new ProblemError({
-    title: "These are the keys of another account",
-    message: `The file holds the keys of ${found}, and you are signed in as ${wanted}.`,
-    advice: "Choose the recovery file of this account.",
-    kind: "input",
-  })
+function otherAccount(found: string, wanted: string): Failed {
+  return new Failed({ code: "other-account", found, wanted })
 }
 
 function emit(event: WorkerEvent) {
@@ -241,7 +218,7 @@ self.addEventListener("message", async ({ data }: MessageEvent<Call>) => {
     const run = worker[task] as (...args: unknown[]) => Promise<unknown>
     reply = { call, result: await run.apply(worker, args) }
   } catch (error) {
-    reply = { call, problem: problemOf(error) }
+    reply = { call, failure: failureOf(error) }
   }
   self.postMessage(reply)
 })
