@@ -39,7 +39,7 @@ func newMetrics(core *pool) *metrics {
 	registry.MustRegister(m.requests, m.duration, m.bytes, m.coreErrors,
 		poolGauge("in_use", "Connections to the core that are in use.", func() float64 { return float64(core.conns.Stat().AcquiredResources()) }),
 		poolGauge("idle", "Connections to the core that are idle.", func() float64 { return float64(core.conns.Stat().IdleResources()) }),
-		poolGauge("max", "Most connections to the core.", func() float64 { return float64(core.conns.Stat().MaxResources()) }),
+		poolGauge("max", "Maximum number of connections to the core.", func() float64 { return float64(core.conns.Stat().MaxResources()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "coffer_core_connections_wait_seconds_total", Help: "Time spent waiting for a connection to the core."},
 			func() float64 { return core.conns.Stat().EmptyAcquireWaitTime().Seconds() }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

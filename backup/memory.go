@@ -17,7 +17,7 @@ import (
 var (
 	// ErrUnsealed: content that anybody could have made, where only what was
 	// sealed is taken.
-	ErrUnsealed = errors.New("not sealed: the server, or whoever changed its traffic, could have made it")
+	ErrUnsealed = errors.New("not sealed: the server, or anyone who can change its traffic, could have forged it")
 	// ErrOlder: the server's newest version is older than one that was seen.
 	ErrOlder = errors.New("older than what this machine has seen")
 	// ErrReplaced: a version is no longer what it was when it was seen.

@@ -157,9 +157,9 @@ func (s *Space) setLow(low bool, free uint64) {
 func (s *Space) release() {
 	err := os.Remove(s.reserve)
 	if err == nil {
-		s.log.Warn("the reserve file was given up for the catalog")
+		s.log.Warn("released the reserve file for the catalog")
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		s.log.Error("cannot give up the reserve file", "error", err)
+		s.log.Error("failed to release the reserve file", "error", err)
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 
 // healthCmd asks a running gateway whether it is ready.
 type healthCmd struct {
-	URL      string        `name:"url" help:"Where the gateway is. Default: what --listen says, on this machine." placeholder:"URL"`
-	Listen   string        `help:"The address that the gateway listens on." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
-	Insecure bool          `help:"Do not check its certificate: the connection stays on the machine."`
-	Timeout  time.Duration `help:"How long to wait." default:"5s"`
+	URL      string        `name:"url" help:"URL of the gateway. Default: the --listen address on this machine." placeholder:"URL"`
+	Listen   string        `help:"Address the gateway listens on." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
+	Insecure bool          `help:"Do not verify the certificate. For connections that stay on this machine."`
+	Timeout  time.Duration `help:"Maximum time to wait for an answer." default:"5s"`
 }
 
 // Run exits with 0 if the gateway reaches the core.

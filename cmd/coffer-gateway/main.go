@@ -17,9 +17,9 @@ var version, commit = "dev", ""
 // cli is the command line.
 type cli struct {
 	Serve  serveCmd  `cmd:"" default:"withargs" help:"Serve the API (the default)."`
-	Health healthCmd `cmd:"" help:"Ask a running gateway whether it reaches the core; exit 0 if it does."`
+	Health healthCmd `cmd:"" help:"Check a running gateway; exits with 0 if it reaches the core."`
 
-	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
+	Completion program.CompletionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`
@@ -31,7 +31,7 @@ func main() { os.Exit(program.Main(run)) }
 func run(ctx context.Context, args []string, std program.Streams) int {
 	p := program.Program{
 		Name:        "coffer-gateway",
-		Description: "The REST API of Coffer, an encrypted backup system. The variable that sets a flag is named in brackets.",
+		Description: "The REST API of Coffer, an encrypted backup system. The environment variable of each flag is shown in brackets.",
 		Version:     version,
 		Commit:      commit,
 		Section:     8,

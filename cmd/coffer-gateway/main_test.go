@@ -33,7 +33,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--core-conns", "0"}, program.ExitUsage, "--core-conns"},
 		{[]string{"--jwt-secret-file", notSecret}, program.ExitFail, "not 64 hex digits"},
 		{[]string{"--jwt-secret-file", jwt, "--core-secret-file", notSecret}, program.ExitFail, "the core secret in " + notSecret + " is not 64 hex digits"},
-		{[]string{"--jwt-secret-file", jwt, "--core-secret-file", notSecret + ".none"}, program.ExitFail, "the core makes it"},
+		{[]string{"--jwt-secret-file", jwt, "--core-secret-file", notSecret + ".none"}, program.ExitFail, "the core creates it"},
 		{[]string{"health", "--url", "http://127.0.0.1:1"}, program.ExitFail, "refused"},
 	}
 	for _, test := range tests {

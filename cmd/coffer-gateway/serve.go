@@ -26,31 +26,31 @@ type serveCmd struct {
 	secretFlags
 	coreSecretFlags
 
-	Listen    string         `help:"Address for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
-	MaxPacket quantity.Bytes `help:"Largest content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
+	Listen    string         `help:"Address to listen on for HTTP." default:":5000" env:"COFFER_GATEWAY_LISTEN"`
+	MaxPacket quantity.Bytes `help:"Maximum content of a packet." default:"16MiB" env:"COFFER_GATEWAY_MAX_PACKET"`
 
-	MaxSpool quantity.Bytes `help:"Most bytes of packets, of all callers together, that are held until it is known where they go. Default 256MiB, or what --max-packet says if that is more." placeholder:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
+	MaxSpool quantity.Bytes `help:"Maximum bytes of packets, over all callers, held until their destination is known. Default: 256MiB, or --max-packet if that is larger." placeholder:"256MiB" env:"COFFER_GATEWAY_MAX_SPOOL"`
 
-	Core        string        `help:"The core's internal address: host:port, or unix: and the path of its socket. The default, auto, is that of a core in the same folder: unix:./data/core.sock, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
-	CoreTLS     bool          `name:"core-tls" help:"Speak TLS to the core. The core secret proves it, whoever made its certificate." env:"COFFER_GATEWAY_CORE_TLS"`
-	CoreCA      string        `name:"core-ca" help:"Certificates, PEM, one of which must vouch for the core's as well." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
-	CoreConns   int           `help:"Most connections to the core." default:"32" env:"COFFER_GATEWAY_CORE_CONNS"`
-	CoreWait    time.Duration `help:"How long a call waits for a free connection to the core." default:"5s" env:"COFFER_GATEWAY_CORE_WAIT"`
-	CoreTimeout time.Duration `help:"How long the core may stand still." default:"30s" env:"COFFER_GATEWAY_CORE_TIMEOUT"`
+	Core        string        `help:"Internal address of the core: host:port or unix:PATH. The default, auto, is a core in the same folder: unix:./data/core.sock, or 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_GATEWAY_CORE" placeholder:"ADDRESS"`
+	CoreTLS     bool          `name:"core-tls" help:"Use TLS to the core. The core secret authenticates it, whatever its certificate." env:"COFFER_GATEWAY_CORE_TLS"`
+	CoreCA      string        `name:"core-ca" help:"CA certificates (PEM) that must also have signed the core's certificate." env:"COFFER_GATEWAY_CORE_CA" type:"filename" placeholder:"FILE"`
+	CoreConns   int           `help:"Maximum number of connections to the core." default:"32" env:"COFFER_GATEWAY_CORE_CONNS"`
+	CoreWait    time.Duration `help:"Maximum time a call waits for a free connection to the core." default:"5s" env:"COFFER_GATEWAY_CORE_WAIT"`
+	CoreTimeout time.Duration `help:"Maximum time without progress from the core." default:"30s" env:"COFFER_GATEWAY_CORE_TIMEOUT"`
 
-	TokenTTL       time.Duration  `name:"token-ttl" help:"How long a session token is good." default:"1h" env:"COFFER_GATEWAY_TOKEN_TTL"`
-	CORSOrigins    []string       `name:"cors-origins" help:"Origins of other pages that may call from a browser; * for all. Default: none but the gateway's own." placeholder:"ORIGIN" env:"COFFER_GATEWAY_CORS_ORIGINS"`
-	TrustedProxies []netip.Prefix `help:"Networks whose X-Forwarded-For counts." env:"COFFER_GATEWAY_TRUSTED_PROXIES" placeholder:"CIDR"`
-	StatusNetworks []netip.Prefix `help:"Networks whose callers get /metrics and the figures of /api/v1/status; others learn only whether the server works. Default: everyone." env:"COFFER_GATEWAY_STATUS_NETWORKS" placeholder:"CIDR"`
-	Rate           float64        `help:"Calls a second from one address." default:"200" env:"COFFER_GATEWAY_RATE"`
-	RateBurst      int            `help:"Calls at once from one address." default:"400" env:"COFFER_GATEWAY_RATE_BURST"`
-	AuthRate       float64        `help:"Sign-ins and registrations a second from one address, and with one username." default:"5" env:"COFFER_GATEWAY_AUTH_RATE"`
-	AuthBurst      int            `help:"The same, at once." default:"20" env:"COFFER_GATEWAY_AUTH_BURST"`
-	AddressCalls   int            `help:"Most calls under way from one address." default:"256" env:"COFFER_GATEWAY_ADDRESS_CALLS"`
-	AccountCalls   int            `help:"Most calls under way with one account." default:"64" env:"COFFER_GATEWAY_ACCOUNT_CALLS"`
-	BodyTimeout    time.Duration  `help:"How long a body may stand still." default:"30s" env:"COFFER_GATEWAY_BODY_TIMEOUT"`
-	DrainDelay     time.Duration  `help:"How long to serve on at the end, while /readyz says 503, so that balancers notice." default:"0s" env:"COFFER_GATEWAY_DRAIN_DELAY"`
-	DrainTimeout   time.Duration  `help:"How long calls in flight may take at the end." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
+	TokenTTL       time.Duration  `name:"token-ttl" help:"Lifetime of a session token." default:"1h" env:"COFFER_GATEWAY_TOKEN_TTL"`
+	CORSOrigins    []string       `name:"cors-origins" help:"Other origins that browsers may call from; * for all. Default: only the gateway's own." placeholder:"ORIGIN" env:"COFFER_GATEWAY_CORS_ORIGINS"`
+	TrustedProxies []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For header is trusted." env:"COFFER_GATEWAY_TRUSTED_PROXIES" placeholder:"CIDR"`
+	StatusNetworks []netip.Prefix `help:"Networks that may read /metrics and the figures of /api/v1/status; others only learn whether the server works. Default: everyone." env:"COFFER_GATEWAY_STATUS_NETWORKS" placeholder:"CIDR"`
+	Rate           float64        `help:"Maximum calls per second from one address." default:"200" env:"COFFER_GATEWAY_RATE"`
+	RateBurst      int            `help:"Maximum burst of calls from one address." default:"400" env:"COFFER_GATEWAY_RATE_BURST"`
+	AuthRate       float64        `help:"Maximum sign-ins and registrations per second, from one address and for one username." default:"5" env:"COFFER_GATEWAY_AUTH_RATE"`
+	AuthBurst      int            `help:"Maximum burst of sign-ins and registrations." default:"20" env:"COFFER_GATEWAY_AUTH_BURST"`
+	AddressCalls   int            `help:"Maximum concurrent calls from one address." default:"256" env:"COFFER_GATEWAY_ADDRESS_CALLS"`
+	AccountCalls   int            `help:"Maximum concurrent calls for one account." default:"64" env:"COFFER_GATEWAY_ACCOUNT_CALLS"`
+	BodyTimeout    time.Duration  `help:"Maximum time without progress while a body is read." default:"30s" env:"COFFER_GATEWAY_BODY_TIMEOUT"`
+	DrainDelay     time.Duration  `help:"How long to keep serving on shutdown while /readyz returns 503, so that load balancers notice." default:"0s" env:"COFFER_GATEWAY_DRAIN_DELAY"`
+	DrainTimeout   time.Duration  `help:"Maximum time for calls in flight to finish on shutdown." default:"15s" env:"COFFER_GATEWAY_DRAIN_TIMEOUT"`
 }
 
 // Validate checks what flags mean together.
@@ -64,17 +64,17 @@ func (cmd *serveCmd) Validate() error {
 	case cmd.MaxPacket < 64<<10 || cmd.MaxPacket > protocol.MaxPayload-1<<10:
 		return errors.New("--max-packet: from 64KiB to less than 4GiB")
 	case cmd.MaxSpool != 0 && (cmd.MaxSpool < cmd.MaxPacket || cmd.MaxSpool > 1<<40):
-		return errors.New("--max-spool: from what --max-packet says to 1TiB")
+		return errors.New("--max-spool: from --max-packet to 1TiB")
 	case cmd.AddressCalls < 1 || cmd.AccountCalls < 1:
 		return errors.New("--address-calls, --account-calls: at least 1")
 	case cmd.CoreConns < 1 || cmd.CoreConns > 1<<16:
 		return errors.New("--core-conns: from 1 to 65536")
 	case cmd.Rate <= 0 || cmd.AuthRate <= 0 || cmd.RateBurst < 1 || cmd.AuthBurst < 1:
-		return errors.New("rates must be positive")
+		return errors.New("--rate, --rate-burst, --auth-rate, --auth-burst: must be positive")
 	case cmd.CoreWait <= 0 || cmd.CoreTimeout <= 0 || cmd.BodyTimeout <= 0 || cmd.DrainTimeout <= 0:
 		return errors.New("times must be positive")
 	case cmd.DrainDelay < 0:
-		return errors.New("--drain-delay: not negative")
+		return errors.New("--drain-delay: must not be negative")
 	case cmd.TokenTTL < time.Second || cmd.TokenTTL > protocol.MaxTokenTTL:
 		return errors.New("--token-ttl: from 1s to 720h")
 	}

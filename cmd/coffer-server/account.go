@@ -15,7 +15,7 @@ import (
 
 // accountCmd is what an operator does for an account's owner.
 type accountCmd struct {
-	Keys accountKeysCmd `cmd:"" help:"List the public keys and key bundles of an account that others have replaced, or put one back."`
+	Keys accountKeysCmd `cmd:"" help:"List replaced public keys and key bundles of an account, or restore one."`
 }
 
 // accountKeysCmd lists former keys and puts them back.
@@ -23,8 +23,8 @@ type accountKeysCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
-	Name    string `arg:"" help:"The account's name."`
-	Restore int    `help:"Put the one of this number back in force, a bundle with the password that went with it; all sign-ins of the account end." placeholder:"N"`
+	Name    string `arg:"" help:"Name of the account."`
+	Restore int    `help:"Restore the key with this number. A key bundle is restored together with its password, and all sessions of the account end." placeholder:"N"`
 }
 
 // Run lists or restores. The server must not be running on the data folder.
@@ -36,24 +36,24 @@ func (cmd *accountKeysCmd) Run(ctx context.Context, std program.Streams) (err er
 	defer func() { err = errors.Join(err, d.close()) }()
 	keys, err := server.FormerKeys(ctx, d.catalog, cmd.Name)
 	if errors.Is(err, store.ErrNoClient) {
-		return fmt.Errorf("there is no account %q", cmd.Name)
+		return fmt.Errorf("no account is named %q", cmd.Name)
 	}
 	if err != nil {
 		return err
 	}
 	if cmd.Restore != 0 {
 		if cmd.Restore < 1 || cmd.Restore > len(keys) {
-			return fmt.Errorf("%w: --restore: %q has no former key of number %d", program.ErrUsage, cmd.Name, cmd.Restore)
+			return fmt.Errorf("%w: --restore: %q has no replaced key number %d", program.ErrUsage, cmd.Name, cmd.Restore)
 		}
 		k := keys[cmd.Restore-1]
 		if err := server.RestoreKey(ctx, d.catalog, d.blobs, cmd.Name, k); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(std.Out, "the %s of %s is in force again; what took its place is a former one now\n", keyKind(k.Kind), k.Until.UTC().Format(time.DateTime))
+		_, err = fmt.Fprintf(std.Out, "restored the %s of %s; the key that it replaces is now in the list\n", keyKind(k.Kind), k.Until.UTC().Format(time.DateTime))
 		return err
 	}
 	if len(keys) == 0 {
-		_, err = fmt.Fprintf(std.Out, "no key of %s was replaced in the last 90 days\n", program.Printable(cmd.Name))
+		_, err = fmt.Fprintf(std.Out, "no keys of %s were replaced in the last 90 days\n", program.Printable(cmd.Name))
 		return err
 	}
 	for i, k := range keys {

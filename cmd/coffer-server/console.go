@@ -24,14 +24,14 @@ import (
 
 // consoleFlags say where the operator's console is, and what opens it.
 type consoleFlags struct {
-	ConsoleListen    string `help:"Address of the operator's console; off turns it off." default:"127.0.0.1:8090" env:"COFFER_CONSOLE_LISTEN"`
-	ConsoleToken     string `help:"The console's token, 64 hex digits; only by the environment, so that no process list shows it." hidden:"" env:"COFFER_CONSOLE_TOKEN"`
-	ConsoleTokenFile string `help:"File with the console's token; made at the first start. Default: console.token in the data folder." type:"path" placeholder:"FILE" env:"COFFER_CONSOLE_TOKEN_FILE"`
+	ConsoleListen    string `help:"Address to listen on for the operator's console; off disables it." default:"127.0.0.1:8090" env:"COFFER_CONSOLE_LISTEN"`
+	ConsoleToken     string `help:"Console token, 64 hex digits. Set it in the environment only: process lists show flags." hidden:"" env:"COFFER_CONSOLE_TOKEN"`
+	ConsoleTokenFile string `help:"File with the console token; created on first start. Default: console.token in the data folder." type:"path" placeholder:"FILE" env:"COFFER_CONSOLE_TOKEN_FILE"`
 }
 
 // token is where the console's token is, for a data folder.
 func (f consoleFlags) token(folder string) program.Secret {
-	secret := program.Secret{What: "the console's token", Text: f.ConsoleToken, Variable: "COFFER_CONSOLE_TOKEN", File: f.ConsoleTokenFile}
+	secret := program.Secret{What: "the console token", Text: f.ConsoleToken, Variable: "COFFER_CONSOLE_TOKEN", File: f.ConsoleTokenFile}
 	if secret.File == "" {
 		secret.File = filepath.Join(folder, tokenName)
 	}
@@ -69,7 +69,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 	token, err := secret.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		if token, err = secret.Make(); err == nil {
-			log.Info("made a new token for the console", "file", secret.File)
+			log.Info("created a new console token", "file", secret.File)
 		}
 	}
 	if err != nil {
@@ -86,7 +86,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 	}
 	l, err := program.Listen(ctx, op.cmd.ConsoleListen, "the console")
 	if err != nil && op.originOf("console-listen") == contract.SettingOriginDefault {
-		log.Warn("the console is off: its address is not free", "error", err)
+		log.Warn("console disabled: its address is in use", "error", err)
 		return nil, nil
 	}
 	if err != nil {
@@ -99,7 +99,7 @@ func (op *operator) open(ctx context.Context, log *slog.Logger, d *data, s *serv
 		op.link += "/?token=" + hex.EncodeToString(token[:])
 	}
 	if addr, ok := l.Addr().(*net.TCPAddr); ok && conf == nil && !addr.IP.IsLoopback() {
-		log.Warn("the console is reached without TLS from other machines: its token can be read on the way", "listen", addr.String())
+		log.Warn("the console is reachable from other machines without TLS: its token can be read in transit", "listen", addr.String())
 	}
 	return c, nil
 }
@@ -117,7 +117,7 @@ func (op *operator) serve(ctx context.Context, log *slog.Logger, c *console.Cons
 	}
 	fmt.Fprintf(op.std.Err, "Console: %s\n", op.link)
 	if err := c.Serve(ctx, op.listener); err != nil {
-		log.Error("the console has ended; the rest goes on", "error", err)
+		log.Error("the console has stopped; the server keeps running", "error", err)
 	}
 }
 

@@ -33,9 +33,9 @@ const (
 
 // dataFlags say where the data is.
 type dataFlags struct {
-	Data          string `help:"Folder for catalog, blobs and master key." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
-	MasterKey     string `help:"The master key, 64 hex digits; only by the environment, so that no process list shows it." hidden:"" env:"COFFER_SERVER_MASTER_KEY"`
-	MasterKeyFile string `help:"File with the master key; made at the first start. Default: master.key in the data folder." type:"path" placeholder:"FILE" env:"COFFER_SERVER_MASTER_KEY_FILE"`
+	Data          string `help:"Folder for the catalog, the blobs and the master key." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
+	MasterKey     string `help:"Master key, 64 hex digits. Set it in the environment only: process lists show flags." hidden:"" env:"COFFER_SERVER_MASTER_KEY"`
+	MasterKeyFile string `help:"File with the master key; created on first start. Default: master.key in the data folder." type:"path" placeholder:"FILE" env:"COFFER_SERVER_MASTER_KEY_FILE"`
 }
 
 // data is an open data folder, locked against a second server.
@@ -82,7 +82,7 @@ func (f dataFlags) checkCatalog(ctx context.Context, d *data, fresh bool) error 
 func (d *data) explainLoss(err error) error {
 	switch {
 	case errors.Is(err, maintain.ErrLostCatalog):
-		return fmt.Errorf("%w (%s, %s). Bring the catalog back from your backup; or, if it is gone, move what is left of it away and run: coffer-server rebuild", err, d.path(catalogName), d.path(blobsName))
+		return fmt.Errorf("%w (%s, %s). Restore the catalog from a backup. If you have none, move its remains away and run: coffer-server rebuild", err, d.path(catalogName), d.path(blobsName))
 	case errors.Is(err, maintain.ErrLostBlobs):
 		return fmt.Errorf("%w (%s, %s). Is the disk that holds them mounted?", err, d.path(catalogName), d.path(blobsName))
 	}
@@ -102,12 +102,12 @@ func (d *data) isFresh() (bool, error) {
 func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(context.Context, *data, bool) error, opts ...sqlite.Option) (_ *data, err error) {
 	d := &data{folder: f.Data, full: new(atomic.Pointer[func()])}
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data folder: %w", err)
+		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
 	d.lock = flock.New(d.path(lockName), flock.SetPermissions(0o600))
 	locked, err := d.lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("the data folder %s is not usable: %w", d.folder, err)
+		return nil, fmt.Errorf("lock the data folder %s: %w", d.folder, err)
 	}
 	if !locked {
 		return nil, fmt.Errorf("another server is running on the data folder %s", d.folder)
@@ -119,16 +119,16 @@ func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(
 	}()
 	fresh, err := d.isFresh()
 	if err != nil {
-		return nil, fmt.Errorf("looking for the catalog: %w", err)
+		return nil, fmt.Errorf("find the catalog: %w", err)
 	}
 	if d.blobs, err = files.Open(d.path(blobsName)); err != nil {
-		return nil, fmt.Errorf("opening the blobs: %w", err)
+		return nil, fmt.Errorf("open the blobs: %w", err)
 	}
 	if err := d.blobs.Check(ctx); errors.Is(err, store.ErrFull) {
 		// What is there can be read and removed without room.
-		log.Warn("the disk is full: starting on what was allocated before", "error", err)
+		log.Warn("the disk is full: starting with the space allocated earlier", "error", err)
 	} else if err != nil {
-		return nil, fmt.Errorf("checking the blobs: %w", err)
+		return nil, fmt.Errorf("check the blobs: %w", err)
 	}
 	if check != nil {
 		if err := check(ctx, d, fresh); err != nil {
@@ -140,10 +140,10 @@ func (f dataFlags) openAnyway(ctx context.Context, log *slog.Logger, check func(
 	}
 	d.onFull(func() { d.giveUpReserve(log) })
 	if err := d.openCatalog(ctx, log, opts); err != nil {
-		return nil, fmt.Errorf("opening the catalog: %w", err)
+		return nil, fmt.Errorf("open the catalog: %w", err)
 	}
 	if err := d.catalog.Check(ctx); err != nil {
-		return nil, fmt.Errorf("checking the catalog: %w", err)
+		return nil, fmt.Errorf("check the catalog: %w", err)
 	}
 	return d, nil
 }
@@ -162,9 +162,9 @@ func (d *data) openCatalog(ctx context.Context, log *slog.Logger, opts []sqlite.
 func (d *data) giveUpReserve(log *slog.Logger) bool {
 	err := os.Remove(d.path(reserveName))
 	if err == nil {
-		log.Warn("the reserve file was given up for the catalog")
+		log.Warn("released the reserve file for the catalog")
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		log.Error("cannot give up the reserve file", "error", err)
+		log.Error("failed to release the reserve file", "error", err)
 	}
 	return err == nil
 }
@@ -182,10 +182,10 @@ func (f dataFlags) masterKey(d *data, fresh bool, log *slog.Logger) (server.Mast
 	key, err := secret.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		if !fresh {
-			return server.MasterKey{}, fmt.Errorf("the master key %s is missing; bring it back from your backup, or, if it is lost, see docs/security.md", secret.File)
+			return server.MasterKey{}, fmt.Errorf("the master key %s is missing: restore it from a backup; if it is lost, see docs/security.md", secret.File)
 		}
 		if key, err = secret.Make(); err == nil {
-			log.Info("made a new master key; back it up", "file", secret.File)
+			log.Info("created a new master key; back it up", "file", secret.File)
 		}
 	}
 	return server.MasterKey(key), err

@@ -14,8 +14,8 @@ import (
 // doctorCmd shows why clients that speak the base protocol were not served.
 type doctorCmd struct {
 	coreFlags
-	Last int  `help:"Most exchanges to show, the newest first; 0 shows all that the server remembers." default:"10"`
-	JSON bool `name:"json" help:"Print them as JSON."`
+	Last int  `help:"Maximum number of exchanges to show, newest first; 0 shows all that the server remembers." default:"10"`
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 // diagnosis is a failed exchange as JSON.
@@ -72,7 +72,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, std program.Streams) error {
 		return e.Encode(found)
 	}
 	if len(found) == 0 {
-		_, err := fmt.Fprintln(std.Out, "no request of a client has failed since the server started")
+		_, err := fmt.Fprintln(std.Out, "no client request has failed since the server started")
 		return err
 	}
 	for _, d := range found {
@@ -88,7 +88,7 @@ func (d diagnosis) print(w io.Writer) error {
 	if d.Client != "" {
 		who += ", " + d.Client
 	}
-	fmt.Fprintf(w, "%s  %s  %s (%s before it on the connection)\n", d.At.Local().Format(time.DateTime), who, d.Request, program.Count(d.Earlier, "request", "requests"))
+	fmt.Fprintf(w, "%s  %s  %s (after %s on this connection)\n", d.At.Local().Format(time.DateTime), who, d.Request, program.Count(d.Earlier, "request", "requests"))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range d.Fields {
 		fmt.Fprintf(t, "  %d\t%s\t%s\n", p.Offset, p.Bytes, p.Meaning)

@@ -14,9 +14,9 @@ type exportCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
-	Client string `required:"" help:"The client's name." placeholder:"NAME"`
-	To     string `required:"" help:"Folder for the export; made if it is missing. An earlier export of the same client is brought up to date." type:"path" placeholder:"FOLDER"`
-	Quiet  bool   `help:"Show no progress."`
+	Client string `required:"" help:"Name of the client." placeholder:"NAME"`
+	To     string `required:"" help:"Folder for the export; created if missing. An earlier export of the same client is updated." type:"path" placeholder:"FOLDER"`
+	Quiet  bool   `help:"Do not show progress."`
 }
 
 // Run exports. The server must not be running on the data folder.
@@ -25,7 +25,7 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 	case err != nil:
 		return err
 	case same:
-		return fmt.Errorf("%w: --to is the data folder itself", program.ErrUsage)
+		return fmt.Errorf("%w: --to must not be the data folder", program.ErrUsage)
 	}
 	d, err := cmd.open(ctx, cmd.Logger(std))
 	if err != nil {
@@ -38,7 +38,7 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.Out, "exported %s: %s, %s, %d of them there already\n",
+	_, err = fmt.Fprintf(std.Out, "exported %s: %s, %s, %d of them already present\n",
 		program.Printable(cmd.Client), program.Count(done.Versions, "file version", "file versions"), program.Size(uint64(done.Bytes)), done.Present)
 	return err
 }

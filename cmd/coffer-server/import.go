@@ -18,12 +18,12 @@ type importCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
-	From          string `required:"" help:"The earlier server's folder, with defensive.db and received_files. It is not changed." type:"existingdir" placeholder:"FOLDER"`
-	DryRun        bool   `help:"Find out and report everything; write nothing."`
-	JSON          bool   `name:"json" help:"Report as JSON."`
-	Quiet         bool   `help:"Show no progress."`
-	OAEPHash      string `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto"`
-	LegacyCharset string `help:"Charset of names that are not UTF-8." default:"windows-1252"`
+	From          string `required:"" help:"Folder of the earlier server, with defensive.db and received_files. It is not changed." type:"existingdir" placeholder:"FOLDER"`
+	DryRun        bool   `help:"Check and report everything, but write nothing."`
+	JSON          bool   `name:"json" help:"Print the report as JSON."`
+	Quiet         bool   `help:"Do not show progress."`
+	OAEPHash      string `name:"oaep-hash" help:"OAEP hash for wrapping session keys; auto is SHA-1 for a 160-byte key and SHA-256 otherwise." enum:"auto,sha256,sha1" default:"auto"`
+	LegacyCharset string `help:"Character set of names that are not UTF-8." default:"windows-1252"`
 }
 
 // Run takes over. What was left out makes the exit code ExitIncomplete.
@@ -36,11 +36,11 @@ func (cmd *importCmd) Run(ctx context.Context, std program.Streams) error {
 	case err != nil:
 		return err
 	case same:
-		return fmt.Errorf("%w: --from is the data folder itself; the earlier server's folder must be another", program.ErrUsage)
+		return fmt.Errorf("%w: --from must not be the data folder", program.ErrUsage)
 	}
 	bar := program.NewBar(std.Err, cmd.Quiet)
 	opts := importer.Options{From: cmd.From, DryRun: cmd.DryRun, OAEPHash: cmd.OAEPHash, LegacyCharset: charset,
-		Progress: func(done, total int64) { bar.Show("taking over", done, total) }}
+		Progress: func(done, total int64) { bar.Show("importing", done, total) }}
 	// A dry run makes no data folder: without a catalog, nothing is here yet.
 	_, statErr := os.Stat((&data{folder: cmd.Data}).path(catalogName))
 	if statErr == nil || !cmd.DryRun {

@@ -27,9 +27,9 @@ const (
 
 // internalFlags say where the internal listener is, and what it asks for.
 type internalFlags struct {
-	InternalListen string `help:"Address for gateways, and for commands that ask a running server: host:port, or unix: and a path; off turns it off. The default, auto, is the Unix socket core.sock in the data folder, and 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_SERVER_INTERNAL_LISTEN"`
-	CoreSecret     string `help:"The core secret, 64 hex digits; only by the environment, so that no process list shows it." env:"COFFER_CORE_SECRET" hidden:""`
-	CoreSecretFile string `help:"File with the core secret, which gateways must know; made at the first start. Default: core.secret in the data folder." type:"filename" env:"COFFER_CORE_SECRET_FILE" placeholder:"FILE"`
+	InternalListen string `help:"Address for gateways and for commands that query a running server: host:port or unix:PATH; off disables it. The default, auto, is the Unix socket core.sock in the data folder, or 127.0.0.1:1257 on Windows." default:"auto" env:"COFFER_SERVER_INTERNAL_LISTEN"`
+	CoreSecret     string `help:"Core secret, 64 hex digits. Set it in the environment only: process lists show flags." env:"COFFER_CORE_SECRET" hidden:""`
+	CoreSecretFile string `help:"File with the core secret, which gateways need; created on first start. Default: core.secret in the data folder." type:"filename" env:"COFFER_CORE_SECRET_FILE" placeholder:"FILE"`
 }
 
 // internalAddress is where the internal listener is, for a data folder; empty
@@ -63,7 +63,7 @@ func (f internalFlags) secret(folder string, log *slog.Logger) (crypt.CoreSecret
 	key, err := secret.Read()
 	if errors.Is(err, fs.ErrNotExist) {
 		if key, err = secret.Make(); err == nil {
-			log.Info("made a new core secret; gateways need it", "file", secret.File)
+			log.Info("created a new core secret; gateways need it", "file", secret.File)
 		}
 	}
 	return crypt.CoreSecret(key), err
@@ -73,14 +73,14 @@ func (f internalFlags) secret(folder string, log *slog.Logger) (crypt.CoreSecret
 type coreFlags struct {
 	internalFlags
 
-	Data    string        `help:"Folder of the server's data, where its socket and its core secret are." default:"./data" type:"filename" env:"COFFER_SERVER_DATA"`
-	TLS     bool          `name:"tls" help:"Speak TLS to it."`
-	Timeout time.Duration `help:"How long to wait." default:"5s"`
+	Data    string        `help:"Data folder of the server, with its socket and its core secret." default:"./data" type:"filename" env:"COFFER_SERVER_DATA"`
+	TLS     bool          `name:"tls" help:"Use TLS."`
+	Timeout time.Duration `help:"Maximum time to wait for an answer." default:"5s"`
 }
 
 func (f coreFlags) dial(ctx context.Context) (*client.Conn, error) {
 	if f.internalAddress(f.Data) == "" {
-		return nil, fmt.Errorf("%w: --internal-listen: the internal listener is off", program.ErrUsage)
+		return nil, fmt.Errorf("%w: --internal-listen: the internal listener is disabled", program.ErrUsage)
 	}
 	key, err := f.coreSecret(f.Data).Read()
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 type consoleAccess struct {
 	consoleFlags
 
-	Data string `help:"Folder of the server's data, where the console's token is." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
-	TLS  bool   `name:"tls" help:"The console speaks TLS. Its certificate is not checked where the connection stays on the machine."`
+	Data string `help:"Data folder of the server, with the console token." default:"./data" type:"path" env:"COFFER_SERVER_DATA"`
+	TLS  bool   `name:"tls" help:"Use TLS to the console. Its certificate is not verified over loopback."`
 }
 
 // find tells where the console is, and the token that opens it.
 func (a consoleAccess) find() (address, token string, err error) {
 	if !listens(a.ConsoleListen) {
-		return "", "", fmt.Errorf("%w: --console-listen: the console is off", program.ErrUsage)
+		return "", "", fmt.Errorf("%w: --console-listen: the console is disabled", program.ErrUsage)
 	}
 	secret, err := a.token(a.Data).Read()
 	if err != nil {
@@ -35,7 +35,7 @@ func elsewhere(err error, data, flag string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return fmt.Errorf("no server has been started on the data folder %s: --data names the server's, or %s the secret's file: %w", data, flag, err)
+	return fmt.Errorf("no server has been started on the data folder %s: set --data to the server's folder, or %s to the secret's file: %w", data, flag, err)
 }
 
 // linkCmd prints the console's link, for operators whose server runs where

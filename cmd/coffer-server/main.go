@@ -21,18 +21,18 @@ var version, commit = "dev", ""
 // what a command does.
 type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve clients (the default)."`
-	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from what lies with the blobs."`
-	Scrub   scrubCmd   `cmd:"" help:"Read back all that is stored and compare it with what came in."`
-	Import  importCmd  `cmd:"" help:"Take over clients and files of an earlier server."`
-	Export  exportCmd  `cmd:"" help:"Write everything of one client into a folder that opens without any server."`
-	Account accountCmd `cmd:"" help:"Help the owner of an account whose keys were replaced."`
-	Doctor  doctorCmd  `cmd:"" help:"Show, field by field, the last requests of clients that failed, and what is usually wrong then."`
-	Health  healthCmd  `cmd:"" help:"Ask a running server whether all is well; exit 0 if it is."`
-	Pin     pinCmd     `cmd:"" help:"Print what clients pin the server's certificate by."`
-	Link    linkCmd    `cmd:"" help:"Print the link that signs a browser in to a running server's console."`
-	Top     topCmd     `cmd:"" help:"Show a running server's figures, transfers and activity in the terminal, live."`
+	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from the records stored with the blobs."`
+	Scrub   scrubCmd   `cmd:"" help:"Read back everything stored and verify it."`
+	Import  importCmd  `cmd:"" help:"Import clients and files from an earlier server."`
+	Export  exportCmd  `cmd:"" help:"Export all files of one client to a folder that can be restored without a server."`
+	Account accountCmd `cmd:"" help:"Manage an account, such as restoring replaced keys."`
+	Doctor  doctorCmd  `cmd:"" help:"Show recent failed client requests field by field, with the usual cause."`
+	Health  healthCmd  `cmd:"" help:"Check a running server; exits with 0 if it is healthy."`
+	Pin     pinCmd     `cmd:"" help:"Print the certificate pin that clients use to verify the server."`
+	Link    linkCmd    `cmd:"" help:"Print a link that signs a browser in to the console."`
+	Top     topCmd     `cmd:"" help:"Show live metrics, transfers and activity of a running server in the terminal."`
 
-	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
+	Completion program.CompletionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	Version kong.VersionFlag `help:"Print version, commit and Go version."`

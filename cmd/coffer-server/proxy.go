@@ -87,7 +87,7 @@ func (c *proxiedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil && !c.refused && c.heard && c.ProxyHeader() == nil {
 		c.refused = true
-		c.log.Warn("connection refused: a trusted proxy sent no PROXY header that can be read", "proxy", c.proxy.RemoteAddr().String(), "error", err)
+		c.log.Warn("refused a connection: a trusted proxy sent no readable PROXY header", "proxy", c.proxy.RemoteAddr().String(), "error", err)
 	}
 	return n, err
 }

@@ -146,7 +146,7 @@ func TestProxyProtocol(t *testing.T) {
 			if got.peer != peer || got.said != test.said || (got.err != nil) != (test.refused || test.silent) {
 				t.Errorf("the server saw %q from %s, %v; want %q from %s", got.said, got.peer, got.err, test.said, peer)
 			}
-			if warned := strings.Contains(log.String(), "no PROXY header"); warned != test.refused {
+			if warned := strings.Contains(log.String(), "no readable PROXY header"); warned != test.refused {
 				t.Errorf("the log says %q", log)
 			}
 		})
@@ -177,7 +177,7 @@ func TestProxyProtocolSlowly(t *testing.T) {
 	if got := <-visits; got.peer != never.LocalAddr().String() || got.err == nil {
 		t.Errorf("the one that never ended: %+v", got)
 	}
-	if !strings.Contains(log.String(), "no PROXY header") {
+	if !strings.Contains(log.String(), "no readable PROXY header") {
 		t.Errorf("the log says %q", log)
 	}
 }

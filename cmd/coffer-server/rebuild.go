@@ -26,12 +26,12 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 		return err
 	}
 	if !fresh {
-		return fmt.Errorf("there is a catalog, %s; move it (and its -wal and -shm files) away first", d.path(catalogName))
+		return fmt.Errorf("the catalog %s exists; move it away first, with its -wal and -shm files", d.path(catalogName))
 	}
 	// What an earlier run left beside the lost catalog belongs to no other.
 	for _, suffix := range []string{"-wal", "-shm"} {
 		if err := os.Remove(d.path(catalogName + suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("clearing away the rest of the lost catalog: %w", err)
+			return fmt.Errorf("remove the remains of the lost catalog: %w", err)
 		}
 	}
 	if d, err = cmd.openAnyway(ctx, cmd.Logger(std), nil); err != nil {
@@ -49,7 +49,7 @@ func (cmd *rebuildCmd) Run(ctx context.Context, std program.Streams) error {
 		fmt.Fprintf(std.Out, "left out: %s of unknown clients\n", program.Count(r.Ownerless, "file version", "file versions"))
 	}
 	if r.Damaged != nil {
-		return fmt.Errorf("rebuilt what could be read; not all could: %w", r.Damaged)
+		return fmt.Errorf("rebuilt everything readable; some records are not: %w", r.Damaged)
 	}
 	return nil
 }

@@ -16,10 +16,10 @@ type scrubCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 
-	Rate    quantity.Bytes `help:"Most bytes to read in a second; 0 reads as fast as it goes." default:"0"`
-	Collect bool           `help:"Remove blobs that no file refers to."`
-	JSON    bool           `name:"json" help:"Report as JSON, a line for each finding and one with the counts."`
-	Quiet   bool           `help:"Show no progress."`
+	Rate    quantity.Bytes `help:"Maximum bytes to read per second; 0 is no limit." default:"0"`
+	Collect bool           `help:"Remove blobs that no file uses."`
+	JSON    bool           `name:"json" help:"Print JSON: one line per finding and one with the totals."`
+	Quiet   bool           `help:"Do not show progress."`
 }
 
 // Run scrubs. What is damaged or missing makes it fail.
@@ -55,7 +55,7 @@ func (cmd *scrubCmd) printFinding(w io.Writer, f maintain.Finding) error {
 	}
 	owner := f.Client.Name
 	if owner == "" {
-		owner = "a client that is not known"
+		owner = "an unknown client"
 	}
 	what := fmt.Sprintf("%q", f.Name)
 	if f.Number > 0 {

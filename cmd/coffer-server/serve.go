@@ -28,24 +28,24 @@ type serveCmd struct {
 	dataFlags
 	program.LogFlags `envprefix:"COFFER_SERVER_"`
 	program.TLSFlags `envprefix:"COFFER_SERVER_"`
-	TLSOnly          bool `name:"tls-only" help:"Refuse clients that do not speak TLS, the deployed C++ ones among them." env:"COFFER_SERVER_TLS_ONLY"`
+	TLSOnly          bool `name:"tls-only" help:"Refuse clients without TLS, including deployed C++ clients." env:"COFFER_SERVER_TLS_ONLY"`
 	consoleFlags
 	settingFlags
 	limitFlags
 	internalFlags
 
-	Listen        string         `help:"Address for clients. Default :1256, or the port in the file port.info." placeholder:":1256" env:"COFFER_SERVER_LISTEN"`
-	ProxyProtocol []trusted      `help:"Addresses and networks of proxies that say, by the PROXY protocol, who their connections come from." placeholder:"CIDR" env:"COFFER_SERVER_PROXY_PROTOCOL"`
-	IdleTimeout   time.Duration  `help:"A connection is closed after so long without a complete header." default:"60s" env:"COFFER_SERVER_IDLE_TIMEOUT"`
-	RetryAckAfter time.Duration  `help:"Silence after a 1030 that earns it a 1604." default:"2s" env:"COFFER_SERVER_RETRY_ACK_AFTER"`
-	MaxPacket     quantity.Bytes `help:"Largest payload of a packet, at most 4GiB." default:"4GiB" env:"COFFER_SERVER_MAX_PACKET"`
-	MinRate       quantity.Bytes `help:"Bytes per second that a payload must keep up, once the idle timeout has passed." default:"1KiB" env:"COFFER_SERVER_MIN_RATE"`
-	OAEPHash      string         `name:"oaep-hash" help:"Hash for wrapping session keys; auto is SHA-1 for a 160-byte key, else SHA-256." enum:"auto,sha256,sha1" default:"auto" env:"COFFER_SERVER_OAEP_HASH"`
-	BaseSessions  string         `help:"What a session key of the base protocol belongs to: the connection that it was given on, or the client, on whatever connection." enum:"connection,client" default:"connection" env:"COFFER_SERVER_BASE_SESSIONS"`
-	LegacyCharset string         `help:"Charset of names that are not UTF-8." default:"windows-1252" env:"COFFER_SERVER_LEGACY_CHARSET"`
-	MinFree       quantity.Bytes `help:"Free space below which new uploads are refused." default:"1GiB" env:"COFFER_SERVER_MIN_FREE"`
-	ConsoleHost   []string       `help:"Names that the console is asked by, apart from localhost and its address." placeholder:"NAME" env:"COFFER_CONSOLE_HOST"`
-	ActivityKeep  int            `help:"How many activities are remembered." default:"100000" env:"COFFER_SERVER_ACTIVITY_KEEP"`
+	Listen        string         `help:"Address to listen on for clients. Default: :1256, or the port in the file port.info." placeholder:":1256" env:"COFFER_SERVER_LISTEN"`
+	ProxyProtocol []trusted      `help:"Addresses and networks of proxies that send client addresses by the PROXY protocol." placeholder:"CIDR" env:"COFFER_SERVER_PROXY_PROTOCOL"`
+	IdleTimeout   time.Duration  `help:"Time without a complete header after which a connection is closed." default:"60s" env:"COFFER_SERVER_IDLE_TIMEOUT"`
+	RetryAckAfter time.Duration  `help:"Silence after a 1030 before it is answered with 1604." default:"2s" env:"COFFER_SERVER_RETRY_ACK_AFTER"`
+	MaxPacket     quantity.Bytes `help:"Maximum payload of a packet, up to 4GiB." default:"4GiB" env:"COFFER_SERVER_MAX_PACKET"`
+	MinRate       quantity.Bytes `help:"Minimum bytes per second of a payload, once the idle timeout has passed." default:"1KiB" env:"COFFER_SERVER_MIN_RATE"`
+	OAEPHash      string         `name:"oaep-hash" help:"OAEP hash for wrapping session keys; auto is SHA-1 for a 160-byte key and SHA-256 otherwise." enum:"auto,sha256,sha1" default:"auto" env:"COFFER_SERVER_OAEP_HASH"`
+	BaseSessions  string         `help:"Scope of a session key of the base protocol: the connection it was issued on, or the client on any connection." enum:"connection,client" default:"connection" env:"COFFER_SERVER_BASE_SESSIONS"`
+	LegacyCharset string         `help:"Character set of names that are not UTF-8." default:"windows-1252" env:"COFFER_SERVER_LEGACY_CHARSET"`
+	MinFree       quantity.Bytes `help:"Free disk space below which new uploads are refused." default:"1GiB" env:"COFFER_SERVER_MIN_FREE"`
+	ConsoleHost   []string       `help:"Host names accepted by the console, besides localhost and its address." placeholder:"NAME" env:"COFFER_CONSOLE_HOST"`
+	ActivityKeep  int            `help:"Number of activities to keep." default:"100000" env:"COFFER_SERVER_ACTIVITY_KEEP"`
 }
 
 // Validate checks what flags mean together.
@@ -67,7 +67,7 @@ func (cmd *serveCmd) Validate() error {
 	case cmd.IdleTimeout <= 0 || cmd.RetryAckAfter <= 0:
 		return errors.New("times must be positive")
 	case cmd.ActivityKeep < 0:
-		return errors.New("--activity-keep: not negative")
+		return errors.New("--activity-keep: must not be negative")
 	}
 	if _, err := htmlindex.Get(cmd.LegacyCharset); err != nil {
 		return fmt.Errorf("--legacy-charset %q: unknown", cmd.LegacyCharset)
@@ -191,7 +191,7 @@ func (cmd *serveCmd) listen(ctx context.Context, log *slog.Logger) (public, inte
 func defaultPort(file string, log *slog.Logger) int {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		log.Info("no port.info; using the default port", "port", protocol.DefaultPort)
+		log.Info("no port.info, using the default port", "port", protocol.DefaultPort)
 		return protocol.DefaultPort
 	}
 	if err == nil {
@@ -199,8 +199,8 @@ func defaultPort(file string, log *slog.Logger) int {
 		if port, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil && port > 0 && port < 1<<16 {
 			return port
 		}
-		err = errors.New("not one line with a port from 1 to 65535")
+		err = errors.New("not a single line with a port from 1 to 65535")
 	}
-	log.Warn("port.info is of no use; using the default port", "port", protocol.DefaultPort, "error", err)
+	log.Warn("invalid port.info, using the default port", "port", protocol.DefaultPort, "error", err)
 	return protocol.DefaultPort
 }

@@ -12,14 +12,14 @@ import (
 // but for the log level, which all commands have. What they may be is in the
 // table of package settings.
 type settingFlags struct {
-	SessionTTL     time.Duration  `name:"session-ttl" help:"A session ends after this time without a request." default:"10m" env:"COFFER_SERVER_SESSION_TTL"`
-	UploadTTL      time.Duration  `name:"upload-ttl" help:"An unfinished upload is dropped after this time." default:"24h" env:"COFFER_SERVER_UPLOAD_TTL"`
-	KeepVersions   int            `help:"Versions kept of each file; 0 keeps all." default:"5" env:"COFFER_SERVER_KEEP_VERSIONS"`
-	MinVersionAge  time.Duration  `help:"Whatever --keep-versions says, a version stays until it, and as many newer ones, have stood for this time; 0 is no time." default:"168h" env:"COFFER_SERVER_MIN_VERSION_AGE"`
-	Registration   string         `help:"Whether new clients may register." enum:"open,closed" default:"open" env:"COFFER_SERVER_REGISTRATION"`
+	SessionTTL     time.Duration  `name:"session-ttl" help:"Session lifetime without requests." default:"10m" env:"COFFER_SERVER_SESSION_TTL"`
+	UploadTTL      time.Duration  `name:"upload-ttl" help:"Time after which an unfinished upload is dropped." default:"24h" env:"COFFER_SERVER_UPLOAD_TTL"`
+	KeepVersions   int            `help:"Number of versions to keep of each file; 0 keeps all." default:"5" env:"COFFER_SERVER_KEEP_VERSIONS"`
+	MinVersionAge  time.Duration  `help:"Minimum age before --keep-versions may drop a version, counted also for the newer versions that replace it; 0 is none." default:"168h" env:"COFFER_SERVER_MIN_VERSION_AGE"`
+	Registration   string         `help:"Whether new clients can register." enum:"open,closed" default:"open" env:"COFFER_SERVER_REGISTRATION"`
 	MaxConnections int            `help:"Maximum number of client connections." default:"4096" env:"COFFER_SERVER_MAX_CONNECTIONS"`
-	ScrubInterval  time.Duration  `help:"How often everything that is stored is read back and compared; 0 is never." default:"168h" env:"COFFER_SERVER_SCRUB_INTERVAL"`
-	ScrubRate      quantity.Bytes `help:"Maximum bytes that this reads in a second; 0 is no limit." default:"32MiB" env:"COFFER_SERVER_SCRUB_RATE"`
+	ScrubInterval  time.Duration  `help:"Interval between integrity checks of everything stored; 0 disables them." default:"168h" env:"COFFER_SERVER_SCRUB_INTERVAL"`
+	ScrubRate      quantity.Bytes `help:"Maximum bytes per second that an integrity check reads; 0 is no limit." default:"32MiB" env:"COFFER_SERVER_SCRUB_RATE"`
 }
 
 // values are the settings that the flags give.

@@ -39,7 +39,7 @@ func (cmd *serveCmd) clientTLS(log *slog.Logger) (*tls.Config, error) {
 	cert, err := tls.LoadX509KeyPair(file, file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if cert, err = makeCertificate(file); err == nil {
-			log.Info("made a certificate for TLS; clients pin it, so keep it", "file", file)
+			log.Info("created a TLS certificate; keep it, because clients pin it", "file", file)
 		}
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func pinOf(conf *tls.Config) (string, error) {
 type pinCmd struct {
 	program.TLSFlags `envprefix:"COFFER_SERVER_"`
 
-	Data string `help:"Folder of the server's data, where its own certificate is." default:"./data" type:"filename" env:"COFFER_SERVER_DATA"`
+	Data string `help:"Data folder of the server, with its own certificate." default:"./data" type:"filename" env:"COFFER_SERVER_DATA"`
 }
 
 // Run prints the pin.
@@ -119,7 +119,7 @@ func (cmd *pinCmd) Run(std program.Streams) error {
 		file := certificateFile(cmd.Data)
 		cert, err := tls.LoadX509KeyPair(file, file)
 		if err != nil {
-			return fmt.Errorf("the server's own certificate, which its first start makes: %w", err)
+			return fmt.Errorf("load the server's own certificate, created on first start: %w", err)
 		}
 		conf = &tls.Config{Certificates: []tls.Certificate{cert}}
 	}

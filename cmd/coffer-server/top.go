@@ -20,9 +20,9 @@ import (
 type topCmd struct {
 	consoleAccess
 
-	Once    bool          `help:"Print the figures once, and end."`
-	JSON    bool          `name:"json" help:"Print them once, as JSON."`
-	Timeout time.Duration `help:"How long to wait for figures that are printed once." default:"5s"`
+	Once    bool          `help:"Print the metrics once and exit."`
+	JSON    bool          `name:"json" help:"Print the metrics once as JSON and exit."`
+	Timeout time.Duration `help:"Maximum time to wait with --once and --json." default:"5s"`
 }
 
 // Run shows the figures live on a terminal, and once on anything else.

@@ -9,12 +9,12 @@ import (
 
 // accountCommand changes by what other ways the account is used.
 type accountCommand struct {
-	Base  baseCommand  `cmd:"" help:"Whether the server takes base requests for the account, as the C++ client sends them. Whoever sees the network can send some, too."`
-	APIID apiIDCommand `cmd:"" name:"api-id" help:"Make an id by which scripts use the account over HTTP, without its passphrase; one made before stops working."`
+	Base  baseCommand  `cmd:"" help:"Allow or refuse base requests, as sent by the C++ client. Anyone who can read the network traffic can send them, too."`
+	APIID apiIDCommand `cmd:"" name:"api-id" help:"Create an id that scripts use to sign in over HTTP without the passphrase. It replaces an earlier id."`
 }
 
 type baseCommand struct {
-	Access string `arg:"" optional:"" help:"on or off; without it, which of them it is."`
+	Access string `arg:"" optional:"" help:"Allow (on) or refuse (off) base requests; without it, show which."`
 }
 
 // Validate checks the argument: kong knows no choice that may be left out.
@@ -23,7 +23,7 @@ func (c *baseCommand) Validate() error {
 	case "", "on", "off":
 		return nil
 	}
-	return fmt.Errorf("account base is on or off, not %q", c.Access)
+	return fmt.Errorf("account base must be on or off, not %q", c.Access)
 }
 
 // Run opens or closes the account to base requests, or says which it is.
@@ -43,7 +43,7 @@ func (c *baseCommand) Run(a *app) error {
 		return err
 	})
 	if err != nil && c.Access == "" {
-		return fmt.Errorf("ask for the account's access: %w", err)
+		return fmt.Errorf("get the account's access: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("set the account's access: %w", err)
@@ -51,9 +51,9 @@ func (c *baseCommand) Run(a *app) error {
 	if a.json {
 		return a.printJSON(map[string]bool{"base_open": open})
 	}
-	said := "off: base requests are refused: only who proves to have the account's keys, or signs in, can use it"
+	said := "off: base requests are refused: using the account takes its keys or its passphrase"
 	if open {
-		said = "on: base requests are taken: the C++ client can use the account, and who sees or changes its traffic can disturb it"
+		said = "on: base requests are allowed: the C++ client can use the account, and anyone who can read or change its traffic can disrupt it"
 	}
 	_, err = fmt.Fprintln(a.stdout, said)
 	return err
@@ -77,7 +77,7 @@ func (c *apiIDCommand) Run(a *app) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("make an id for the HTTP API: %w", err)
+		return fmt.Errorf("create an id for the HTTP API: %w", err)
 	}
 	if a.json {
 		return a.printJSON(map[string]string{"client_id": text})

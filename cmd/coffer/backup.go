@@ -20,10 +20,10 @@ import (
 )
 
 type backupCommand struct {
-	Path   string `arg:"" type:"filename" help:"A file, a folder, or - for standard input."`
-	Name   string `help:"What it is called on the server (default: the name of the file)."`
-	NoSeal bool   `name:"no-seal" help:"Leave out the sealing: the server could read it."`
-	Adopt  bool   `help:"Let the name go on with this source, where it was another's until now, or another machine's."`
+	Path   string `arg:"" type:"filename" help:"File or folder to back up, or - for standard input."`
+	Name   string `help:"Name of the backup on the server (default: the name of the file)."`
+	NoSeal bool   `name:"no-seal" help:"Do not encrypt: the server can read the backup."`
+	Adopt  bool   `help:"Use the name for this source, even if it belonged to another source or machine."`
 }
 
 func (c *backupCommand) Run(a *app) error {
@@ -72,7 +72,7 @@ func (c *backupCommand) Run(a *app) error {
 	}
 	a.remembers(result.Unremembered)
 	if result.Version <= result.Before && !c.Adopt {
-		fmt.Fprintf(a.stderr, "coffer: this is version %d, though this machine had seen version %d: what lies between was removed elsewhere, or the server has lost it\n",
+		fmt.Fprintf(a.stderr, "coffer: this is version %d, but this machine has seen version %d: newer versions were removed elsewhere, or the server lost them\n",
 			result.Version, result.Before)
 	}
 	if a.json {
@@ -116,10 +116,10 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 		return backup.Path(c.Path)
 	}
 	if c.Name == "" {
-		return backup.Source{}, fmt.Errorf("%w: standard input needs a --name", program.ErrUsage)
+		return backup.Source{}, fmt.Errorf("%w: standard input needs --name", program.ErrUsage)
 	}
 	if program.Closed(a.stdin) {
-		return backup.Source{}, errors.New("standard input is closed: there is nothing to back up")
+		return backup.Source{}, errors.New("standard input is closed: nothing to back up")
 	}
 	return backup.Stream(interruptible(a.ctx, a.stdin)), nil
 }
@@ -129,7 +129,7 @@ func (c *backupCommand) source(a *app) (backup.Source, error) {
 func checkName(name string) error {
 	err := protocol.CheckName(name)
 	if err == nil && path.Clean(name) != name {
-		err = errors.New("it has an empty part: slashes stand between names, and one at a time")
+		err = errors.New("it has an empty part: separate names with single slashes")
 	}
 	if err == nil {
 		return nil
@@ -147,11 +147,11 @@ func nameFor(path string) (string, error) {
 	}
 	name := filepath.Base(abs)
 	if !utf8.ValidString(name) {
-		return "", fmt.Errorf("%w: the name %q is not UTF-8, as names on the server are: give it another one there with --name", program.ErrUsage, name)
+		return "", fmt.Errorf("%w: the name %q is not valid UTF-8: choose another with --name", program.ErrUsage, name)
 	}
 	name = norm.NFC.String(name)
 	if err := checkName(name); err != nil {
-		return "", fmt.Errorf("%w (--name calls it something else there)", err)
+		return "", fmt.Errorf("%w (--name chooses another name)", err)
 	}
 	return name, nil
 }
@@ -161,7 +161,7 @@ func nameFor(path string) (string, error) {
 func (c *backupCommand) origin() (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return "", fmt.Errorf("find the machine's name: %w", err)
+		return "", fmt.Errorf("get the host name: %w", err)
 	}
 	if c.Path == "-" {
 		return "standard input on " + host, nil

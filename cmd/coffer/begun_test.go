@@ -180,7 +180,7 @@ func TestRegistrationGoesOn(t *testing.T) {
 			if err != nil || begun == nil {
 				t.Fatalf("nothing was kept: %v", err)
 			}
-			if code, _, stderr := coffer(t, home, nil, "list"); code != 1 || !strings.Contains(stderr, "goes on with it") {
+			if code, _, stderr := coffer(t, home, nil, "list"); code != 1 || !strings.Contains(stderr, "continue it with") {
 				t.Errorf("list: exit code %d\n%s", code, stderr)
 			}
 			if code, _, stderr := coffer(t, home, nil, register...); code != 0 {
@@ -224,7 +224,7 @@ func TestRegistrationRefused(t *testing.T) {
 	if code, _ := register("ada"); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	if code, stderr := register("ben"); code != 1 || !strings.Contains(stderr, "cut off") {
+	if code, stderr := register("ben"); code != 1 || !strings.Contains(stderr, "interrupted registration") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	if code, stderr := register("ben", "--force"); code != 0 {
@@ -242,8 +242,8 @@ func TestRegistrationSaysWhyItWasRefused(t *testing.T) {
 	}{
 		{&protocol.Failure{Status: protocol.StatusConflict, Message: "the name is taken"}, []string{"the name is taken", "choose another", "coffer sign-in"}, "acceptable"},
 		{&protocol.Failure{Status: protocol.StatusInvalid, Message: "the name ends with a space"}, []string{"does not accept this name", "ends with a space"}, "taken"},
-		{&protocol.Failure{Status: protocol.StatusForbidden, Message: "registration is closed"}, []string{"registration is closed", "ask whoever runs it"}, "taken"},
-		{nil, []string{"taken or not acceptable", "takes no registrations"}, "closed"},
+		{&protocol.Failure{Status: protocol.StatusForbidden, Message: "registration is closed"}, []string{"registration is closed", "ask the server's operator"}, "taken"},
+		{nil, []string{"taken or not acceptable", "does not accept registrations"}, "closed"},
 	} {
 		r := startRegistrar(t)
 		r.taken, r.why = true, tt.why

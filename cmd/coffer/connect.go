@@ -19,16 +19,16 @@ import (
 // connectFlags say how the server is reached. Without any it is by TLS, and
 // what proves the server the first time has to prove it from then on.
 type connectFlags struct {
-	TLS      bool   `name:"tls" help:"Want a certificate that the system's authorities vouch for."`
-	TLSCA    string `name:"tls-ca" type:"existingfile" help:"Want a certificate that these vouch for, PEM."`
-	Pin      string `placeholder:"sha256//..." help:"Want this certificate; coffer-server pin prints it on the server."`
-	Insecure bool   `help:"Speak plain TCP: whoever can change the traffic can pass for the server, and for this client."`
+	TLS      bool   `name:"tls" help:"Require a certificate signed by one of the system's CAs."`
+	TLSCA    string `name:"tls-ca" type:"existingfile" help:"Require a certificate signed by one of these CAs (PEM)."`
+	Pin      string `placeholder:"sha256//..." help:"Require this certificate; coffer-server pin prints its pin on the server."`
+	Insecure bool   `help:"Use plain TCP: anyone who can change the traffic can impersonate the server and this client."`
 }
 
 // Validate checks what flags mean together.
 func (f connectFlags) Validate() error {
 	if f.Insecure && (f.TLS || f.TLSCA != "" || f.Pin != "") {
-		return errors.New("--insecure is the opposite of --tls, --tls-ca and --pin")
+		return errors.New("--insecure excludes --tls, --tls-ca and --pin")
 	}
 	if f.Pin == "" {
 		return nil
@@ -65,7 +65,7 @@ func serverAddress(text string) (string, error) {
 		if h, _, err := net.SplitHostPort(host); err == nil {
 			host = h
 		}
-		return "", fmt.Errorf("%w: %s://... is the address of a web page: --server is the server's own, like --server %s", program.ErrUsage, scheme, net.JoinHostPort(strings.Trim(host, "[]"), port))
+		return "", fmt.Errorf("%w: %s://... is a web address: use the address of the server itself, such as --server %s", program.ErrUsage, scheme, net.JoinHostPort(strings.Trim(host, "[]"), port))
 	}
 	host, given, err := net.SplitHostPort(text)
 	if err != nil { // no port, or an IPv6 address as it is
@@ -91,7 +91,7 @@ func (p *profile) tlsConfig() (*tls.Config, error) {
 	}
 	conf, err := program.ClientTLS([]byte(p.TLSCA))
 	if err != nil {
-		return nil, fmt.Errorf("the CA file: %w", err)
+		return nil, fmt.Errorf("read the CA file: %w", err)
 	}
 	if p.TLSPin == "" {
 		return conf, nil
@@ -114,8 +114,8 @@ func (p *profile) tlsConfig() (*tls.Config, error) {
 type otherCertificateError struct{ want, got string }
 
 func (e *otherCertificateError) Error() string {
-	return fmt.Sprintf("the server proves itself with %s, and not with %s as before. Either its certificate was replaced, or somebody stands between it and you: "+
-		"have its operator run coffer-server pin, and only if that prints the new one accept it by coffer pin %[1]s", e.got, e.want)
+	return fmt.Sprintf("the server's certificate is %s, not %s as before. Either it was replaced, or someone is intercepting the connection: "+
+		"ask the operator for the output of coffer-server pin. Only if that shows the new one, accept it with coffer pin %[1]s", e.got, e.want)
 }
 
 // settle decides how the profile's server is reached, if nobody has yet, by
@@ -136,14 +136,14 @@ func (a *app) settle(p *profile) (bool, error) {
 	switch {
 	case found.tls == nil && isLoopback(host):
 		p.Insecure = true // nobody stands between
-		a.settled = fmt.Sprintf("The server at %s speaks no TLS. It is on this machine, so plain TCP will do.", p.Server)
+		a.settled = fmt.Sprintf("The server at %s does not use TLS. It is on this machine, so plain TCP is fine.", p.Server)
 	case found.tls == nil:
-		return false, fmt.Errorf("the server at %s speaks no TLS, so whoever can change the traffic could pass for it, and for you: --insecure goes on all the same", p.Server)
+		return false, fmt.Errorf("the server at %s does not use TLS: anyone who can change the traffic could impersonate it and you. Use --insecure to connect anyway", p.Server)
 	case vouchedFor(found.tls, host):
 		p.TLS = true
 	default:
 		p.TLS, p.TLSPin = true, program.Pin(found.tls.PeerCertificates[0])
-		a.settled = fmt.Sprintf("The server at %s proves itself with %s. From now on no other certificate is accepted; coffer-server pin prints it on the server.", p.Server, p.TLSPin)
+		a.settled = fmt.Sprintf("The certificate of the server at %s is %s. From now on no other is accepted. To compare it, run coffer-server pin on the server.", p.Server, p.TLSPin)
 	}
 	return true, nil
 }
@@ -295,10 +295,10 @@ func notCoffer(addr string, what answerer, scheme string) error {
 	}
 	usual := net.JoinHostPort(host, strconv.Itoa(protocol.DefaultPort))
 	if what == isTLSOnly {
-		return fmt.Errorf("the server at %s takes TLS alone: leave out --insecure", addr)
+		return fmt.Errorf("the server at %s requires TLS: remove --insecure", addr)
 	}
 	if what == isWeb {
-		return fmt.Errorf("what answers at %s is a web server (a gateway at %s://%[1]s, perhaps, or the operator's console), and not Coffer's server itself: --server %[3]s is where that usually is", addr, scheme, usual)
+		return fmt.Errorf("%s is a web server, such as a gateway (%s://%[1]s) or the operator's console, and not the Coffer server itself: try --server %[3]s", addr, scheme, usual)
 	}
-	return fmt.Errorf("what answers at %s is not Coffer's server: --server %s is where that usually is", addr, usual)
+	return fmt.Errorf("%s is not a Coffer server: try --server %s", addr, usual)
 }

@@ -58,9 +58,9 @@ func TestWhatAnswers(t *testing.T) {
 	for name, test := range map[string]struct{ addr, says string }{
 		"a web server":     {plain.Listener.Addr().String(), "is a web server"},
 		"HTTPS":            {secure.Listener.Addr().String(), "is a web server"},
-		"something else":   {l.Addr().String(), "is not Coffer's server"},
-		"nobody":           {gone.Addr().String(), "the connection is refused"},
-		"no host":          {"no.such.host.invalid", "no host called|cannot be looked up"},
+		"something else":   {l.Addr().String(), "is not a Coffer server"},
+		"nobody":           {gone.Addr().String(), "connection refused"},
+		"no host":          {"no.such.host.invalid", "no such host|could not be resolved"},
 		"a web address":    {"http://localhost:5000", "--server localhost:1256"},
 		"no port there is": {"localhost:99999", "not HOST:PORT"},
 	} {

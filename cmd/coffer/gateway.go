@@ -22,9 +22,9 @@ import (
 
 // gatewayFlags say where the gateway is, which serves HTTP.
 type gatewayFlags struct {
-	Gateway      string `required:"" placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org."`
-	GatewayCA    string `name:"gateway-ca" type:"existingfile" placeholder:"FILE" help:"Certificates that vouch for it, PEM, in place of the system's."`
-	InsecureHTTP bool   `name:"insecure-http" help:"Sign in without TLS to another machine: whoever watches the network can sign in too."`
+	Gateway      string `required:"" placeholder:"URL" help:"URL of the gateway, such as https://backup.example.org."`
+	GatewayCA    string `name:"gateway-ca" type:"existingfile" placeholder:"FILE" help:"CA certificates (PEM) for the gateway, instead of the system's."`
+	InsecureHTTP bool   `name:"insecure-http" help:"Sign in to another machine without TLS: anyone who can read the traffic can sign in, too."`
 }
 
 const (
@@ -50,7 +50,7 @@ func (f *gatewayFlags) open() (*gateway, error) {
 		return nil, err
 	}
 	if base.Scheme == "http" && !f.InsecureHTTP && !isLoopback(base.Hostname()) {
-		return nil, fmt.Errorf("%w: --gateway is on another machine and without TLS; use https, or --insecure-http if the network is yours", program.ErrUsage)
+		return nil, fmt.Errorf("%w: --gateway is on another machine and does not use TLS: use https, or --insecure-http if you trust the network", program.ErrUsage)
 	}
 	var pem []byte
 	if f.GatewayCA != "" {
@@ -73,7 +73,7 @@ func (f *gatewayFlags) open() (*gateway, error) {
 func parseGateway(text string) (*url.URL, error) {
 	base, err := url.Parse(text)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return nil, fmt.Errorf("%w: --gateway is a URL like https://backup.example.org", program.ErrUsage)
+		return nil, fmt.Errorf("%w: --gateway must be a URL such as https://backup.example.org", program.ErrUsage)
 	}
 	return base, nil
 }
@@ -112,7 +112,7 @@ func (g *gateway) call(ctx context.Context, method, path, token string, body any
 	}
 	answer, err := g.http.Do(r)
 	if err != nil && strings.Contains(err.Error(), "malformed HTTP") {
-		return nil, g.notGateway("Coffer's server itself, or another program that is no web server", err)
+		return nil, g.notGateway("the Coffer server itself, or another program that is not a web server", err)
 	}
 	if err != nil {
 		return nil, err
@@ -146,12 +146,12 @@ func (g *gateway) refusal(status int, body []byte) error {
 	case err == nil && problem.Detail != "":
 		return g.notGateway("the operator's console", &statusError{status: status})
 	}
-	return g.notGateway(fmt.Sprintf("no gateway of Coffer's (it says %d %s)", status, http.StatusText(status)), &statusError{status: status})
+	return g.notGateway(fmt.Sprintf("not a Coffer gateway (status %d %s)", status, http.StatusText(status)), &statusError{status: status})
 }
 
 // notGateway says what answers in the place of a gateway, and what to type.
 func (g *gateway) notGateway(what string, err error) error {
-	return &wordedError{fmt.Sprintf("what answers at %s is %s: --gateway is the address of the account's web page, http://%s where the server has no proxy",
+	return &wordedError{fmt.Sprintf("%s is %s: --gateway is the address of the web client, http://%s if the server has no proxy",
 		g.base, what, net.JoinHostPort(g.base.Hostname(), "5000")), err}
 }
 
@@ -174,7 +174,7 @@ func (g *gateway) signIn(ctx context.Context, name, password string, earlier boo
 		Client string `json:"client_id"`
 	}
 	if json.Unmarshal(out, &in) != nil || in.Token == "" {
-		return signedIn{}, errors.New("sign in: the answer is not a gateway's of Coffer's")
+		return signedIn{}, errors.New("sign in: this is not a Coffer gateway")
 	}
 	return signedIn{in.Token, strings.ReplaceAll(in.Client, "-", "")}, nil
 }
@@ -182,15 +182,15 @@ func (g *gateway) signIn(ctx context.Context, name, password string, earlier boo
 // deniedSignIn says what can be wrong, as far as that is not known: a gateway
 // does not say which names it knows.
 func deniedSignIn(name string, earlier bool) error {
-	account := "there is no such account"
+	account := "no such account"
 	if strings.ToLower(name) != name {
 		account += " (capitals count)"
 	}
-	wrong := "set for another address of this server, perhaps"
+	wrong := "it may have been set for another address of this server"
 	if !earlier {
 		wrong += ", or before passwords were bound to a server (--earlier-password)"
 	}
-	return fmt.Errorf("sign in as %q: %s, it has no passphrase (coffer passphrase sets one), or the passphrase is wrong: %s", name, account, wrong)
+	return fmt.Errorf("sign in as %q: %s, no passphrase set (coffer passphrase sets one), or wrong passphrase: %s", name, account, wrong)
 }
 
 // wireID asks for the account's client id on the wire, 32 hexadecimal digits.
@@ -200,13 +200,13 @@ func (g *gateway) wireID(ctx context.Context, in signedIn) (string, error) {
 		return in.client, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("ask about the account: %w", err)
+		return "", fmt.Errorf("get the account: %w", err)
 	}
 	var account struct {
 		WireID string `json:"wire_id"`
 	}
 	if err := json.Unmarshal(out, &account); err != nil {
-		return "", errors.New("ask about the account: the answer is not a gateway's of Coffer's")
+		return "", errors.New("get the account: this is not a Coffer gateway")
 	}
 	return cmp.Or(account.WireID, in.client), nil
 }
@@ -219,13 +219,13 @@ func (g *gateway) keys(ctx context.Context, in signedIn) (bundle []byte, wireID 
 	defer func() { _, _ = g.call(ctx, http.MethodPost, "/auth/logout", in.token, nil) }()
 	bundle, err = g.call(ctx, http.MethodGet, "/keys/bundle", in.token, nil)
 	if hasStatus(err, http.StatusNotFound) {
-		return nil, "", errors.New("the server has no keys for this account: import them from its recovery file (coffer key import)")
+		return nil, "", errors.New("the server has no keys for this account: import its recovery file with coffer key import")
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("fetch the account's keys: %w", err)
+		return nil, "", fmt.Errorf("get the account's keys: %w", err)
 	}
 	if len(bundle) > protocol.MaxKeyBundle {
-		return nil, "", errors.New("fetch the account's keys: they are too large")
+		return nil, "", errors.New("get the account's keys: too large")
 	}
 	wireID, err = g.wireID(ctx, in)
 	return bundle, wireID, err

@@ -120,9 +120,9 @@ func TestSignInRefused(t *testing.T) {
 		want    string
 		signOut bool
 	}{
-		{"no gateway", nil, "no gateway of Coffer's", false},
-		{"a page", map[string]http.HandlerFunc{loginPath: answer(200, "<html>")}, "not a gateway's", false},
-		{"no token", map[string]http.HandlerFunc{loginPath: answer(200, "{}")}, "not a gateway's", false},
+		{"no gateway", nil, "is not a Coffer gateway", false},
+		{"a page", map[string]http.HandlerFunc{loginPath: answer(200, "<html>")}, "not a Coffer gateway", false},
+		{"no token", map[string]http.HandlerFunc{loginPath: answer(200, "{}")}, "not a Coffer gateway", false},
 		{"too many tries", map[string]http.HandlerFunc{loginPath: answer(429, `{"message":"too many tries; again in 3 seconds"}`)}, "again in 3 seconds", false},
 		{"moves the cursor", map[string]http.HandlerFunc{loginPath: answer(400, `{"message":"no\u001b[2J\r\nroot# "}`)}, "no\uFFFD[2J\uFFFD; root# ", false},
 		{"sends elsewhere", map[string]http.HandlerFunc{loginPath: func(w http.ResponseWriter, r *http.Request) {
@@ -131,8 +131,8 @@ func TestSignInRefused(t *testing.T) {
 		{"no keys", map[string]http.HandlerFunc{loginPath: mine, bundlePath: answer(404, `{"message":"none"}`)}, "recovery file", true},
 		{"large keys", map[string]http.HandlerFunc{loginPath: mine, bundlePath: answer(200, strings.Repeat("x", protocol.MaxKeyBundle+1))}, "too large", true},
 		{"no bundle", map[string]http.HandlerFunc{loginPath: mine, bundlePath: answer(200, "x")}, "open the account's keys", true},
-		{"another client", map[string]http.HandlerFunc{loginPath: answer(200, `{"session_token":"token","client_id":"00000000-0000-0000-0000-000000000000"}`), bundlePath: bundle}, "another's", true},
-		{"no sign-out", map[string]http.HandlerFunc{loginPath: mine, bundlePath: bundle, logoutPath: answer(500, "")}, "does not serve them", true},
+		{"another client", map[string]http.HandlerFunc{loginPath: answer(200, `{"session_token":"token","client_id":"00000000-0000-0000-0000-000000000000"}`), bundlePath: bundle}, "a different account", true},
+		{"no sign-out", map[string]http.HandlerFunc{loginPath: mine, bundlePath: bundle, logoutPath: answer(500, "")}, "does not accept them", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -67,9 +67,9 @@ func TestSignInRefusesOtherKeys(t *testing.T) {
 		bundle []byte
 		want   string
 	}{
-		{"another account's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.Username, p.ClientID = "mallory", other }), "another's"},
-		{"another name's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.Username = "mallory" }), "another's"},
-		{"another id's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.ClientID = other }), "another's"},
+		{"another account's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.Username, p.ClientID = "mallory", other }), "a different account"},
+		{"another name's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.Username = "mallory" }), "a different account"},
+		{"another id's", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.ClientID = other }), "a different account"},
 		{"another's by another passphrase", sealedProfile(t, *p, "mallory's passphrase", func(*profile) {}), "open the account's keys"},
 		{"sealed for a key", sealedFor(t, *p), "open the account's keys"},
 		{"no recipient", sealedProfile(t, *p, v.Passphrase, func(p *profile) { p.Identity = "" }), "read the account's keys"},

@@ -16,20 +16,20 @@ import (
 )
 
 type keyCommand struct {
-	Export keyExport `cmd:"" help:"Write registration and keys to a file, sealed with a passphrase."`
-	Import keyImport `cmd:"" help:"Take over what was exported."`
+	Export keyExport `cmd:"" help:"Export the registration and keys to a file, encrypted with a passphrase."`
+	Import keyImport `cmd:"" help:"Import an exported registration or a recovery file."`
 }
 
 // passphraseFlags are where a passphrase comes from, if not from a terminal or
 // COFFER_PASSPHRASE.
 type passphraseFlags struct {
-	PassphraseFile string `name:"passphrase-file" type:"existingfile" env:"COFFER_PASSPHRASE_FILE" help:"A file whose first line is the passphrase."`
+	PassphraseFile string `name:"passphrase-file" type:"existingfile" env:"COFFER_PASSPHRASE_FILE" help:"File with the passphrase in its first line."`
 }
 
 type keyExport struct {
 	passphraseFlags
-	File  string `arg:"" type:"filename" help:"The file to be made."`
-	Force bool   `help:"Replace the file."`
+	File  string `arg:"" type:"filename" help:"File to write."`
+	Force bool   `help:"Overwrite an existing file."`
 }
 
 func (c *keyExport) Run(a *app) error {
@@ -68,9 +68,9 @@ func (p *profile) seal(passphrase string) ([]byte, error) {
 type keyImport struct {
 	passphraseFlags
 	connectFlags
-	File   string `arg:"" type:"existingfile" help:"What key export made, or an account's recovery file."`
-	Server string `placeholder:"HOST:PORT" help:"Where the server is, in place of what the file says; one from the web page says nothing."`
-	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
+	File   string `arg:"" type:"existingfile" help:"File from coffer key export, or an account's recovery file."`
+	Server string `placeholder:"HOST:PORT" help:"Address of the server, instead of the one in the file. Recovery files from the web client contain none."`
+	Force  bool   `help:"Replace this machine's registration. Its keys are lost."`
 }
 
 func (c *keyImport) Run(a *app) error {
@@ -104,7 +104,7 @@ func (c *keyImport) Run(a *app) error {
 		}
 	}
 	if p.Server == "" {
-		return fmt.Errorf("%w: %s does not say where the server is: --server HOST:PORT does", program.ErrUsage, c.File)
+		return fmt.Errorf("%w: %s does not contain the server's address: add --server HOST:PORT", program.ErrUsage, c.File)
 	}
 	if err := c.connectFlags.apply(p); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (c passphraseFlags) newPassphrase(a *app, username string) (string, error) 
 func (c passphraseFlags) passphrase(a *app, isNew bool) (string, error) {
 	p, err := c.read(a, isNew)
 	if err == nil && !utf8.ValidString(p) {
-		return "", errors.New("what was typed is not UTF-8: the terminal has another encoding")
+		return "", errors.New("the input is not valid UTF-8: check the terminal's encoding")
 	}
 	if err == nil && p == "" {
 		return "", errors.New("the passphrase is empty")
@@ -152,21 +152,21 @@ func (c passphraseFlags) read(a *app, isNew bool) (string, error) {
 	}
 	if p, _ := a.env("COFFER_PASSPHRASE"); p != "" {
 		if !utf8.ValidString(p) {
-			return "", errors.New("COFFER_PASSPHRASE is not UTF-8, as what is typed elsewhere would be")
+			return "", errors.New("COFFER_PASSPHRASE is not valid UTF-8")
 		}
 		return p, nil
 	}
 	terminal, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return "", errors.New("no terminal to ask for the passphrase: use --passphrase-file or COFFER_PASSPHRASE")
+		return "", errors.New("no terminal to read the passphrase from: use --passphrase-file or COFFER_PASSPHRASE")
 	}
 	first, err := a.prompt(terminal, "Passphrase: ")
 	if err != nil || !isNew {
 		return first, err
 	}
-	second, err := a.prompt(terminal, "The same again: ")
+	second, err := a.prompt(terminal, "Confirm passphrase: ")
 	if err == nil && first != second {
-		err = errors.New("the passphrases differ")
+		err = errors.New("the passphrases do not match")
 	}
 	return first, err
 }
@@ -179,11 +179,11 @@ func passphraseLine(file, content string) (string, error) {
 	line = strings.TrimSuffix(line, "\r")
 	switch {
 	case strings.HasPrefix(content, "\xff\xfe"), strings.HasPrefix(content, "\xfe\xff"), strings.ContainsRune(line, 0):
-		return "", fmt.Errorf("%s is in UTF-16, or not text: save it as UTF-8", file)
+		return "", fmt.Errorf("%s is UTF-16 or not text: save it as UTF-8", file)
 	case strings.HasPrefix(content, "\ufeff"):
-		return "", fmt.Errorf("%s begins with a byte order mark: save it as UTF-8 without one", file)
+		return "", fmt.Errorf("%s begins with a byte order mark: save it without one", file)
 	case !utf8.ValidString(line):
-		return "", fmt.Errorf("%s is not in UTF-8: save it so", file)
+		return "", fmt.Errorf("%s is not valid UTF-8: save it as UTF-8", file)
 	}
 	return line, nil
 }
@@ -193,7 +193,7 @@ func (a *app) prompt(terminal *os.File, question string) (string, error) {
 	answer, err := term.ReadPassword(int(terminal.Fd()))
 	fmt.Fprintln(a.stderr)
 	if err != nil {
-		return "", fmt.Errorf("ask for the passphrase: %w", err)
+		return "", fmt.Errorf("read the passphrase: %w", err)
 	}
 	return string(answer), nil
 }

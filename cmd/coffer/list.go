@@ -15,8 +15,8 @@ import (
 // trustFlags say what is taken from a server, or an export, against the better
 // judgement of the client.
 type trustFlags struct {
-	AcceptUnsealed bool `name:"accept-unsealed" help:"Take what is not sealed, too: the server could have made it."`
-	AcceptOlder    bool `name:"accept-older" help:"Take a version that is older than, or not, the one that this machine has seen, and go on from there."`
+	AcceptUnsealed bool `name:"accept-unsealed" help:"Accept content that is not encrypted: the server could have forged it."`
+	AcceptOlder    bool `name:"accept-older" help:"Accept a version that is older than, or differs from, the one this machine has seen, and continue from it."`
 }
 
 func (f trustFlags) trust(m backup.Memory) backup.Trust {
@@ -24,9 +24,9 @@ func (f trustFlags) trust(m backup.Memory) backup.Trust {
 }
 
 type listCommand struct {
-	Name        string `arg:"" optional:"" help:"List the versions of this one."`
-	Versions    bool   `help:"List all versions, not only the newest."`
-	AcceptOlder bool   `name:"accept-older" help:"Take the list as it is, where this machine has seen newer versions or names that it lacks."`
+	Name        string `arg:"" optional:"" help:"Backup whose versions to list."`
+	Versions    bool   `help:"List all versions, not just the newest."`
+	AcceptOlder bool   `name:"accept-older" help:"Accept the list even if it lacks names or newer versions that this machine has seen."`
 }
 
 // listed is a version of a file as JSON.
@@ -130,7 +130,7 @@ func (c *listCommand) Run(a *app) error {
 func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
 	found, err := audit.Finish()
 	if err != nil {
-		return nil, fmt.Errorf("remember the list: %w", err)
+		return nil, fmt.Errorf("record the list: %w", err)
 	}
 	if len(found) == 0 {
 		return nil, nil
@@ -138,8 +138,8 @@ func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
 	for _, one := range found {
 		fmt.Fprintf(a.stderr, "coffer: %s\n", program.Printable(one.Error()))
 	}
-	return incomplete(program.Count(len(found), "backup is", "backups are") + " not what this machine has seen. " +
-		"If that was done on another machine of yours, coffer list --accept-older takes the list as it is, and goes on from there"), nil
+	return incomplete(program.Count(len(found), "backup is", "backups are") + "different from what this machine has seen. " +
+		"If you did that on another machine, coffer list --accept-older accepts the list and continues from it"), nil
 }
 
 // printTable prints a list for people. How much is in a folder only its archive
@@ -162,7 +162,7 @@ func (a *app) printTable(each func(print func(listed) error) error) error {
 		err = w.Flush()
 	}
 	if err == nil && unknown && !a.quiet {
-		_, err = fmt.Fprintln(a.stderr, "SIZE -: how much is in a folder is sealed with it; this machine knows once it has backed it up or restored it.")
+		_, err = fmt.Fprintln(a.stderr, "SIZE -: the size of a folder is encrypted. This machine knows it after backing up or restoring the folder.")
 	}
 	return err
 }

@@ -30,21 +30,21 @@ func main() {
 
 // cli is the whole command line.
 type cli struct {
-	Register   registerCommand   `cmd:"" help:"Register with a server and make this machine's keys."`
-	SignIn     signInCommand     `cmd:"" name:"sign-in" help:"Make this machine's profile from an account's name and passphrase."`
-	Passphrase passphraseCommand `cmd:"" help:"Give the account a passphrase, to sign in with elsewhere, or another one."`
+	Register   registerCommand   `cmd:"" help:"Register with a server and create this machine's keys."`
+	SignIn     signInCommand     `cmd:"" name:"sign-in" help:"Set up this machine with an account's name and passphrase."`
+	Passphrase passphraseCommand `cmd:"" help:"Set or change the account's passphrase, for signing in elsewhere."`
 	Backup     backupCommand     `cmd:"" help:"Back up a file, a folder, or standard input."`
-	List       listCommand       `cmd:"" aliases:"ls" help:"List what is backed up."`
-	Restore    restoreCommand    `cmd:"" help:"Bring a file or folder back."`
-	Verify     verifyCommand     `cmd:"" help:"Read backups back and check them."`
+	List       listCommand       `cmd:"" aliases:"ls" help:"List backups."`
+	Restore    restoreCommand    `cmd:"" help:"Restore a file or folder."`
+	Verify     verifyCommand     `cmd:"" help:"Verify that backups can be restored."`
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
-	Status     statusCommand     `cmd:"" help:"Show the account and the server's limits."`
-	Pin        pinCommand        `cmd:"" help:"Show which certificate the server must have, or accept another one."`
-	Account    accountCommand    `cmd:"" help:"Say what else may be done with the account than by this program."`
-	Key        keyCommand        `cmd:"" help:"Carry this machine's registration and keys elsewhere."`
+	Status     statusCommand     `cmd:"" help:"Show the account and its server's limits."`
+	Pin        pinCommand        `cmd:"" help:"Show the server's pinned certificate, or accept a new one."`
+	Account    accountCommand    `cmd:"" help:"Manage other ways to use the account."`
+	Key        keyCommand        `cmd:"" help:"Export or import this machine's registration and keys."`
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
 
-	Completion program.CompletionCommand `cmd:"" help:"Print a script that makes a shell complete this program's command line."`
+	Completion program.CompletionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
 	JSON  bool `name:"json" help:"Print data as JSON."`
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, std program.Streams, env func(strin
 func (a *app) program() program.Program {
 	return program.Program{
 		Name:        "coffer",
-		Description: "Encrypted backups: what leaves this machine, only this machine's keys can open.",
+		Description: "Encrypted backups. Only this machine's keys can open what it backs up.",
 		Version:     version,
 		Commit:      commit,
 		Section:     1,
@@ -113,25 +113,25 @@ func (a *app) explain(err error) error {
 func withRemedy(err error) error {
 	switch {
 	case errors.Is(err, client.ErrReconnectDenied):
-		return fmt.Errorf("%w (is this the right server? otherwise register anew)", err)
+		return fmt.Errorf("%w (check the server's address, or register again)", err)
 	case errors.Is(err, backup.ErrFolderExists):
-		return fmt.Errorf("%w (--force replaces in it what the backup has, and leaves the rest; --force --delete deletes the rest; -o names another place)", err)
+		return fmt.Errorf("%w (--force replaces the files in the backup and keeps the rest; --force --delete deletes the rest; -o chooses another destination)", err)
 	case errors.Is(err, backup.ErrExists):
-		return fmt.Errorf("%w (--force replaces it, -o names another place)", err)
+		return fmt.Errorf("%w (--force replaces it, -o chooses another destination)", err)
 	case errors.Is(err, backup.ErrOtherKey):
-		return fmt.Errorf("%w (import the profile that made this backup: coffer key import)", err)
+		return fmt.Errorf("%w (import the keys that made this backup with coffer key import)", err)
 	case errors.Is(err, backup.ErrUnsealed):
-		return fmt.Errorf("%w (--accept-unsealed takes it all the same)", err)
+		return fmt.Errorf("%w (--accept-unsealed accepts it)", err)
 	case errors.Is(err, backup.ErrOlder), errors.Is(err, backup.ErrReplaced), errors.Is(err, backup.ErrMissing):
-		return fmt.Errorf("%w (if it was removed or backed up on another machine of yours, --accept-older goes on from what is there)", err)
+		return fmt.Errorf("%w (if you removed it or backed it up on another machine, --accept-older continues from the server's state)", err)
 	case errors.Is(err, backup.ErrOtherSource):
-		return fmt.Errorf("%w (--name calls this one something else; --adopt lets the name go on with it)", err)
+		return fmt.Errorf("%w (--name chooses another name; --adopt uses this name for the new source)", err)
 	case errors.Is(err, seal.ErrAbsurdSize):
-		return fmt.Errorf("%w (--max-size says how large it may become)", err)
+		return fmt.Errorf("%w (--max-size sets the limit)", err)
 	case errors.Is(err, seal.ErrFolderInTheWay):
-		return fmt.Errorf("%w (--delete replaces it, and deletes what else is in the way)", err)
+		return fmt.Errorf("%w (--delete replaces it and deletes everything else in the way)", err)
 	case errors.Is(err, backup.ErrIsFolder):
-		return fmt.Errorf("%w (-o names a place for it)", err)
+		return fmt.Errorf("%w (-o chooses a destination)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):
 		return fmt.Errorf("the server has no space left: %w", err)
 	}

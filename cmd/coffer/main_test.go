@@ -64,10 +64,10 @@ func TestUsage(t *testing.T) {
 		{"register --server x --name y --rsa-bits 100", registered, 2, "--rsa-bits"},
 		{"register --server x --name y", registered, 1, "--force"},
 		{"list", t.TempDir(), 1, "coffer register"},
-		{"list", registered, 1, "nothing answers at 127.0.0.1:1"},
-		{"pin", registered, 0, "plain TCP"},
+		{"list", registered, 1, "no answer from 127.0.0.1:1"},
+		{"pin", registered, 0, "without TLS"},
 		{"pin nonsense", registered, 2, "is no pin"},
-		{"register --server x --name y --insecure --tls", t.TempDir(), 2, "opposite"},
+		{"register --server x --name y --insecure --tls", t.TempDir(), 2, "--insecure excludes"},
 		{"backup /nonexistent/file", registered, 1, "no such file"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestDamagedProfile(t *testing.T) {
 			t.Fatal(err)
 		}
 		code, _, stderr := coffer(t, home, nil, "list")
-		if code != 1 || !strings.Contains(stderr, "not a profile") || strings.Contains(stderr, "secret") {
+		if code != 1 || !strings.Contains(stderr, "not a Coffer profile") || strings.Contains(stderr, "secret") {
 			t.Errorf("%q: %d %s", content, code, stderr)
 		}
 	}

@@ -28,7 +28,7 @@ type meInfo struct {
 }
 
 // errMeInfo never quotes the content, which is secret.
-var errMeInfo = errors.New("not a client's me.info")
+var errMeInfo = errors.New("not a me.info file")
 
 // parseMeInfo reads a me.info. A name that is not UTF-8 is in the charset of
 // its client's system, which is the core's, too, for names on the wire.
@@ -43,7 +43,7 @@ func parseMeInfo(text string, charset encoding.Encoding) (meInfo, error) {
 	}
 	id, err := hex.DecodeString(strings.TrimSpace(idText))
 	if err != nil || len(id) != len(m.id) {
-		return meInfo{}, fmt.Errorf("%w: line 2 is not an id of 32 hexadecimal digits", errMeInfo)
+		return meInfo{}, fmt.Errorf("%w: line 2 is not an id of 32 hex digits", errMeInfo)
 	}
 	m.id = protocol.ClientID(id)
 	der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(keyText), ""))
@@ -54,7 +54,7 @@ func parseMeInfo(text string, charset encoding.Encoding) (meInfo, error) {
 		return meInfo{}, fmt.Errorf("%w: line 3 is not an RSA private key", errMeInfo)
 	}
 	if bits := m.key.N.BitLen(); bits > crypt.MaxRSABits {
-		return meInfo{}, fmt.Errorf("%w: its RSA key has %d bits, and servers take %d at most", errMeInfo, bits, crypt.MaxRSABits)
+		return meInfo{}, fmt.Errorf("%w: its RSA key has %d bits, but servers accept at most %d", errMeInfo, bits, crypt.MaxRSABits)
 	}
 	return m, nil
 }
@@ -74,7 +74,7 @@ func decodeName(text string, charset encoding.Encoding) (string, error) {
 	if !utf8.ValidString(text) {
 		decoded, err := charset.NewDecoder().String(text)
 		if err != nil || strings.ContainsRune(decoded, utf8.RuneError) {
-			return "", errors.New("the name is neither UTF-8 nor in the charset of --legacy-charset")
+			return "", errors.New("the name is neither UTF-8 nor in the character set of --legacy-charset")
 		}
 		text = decoded
 	}

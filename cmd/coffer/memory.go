@@ -111,7 +111,7 @@ const lockRetry = 20 * time.Millisecond
 func (m *memory) change(change func(*seenAccount) error) (err error) {
 	lock := flock.New(m.path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(m.ctx, lockRetry); err != nil {
-		return fmt.Errorf("lock what this machine has seen: %w", err)
+		return fmt.Errorf("lock the record of seen versions: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	file, err := m.read()
@@ -138,7 +138,7 @@ func (m *memory) read() (*seenFile, error) {
 	}
 	file := new(seenFile)
 	if json.Unmarshal(content, file) != nil || file.Version != memoryVersion || file.Accounts == nil {
-		return nil, fmt.Errorf("%s is not what this program wrote: move it away, and nothing of earlier backups is remembered", m.path)
+		return nil, fmt.Errorf("%s is damaged: move it away to continue without a record of earlier backups", m.path)
 	}
 	return file, nil
 }

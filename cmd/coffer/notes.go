@@ -14,7 +14,7 @@ import (
 )
 
 // errClosedOutput: a command that prints was started without standard output.
-var errClosedOutput = errors.New("standard output is closed: there is nowhere to write to")
+var errClosedOutput = errors.New("standard output is closed")
 
 // incomplete says what a command that did its work had to leave out or change.
 type incomplete string
@@ -46,7 +46,7 @@ func (n *notes) incomplete() error {
 	if n.n == 0 {
 		return nil
 	}
-	return incomplete(fmt.Sprintf("%d %s otherwise than they were (--trust restores them whole)", n.n, n.kept))
+	return incomplete(fmt.Sprintf("%d %s with fewer permissions than before (--trust restores them fully)", n.n, n.kept))
 }
 
 // quoted is a path as a terminal may be shown it, and as a person can read it.
@@ -63,9 +63,9 @@ func quoted(path string) string {
 // not on the server.
 func noBackup(name string, version uint32) error {
 	if version > 0 {
-		return fmt.Errorf("there is no version %d of a backup called %q", version, name)
+		return fmt.Errorf("no version %d of backup %q", version, name)
 	}
-	return fmt.Errorf("there is no backup called %q", name)
+	return fmt.Errorf("no backup is named %q", name)
 }
 
 // about says what was being done with a backup when err came.

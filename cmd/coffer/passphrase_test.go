@@ -18,7 +18,7 @@ func TestPassphraseLine(t *testing.T) {
 		{"\xff\xfes\x00e\x00\n\x00", "", "UTF-16"},
 		{"\xfe\xff\x00s\x00e\x00\n", "", "UTF-16"},
 		{"s\x00e\x00\n\x00", "", "UTF-16"},
-		{"caf\xe9\n", "", "not in UTF-8"},
+		{"caf\xe9\n", "", "not valid UTF-8"},
 	} {
 		got, err := passphraseLine("file", test.content)
 		if got != test.want || (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {

@@ -8,7 +8,7 @@ import (
 
 // pinCommand shows or changes what the server must prove itself with.
 type pinCommand struct {
-	Pin string `arg:"" optional:"" placeholder:"sha256//..." help:"The certificate to accept from now on, as coffer-server pin prints it on the server."`
+	Pin string `arg:"" optional:"" placeholder:"sha256//..." help:"Pin of the certificate to accept from now on, as printed by coffer-server pin on the server."`
 }
 
 // Run shows the pin, or sets it.
@@ -29,7 +29,7 @@ func (c *pinCommand) Run(a *app) error {
 	if err := a.saveProfile(p); err != nil {
 		return fmt.Errorf("save the profile: %w", err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "the server at %s has to prove itself with %s from now on\n", program.Printable(p.Server), p.TLSPin)
+	_, err = fmt.Fprintf(a.stdout, "the server at %s must have the certificate %s from now on\n", program.Printable(p.Server), p.TLSPin)
 	return err
 }
 
@@ -37,16 +37,16 @@ func (c *pinCommand) show(a *app, p *profile) error {
 	if a.json {
 		return a.printJSON(map[string]any{"server": p.Server, "tls": p.TLS, "pin": p.TLSPin, "insecure": p.Insecure})
 	}
-	says := "is looked at when it is used for the first time"
+	says := "is checked when it is first used"
 	switch {
 	case p.TLSPin != "":
-		says = "has to prove itself with " + p.TLSPin
+		says = "must have the certificate " + p.TLSPin
 	case p.TLSCA != "":
-		says = "has to have a certificate that the profile's authorities vouch for"
+		says = "must have a certificate signed by one of the profile's CAs"
 	case p.TLS:
-		says = "has to have a certificate that the system's authorities vouch for"
+		says = "must have a certificate signed by one of the system's CAs"
 	case p.Insecure:
-		says = "is reached by plain TCP"
+		says = "is used without TLS"
 	}
 	_, err := fmt.Fprintf(a.stdout, "the server at %s %s\n", program.Printable(p.Server), says)
 	return err

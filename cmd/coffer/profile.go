@@ -59,7 +59,7 @@ func (a *app) home() (string, error) {
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("find the folder for the profile: %w", err)
+		return "", fmt.Errorf("find the profile folder: %w", err)
 	}
 	return filepath.Join(dir, "coffer"), nil
 }
@@ -77,7 +77,7 @@ func (a *app) refuseProfile(force bool) error {
 	}
 	switch _, err := os.Lstat(path); {
 	case err == nil:
-		return fmt.Errorf("%s holds a registration already; its keys open its backups (--force replaces it)", path)
+		return fmt.Errorf("%s already has a registration, whose keys open its backups (--force replaces it)", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	default:
@@ -109,15 +109,15 @@ func (a *app) loadProfile() (*profile, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if p, err := a.loadBegun(); err == nil && p != nil {
-			return nil, fmt.Errorf("the registration was cut off: coffer register --server %s --name %q goes on with it", program.Printable(p.Server), p.Username)
+			return nil, fmt.Errorf("the registration was interrupted: continue it with coffer register --server %s --name %q", program.Printable(p.Server), p.Username)
 		}
-		return nil, errors.New("this machine is not registered yet: coffer register --server HOST:PORT --name NAME makes an account; coffer sign-in, or coffer key import, brings one that there is")
+		return nil, errors.New("not registered yet: create an account with coffer register --server HOST:PORT --name NAME, or set up an existing one with coffer sign-in or coffer key import")
 	}
 	if err != nil {
 		return nil, err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s holds keys and others may read it: chmod 600 it", path)
+		return nil, fmt.Errorf("%s contains keys, but others can read it: run chmod 600", path)
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -131,7 +131,7 @@ func (a *app) loadProfile() (*profile, error) {
 }
 
 // errProfile never quotes the content, which is secret.
-var errProfile = errors.New("it is not a profile of this program's")
+var errProfile = errors.New("not a Coffer profile")
 
 func parseProfile(content []byte) (*profile, error) {
 	p := new(profile)
@@ -161,7 +161,7 @@ func (p *profile) credentials() (client.Credentials, error) {
 		return client.Credentials{}, errProfile
 	}
 	if bits := key.N.BitLen(); bits > crypt.MaxRSABits {
-		return client.Credentials{}, fmt.Errorf("%w: its RSA key has %d bits, and servers take %d at most", errProfile, bits, crypt.MaxRSABits)
+		return client.Credentials{}, fmt.Errorf("%w: its RSA key has %d bits, but servers accept at most %d", errProfile, bits, crypt.MaxRSABits)
 	}
 	return client.Credentials{Addr: p.Server, Name: p.Username, Client: protocol.ClientID(id), Key: key}, nil
 }

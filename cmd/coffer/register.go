@@ -21,19 +21,19 @@ import (
 )
 
 type registerCommand struct {
-	Server        string `required:"" placeholder:"HOST:PORT" help:"Where the server is."`
-	Name          string `help:"A name that nobody has there yet; required without --from."`
-	From          string `type:"existingfile" placeholder:"ME.INFO" help:"Take over a C++ client's registration and key: its file me.info."`
-	LegacyCharset string `name:"legacy-charset" default:"windows-1252" placeholder:"NAME" help:"With --from: how a name in it that is not UTF-8 is read; the server's --legacy-charset."`
+	Server        string `required:"" placeholder:"HOST:PORT" help:"Address of the server."`
+	Name          string `help:"Name of the new account; required without --from."`
+	From          string `type:"existingfile" placeholder:"ME.INFO" help:"Take over the registration and key of a C++ client from its me.info file."`
+	LegacyCharset string `name:"legacy-charset" default:"windows-1252" placeholder:"NAME" help:"With --from: character set of a name that is not UTF-8, the same as the server's --legacy-charset."`
 	RSABits       int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the new RSA key (1024 only for compatibility)."`
 	connectFlags
-	Force bool `help:"Replace this machine's registration; its keys are lost."`
+	Force bool `help:"Replace this machine's registration. Its keys are lost."`
 }
 
 // Validate checks what flags mean together.
 func (c *registerCommand) Validate() error {
 	if c.Name == "" && c.From == "" {
-		return errors.New("missing flags: --name=STRING, or --from=ME.INFO")
+		return errors.New("missing flags: --name=STRING or --from=ME.INFO")
 	}
 	return c.connectFlags.Validate()
 }
@@ -100,7 +100,7 @@ func (c *registerCommand) report(a *app, name, verb string) error {
 
 func (c *registerCommand) Run(a *app) error {
 	if c.RSABits < crypt.MinRSABits || c.RSABits > crypt.MaxRSABits {
-		return fmt.Errorf("%w: --rsa-bits is %d to %d", program.ErrUsage, crypt.MinRSABits, crypt.MaxRSABits)
+		return fmt.Errorf("%w: --rsa-bits must be from %d to %d", program.ErrUsage, crypt.MinRSABits, crypt.MaxRSABits)
 	}
 	var err error
 	if c.Server, err = serverAddress(c.Server); err != nil {
@@ -150,7 +150,7 @@ func (c *registerCommand) begun(a *app) (*profile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("%s holds the keys of %s at %s, whose registration was cut off: register that again to go on with it, or give it up with --force",
+		return nil, fmt.Errorf("%s has the keys of %s at %s from an interrupted registration: register that name again to continue, or discard it with --force",
 			path, program.Printable(p.Username), program.Printable(p.Server))
 	}
 	p = &profile{Version: profileVersion, Server: c.Server, Username: c.Name}
@@ -203,13 +203,13 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 func refusedName(name string, err error) error {
 	switch {
 	case client.IsStatus(err, protocol.StatusConflict):
-		return fmt.Errorf("register as %q: %w; choose another, or, if it is yours, run coffer sign-in", name, err)
+		return fmt.Errorf("register as %q: %w; choose another name or, if it is yours, run coffer sign-in", name, err)
 	case client.IsStatus(err, protocol.StatusInvalid):
 		return fmt.Errorf("register as %q: the server does not accept this name: %w", name, err)
 	case client.IsStatus(err, protocol.StatusForbidden):
-		return fmt.Errorf("register as %q: the server takes no registrations: %w; ask whoever runs it", name, err)
+		return fmt.Errorf("register as %q: %w; ask the server's operator", name, err)
 	}
-	return fmt.Errorf("register as %q: %w, or the server takes no registrations", name, err)
+	return fmt.Errorf("register as %q: %w, or the server does not accept registrations", name, err)
 }
 
 // bringKey brings the profile's key to the server, or finds that it has it, and
@@ -281,7 +281,7 @@ func closeBase(ctx context.Context, conn *client.Conn, id protocol.ClientID, key
 func (p *profile) makeKeys(bits int) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
-		return nil, fmt.Errorf("make an RSA key: %w", err)
+		return nil, fmt.Errorf("create an RSA key: %w", err)
 	}
 	if p.RSAKey, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
 		return nil, err

@@ -14,9 +14,9 @@ import (
 )
 
 type removeCommand struct {
-	Name    string `arg:"" help:"What it is called on the server."`
-	Version uint32 `help:"Which version (default: all)."`
-	Yes     bool   `help:"Do not ask; required where there is no terminal to ask on."`
+	Name    string `arg:"" help:"Name of the backup on the server."`
+	Version uint32 `help:"Version to remove (default: all)."`
+	Yes     bool   `help:"Do not ask for confirmation; required without a terminal."`
 }
 
 func (c *removeCommand) Run(a *app) error {
@@ -30,7 +30,7 @@ func (c *removeCommand) Run(a *app) error {
 		what = fmt.Sprintf("%s, all versions", program.Printable(c.Name))
 	}
 	if !c.Yes {
-		if err := a.confirm("remove " + what + ", for good?"); err != nil {
+		if err := a.confirm("permanently remove " + what + "?"); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (c *removeCommand) Run(a *app) error {
 func (a *app) confirm(question string) error {
 	terminal, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(terminal.Fd())) {
-		return fmt.Errorf("%w: no terminal to ask on: %s (--yes goes on without asking)", program.ErrUsage, strings.TrimSuffix(question, "?"))
+		return fmt.Errorf("%w: no terminal to ask on: %s (--yes skips the question)", program.ErrUsage, strings.TrimSuffix(question, "?"))
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(interruptible(a.ctx, terminal)).ReadString('\n')
@@ -71,6 +71,6 @@ func (a *app) confirm(question string) error {
 // the thing was done.
 func (a *app) remembers(err error) {
 	if err != nil {
-		fmt.Fprintf(a.stderr, "coffer: this was not remembered: %s\n", program.Printable(err.Error()))
+		fmt.Fprintf(a.stderr, "coffer: failed to record this: %s\n", program.Printable(err.Error()))
 	}
 }

@@ -19,15 +19,15 @@ import (
 )
 
 type restoreCommand struct {
-	Name       string         `arg:"" optional:"" help:"What it is called on the server."`
-	Output     string         `short:"o" type:"filename" placeholder:"PATH" help:"Where it goes; - is standard output (default: its name, here)."`
-	Version    uint32         `help:"Which version (default: the newest)."`
-	Force      bool           `help:"Replace what is there by what the backup has; what else is in a folder stays."`
-	Delete     bool           `help:"With --force: make a folder what the backup has, and delete what else is in it."`
-	FromExport string         `type:"existingdir" placeholder:"FOLDER" help:"Read what coffer-server export wrote, without any server."`
-	All        bool           `help:"With --from-export: the newest version of every file, into the folder of --output (default: here)."`
-	MaxSize    quantity.Bytes `placeholder:"SIZE" help:"Restore no more than this, such as 10GiB; without it, what unpacks to a thousand times its size asks first."`
-	Trust      bool           `help:"Restore setuid and setgid bits of what was not sealed, too."`
+	Name       string         `arg:"" optional:"" help:"Name of the backup on the server."`
+	Output     string         `short:"o" type:"filename" placeholder:"PATH" help:"Destination; - is standard output (default: its name, in this folder)."`
+	Version    uint32         `help:"Version to use (default: the newest)."`
+	Force      bool           `help:"Replace existing files. Other files in a folder stay."`
+	Delete     bool           `help:"With --force: delete everything in a folder that is not in the backup."`
+	FromExport string         `type:"existingdir" placeholder:"FOLDER" help:"Restore from an export made by coffer-server export, without a server."`
+	All        bool           `help:"With --from-export: restore the newest version of every file to the --output folder (default: this folder)."`
+	MaxSize    quantity.Bytes `placeholder:"SIZE" help:"Maximum size to restore, such as 10GiB. Default: ask before unpacking to a thousand times the archive's size."`
+	Trust      bool           `help:"Restore setuid and setgid bits of unencrypted backups, too."`
 	trustFlags
 }
 
@@ -35,11 +35,11 @@ type restoreCommand struct {
 func (c *restoreCommand) Validate() error {
 	switch {
 	case c.All && (c.FromExport == "" || c.Name != "" || c.Version != 0 || c.Output == "-"):
-		return errors.New("--all goes with --from-export and a folder for --output, and without a name or --version")
+		return errors.New("--all needs --from-export and a folder as --output, and excludes a name and --version")
 	case !c.All && c.Name == "":
-		return errors.New("which file? give its name, or --all with --from-export")
+		return errors.New("no name given: add one, or --all with --from-export")
 	case c.Delete && !c.Force:
-		return errors.New("--delete goes with --force")
+		return errors.New("--delete needs --force")
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (c *restoreCommand) Run(a *app) error {
 // confirm asks about what becomes absurdly large.
 func (c *restoreCommand) confirm(a *app) func(unpacked, archived int64) bool {
 	return func(unpacked, archived int64) bool {
-		err := a.confirm(fmt.Sprintf("%s became %s so far, and there is more: go on?", program.Size(uint64(archived)), program.Size(uint64(unpacked))))
+		err := a.confirm(fmt.Sprintf("%s has unpacked to %s so far, and there is more: continue?", program.Size(uint64(archived)), program.Size(uint64(unpacked))))
 		return err == nil
 	}
 }
@@ -83,7 +83,7 @@ func (c *restoreCommand) single(a *app, u *user, folder *export.Folder, opts bac
 	if opts.Path = c.Output; opts.Path == "" {
 		opts.Path = path.Base(c.Name)
 		if strings.HasSuffix(c.Name, "/") || backup.CheckLocalName(opts.Path) != nil {
-			return fmt.Errorf("%w: %q is no name for a file here: -o says where it goes", program.ErrUsage, c.Name)
+			return fmt.Errorf("%w: %q is not a valid file name here: choose a destination with -o", program.ErrUsage, c.Name)
 		}
 	}
 	if c.Output == "-" {

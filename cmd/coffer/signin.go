@@ -19,10 +19,10 @@ type signInCommand struct {
 	connectFlags
 	gatewayFlags
 	Name   string `required:"" help:"The account's name."`
-	Server string `placeholder:"HOST:PORT" help:"Where the server is. Default: what the account's keys say, or else the gateway's host with port 1256."`
-	Force  bool   `help:"Replace this machine's registration; its keys are lost."`
+	Server string `placeholder:"HOST:PORT" help:"Address of the server. Default: the one stored with the account's keys, or else the gateway's host and port 1256."`
+	Force  bool   `help:"Replace this machine's registration. Its keys are lost."`
 
-	EarlierPassword bool `name:"earlier-password" help:"The passphrase was set when passwords were not yet bound to a server: sign in with it once as it was, and bind it to this one. Every server where it was used this way can do the same."`
+	EarlierPassword bool `name:"earlier-password" help:"Sign in with a passphrase set before passwords were bound to a server, and bind it to this server. Any server where it was used unbound could sign in with it, too."`
 }
 
 func (c *signInCommand) Run(a *app) error {
@@ -64,17 +64,17 @@ func (c *signInCommand) Run(a *app) error {
 		return fmt.Errorf("read the account's keys: %w", err)
 	}
 	if p.Username != c.Name || p.ClientID != wireID {
-		return errors.New("the keys that the server has for this account are another's")
+		return errors.New("the server returned the keys of a different account")
 	}
 	if err := c.locate(p, g.base); err != nil {
 		return err
 	}
 	p.Gateway = c.Gateway
 	if _, err := a.settle(p); err != nil {
-		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another): %w", p.Server, err)
+		return fmt.Errorf("the keys are valid, but the server at %s does not accept them (--server chooses another): %w", p.Server, err)
 	}
 	if err := a.tryOut(p); err != nil {
-		return fmt.Errorf("the keys are right, but the server at %s does not serve them (--server names another): %w", p.Server, err)
+		return fmt.Errorf("the keys are valid, but the server at %s does not accept them (--server chooses another): %w", p.Server, err)
 	}
 	if c.EarlierPassword {
 		if err := a.setPassword(p, protocol.SetPassword{Password: password, Bundle: bundle}); err != nil {
@@ -131,7 +131,7 @@ func (a *app) tryOut(p *profile) error {
 // passphrase, or another one.
 type passphraseCommand struct {
 	passphraseFlags
-	Gateway string `placeholder:"URL" help:"Where the account's web page is, like https://backup.example.org: the passphrase is good for sign-ins there. Default: where this machine signed in, or else the server's host."`
+	Gateway string `placeholder:"URL" help:"URL of the gateway, such as https://backup.example.org, that the passphrase will be bound to. Default: the one this machine signed in to, or else the server's host."`
 }
 
 func (c *passphraseCommand) Run(a *app) error {
@@ -164,7 +164,7 @@ func (c *passphraseCommand) Run(a *app) error {
 	if a.json {
 		return a.printJSON(map[string]string{"name": p.Username, "sign_in_server": server})
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s now signs in at %s with this passphrase, in a browser or by coffer sign-in; without it, and without these keys, no backup can be opened\n", p.Username, server)
+	_, err = fmt.Fprintf(a.stdout, "%s can now sign in at %s with this passphrase, in a browser or with coffer sign-in; without the passphrase or these keys, no backup can be opened\n", p.Username, server)
 	return err
 }
 

@@ -36,7 +36,7 @@ func (statusCommand) Run(a *app) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ask for the account: %w", err)
+		return fmt.Errorf("get the account: %w", err)
 	}
 	if a.json {
 		said := map[string]any{
@@ -55,7 +55,7 @@ func (statusCommand) Run(a *app) error {
 	if account.KeepVersions > 0 {
 		keep = fmt.Sprint(account.KeepVersions)
 	}
-	base := "as this earlier server has it: on"
+	base := "on (this server version has no setting)"
 	if identity != nil {
 		base = onOff(identity.BaseOpen) + " (coffer account base)"
 	}

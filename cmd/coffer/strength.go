@@ -41,7 +41,7 @@ func checkStrength(passphrase string, known ...string) error {
 	if guesses >= leastGuesses {
 		return nil
 	}
-	return fmt.Errorf("%w: whoever has the server's disk needs %s; take four or more words that have nothing to do with each other", errWeak, guessingTime(guesses))
+	return fmt.Errorf("%w: an attacker with the server's disk needs %s; use four or more unrelated words", errWeak, guessingTime(guesses))
 }
 
 func guessingTime(guesses float64) string {

@@ -10,9 +10,9 @@ import (
 )
 
 type verifyCommand struct {
-	Name    string `arg:"" optional:"" help:"What it is called on the server."`
+	Name    string `arg:"" optional:"" help:"Name of the backup on the server."`
 	All     bool   `help:"Check every version of every file."`
-	Version uint32 `help:"Which version (default: the newest)."`
+	Version uint32 `help:"Version to use (default: the newest)."`
 	trustFlags
 }
 
@@ -27,7 +27,7 @@ type verified struct {
 
 func (c *verifyCommand) Run(a *app) error {
 	if c.All == (c.Name != "") {
-		return fmt.Errorf("%w: verify takes a NAME or --all", program.ErrUsage)
+		return fmt.Errorf("%w: verify needs a NAME or --all", program.ErrUsage)
 	}
 	u, err := a.openUser()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 // unreachable says why nothing answers at an address.
 func unreachable(addr string, err error) error {
-	return fmt.Errorf("nothing answers at %s: %s", addr, networkWords(err))
+	return fmt.Errorf("no answer from %s: %s", addr, networkWords(err))
 }
 
 // networkWords are what a person reads in place of what the system says about a
@@ -24,15 +24,15 @@ func networkWords(err error) string {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return fmt.Sprintf("there is no host called %s", dns.Name)
+		return fmt.Sprintf("no such host: %s", dns.Name)
 	case errors.As(err, &dns):
-		return fmt.Sprintf("the name %s cannot be looked up", dns.Name)
+		return fmt.Sprintf("the name %s could not be resolved", dns.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "the connection is refused; is the server running, and the port right?"
+		return "connection refused; check that the server is running and the port is right"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return "there is no way to that machine from here"
+		return "the host is unreachable"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "no answer came in time"
+		return "timed out"
 	default:
 		return err.Error()
 	}
@@ -49,17 +49,17 @@ func tlsWords(err error) (string, bool) {
 	case errors.As(err, new(*otherCertificateError)):
 		return "", false // says it all
 	case errors.As(err, &record):
-		return "what answers there speaks no TLS: it is not the server that this was set up with, or not with TLS any more", true
+		return "the server does not use TLS: it is not the one this machine was set up with, or it no longer uses TLS", true
 	case errors.As(err, &authority):
-		return "no authority that is trusted here vouches for the server's certificate (--tls-ca names one; without --tls and --tls-ca the certificate itself is remembered)", true
+		return "the server's certificate is not signed by a trusted CA (--tls-ca adds one; without --tls and --tls-ca the certificate itself is pinned)", true
 	case errors.As(err, &name):
-		return fmt.Sprintf("the server's certificate is for another name than %s", name.Host), true
+		return fmt.Sprintf("the server's certificate is not valid for %s", name.Host), true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the server's certificate has expired, or the clock here is wrong", true
+		return "the server's certificate has expired, or this machine's clock is wrong", true
 	case errors.As(err, &invalid):
 		return "the server's certificate is not valid", true
 	case errors.As(err, &alert):
-		return "the other side broke TLS off: it wants another version, or another kind of client", true
+		return "the server ended the TLS handshake: it requires another TLS version or a client certificate", true
 	}
 	return "", false
 }
@@ -69,9 +69,9 @@ func httpWords(err error) (string, bool) {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
-		return "what answers there speaks no TLS: its address begins with http://", true
+		return "the gateway does not use TLS: its address begins with http://", true
 	case strings.Contains(text, "malformed HTTP"), strings.Contains(text, "http: server gave"):
-		return "what answers there is no web server: --gateway is the address of the account's web page, and the server's own port is another", true
+		return "this is not a web server: --gateway is the address of the web client, not the server's own port", true
 	}
 	return "", false
 }
@@ -87,7 +87,7 @@ func inWords(err error) error {
 	if !is && errors.As(err, &op) && op.Op == "dial" {
 		words, is = networkWords(err), true
 		if op.Addr != nil {
-			words = fmt.Sprintf("nothing answers at %s: %s", op.Addr, words)
+			words = fmt.Sprintf("no answer from %s: %s", op.Addr, words)
 		}
 	}
 	if !is {
@@ -107,7 +107,7 @@ func systemWords(err error) error {
 	why := failed.Err.Error()
 	switch {
 	case errors.Is(failed.Err, fs.ErrNotExist):
-		why = "there is no such file or folder"
+		why = "no such file or folder"
 	case errors.Is(failed.Err, fs.ErrPermission):
 		why = "permission denied"
 	}

@@ -205,7 +205,7 @@ func dialogue(text string) (list []answered) {
 }
 
 var (
-	prompt  = regexp.MustCompile(`^(Passphrase|The same again): *$`)
+	prompt  = regexp.MustCompile(`^(Passphrase|Confirm passphrase): *$`)
 	bytesOf = regexp.MustCompile(`[0-9.]+ (?:[kKMGTPE]?i?B|bytes?)\b`)
 	longHex = regexp.MustCompile(`\b(?:[0-9]+ \(0x[0-9a-f]{8}\)|0x[0-9a-f]{8}|[0-9a-f]{12,})\b`)
 	pins    = regexp.MustCompile(`sha256//[A-Za-z0-9+/]{43}=`)

@@ -24,11 +24,11 @@ func TestPortInfo(t *testing.T) {
 	for _, test := range []struct{ name, info, port, says, level string }{
 		{"good", port + "\n", port, "", ""},
 		{"no newline", port, port, "", ""},
-		{"missing", missing, "1256", "no port.info; using the default port", "INFO"},
-		{"empty", "", "1256", "port.info is of no use; using the default port", "WARN"},
-		{"not a number", "twelve\n", "1256", "port.info is of no use; using the default port", "WARN"},
-		{"too large", "70000\n", "1256", "port.info is of no use; using the default port", "WARN"},
-		{"two lines", port + "\n" + port + "\n", "1256", "port.info is of no use; using the default port", "WARN"},
+		{"missing", missing, "1256", "no port.info, using the default port", "INFO"},
+		{"empty", "", "1256", "invalid port.info, using the default port", "WARN"},
+		{"not a number", "twelve\n", "1256", "invalid port.info, using the default port", "WARN"},
+		{"too large", "70000\n", "1256", "invalid port.info, using the default port", "WARN"},
+		{"two lines", port + "\n" + port + "\n", "1256", "invalid port.info, using the default port", "WARN"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -1,10 +1,10 @@
 /** Runs in the browser: how fast the parts of a backup are, each for itself. */
 import { generateHybridIdentity } from "age-encryption"
-import { CbcEncrypter, importSessionKey } from "../src/crypto/cbc"
-import { type ChaCha, importNative, importPortable } from "../src/crypto/chacha"
-import { Cksum } from "../src/crypto/cksum"
-import { newSealSeed, Sealer } from "../src/crypto/seal"
-import { chunkSize } from "../src/crypto/sizes"
+import { CbcEncrypter, importSessionKey } from "../client/crypto/cbc"
+import { type ChaCha, importNative, importPortable } from "../client/crypto/chacha"
+import { Cksum } from "../client/crypto/cksum"
+import { newSealSeed, Sealer } from "../client/crypto/seal"
+import { chunkSize } from "../client/crypto/sizes"
 
 const rounds = 9
 const pieceSize = 8 * chunkSize

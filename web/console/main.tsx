@@ -1,7 +1,7 @@
 import "@fontsource-variable/inter/index.css"
 import "@mantine/core/styles.css"
 import "@mantine/notifications/styles.css"
-import "../src/app/global.css"
+import "../shared/global.css"
 import "./app/console.css"
 import { createRoot } from "react-dom/client"
 import { App } from "./app/App"

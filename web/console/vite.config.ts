@@ -5,7 +5,7 @@ import { firstPage } from "../firstPage"
 /** The pages of the operator's console, which the core serves. */
 export default defineConfig({
   root: import.meta.dirname,
-  publicDir: "../public",
+  publicDir: "../shared/public",
   plugins: [react(), firstPage({ most: 300_000 })],
   build: { outDir: "../dist-console", emptyOutDir: true },
   server: {

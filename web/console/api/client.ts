@@ -1,6 +1,6 @@
 /** The one client of the console's HTTP API. Its types are generated from the contract, console/openapi.yaml. */
 import createClient, { type Client } from "openapi-fetch"
-import type { Problem } from "../../src/engine/types"
+import type { Problem } from "../../shared/problem"
 import type { components, operations, paths } from "./schema"
 
 type Schemas = components["schemas"]

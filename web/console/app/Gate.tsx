@@ -1,9 +1,9 @@
 import { Button, Center, Loader } from "@mantine/core"
 import { Outlet } from "@tanstack/react-router"
 import { useEffect } from "react"
-import { useAction } from "../../src/app/useAction"
-import { AuthCard } from "../../src/components/AuthCard"
-import { ProblemAlert } from "../../src/components/ProblemAlert"
+import { AuthCard } from "../../shared/components/AuthCard"
+import { ProblemAlert } from "../../shared/components/ProblemAlert"
+import { useAction } from "../../shared/hooks/useAction"
 import { SignIn } from "../pages/SignIn"
 import { useConsole, useSession } from "./console"
 

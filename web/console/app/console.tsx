@@ -1,8 +1,8 @@
 import { QueryClient } from "@tanstack/react-query"
 import { createContext, type ReactNode, useContext, useSyncExternalStore } from "react"
-import { toProblem } from "../../src/app/problems"
-import type { Store } from "../../src/engine/types"
-import { Watched } from "../../src/engine/watched"
+import { toProblem } from "../../shared/problem"
+import type { Store } from "../../shared/watched"
+import { Watched } from "../../shared/watched"
 import { type Activity, type ActivityKind, Api } from "../api/client"
 import { type Live, LiveFeed } from "./live"
 

@@ -1,5 +1,5 @@
 /** What the server pushes: figures each second, activity at once. */
-import { Watched } from "../../src/engine/watched"
+import { Watched } from "../../shared/watched"
 import type { Activity, ScrubState, Stats, Transfer } from "../api/client"
 
 export type Live = {

@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query"
-import { toProblem } from "../../src/app/problems"
-import type { Tone } from "../../src/components/StatusDot"
-import type { Problem } from "../../src/engine/types"
+import type { Tone } from "../../shared/components/StatusDot"
+import type { Problem } from "../../shared/problem"
+import { toProblem } from "../../shared/problem"
 import type { Activity, ActivityQuery, ClientQuery, LogQuery, Window } from "../api/client"
 import { useConsole, useLive } from "./console"
 

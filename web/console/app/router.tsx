@@ -1,13 +1,12 @@
 import { Loader } from "@mantine/core"
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router"
-import { lazyPage } from "../../src/app/lazyPage"
-import { NotFound } from "../../src/pages/NotFound"
-import type { ActivityKind, LogLevel, Outcome } from "../api/client"
+import { NotFound } from "../../shared/components/NotFound"
+import { lazyPage } from "../../shared/lazyPage"
 import { Broken } from "../pages/Broken"
 import { Dashboard } from "../pages/Dashboard"
 import { Gate } from "./Gate"
 import { Layout } from "./Layout"
-import { kinds, levels, outcomes } from "./words"
+import { activitySearch, clientSearch, logSearch } from "./search"
 
 const root = createRootRoute({ component: Gate })
 
@@ -15,25 +14,10 @@ const framed = createRoute({ getParentRoute: () => root, id: "framed", component
 
 const dashboard = createRoute({ getParentRoute: () => framed, path: "/", component: Dashboard })
 
-const sorts = ["name", "last_seen", "created", "files", "bytes"] as const
-export type ClientSort = (typeof sorts)[number]
-
-export type ClientSearch = {
-  search?: string
-  sort?: ClientSort
-  descending?: boolean
-  page?: number
-}
-
 const clients = createRoute({
   getParentRoute: () => framed,
   path: "/clients",
-  validateSearch: (search): ClientSearch => ({
-    search: text(search.search),
-    sort: oneOf(sorts, search.sort),
-    descending: typeof search.descending === "boolean" ? search.descending : undefined,
-    page: typeof search.page === "number" && search.page > 1 ? Math.floor(search.page) : undefined,
-  }),
+  validateSearch: clientSearch,
   component: lazyPage(() => import("../pages/Clients"), "Clients"),
 })
 
@@ -55,29 +39,17 @@ const storage = createRoute({
   component: lazyPage(() => import("../pages/Storage"), "Storage"),
 })
 
-export type ActivitySearch = { client?: string; kind?: ActivityKind; outcome?: Outcome }
-
 const activity = createRoute({
   getParentRoute: () => framed,
   path: "/activity",
-  validateSearch: (search): ActivitySearch => ({
-    client: text(search.client),
-    kind: oneOf(Object.keys(kinds) as ActivityKind[], search.kind),
-    outcome: oneOf(Object.keys(outcomes) as Outcome[], search.outcome),
-  }),
+  validateSearch: activitySearch,
   component: lazyPage(() => import("../pages/Activity"), "Activity"),
 })
-
-export type LogSearch = { level?: LogLevel; client?: string; text?: string }
 
 const logs = createRoute({
   getParentRoute: () => framed,
   path: "/logs",
-  validateSearch: (search): LogSearch => ({
-    level: oneOf(Object.keys(levels) as LogLevel[], search.level),
-    client: text(search.client),
-    text: text(search.text),
-  }),
+  validateSearch: logSearch,
   component: lazyPage(() => import("../pages/Logs"), "Logs"),
 })
 
@@ -94,17 +66,6 @@ const settings = createRoute({
 })
 
 const notFound = createRoute({ getParentRoute: () => framed, path: "$", component: NotFound })
-
-/** The words of a search in the address, where numbers may have been read as such. */
-function text(value: unknown): string | undefined {
-  return (typeof value === "string" && value !== "") || typeof value === "number"
-    ? String(value).slice(0, 254)
-    : undefined
-}
-
-function oneOf<T>(values: readonly T[], value: unknown): T | undefined {
-  return values.find((one) => one === value)
-}
 
 export function makeRouter() {
   return createRouter({

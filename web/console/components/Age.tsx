@@ -1,6 +1,6 @@
 import { useInterval } from "@mantine/hooks"
 import { useState } from "react"
-import { useFormat } from "../../src/app/preferences"
+import { useFormat } from "../../shared/hooks/preferences"
 
 /** How long ago something was, which grows while one looks at it. */
 export function Age(props: { at: string; className?: string }) {

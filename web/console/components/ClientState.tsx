@@ -1,4 +1,4 @@
-import { StatusDot } from "../../src/components/StatusDot"
+import { StatusDot } from "../../shared/components/StatusDot"
 import type { ClientOfServer } from "../api/client"
 
 /** "RSA 1024, SHA-1": the size and kind of the public key on record. */

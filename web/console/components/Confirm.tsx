@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core"
 import { type FormEvent, type ReactNode, useState } from "react"
-import { useAction } from "../../src/app/useAction"
-import { ProblemAlert } from "../../src/components/ProblemAlert"
+import { ProblemAlert } from "../../shared/components/ProblemAlert"
+import { useAction } from "../../shared/hooks/useAction"
 
 /** Asks before something that cannot be undone, or that others will feel. */
 export function Confirm(props: {

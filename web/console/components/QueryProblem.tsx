@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core"
-import { ProblemAlert } from "../../src/components/ProblemAlert"
-import type { Problem } from "../../src/engine/types"
+import { ProblemAlert } from "../../shared/components/ProblemAlert"
+import type { Problem } from "../../shared/problem"
 
 /** Why a list could not be fetched, and a button that tries again; nothing where it could. */
 export function QueryProblem(props: {

@@ -1,6 +1,6 @@
 import { Button } from "@mantine/core"
 import { IconRefresh } from "@tabler/icons-react"
-import { Page } from "../../src/components/Page"
+import { Page } from "../../shared/components/Page"
 import { Empty } from "../components/Empty"
 
 /** In place of a page that cannot be shown: its script did not come, or failed. */

@@ -1,6 +1,6 @@
 import { SimpleGrid } from "@mantine/core"
 import { useMemo } from "react"
-import { useFormat } from "../../src/app/preferences"
+import { useFormat } from "../../shared/hooks/preferences"
 import type { Sample, Window } from "../api/client"
 import { useHistory } from "../app/queries"
 import { Chart } from "../components/Chart"

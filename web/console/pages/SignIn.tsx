@@ -1,9 +1,9 @@
 import { Button, Code, Stack } from "@mantine/core"
 import { type FormEvent, useState } from "react"
-import { useAction } from "../../src/app/useAction"
-import { AuthCard } from "../../src/components/AuthCard"
-import { PassphraseField } from "../../src/components/PassphraseField"
-import { ProblemAlert } from "../../src/components/ProblemAlert"
+import { AuthCard } from "../../shared/components/AuthCard"
+import { PassphraseField } from "../../shared/components/PassphraseField"
+import { ProblemAlert } from "../../shared/components/ProblemAlert"
+import { useAction } from "../../shared/hooks/useAction"
 import { useConsole } from "../app/console"
 
 export function SignIn() {

@@ -1,0 +1,268 @@
+/** From what went wrong to the words that a person reads. */
+import type { Problem } from "../../shared/problem"
+import { type Failure, failureOf } from "../worker/failures"
+import type { Note } from "../worker/protocol"
+
+/** An error that says it in a person's words already. */
+export class ProblemError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.title)
+  }
+}
+
+const network: Problem = {
+  title: "The server was not reached",
+  message: "There was no answer from the server. Your files are as they were.",
+  advice:
+    "Check your connection. It is asked again by itself; if it stays away, tell its operator.",
+  kind: "network",
+}
+
+const unexpected: Problem = {
+  title: "That did not work",
+  message: "Something went wrong in this page.",
+  advice: "Try it again. If it happens once more, reload the page.",
+  kind: "browser",
+}
+
+const tampered: Problem = {
+  title: "This is not what was backed up",
+  message: "What the server sent was changed or damaged, so it was not opened. Nothing was saved.",
+  advice: "Try another version of the file, and tell the server’s operator.",
+  kind: "tampered",
+}
+
+const stopped: Problem = {
+  title: "Stopped",
+  message: "This was stopped.",
+  advice: "Start it again when you like.",
+  kind: "input",
+}
+
+const noKeys: Problem = {
+  title: "Please sign in",
+  message: "Your keys are not open in this tab.",
+  advice: "Sign in with your passphrase.",
+  kind: "session",
+}
+
+const otherTab: Problem = {
+  title: "Another tab has this file",
+  message: "It is being sent in another tab of this browser.",
+  advice: "Look there, or close that tab and try again.",
+  kind: "conflict",
+}
+
+const noWorker: Problem = {
+  title: "The page is not whole",
+  message: "The part of it that encrypts could not be started.",
+  advice: "Reload the page. If that does not help, use another browser.",
+  kind: "browser",
+}
+
+const mismatch: Problem = {
+  title: "The checksums differ",
+  message: "Four times, what arrived at the server was not what was sent.",
+  advice: "The connection or the server damages data. Tell its operator, and try again later.",
+  kind: "server",
+}
+
+const otherFile: Problem = {
+  title: "The server answered with another file",
+  message: "It is not the version that the list of files showed. Nothing was saved.",
+  advice: "Look at the list again. If it happens once more, tell the server’s operator.",
+  kind: "tampered",
+}
+
+const notSealed: Problem = {
+  title: "This file is not sealed",
+  message:
+    "Your keys did not seal it: the server, or whoever changed its traffic, could have made it. Nothing was saved.",
+  advice: "Restore it all the same only if you know that it was sent without a seal.",
+  kind: "doubt",
+}
+
+const otherKey: Problem = {
+  title: "This file is locked with another key",
+  message: "It was backed up with keys that this browser does not have.",
+  advice: "Open it with the client that made it, or bring the recovery file of those keys.",
+  kind: "tampered",
+}
+
+export function problemOf(error: unknown): Problem {
+  return error instanceof ProblemError ? error.problem : problemFor(failureOf(error))
+}
+
+function problemFor(failure: Failure): Problem {
+  switch (failure.code) {
+    case "network":
+      return network
+    case "refused":
+      return refusal(failure.status, failure.message)
+    case "bundle":
+      return bundleProblem(failure.reason)
+    case "other-account":
+      return otherAccount(failure.found, failure.wanted)
+    case "no-keys":
+      return noKeys
+    case "tampered":
+      return tampered
+    case "other-file":
+      return otherFile
+    case "other-key":
+      return otherKey
+    case "not-sealed":
+      return notSealed
+    case "mismatch":
+      return mismatch
+    case "other-tab":
+      return otherTab
+    case "stopped":
+      return stopped
+    case "no-worker":
+      return noWorker
+    case "browser":
+      return browserProblem(failure.name)
+    case "unexpected":
+      return unexpected
+  }
+}
+
+const notes: Record<Note, string | undefined> = {
+  changed: "The file is not the same as before, so it is sent from the start, under a new key.",
+  dropped: "The server had dropped what was sent, so it is sent from the start.",
+  waiting: "The server is not reached. This goes on by itself when it is back.",
+  none: undefined,
+}
+
+/** The sentence for what happened on the way, if there is something to say. */
+export function sentenceOf(note: Note): string | undefined {
+  return notes[note]
+}
+
+function otherAccount(found: string, wanted: string): Problem {
+  return {
+    title: "These are the keys of another account",
+    message: `The file holds the keys of ${found}, and you are signed in as ${wanted}.`,
+    advice: "Choose the recovery file of this account.",
+    kind: "input",
+  }
+}
+
+function bundleProblem(reason: "passphrase" | "damaged"): Problem {
+  if (reason === "passphrase") {
+    return {
+      title: "The keys do not open",
+      message: "This is not the passphrase that they were locked with.",
+      advice: "Check the passphrase and try again.",
+      kind: "passphrase",
+    }
+  }
+  return {
+    title: "The keys do not open",
+    message: "The file that holds your keys was changed or damaged.",
+    advice: "Use your recovery file, and tell the server’s operator.",
+    kind: "tampered",
+  }
+}
+
+function browserProblem(name: string): Problem {
+  switch (name) {
+    case "NotReadableError":
+    case "NotFoundError":
+      return {
+        title: "The file could not be read",
+        message: "It was changed, moved or removed since it was chosen.",
+        advice: "Choose it once more.",
+        kind: "input",
+      }
+    case "QuotaExceededError":
+      return {
+        title: "There is no room on this device",
+        message: "The browser has no space left for the file.",
+        advice: "Free some space on your disk, then try again.",
+        kind: "space",
+      }
+    default:
+      return unexpected
+  }
+}
+
+function refusal(status: number, message: string): Problem {
+  switch (status) {
+    case 401:
+      return {
+        title: "Please sign in again",
+        message: "Your session has ended.",
+        advice: "Type your passphrase again to go on.",
+        kind: "session",
+      }
+    case 400:
+    case 413:
+      return {
+        title: "The server does not take this",
+        message: sentence(message, "It refused what was sent."),
+        advice: "Change it and try again.",
+        kind: "input",
+      }
+    case 403:
+      return {
+        title: "The server does not allow this",
+        message: sentence(message, "It refused."),
+        advice: "Check your passphrase and try again.",
+        kind: "passphrase",
+      }
+    case 404:
+      return {
+        title: "It is not there any more",
+        message: "The server does not have it, or it was removed.",
+        advice: "Look at the list of files again.",
+        kind: "conflict",
+      }
+    case 409:
+      return {
+        title: "That does not go with what the server has",
+        message: sentence(message, "Something changed there since this page looked."),
+        advice:
+          "Look at the list again: another tab, device or program of your account may have been faster. Then try once more.",
+        kind: "conflict",
+      }
+    case 429:
+      return {
+        title: "Too many tries",
+        message: "The server wants a moment of peace.",
+        advice: "Wait a minute, then try again.",
+        kind: "server",
+      }
+    case 507:
+      return {
+        title: "The server is full",
+        message: "The server has no room for this.",
+        advice: "Delete old files or ask its operator for space, then try again.",
+        kind: "space",
+      }
+    case 502:
+    case 503:
+    case 504:
+      return {
+        title: "The server was not reached",
+        message: "The gateway answers, the server behind it does not. Nothing was changed.",
+        advice: "It is asked again by itself; if it stays away, tell its operator.",
+        kind: "network",
+      }
+    default:
+      return {
+        title: "The server had a problem",
+        message: sentence(message, "It could not do what was asked."),
+        advice: "Try again later.",
+        kind: "server",
+      }
+  }
+}
+
+/** "filename: too long" becomes a sentence. */
+function sentence(message: string, otherwise: string): string {
+  if (!message) return otherwise
+  const whole = message.slice(0, 1).toUpperCase() + message.slice(1)
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`
+}
