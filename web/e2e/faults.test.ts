@@ -76,7 +76,7 @@ describe("in the middle of an upload", () => {
     stack.relay.release()
     const before = stack.relay.packets
     await person.opens("Transfers")
-    await person.sees("Waiting for their files")
+    await person.sees("Waiting for files")
     await person.page.getByLabel("The file reloaded.bin", { exact: true }).setInputFiles(path)
     await person.seesState("reloaded.bin", "Verified", 180)
     // Ten packets and the seal's few bytes make eleven at most; those that had arrived are not sent again.
@@ -91,7 +91,7 @@ describe("in the middle of an upload", () => {
     await comesBack()
     stack.relay.release()
     await person.opens("Transfers")
-    await person.sees("Waiting for their files")
+    await person.sees("Waiting for files")
     const other = await stack.file("changed.bin", randomBytes(40 * MiB))
     await person.page.getByLabel("The file changed.bin", { exact: true }).setInputFiles(other)
     await person.seesState("changed.bin", "Verified", 180)

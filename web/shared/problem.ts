@@ -24,7 +24,7 @@ export function toProblem(error: unknown): Problem {
   return {
     title: "That did not work",
     message: "Something went wrong in this page.",
-    advice: "Try it again. If it happens once more, reload the page.",
+    advice: "Try again. If it happens again, reload the page.",
     kind: "browser",
   }
 }

@@ -33,7 +33,7 @@ export function RestoreQuestion(props: { children: ReactNode }) {
   return (
     <AskContext.Provider value={ask}>
       {props.children}
-      <Modal opened={asked !== undefined} onClose={close} title="Restore it all the same?">
+      <Modal opened={asked !== undefined} onClose={close} title="Restore it anyway?">
         {asked && problem && (
           <Stack gap="md">
             <ProblemAlert problem={problem} />

@@ -103,7 +103,7 @@ export function useServerState(): {
     return {
       tone: "bad",
       title: "Server not reached",
-      explanation: "Transfers wait, and go on by themselves when the server is back.",
+      explanation: "Transfers wait and resume when the server is back.",
     }
   }
   if (!query.data) return { tone: "idle", title: "Asking the server", explanation: "One moment." }
@@ -112,7 +112,7 @@ export function useServerState(): {
     return {
       tone: "bad",
       title: "Server is down",
-      explanation: "The gateway answers, the server behind it does not. Transfers wait for it.",
+      explanation: "The gateway answers, but the server behind it does not. Transfers wait.",
       status,
     }
   }
@@ -120,14 +120,14 @@ export function useServerState(): {
     return {
       tone: "warn",
       title: "Server has trouble",
-      explanation: "Its database or its storage does not work as it should. Tell its operator.",
+      explanation: "Its database or storage is not working properly. Contact the operator.",
       status,
     }
   }
   return {
     tone: "good",
     title: "Server is running",
-    explanation: "It takes backups and gives them back.",
+    explanation: "It stores and returns backups.",
     status,
   }
 }

@@ -12,30 +12,30 @@ export class ProblemError extends Error {
 
 const network: Problem = {
   title: "The server was not reached",
-  message: "There was no answer from the server. Your files are as they were.",
+  message: "The server did not answer. Your files are unchanged.",
   advice:
-    "Check your connection. It is asked again by itself; if it stays away, tell its operator.",
+    "Check your connection. The page tries again by itself. If this continues, contact the operator.",
   kind: "network",
 }
 
 const unexpected: Problem = {
   title: "That did not work",
   message: "Something went wrong in this page.",
-  advice: "Try it again. If it happens once more, reload the page.",
+  advice: "Try again. If it happens again, reload the page.",
   kind: "browser",
 }
 
 const tampered: Problem = {
   title: "This is not what was backed up",
   message: "What the server sent was changed or damaged, so it was not opened. Nothing was saved.",
-  advice: "Try another version of the file, and tell the server’s operator.",
+  advice: "Try another version of the file, and contact the operator.",
   kind: "tampered",
 }
 
 const stopped: Problem = {
   title: "Stopped",
   message: "This was stopped.",
-  advice: "Start it again when you like.",
+  advice: "You can start it again at any time.",
   kind: "input",
 }
 
@@ -48,37 +48,37 @@ const noKeys: Problem = {
 
 const otherTab: Problem = {
   title: "Another tab has this file",
-  message: "It is being sent in another tab of this browser.",
-  advice: "Look there, or close that tab and try again.",
+  message: "Another tab of this browser is sending it.",
+  advice: "Use that tab, or close it and try again.",
   kind: "conflict",
 }
 
 const noWorker: Problem = {
-  title: "The page is not whole",
-  message: "The part of it that encrypts could not be started.",
+  title: "The page is incomplete",
+  message: "The part that encrypts could not be started.",
   advice: "Reload the page. If that does not help, use another browser.",
   kind: "browser",
 }
 
 const mismatch: Problem = {
   title: "The checksums differ",
-  message: "Four times, what arrived at the server was not what was sent.",
-  advice: "The connection or the server damages data. Tell its operator, and try again later.",
+  message: "The server received something other than what was sent, four times.",
+  advice: "The connection or the server damages data. Contact the operator and try again later.",
   kind: "server",
 }
 
 const otherFile: Problem = {
   title: "The server answered with another file",
-  message: "It is not the version that the list of files showed. Nothing was saved.",
-  advice: "Look at the list again. If it happens once more, tell the server’s operator.",
+  message: "It is not the version in the file list. Nothing was saved.",
+  advice: "Refresh the list. If it happens again, contact the operator.",
   kind: "tampered",
 }
 
 const notSealed: Problem = {
   title: "This file is not sealed",
   message:
-    "Your keys did not seal it: the server, or whoever changed its traffic, could have made it. Nothing was saved.",
-  advice: "Restore it all the same only if you know that it was sent without a seal.",
+    "It was not sealed with your keys, so the server or someone who can change its traffic could have made it. Nothing was saved.",
+  advice: "Restore it only if you know that it was uploaded unsealed.",
   kind: "doubt",
 }
 
@@ -129,9 +129,9 @@ function problemFor(failure: Failure): Problem {
 }
 
 const notes: Record<Note, string | undefined> = {
-  changed: "The file is not the same as before, so it is sent from the start, under a new key.",
-  dropped: "The server had dropped what was sent, so it is sent from the start.",
-  waiting: "The server is not reached. This goes on by itself when it is back.",
+  changed: "The file has changed, so it is sent from the start with a new key.",
+  dropped: "The server no longer had the earlier packets, so the file is sent from the start.",
+  waiting: "The server cannot be reached. This resumes by itself when it is back.",
   none: undefined,
 }
 
@@ -153,7 +153,7 @@ function bundleProblem(reason: "passphrase" | "damaged"): Problem {
   if (reason === "passphrase") {
     return {
       title: "The keys do not open",
-      message: "This is not the passphrase that they were locked with.",
+      message: "This is not the passphrase that protects them.",
       advice: "Check the passphrase and try again.",
       kind: "passphrase",
     }
@@ -161,7 +161,7 @@ function bundleProblem(reason: "passphrase" | "damaged"): Problem {
   return {
     title: "The keys do not open",
     message: "The file that holds your keys was changed or damaged.",
-    advice: "Use your recovery file, and tell the server’s operator.",
+    advice: "Use your recovery file, and contact the operator.",
     kind: "tampered",
   }
 }
@@ -172,13 +172,13 @@ function browserProblem(name: string): Problem {
     case "NotFoundError":
       return {
         title: "The file could not be read",
-        message: "It was changed, moved or removed since it was chosen.",
-        advice: "Choose it once more.",
+        message: "It was changed, moved or deleted after you chose it.",
+        advice: "Choose it again.",
         kind: "input",
       }
     case "QuotaExceededError":
       return {
-        title: "There is no room on this device",
+        title: "This device is full",
         message: "The browser has no space left for the file.",
         advice: "Free some space on your disk, then try again.",
         kind: "space",
@@ -194,14 +194,14 @@ function refusal(status: number, message: string): Problem {
       return {
         title: "Please sign in again",
         message: "Your session has ended.",
-        advice: "Type your passphrase again to go on.",
+        advice: "Enter your passphrase to continue.",
         kind: "session",
       }
     case 400:
     case 413:
       return {
-        title: "The server does not take this",
-        message: sentence(message, "It refused what was sent."),
+        title: "The server rejected this",
+        message: sentence(message, "It rejected the request."),
         advice: "Change it and try again.",
         kind: "input",
       }
@@ -214,31 +214,31 @@ function refusal(status: number, message: string): Problem {
       }
     case 404:
       return {
-        title: "It is not there any more",
-        message: "The server does not have it, or it was removed.",
-        advice: "Look at the list of files again.",
+        title: "It no longer exists",
+        message: "The server does not have it, or it was deleted.",
+        advice: "Refresh the file list.",
         kind: "conflict",
       }
     case 409:
       return {
-        title: "That does not go with what the server has",
-        message: sentence(message, "Something changed there since this page looked."),
+        title: "This conflicts with what the server has",
+        message: sentence(message, "Something changed on the server after this page loaded."),
         advice:
-          "Look at the list again: another tab, device or program of your account may have been faster. Then try once more.",
+          "Another tab, device or program may have changed it. Refresh the list, then try again.",
         kind: "conflict",
       }
     case 429:
       return {
-        title: "Too many tries",
-        message: "The server wants a moment of peace.",
+        title: "Too many attempts",
+        message: "The server limits how often you can try.",
         advice: "Wait a minute, then try again.",
         kind: "server",
       }
     case 507:
       return {
         title: "The server is full",
-        message: "The server has no room for this.",
-        advice: "Delete old files or ask its operator for space, then try again.",
+        message: "The server has no space for this.",
+        advice: "Delete old files or ask the operator for space, then try again.",
         kind: "space",
       }
     case 502:
@@ -246,14 +246,14 @@ function refusal(status: number, message: string): Problem {
     case 504:
       return {
         title: "The server was not reached",
-        message: "The gateway answers, the server behind it does not. Nothing was changed.",
-        advice: "It is asked again by itself; if it stays away, tell its operator.",
+        message: "The gateway answers, but the server behind it does not. Nothing was changed.",
+        advice: "The page tries again by itself. If this continues, contact the operator.",
         kind: "network",
       }
     default:
       return {
         title: "The server had a problem",
-        message: sentence(message, "It could not do what was asked."),
+        message: sentence(message, "It could not complete the request."),
         advice: "Try again later.",
         kind: "server",
       }

@@ -106,7 +106,7 @@ export function Dashboard() {
                 px="lg"
                 icon={<IconHistory stroke={1.5} aria-hidden />}
                 title="No backups yet"
-                description="What you back up, from here or from the command line, is listed here."
+                description="Backups from this page and from the command line are listed here."
               />
             ) : (
               <ul className="rows">

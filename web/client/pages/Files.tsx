@@ -165,7 +165,7 @@ export function Files() {
                 py="xl"
                 icon={<IconSearchOff stroke={1.5} aria-hidden />}
                 title={`No file is named like “${search}”`}
-                description="The search looks at names and folders, in any order of words."
+                description="The search covers names and folders; words may be in any order."
               >
                 <EmptyState.Actions>
                   <Button variant="default" size="xs" onClick={() => setTyped("")}>

@@ -27,7 +27,7 @@ export function NeedsKeys(props: { username: string }) {
   return (
     <AuthCard
       title="Your keys are not here yet"
-      description={`The server keeps no keys for ${props.username}. Bring them in a recovery file, or make new ones if there are no backups to open.`}
+      description={`The server has no keys for ${props.username}. Use a recovery file, or make new keys if there are no backups to open.`}
       footer={
         <Anchor component="button" type="button" size="sm" onClick={() => session.signOut()}>
           Sign out

@@ -24,7 +24,7 @@ export function RecoveryFile() {
             It opens your files if the server ever loses your keys. You still need the passphrase
             that it was made with.
           </List.Item>
-          <List.Item>Keep a copy away from this computer, on a USB stick for example.</List.Item>
+          <List.Item>Keep a copy away from this computer, for example on a USB stick.</List.Item>
           <List.Item>You can save it again at any time, under Settings.</List.Item>
         </List>
         <Button

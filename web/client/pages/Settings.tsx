@@ -39,7 +39,7 @@ function Backups() {
       <SettingRow
         id="sealing"
         title="Seal files"
-        description="Encrypts files so that only your keys open them, not even the server. Leave this on unless a client that cannot unseal must read them."
+        description="Encrypts files so that only your keys can open them; the server cannot. Leave this on unless a client that cannot unseal must read them."
       >
         <Switch
           id="sealing"
@@ -50,7 +50,7 @@ function Backups() {
       <SettingRow
         id="packet-size"
         title="Packet size"
-        description="Smaller packets lose less when a connection breaks; larger ones are a little faster."
+        description="Smaller packets lose less when a connection breaks. Larger ones are slightly faster."
       >
         <NativeSelect
           id="packet-size"
@@ -62,7 +62,7 @@ function Backups() {
       <SettingRow
         id="parallel"
         title="Packets at once"
-        description="How many packets are on their way at the same time."
+        description="How many packets are sent at the same time."
       >
         <NativeSelect
           id="parallel"
@@ -193,7 +193,7 @@ function Account() {
       {signOutEverywhere.problem && <ProblemAlert problem={signOutEverywhere.problem} />}
       <SettingRow
         title="Sign out everywhere"
-        description="Ends every session of this account, this one too. Your files stay."
+        description="Ends every session of this account, including this one. Your files stay."
       >
         <Button variant="default" loading={signOutEverywhere.busy} onClick={signOutEverywhere.run}>
           Sign out everywhere

@@ -48,8 +48,8 @@ export function Transfers() {
         {unfinished.length > 0 && (
           <Section
             flush
-            title="Waiting for their files"
-            description="These were not finished when the page was closed. Choose the same file again, and only what is missing will be sent."
+            title="Waiting for files"
+            description="These were unfinished when the page was closed. Choose the same file again to send only what is missing."
           >
             <Rows items={unfinished} render={(t) => <TransferRow key={t.id} transfer={t} />} />
           </Section>
@@ -111,8 +111,8 @@ export function Transfers() {
             <EmptyState
               py="xl"
               icon={<IconHistory stroke={1.5} aria-hidden />}
-              title="Nothing was backed up from this browser yet"
-              description="Drop a file above. When the server has verified it, it is listed here."
+              title="Nothing backed up from this browser yet"
+              description="Drop a file above. It is listed here when the server has verified it."
             />
           )}
         </Section>

@@ -79,8 +79,8 @@ function Away() {
       <Text size="sm">
         {since
           ? `Everything below is of ${since} and may have changed since.`
-          : "Nothing has come from it yet."}{" "}
-        This page tries again by itself. If it stays so, look whether coffer-server runs.
+          : "Nothing has been received from it yet."}{" "}
+        This page tries again by itself. If this continues, check that coffer-server is running.
       </Text>
     </Alert>
   )

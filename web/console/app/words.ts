@@ -71,7 +71,7 @@ export const levels: Record<LogLevel, string> = {
 }
 
 export const formats: Record<FileVersion["format"], string> = {
-  unknown: "Not said",
+  unknown: "Unknown",
   file: "File",
   sealed_file: "File, sealed",
   folder: "Folder",

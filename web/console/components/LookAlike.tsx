@@ -6,7 +6,7 @@ export function LookAlike(props: { client: ClientOfServer }) {
   const { looks_like } = props.client
   if (!looks_like) return null
   return (
-    <Tooltip label="Two clients whose names are hard to tell apart: their fingerprints are not">
+    <Tooltip label="The names of these two clients look alike. Compare their fingerprints.">
       <Badge component="span" variant="default" size="sm" fw={500} tt="none" maw="100%">
         looks like {looks_like}
       </Badge>

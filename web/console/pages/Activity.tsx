@@ -40,7 +40,7 @@ export function Activity() {
   return (
     <Page
       title="Activity"
-      description="What happened on this server, the newest first. Of long ago only the last are kept."
+      description="What happened on this server, newest first. Older entries are removed."
     >
       <div className="stack">
         {!nobody && <QueryProblem query={query} />}
@@ -83,7 +83,7 @@ export function Activity() {
               <Empty
                 icon={IconActivity}
                 title={`There is no client “${asked.client}”`}
-                description="Enter the whole name of a client that has an account here."
+                description="Enter the full name of a client with an account on this server."
               />
             ) : !activities ? (
               !query.problem && <Waiting rows={8} />

@@ -10,7 +10,7 @@ export function Broken() {
       <Empty
         icon={IconRefresh}
         title="A part of the page did not load"
-        description="The server is away, or has another version since this page was opened. Reload it when the server is back."
+        description="The server cannot be reached, or was updated after you opened this page. Reload when the server is back."
       >
         <Button mt="md" onClick={() => location.reload()}>
           Reload

@@ -46,7 +46,7 @@ export function Client() {
         <Empty
           icon={IconUserQuestion}
           title="There is no such client"
-          description="It was removed, or has never been here."
+          description="It was removed or never existed."
         >
           <Button component={Link} to="/clients" mt="md">
             To all clients
@@ -158,8 +158,7 @@ function Actions(props: { client: ClientOfServer }) {
           await fresh()
         }}
       >
-        <b>{name}</b> has to sign in again and gets another session key. Nothing that is stored is
-        touched.
+        <b>{name}</b> must sign in again and gets a new session key. Stored files are not affected.
       </Confirm>
       <Confirm
         opened={asked === "suspend"}
@@ -172,12 +171,12 @@ function Actions(props: { client: ClientOfServer }) {
           await fresh()
         }}
       >
-        Every request of <b>{name}</b> is refused from now on, on connections that are open too. Its
-        files stay, and it is served again when you resume it.
+        All requests from <b>{name}</b> will be refused, including on open connections. Its files
+        stay. Resume the client to serve it again.
       </Confirm>
       <Confirm
         opened={asked === "base"}
-        title={client.base_open ? "Refuse base requests?" : "Take base requests?"}
+        title={client.base_open ? "Refuse base requests?" : "Accept base requests?"}
         keep="Leave it"
         action={client.base_open ? "Close" : "Open"}
         harmless={client.base_open}
@@ -194,8 +193,8 @@ function Actions(props: { client: ClientOfServer }) {
           </>
         ) : (
           <>
-            The C++ client can back up as <b>{name}</b>. So can whoever sees its id in the network’s
-            traffic try to: what such requests may do hangs on that id alone.
+            The C++ client can back up as <b>{name}</b>. Anyone who sees its id in network traffic
+            can try to as well: the id alone authorizes base requests.
           </>
         )}
       </Confirm>
@@ -211,7 +210,7 @@ function Actions(props: { client: ClientOfServer }) {
           await navigate({ to: "/clients" })
           await queries.invalidateQueries({ queryKey: ["clients"] })
           notifications.show({
-            title: "The client is removed",
+            title: "Client removed",
             message: `${name} and all its files are gone from the server.`,
           })
         }}
@@ -220,7 +219,7 @@ function Actions(props: { client: ClientOfServer }) {
         {client.files > 0
           ? `${format.count(client.files, "file", "files")} in ${format.count(client.versions, "version", "versions")} (${format.bytes(client.bytes)})`
           : "its account"}{" "}
-        go from the server. Nobody can bring them back.
+        will be deleted from the server. This cannot be undone.
       </Confirm>
     </>
   )
@@ -229,7 +228,7 @@ function Actions(props: { client: ClientOfServer }) {
 const kindsOfClient: Record<string, string> = {
   cpp_client: "C++ client",
   web_client: "Web client",
-  api_client: "Program of its own",
+  api_client: "Other program",
 }
 
 function Facts(props: { client: ClientOfServer | undefined }) {
@@ -250,7 +249,7 @@ function Facts(props: { client: ClientOfServer | undefined }) {
             </Fact>
             <Fact label="Registered">{format.date(new Date(client.created))}</Fact>
             <Fact label="Registered as">
-              {kindsOfClient[client.kind] ?? (client.kind || "Not said")}
+              {kindsOfClient[client.kind] ?? (client.kind || "Unknown")}
             </Fact>
             <Fact label="Session">
               {client.session_ends ? (
@@ -272,7 +271,7 @@ function Facts(props: { client: ClientOfServer | undefined }) {
             </Fact>
             <Fact label="Stored">{format.bytes(client.bytes)}</Fact>
             <Fact label="Key">{keyOf(client)}</Fact>
-            <Fact label="Uploads under way">{format.number(client.uploads)}</Fact>
+            <Fact label="Uploads in progress">{format.number(client.uploads)}</Fact>
           </DataList>
         </div>
       )}
@@ -294,7 +293,7 @@ function Files(props: { name: string }) {
   const format = useFormat()
   const rows = files.data?.pages.flatMap((page) => page.files)
   return (
-    <Section flush title="Files" description="By name, and of each the newest version first.">
+    <Section flush title="Files" description="By name, newest version first.">
       {files.problem && (
         <div className={classes.problem}>
           <QueryProblem query={files} />
@@ -306,7 +305,7 @@ function Files(props: { name: string }) {
         <Empty
           icon={IconFiles}
           title="Nothing is stored"
-          description="Files appear here once an upload has come to its end."
+          description="Files appear here when an upload has finished."
         />
       ) : (
         <Table className={`${tables.table} ${classes.table}`} verticalSpacing={8}>
@@ -374,8 +373,8 @@ function ActivityOf(props: { name: string }) {
       ) : activities.length === 0 ? (
         <Empty
           icon={IconActivity}
-          title="Nothing is remembered"
-          description="The server keeps the last activities of all clients, and this one’s are older."
+          title="No activity"
+          description="The server keeps the latest activities of all clients. This client’s were older."
         />
       ) : (
         <ActivityList activities={worked(activities)} withoutClient />

@@ -54,7 +54,7 @@ export function Clients() {
   return (
     <Page
       title="Clients"
-      description="Everybody who has an account here. Client ids are secrets: a fingerprint stands for each."
+      description="Everyone with an account on this server. Client ids are secret, so each is shown as a fingerprint."
     >
       <div className="stack">
         <QueryProblem query={clients} />
@@ -101,13 +101,13 @@ export function Clients() {
               <Empty
                 icon={IconSearchOff}
                 title={`No client is called like “${search}”`}
-                description="The search looks at names and at the beginnings of fingerprints."
+                description="The search covers names and the beginnings of fingerprints."
               />
             ) : (
               <Empty
                 icon={IconUsers}
                 title="Nobody has registered yet"
-                description="Clients appear here when they register: from the command line, the web client or a program of their own."
+                description="Clients appear here when they register, from the command line, the web client or another program."
               />
             )
           ) : (

@@ -16,7 +16,7 @@ export function Doctor() {
   return (
     <Page
       title="Doctor"
-      description="Requests of the base protocol that failed, field by field: what came, which rule it broke, and what is usually the cause."
+      description="Failed requests of the base protocol, field by field: what was received, which rule it broke, and the usual cause."
       actions={
         <Button
           variant="default"
@@ -24,7 +24,7 @@ export function Doctor() {
           loading={failures.isFetching}
           onClick={() => failures.refetch()}
         >
-          Look again
+          Refresh
         </Button>
       }
     >
@@ -41,7 +41,7 @@ export function Doctor() {
             <Empty
               icon={IconStethoscope}
               title="No request has failed"
-              description="When a client sends what the protocol does not allow, its request is laid out here, without content."
+              description="When a client breaks the protocol, its request is shown here, without content."
             />
           </Paper>
         ) : (

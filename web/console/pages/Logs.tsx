@@ -39,7 +39,7 @@ export function Logs() {
   return (
     <Page
       title="Logs"
-      description="The last 10,000 records of the server, the newest first."
+      description="The server’s last 10,000 log records, newest first."
       actions={
         <Button
           component="a"
@@ -107,7 +107,7 @@ export function Logs() {
                 title={filtered ? "No record matches" : "Nothing is logged yet"}
                 description={
                   filtered
-                    ? "Choose another level, client or text. What matches from now on appears here."
+                    ? "Choose another level, client or text. New matching records appear here."
                     : "Records appear here as the server writes them."
                 }
               />

@@ -42,12 +42,12 @@ export function Settings() {
   const changeable = all?.filter((setting) => setting.changeable)
   const fixed = all?.filter((setting) => !setting.changeable)
   return (
-    <Page title="Settings" description="What the server runs with, and where each value came from.">
+    <Page title="Settings" description="The server’s settings, and where each value comes from.">
       <div className="stack">
         <QueryProblem query={settings} />
         <Section
-          title="While it runs"
-          description="Changes hold at once, are kept, and win over flags and environment when the server starts again. Each is in the activity list."
+          title="Changeable while running"
+          description="Changes take effect at once and are saved. They override flags and environment variables after a restart. Each change is in the activity list."
         >
           {changeable ? (
             changeable.map((setting) => (
@@ -61,7 +61,7 @@ export function Settings() {
         <Backups masterKeyFile={settings.data?.master_key_file} />
         <Section
           title="Set at start"
-          description="These need another flag or variable, and a restart."
+          description="To change these, set the flag or variable and restart."
         >
           {fixed ? (
             fixed.map((setting) => <Fixed key={setting.name} setting={setting} />)
@@ -272,7 +272,7 @@ function Backups(props: { masterKeyFile: string | undefined }) {
     <Section
       flush
       title="Database backups"
-      description="The catalog: who has an account, and which blob is which file. The blobs are in received_files and not in it."
+      description="The catalog: which accounts exist, and which blob belongs to which file. It does not contain the blobs, which are in received_files."
       actions={
         <Button
           leftSection={<IconDatabaseExport size={17} aria-hidden />}
@@ -313,7 +313,7 @@ function Backups(props: { masterKeyFile: string | undefined }) {
         <Empty
           icon={IconDatabaseExport}
           title="There is no backup yet"
-          description="A backup is made while the server goes on, and stays in its data folder until you remove it."
+          description="A backup is made while the server runs, and stays in the data folder until you remove it."
         />
       ) : (
         <ul className="rows">

@@ -32,7 +32,7 @@ export function Storage() {
   const { data } = storage
   const format = useFormat()
   return (
-    <Page title="Storage" description="What is kept, and whether it is still what was received.">
+    <Page title="Storage" description="What is stored, and whether it is intact.">
       <div className="stack">
         <QueryProblem query={storage} />
         <Space storage={data} />
@@ -69,7 +69,7 @@ export function Storage() {
           <Section
             flush
             title="Dropped uploads"
-            description="They expired or were cancelled, and what had come of them is gone."
+            description="They expired or were cancelled. What had been received was deleted."
           >
             <ActivityList activities={data.dropped} />
           </Section>
@@ -123,7 +123,7 @@ function Space(props: { storage: StorageState | undefined }) {
           <>
             <Entry
               swatch="var(--coffer-others)"
-              label="Others on this disk"
+              label="Other data on this disk"
               value={format.bytes(others)}
             />
             <Entry
@@ -167,7 +167,7 @@ function Scrub(props: { storage: StorageState | undefined }) {
   return (
     <Section
       title="Integrity check"
-      description="Every blob has a SHA-256 that was made as it came in. A check reads all of them back and compares."
+      description="Every blob has a SHA-256 computed when it was received. A check reads every blob and compares."
       actions={
         state?.running ? (
           <Button
@@ -198,7 +198,7 @@ function Scrub(props: { storage: StorageState | undefined }) {
         ) : (
           <Checkbox
             label="Remove orphans as well"
-            description="Blobs that no version refers to. They harm nobody but take room."
+            description="Blobs that no version refers to. They are harmless, but use space."
             checked={collect}
             onChange={(e) => setCollect(e.currentTarget.checked)}
           />
@@ -223,7 +223,7 @@ function Scrub(props: { storage: StorageState | undefined }) {
         ) : storage.report ? (
           <Report report={storage.report} />
         ) : (
-          <Text size="sm">No check has come to its end yet.</Text>
+          <Text size="sm">No check has finished yet.</Text>
         )}
       </div>
     </Section>
@@ -368,7 +368,7 @@ function Largest(props: { clients: ClientOfServer[] | undefined; all: number | u
         <Empty
           icon={IconUsers}
           title="Nobody has registered yet"
-          description="Who takes the most room is listed here."
+          description="The clients that use the most space are listed here."
         />
       ) : (
         <ul className="rows">

@@ -39,12 +39,12 @@ export function Transfers() {
   const [cancelling, setCancelling] = useState<Transfer>()
   const rate = transfers?.reduce((sum, t) => sum + t.rate, 0) ?? 0
   return (
-    <Page title="Transfers" description="Uploads under way, and those that ended lately.">
+    <Page title="Transfers" description="Uploads in progress, and uploads that ended recently.">
       <div className="stack">
         <QueryProblem query={query} />
         <Section
           flush
-          title="Under way"
+          title="In progress"
           description={
             transfers &&
             transfers.length > 0 && (
@@ -62,8 +62,8 @@ export function Transfers() {
           ) : transfers.length === 0 ? (
             <Empty
               icon={IconArrowsUpDown}
-              title="Nothing is on its way"
-              description="An upload appears here with its first packet, and goes when its client has confirmed it."
+              title="No upload in progress"
+              description="An upload appears here with its first packet and leaves when its client has confirmed it."
             />
           ) : (
             <ul className="rows">
@@ -79,7 +79,7 @@ export function Transfers() {
             </Text>
           )}
         </Section>
-        <Section flush title="Ended lately">
+        <Section flush title="Recently ended">
           {!ended ? (
             !query.problem && <Waiting />
           ) : ended.length === 0 ? (
@@ -105,12 +105,12 @@ export function Transfers() {
           await queries.invalidateQueries({ queryKey: ["transfers"] })
           notifications.show({
             title: "Cancelled",
-            message: `What had come of ${cancelling.file} is gone.`,
+            message: `The received part of ${cancelling.file} was deleted.`,
           })
         }}
       >
-        What has come of <b>{cancelling?.file}</b> is dropped, and its client is told with its next
-        packet. Versions that are stored stay.
+        The received part of <b>{cancelling?.file}</b> will be deleted. Its client learns this with
+        its next packet. Stored versions stay.
       </Confirm>
     </Page>
   )

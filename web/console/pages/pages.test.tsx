@@ -316,7 +316,7 @@ describe("transfers", () => {
     const person = userEvent.setup()
     server.on(`DELETE /api/transfers/${someTransfer("").id}`, () => undefined)
     open("/transfers")
-    expect(await screen.findByText("Nothing is on its way")).toBeInTheDocument()
+    expect(await screen.findByText("No upload in progress")).toBeInTheDocument()
     await live()
     act(() => server.events.send("transfers", { transfers: [someTransfer("film.mov")] }))
     const row = screen.getByText("film.mov").closest("li") as HTMLElement
