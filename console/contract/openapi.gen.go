@@ -1272,7 +1272,7 @@ type ServerInterface interface {
 	// GetStorage Space, and what takes it
 	// (GET /api/storage)
 	GetStorage(w http.ResponseWriter, r *http.Request)
-	// ListTransfers Uploads in progress, and those that ended lately
+	// ListTransfers Uploads in progress, and uploads that ended recently
 	// (GET /api/transfers)
 	ListTransfers(w http.ResponseWriter, r *http.Request)
 	// CancelTransfer Drop an upload in progress
@@ -1473,7 +1473,7 @@ func (_ Unimplemented) GetStorage(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListTransfers Uploads in progress, and those that ended lately
+// ListTransfers Uploads in progress, and uploads that ended recently
 // (GET /api/transfers)
 func (_ Unimplemented) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3215,14 +3215,14 @@ var swaggerSpec = []string{
 	"KU0f46DvSs2O/P2L8SLP9CIAGoF/fT0+jOfCIPRBQuXeOD7Srb2mAJn5ZD9PPuNlNJK+XIk9iaQgX/I3",
 	"bux0ncKM716xhA/cJYXwBbto4/OSdD+DkiVTVfmHCosLw5Zq2S2b2YiGJ9NY+zEdRmfeIa7pFb1+FX79",
 	"RT3VmheQOkt8AYYJu9Nc7gyF6c03vE/mu9wZhjuTdPoyQBI6wwnbMB9Nx6KhQxRofOIvvSj9hNuNZ+kL",
-	"n5Z8nEyY/HIUzExfDK66MpBeAlpxC1WaQUqGFG3T9sHvotzZC/QcJ4HGcT936RjFW1/DLFoqPfoqm3H+",
-	"olXt/FMa1pSSrYcyQ9o6ceJWfyvUsIl8VME6B17Z+W87c9L4yGhY4LSuuNg40O0cJ7X4IIe0776yVMBy",
-	"F45GvNdvDsxPAsL54Ck9CCn+mCzBalHs1OI/+0c+G0X7MSLZ3zTOBoLGfGMYDrykjOedYMnvCH2w9sV9",
-	"KNLAy/VOHnoHvBSSuP7e2Mg7Fj7i/vjk4cFv8srwnE2bqhr20jfKhqoy4fULEstPGbwjeqVc7adiabwf",
-	"hAZj0RQF9zdNvaB5TFlydl/yexwB9svH63E7auyXj9fo0zh7N18+JkwyhomGOj1A+e9fueUF4jCu47SX",
-	"m/z87URSrirqOM3hX0HmV7FflsZb+UbIaAr5y/VKLE6cqMb69PnGLCaTWblnIrL/XSvct3/p7bGN4CXt",
-	"bJKdkpIiKJibW8u+VrNx67W4xahYKY406+IZnZYMmpVmSyUFDbh8wqQKE80MkwAlzRz0q3gGuv54/X8D",
-	"AAD//w==",
+	"n5Z8nEyY/HIUzExfHCfTgEx6DaiGAqSt0ixSMqhom74Pfhflzn6g5zgNNI78uUvnKN78GubRUvnRV9mQ",
+	"8xetauejEolS0vVQZkhrJ07d6m+HGjaVj6pY58ArO/9tZ14aHxkNC57WFRcbh7qd5aQWH+SQFt5XlopY",
+	"7sLZiHf7zYH5aUA4IzylByHFH5MlWC2KnZr8Z//IZ6NoP0Yk+5vG+UDQmG8Mw6GXlPW8Eyz5HaEf1r64",
+	"D0UaeLneyUPvgJdCEtffGxt558JH3R+fPDz4TV4hnrNpU1XDXvpG2VBZJryOQWL5SYN3RK+Uq/1kLI13",
+	"hNBwLJqk4P6myRc0kylLzu5Lfo9jwH75eD1ux4398vEa/Rpn8+ZLyIRJRjHRYKcHKP/9K7c8QRzIdZz2",
+	"c5Ovv51MylVGHad5/CvI/Cr2zNKIK98MGc0hf8FeiQWKE9VYn0LfmMdkMiv3TEX2v2uF+/YvvU22EcCk",
+	"nU2yk1JSBAWTc2vZ12o2bj0XtxgVLMWxZl08o+OSQbPSbKmkoCGXT5hUYaqZYRKgpLmDfhXPQNcfr/9v",
+	"AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

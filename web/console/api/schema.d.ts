@@ -276,7 +276,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Uploads in progress, and those that ended lately */
+        /** Uploads in progress, and uploads that ended recently */
         get: operations["listTransfers"];
         put?: never;
         post?: never;

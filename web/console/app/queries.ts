@@ -77,7 +77,7 @@ export function useFiles(name: string) {
   )
 }
 
-/** Uploads under way, as the server pushes them, and those that ended lately. */
+/** Uploads in progress, as the server pushes them, and uploads that ended recently. */
 export function useTransfers() {
   const { api } = useConsole()
   const pushed = useLive((live) => live.transfers)
