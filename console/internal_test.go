@@ -83,7 +83,7 @@ func TestSessionEnds(t *testing.T) {
 // twice what was made up for.
 func TestTellingWhatWasMissed(t *testing.T) {
 	w := httptest.NewRecorder()
-	live := &liveEvents{caughtUp: 5, stream: &stream{w: w, rc: http.NewResponseController(untimed{w}), beat: time.NewTicker(time.Hour)}}
+	live := &liveEvents{replayedTo: 5, stream: &stream{w: w, rc: http.NewResponseController(untimed{w}), beat: time.NewTicker(time.Hour)}}
 	for _, event := range []admin.Event{
 		{Activity: &store.Activity{ID: 5, Detail: "made up for"}},
 		{Activity: &store.Activity{ID: 6, Detail: "next"}, Missed: 3},

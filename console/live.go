@@ -11,8 +11,8 @@ import (
 	"coffer/store"
 )
 
-// caughtUp is how many activities a stream makes up for at most.
-const caughtUp = 1000
+// maxReplay is how many activities a stream makes up for at most.
+const maxReplay = 1000
 
 // GetStats tells the figures of this moment: GET /api/stats.
 func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
@@ -146,9 +146,9 @@ type liveEvents struct {
 	c      *Console
 	stream *stream
 
-	caughtUp  int64 // id of the last activity that was made up for
-	transfers bool  // there were some
-	scrub     admin.ScrubState
+	replayedTo int64 // id of the last activity that was made up for
+	transfers  bool  // there were some
+	scrub      admin.ScrubState
 }
 
 // begin tells the figures, and the activities that followed the one that the
@@ -161,21 +161,21 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	if last == 0 {
 		return l.stream.flush()
 	}
-	list, err := l.c.core.Activities(ctx, store.ActivityFilter{After: last, Limit: caughtUp + 1})
+	list, err := l.c.core.Activities(ctx, store.ActivityFilter{After: last, Limit: maxReplay + 1})
 	if err != nil {
 		l.c.log.Warn("a stream of the console cannot make up for what was missed", "error", err)
 		if err := l.stream.send("missed", 0, contract.MissedEvent{}); err != nil {
 			return err
 		}
 	}
-	if len(list) > caughtUp {
-		list = list[:caughtUp]
+	if len(list) > maxReplay {
+		list = list[:maxReplay]
 		if err := l.stream.send("missed", 0, contract.MissedEvent{}); err != nil {
 			return err
 		}
 	}
 	for i := len(list) - 1; i >= 0; i-- {
-		l.caughtUp = list[i].ID
+		l.replayedTo = list[i].ID
 		if err := l.stream.send("activity", list[i].ID, l.c.activity(ctx, list[i])); err != nil {
 			return err
 		}
@@ -205,7 +205,7 @@ func (l *liveEvents) tell(ctx context.Context, event admin.Event) error {
 		}
 	}
 	switch {
-	case event.Activity != nil && event.Activity.ID > l.caughtUp:
+	case event.Activity != nil && event.Activity.ID > l.replayedTo:
 		return l.stream.send("activity", event.Activity.ID, l.c.activity(ctx, *event.Activity))
 	case event.Stats != nil:
 		return l.tellStats(ctx, event.Stats)

@@ -77,7 +77,7 @@ func (s *storage) receive(c store.Client, name string, content []byte, format ui
 	s.check(err)
 	_, err = part.Content().WriteAt(content, 0)
 	s.check(err)
-	v.Blob, err = part.Seal(s.t.Context(), l)
+	v.Blob, err = part.Commit(s.t.Context(), l)
 	s.check(err)
 	return v
 }

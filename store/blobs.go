@@ -68,7 +68,7 @@ type Blob interface {
 	Size() int64
 }
 
-// Contents holds ciphertext, as blobs. What Put and Part.Seal return is on
+// Contents holds ciphertext, as blobs. What Put and Part.Commit return is on
 // stable storage.
 type Contents interface {
 	// Put stores a small blob, of at most SmallBlob and exactly label.Size
@@ -98,7 +98,7 @@ type Parts interface {
 	NewPart(ctx context.Context, id UploadID, header []byte) (Part, error)
 	// Parts visits the parts that an earlier run left, with their headers and
 	// the records logged so far. Keeping the part is up to visit: it must
-	// Discard, Seal or Close it, now or later. Parts of this run, and those
+	// Discard, Commit or Close it, now or later. Parts of this run, and those
 	// visited before, are passed over.
 	Parts(ctx context.Context, visit func(p Part, header []byte, records [][]byte) error) error
 }
@@ -133,7 +133,7 @@ type Blobs interface {
 
 // A Part is where the packets of one unfinished upload gather. It survives a
 // killed process, though not necessarily a power cut. Its methods may be
-// called from several goroutines, Seal and Discard once and last.
+// called from several goroutines, Commit and Discard once and last.
 type Part interface {
 	// ID is the upload's.
 	ID() UploadID
@@ -143,9 +143,9 @@ type Part interface {
 	Waiting() File
 	// Log appends a record of at most 255 bytes, for Parts to give back.
 	Log(record []byte) error
-	// Seal makes the first label.Size bytes of Content a blob, on stable
+	// Commit makes the first label.Size bytes of Content a blob, on stable
 	// storage, and removes the rest of the part. If it fails, the part stays.
-	Seal(ctx context.Context, label Label) (BlobRef, error)
+	Commit(ctx context.Context, label Label) (BlobRef, error)
 	// Discard removes the part.
 	Discard() error
 	// Close releases the part's open files; it can be used again.

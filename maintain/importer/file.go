@@ -222,7 +222,7 @@ func (r *run) seal(ctx context.Context, label *store.Label, key crypt.SessionKey
 	if err := flush(); err != nil {
 		return "", err
 	}
-	ref, err := part.Seal(ctx, *label)
+	ref, err := part.Commit(ctx, *label)
 	if err != nil {
 		return "", fmt.Errorf("storing it: %w", err)
 	}

@@ -43,9 +43,9 @@ type testPart struct {
 	b *testBlobs
 }
 
-func (p testPart) Seal(ctx context.Context, label store.Label) (store.BlobRef, error) {
+func (p testPart) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
 	p.b.wait()
-	return p.Part.Seal(ctx, label)
+	return p.Part.Commit(ctx, label)
 }
 
 // left counts what is stored.

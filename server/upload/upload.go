@@ -374,7 +374,7 @@ func (s *stored) store(ctx context.Context) (*store.Label, error) {
 	case s.part == nil:
 		ref, err = s.u.r.Blobs.Put(ctx, s.label, s.small)
 	default:
-		ref, err = s.part.Seal(ctx, s.label)
+		ref, err = s.part.Commit(ctx, s.label)
 	}
 	if err != nil {
 		err = fmt.Errorf("store what was received: %w", err)

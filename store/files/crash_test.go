@@ -61,7 +61,7 @@ func seal(t testing.TB, s *Store, n, size int) store.BlobRef {
 	noErr(t, err)
 	_, err = p.Content().WriteAt(random(uint64(n), size), 0)
 	noErr(t, err)
-	ref, err := p.Seal(t.Context(), label(n, size))
+	ref, err := p.Commit(t.Context(), label(n, size))
 	noErr(t, err)
 	return ref
 }
@@ -217,7 +217,7 @@ func TestDamagedPack(t *testing.T) {
 	noErr(t, s.Close())
 }
 
-// A crash between any two steps of Seal leaves either the part or the blob.
+// A crash between any two steps of Commit leaves either the part or the blob.
 func TestCrashInSeal(t *testing.T) {
 	const size = store.SmallBlob + 1000
 	tests := []struct {
@@ -252,7 +252,7 @@ func TestCrashInSeal(t *testing.T) {
 			noErr(t, p.Log([]byte("record")))
 			_, err = p.Content().WriteAt(random(7, test.contentSize), 0)
 			noErr(t, err)
-			// seal does not drop the part's files, so it is Seal up to a crash.
+			// seal does not drop the part's files, so it is Commit up to a crash.
 			ref, err := p.(*part).seal(t.Context(), label(7, test.contentSize))
 			noErr(t, err)
 			noErr(t, p.Close())
@@ -272,7 +272,7 @@ func TestCrashInSeal(t *testing.T) {
 			same(t, "part is there", len(left) == 1, test.part)
 			same(t, "blob is pending", len(pendingUploads(t, s)) == 1, test.blob)
 			for _, p := range left {
-				if ref, err = p.Seal(t.Context(), label(7, test.contentSize)); err != nil {
+				if ref, err = p.Commit(t.Context(), label(7, test.contentSize)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -1,5 +1,5 @@
 // Package files keeps blobs in a folder of the local file system: what Put and
-// Seal have returned is on stable storage, readable with ordinary tools, and
+// Commit have returned is on stable storage, readable with ordinary tools, and
 // found again after a crash at any moment.
 //
 // The folder, received_files under the server's data, looks like this:

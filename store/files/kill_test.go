@@ -123,7 +123,7 @@ func storeUntilKilled(t *testing.T, dir string) {
 				_, err = p.Content().WriteAt(random(uint64(n), size), 0)
 				var ref store.BlobRef
 				if err == nil {
-					ref, err = p.Seal(t.Context(), l)
+					ref, err = p.Commit(t.Context(), l)
 				}
 				if err != nil {
 					panic(err)

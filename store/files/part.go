@@ -98,13 +98,13 @@ func (p *part) Log(record []byte) error {
 	return nil
 }
 
-// Seal implements store.Part.
-func (p *part) Seal(ctx context.Context, label store.Label) (store.BlobRef, error) {
+// Commit implements store.Part.
+func (p *part) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
 	ref, err := p.seal(ctx, label)
 	if err != nil {
 		return "", fmt.Errorf("seal a part: %w", explain(err))
 	}
-	// The blob is stored, so this is no failure of Seal's: what it should
+	// The blob is stored, so this is no failure of Commit's: what it should
 	// leave behind, Parts removes in the next run.
 	_ = p.drop()
 	return ref, nil
@@ -283,7 +283,7 @@ func (f *partFile) close() error {
 func (f *partFile) lastUsed() int64 { return f.used.Load() }
 
 // tryClose implements handle. What was written is the kernel's by then, and
-// Seal syncs it by another handle as well.
+// Commit syncs it by another handle as well.
 func (f *partFile) tryClose() bool {
 	if !f.mu.TryLock() {
 		return false

@@ -99,8 +99,8 @@ func (p *part) Log(record []byte) error {
 	return nil
 }
 
-// Seal implements store.Part.
-func (p *openPart) Seal(ctx context.Context, label store.Label) (store.BlobRef, error) {
+// Commit implements store.Part.
+func (p *openPart) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
 	if err := p.blobs.usable(ctx); err != nil {
 		return "", err
 	}

@@ -42,7 +42,7 @@ func keep(t *testing.T, s store.Blobs, label store.Label, content []byte) store.
 	must(t, "new part", err)
 	_, err = p.Content().WriteAt(content, 0)
 	must(t, "write", err)
-	ref, err := p.Seal(t.Context(), label)
+	ref, err := p.Commit(t.Context(), label)
 	must(t, "seal", err)
 	return ref
 }

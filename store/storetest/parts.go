@@ -68,7 +68,7 @@ func testPart(t *testing.T, s *reopener) {
 		}
 		writeAt(t, p.Content(), []byte("padding of the last packet"), int64(size))
 		must(t, "log", p.Log([]byte("record")))
-		ref, err := p.Seal(t.Context(), label)
+		ref, err := p.Commit(t.Context(), label)
 		must(t, "seal", err)
 		wantBlob(t, s, ref, want)
 		s.reopen()
@@ -105,7 +105,7 @@ func testPartConcurrently(t *testing.T, s *reopener) {
 		})
 	}
 	wg.Wait()
-	ref, err := p.Seal(t.Context(), label)
+	ref, err := p.Commit(t.Context(), label)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want)
 }
@@ -126,7 +126,7 @@ func testPartWaiting(t *testing.T, s *reopener) {
 	must(t, "read", err)
 	writeAt(t, p.Content(), late, 1000)
 	wantContent(t, p.Content(), want)
-	ref, err := p.Seal(t.Context(), label)
+	ref, err := p.Commit(t.Context(), label)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want)
 	wantNoParts(t, s)
@@ -143,7 +143,7 @@ func testPartTruncate(t *testing.T, s *reopener) {
 	must(t, "truncate to nothing", p.Content().Truncate(0))
 	wantContent(t, p.Content(), nil)
 	writeAt(t, p.Content(), content(2, large), 0)
-	ref, err := p.Seal(t.Context(), label)
+	ref, err := p.Commit(t.Context(), label)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, content(2, large))
 }
@@ -172,12 +172,12 @@ func testPartTooShort(t *testing.T, s *reopener) {
 		p, err := s.NewPart(t.Context(), label.Upload, nil)
 		must(t, "new part", err)
 		writeAt(t, p.Content(), content(1, size-1), 0)
-		if _, err := p.Seal(t.Context(), label); err == nil {
+		if _, err := p.Commit(t.Context(), label); err == nil {
 			t.Error("a part was sealed that lacks a byte")
 		}
 		// It stays, and can be mended.
 		writeAt(t, p.Content(), content(1, size), 0)
-		ref, err := p.Seal(t.Context(), label)
+		ref, err := p.Commit(t.Context(), label)
 		must(t, "seal", err)
 		wantBlob(t, s, ref, content(1, size))
 	}
@@ -243,7 +243,7 @@ func testPartsSurvive(t *testing.T, s *reopener) {
 	s.reopen()
 	left := leftParts(t, s)
 	label := newLabel(1, "resumed", large)
-	ref, err := left[0].part.Seal(t.Context(), label)
+	ref, err := left[0].part.Commit(t.Context(), label)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want[0].content)
 	for _, l := range left[1:] {
