@@ -115,10 +115,10 @@ export function Files() {
           </Paper>
         )}
         {!empty && !(files.problem && !files.data) && (
-          <Paper className={classes.card}>
-            <Group className={classes.tools} justify="space-between">
+          <Paper className={tables.card}>
+            <Group className={tables.tools} justify="space-between">
               <ClearableInput
-                className={classes.search}
+                className={tables.search}
                 aria-label="Search by name"
                 placeholder="Search by name"
                 leftSection={<IconSearch size={17} aria-hidden />}
@@ -130,7 +130,7 @@ export function Files() {
                 }}
               />
               <NativeSelect
-                className={classes.sort}
+                className={tables.sort}
                 aria-label="Sort by"
                 value={`${sort.by} ${sort.descending}`}
                 onChange={(e) => {
@@ -149,7 +149,7 @@ export function Files() {
                   { value: "version false", label: "Fewest versions first" },
                 ]}
               />
-              <Text size="sm" c="dimmed" role="status" className={classes.matches}>
+              <Text size="sm" c="dimmed" role="status" className={tables.matches}>
                 {search && format.count(rows.length, "file matches", "files match")}
               </Text>
             </Group>
@@ -175,7 +175,7 @@ export function Files() {
               </EmptyState>
             ) : (
               <Table
-                className={`${tables.table} ${classes.table}`}
+                className={`${tables.table} ${tables.list}`}
                 verticalSpacing={9}
                 highlightOnHover
               >
@@ -219,7 +219,7 @@ export function Files() {
                 <Table.Tbody>
                   {onPage.map((file) => (
                     <Table.Tr key={file.filename}>
-                      <Table.Td className={classes.nameCell}>
+                      <Table.Td className={tables.nameCell}>
                         <UnstyledButton
                           className={classes.name}
                           onClick={() => open(file.filename)}
@@ -242,7 +242,7 @@ export function Files() {
                               <span>{split(file.filename).base}</span>
                               <span className={classes.folder}>{split(file.filename).folder}</span>
                             </span>
-                            <span className={classes.under}>
+                            <span className={tables.under}>
                               {format.bytes(file.original_size)} ·{" "}
                               {format.age(new Date(file.created))}
                             </span>
@@ -298,7 +298,7 @@ export function Files() {
               </Table>
             )}
             {pages > 1 && (
-              <Group className={classes.paging} justify="space-between">
+              <Group className={tables.paging} justify="space-between">
                 <Text size="sm" c="dimmed">
                   {format.number(from + 1)}–{format.number(from + onPage.length)} of{" "}
                   {format.number(rows.length)}

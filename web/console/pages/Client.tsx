@@ -308,7 +308,7 @@ function Files(props: { name: string }) {
           description="Files appear here when an upload has finished."
         />
       ) : (
-        <Table className={`${tables.table} ${classes.table}`} verticalSpacing={8}>
+        <Table className={`${tables.table} ${tables.list}`} verticalSpacing={8}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Name</Table.Th>
@@ -322,9 +322,9 @@ function Files(props: { name: string }) {
           <Table.Tbody>
             {rows.map((file) => (
               <Table.Tr key={`${file.name}\0${file.version}`}>
-                <Table.Td className={classes.nameCell}>
+                <Table.Td className={tables.nameCell}>
                   <FileName name={file.name} />
-                  <span className={classes.under}>
+                  <span className={tables.under}>
                     version {file.version} · {format.bytes(file.bytes)} · <Age at={file.created} />
                   </span>
                 </Table.Td>

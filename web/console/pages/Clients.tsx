@@ -58,10 +58,10 @@ export function Clients() {
     >
       <div className="stack">
         <QueryProblem query={clients} />
-        <Paper className={classes.card}>
-          <Group className={classes.tools} justify="space-between">
+        <Paper className={tables.card}>
+          <Group className={tables.tools} justify="space-between">
             <ClearableInput
-              className={classes.search}
+              className={tables.search}
               aria-label="Search by name or fingerprint"
               placeholder="Search by name or fingerprint"
               leftSection={<IconSearch size={17} aria-hidden />}
@@ -70,7 +70,7 @@ export function Clients() {
               onChange={type}
             />
             <NativeSelect
-              className={classes.sort}
+              className={tables.sort}
               aria-label="Sort by"
               value={`${sort} ${descending}`}
               onChange={(e) => {
@@ -87,7 +87,7 @@ export function Clients() {
                 { value: "created true", label: "Newest first" },
               ]}
             />
-            <Text size="sm" c="dimmed" role="status" className={classes.matches}>
+            <Text size="sm" c="dimmed" role="status" className={tables.matches}>
               {data &&
                 (search
                   ? format.count(data.total, "client matches", "clients match")
@@ -112,7 +112,7 @@ export function Clients() {
             )
           ) : (
             <Table
-              className={`${tables.table} ${classes.table}`}
+              className={`${tables.table} ${tables.list}`}
               verticalSpacing={7}
               highlightOnHover
             >
@@ -159,7 +159,7 @@ export function Clients() {
             </Table>
           )}
           {pages > 1 && (
-            <Group className={classes.paging} justify="space-between">
+            <Group className={tables.paging} justify="space-between">
               <Text size="sm" c="dimmed">
                 {format.number((page - 1) * perPage + 1)}–
                 {format.number(Math.min(page * perPage, data?.total ?? 0))} of{" "}
@@ -187,13 +187,13 @@ function Row(props: { client: ClientOfServer }) {
   const format = useFormat()
   return (
     <Table.Tr>
-      <Table.Td className={classes.nameCell}>
+      <Table.Td className={tables.nameCell}>
         <Link to="/clients/$name" params={{ name: client.name }} className={classes.name}>
           {client.name}
         </Link>
         <span className={classes.fingerprint}>{client.fingerprint}</span>
         <LookAlike client={client} />
-        <span className={classes.under}>
+        <span className={tables.under}>
           {format.bytes(client.bytes)} · <Age at={client.last_seen} />
         </span>
       </Table.Td>
