@@ -101,9 +101,9 @@ release: tools $(if $(NPM),$(WEB)) ## programs for Linux, macOS and Windows, Deb
 
 cpp: ## build the C++ client into bin/coffer-cpp
 	@mkdir -p bin
-	cd clients/cpp && cmake --preset release -DCOFFER_TESTS=OFF -DCOFFER_VERSION=$(VERSION)
-	cmake --build clients/cpp/build/release --target coffer-cpp
-	cp clients/cpp/build/release/coffer-cpp bin/
+	cd cpp && cmake --preset release -DCOFFER_TESTS=OFF -DCOFFER_VERSION=$(VERSION)
+	cmake --build cpp/build/release --target coffer-cpp
+	cp cpp/build/release/coffer-cpp bin/
 
 cpp-test: tools ## the C++ client's tests: as released, with sanitizers, and fuzzed
 	@.ci/cpp
@@ -113,4 +113,4 @@ cpp-windows: ## build bin/coffer-cpp.exe with mingw-w64, and try it where there 
 	$(GO) test -count=1 -run TestCPPWindows -v ./internal/e2e
 
 clean: ## remove what build made
-	rm -rf bin dist clients/cpp/build
+	rm -rf bin dist cpp/build

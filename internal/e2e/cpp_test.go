@@ -30,7 +30,7 @@ var buildCPP = sync.OnceValues(func() (program string, err error) {
 	if _, err := exec.LookPath("cmake"); err != nil {
 		return "", fmt.Errorf("%w: there is no cmake (apt-get install cmake ninja-build)", errCannotBuild)
 	}
-	source, err := filepath.Abs("../../clients/cpp")
+	source, err := filepath.Abs("../../cpp")
 	if err != nil {
 		return "", err
 	}

@@ -258,7 +258,7 @@ func documents(t *testing.T) []string {
 		t.Fatalf("the documents are %q, %v", files, err)
 	}
 	files = append([]string{"../../README.md"}, files...)
-	return append(files, "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md", "../../clients/cpp/README.md")
+	return append(files, "../../CONTRIBUTING.md", "../../SECURITY.md", "../../CHANGELOG.md", "../../cpp/README.md")
 }
 
 var (

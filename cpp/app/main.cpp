@@ -1,5 +1,5 @@
 // Command coffer-cpp sends files to a Coffer server, as the files in its working
-// directory say; see clients/cpp/README.md.
+// directory say; see cpp/README.md.
 
 #include <algorithm>
 #include <chrono>
