@@ -138,7 +138,7 @@ func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
 	for _, one := range found {
 		fmt.Fprintf(a.stderr, "coffer: %s\n", program.Printable(one.Error()))
 	}
-	return incomplete(program.Count(len(found), "backup is", "backups are") + "different from what this machine has seen. " +
+	return incomplete(program.Count(len(found), "backup is", "backups are") + " different from what this machine has seen. " +
 		"If you did that on another machine, coffer list --accept-older accepts the list and continues from it"), nil
 }
 

@@ -419,7 +419,7 @@ func TestCPPCorruptFourTimes(t *testing.T) {
 	}
 	p := cpp.owner(c.addr)
 	p.gets("next", content)
-	p.refused("no such file", "restore", "spoilt")
+	p.refused("no backup is named", "restore", "spoilt")
 }
 
 // A server that does not know the client answers with 1606; the client

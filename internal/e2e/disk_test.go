@@ -74,7 +74,7 @@ func checkLowSpace(t *testing.T, p *person, kept []byte) {
 	p.must("list", "--json")
 	p.must("status")
 	p.must("remove", "two", "--yes")
-	p.refused("no such file", "restore", "two")
+	p.refused("no backup is named", "restore", "two")
 	p.must("key", "export", "--passphrase-file", passphraseFile(t), filepath.Join(t.TempDir(), "keys"))
 }
 
@@ -164,7 +164,7 @@ func TestFullDisk(t *testing.T) {
 	// Then somebody else takes all.
 	from := c.log.length()
 	fill(t, disk+"/filler", 1<<30)
-	c.expect(t, from, "the reserve file was given up")
+	c.expect(t, from, "released the reserve file")
 	if _, err := os.Stat(disk + "/data/reserve"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the reserve was kept:", err)
 	}
