@@ -264,7 +264,7 @@ describe("transfers", () => {
   test("are shown as they go on, with packets and what is missing, and can be cancelled", async () => {
     await operator.followsLink()
     await operator.opens("Transfers")
-    await operator.reads("Nothing is on its way")
+    await operator.reads("No upload in progress")
 
     const lovelace = await Person.arrives(browser, stack, "lovelace")
     await lovelace.registers()
@@ -294,7 +294,7 @@ describe("transfers", () => {
     await operator.presses("Cancel: stream.mkv of nas")
     await operator.confirms("Cancel upload")
     await operator.reads("Upload dropped")
-    await operator.reads("Nothing is on its way")
+    await operator.reads("No upload in progress")
     backup.write(randomBytes(5 * MB))
     expect(await backup.finishes()).not.toBe(0)
     expect(operator.errors).toEqual([])
