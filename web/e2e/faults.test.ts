@@ -212,7 +212,7 @@ describe("with sessions that end soon", () => {
   let short: Stack
 
   beforeAll(async () => {
-    short = await Stack.start({ tokenTTL: "8s" })
+    short = await Stack.start({ tokenTTL: "30s" })
   })
 
   afterAll(async () => short?.stop())
