@@ -243,3 +243,30 @@ func TestBrokenBase64(t *testing.T) {
 		}
 	}
 }
+
+// A call that is refused before its body was read is answered, and its
+// connection closed, though the body stands still.
+func TestRefusedBodiesStandStill(t *testing.T) {
+	c := startCore(t)
+	s := startSite(t, c.addr, func(cfg *api.Config) { cfg.BodyTimeout = 100 * time.Millisecond })
+	for _, test := range []struct {
+		method, path, contentType string
+		status                    int
+	}{
+		{"POST", "/nix", "application/json", 404},
+		{"POST", "/api/v1/uploads", "application/json", 408}, // it was to be read
+		{"POST", "/api/v1/auth/login", "text/plain", 415},
+		{"DELETE", "/api/v1/auth/login", "application/json", 405},
+	} {
+		for _, length := range []string{"Content-Length: 1000", "Transfer-Encoding: chunked"} {
+			w := s.dial()
+			w.send([]byte(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n%s\r\n\r\n1", test.method, test.path, test.contentType, length)))
+			if got := w.answer(); got.status != test.status {
+				t.Errorf("%s %s, %s: %d %s, want %d", test.method, test.path, length, got.status, got.body, test.status)
+			}
+			if _, err := w.in.ReadByte(); err != io.EOF {
+				t.Errorf("%s %s, %s: the connection stays open: %v", test.method, test.path, length, err)
+			}
+		}
+	}
+}

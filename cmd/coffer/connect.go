@@ -19,7 +19,7 @@ import (
 // connectFlags say how the server is reached. Without any it is by TLS, and
 // what proves the server the first time has to prove it from then on.
 type connectFlags struct {
-	TLS      bool   `name:"tls" help:"Require a certificate signed by one of the system's CAs."`
+	TLS      bool   `name:"tls" help:"Require a certificate signed by a system CA."`
 	TLSCA    string `name:"tls-ca" type:"existingfile" help:"Require a certificate signed by one of these CAs (PEM)."`
 	Pin      string `placeholder:"sha256//..." help:"Require this certificate; coffer-server pin prints its pin on the server."`
 	Insecure bool   `help:"Use plain TCP: anyone who can change the traffic can impersonate the server and this client."`

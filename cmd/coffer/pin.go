@@ -42,9 +42,9 @@ func (c *pinCommand) show(a *app, p *profile) error {
 	case p.TLSPin != "":
 		says = "must have the certificate " + p.TLSPin
 	case p.TLSCA != "":
-		says = "must have a certificate signed by one of the profile's CAs"
+		says = "must have a certificate signed by a CA in the profile"
 	case p.TLS:
-		says = "must have a certificate signed by one of the system's CAs"
+		says = "must have a certificate signed by a system CA"
 	case p.Insecure:
 		says = "is used without TLS"
 	}

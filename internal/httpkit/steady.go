@@ -8,11 +8,15 @@ import (
 )
 
 // Steady gives each read of a body, and each write of an answer, its own time: a
-// slow but steady transfer passes, one that stands still does not.
+// slow but steady transfer passes, one that stands still does not. What a
+// handler leaves unread has as long, in all, to arrive: net/http reads it before
+// it answers.
 func Steady(timeout time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = &steadyBody{ReadCloser: r.Body, rc: http.NewResponseController(w), timeout: timeout}
+			body := &steadyBody{ReadCloser: r.Body, rc: http.NewResponseController(w), timeout: timeout, ended: r.ContentLength == 0}
+			defer body.leave()
+			r.Body = body
 			next.ServeHTTP(SteadyWriter(w, timeout), r)
 		})
 	}
@@ -27,6 +31,19 @@ type steadyBody struct {
 	io.ReadCloser
 	rc      *http.ResponseController
 	timeout time.Duration
+	ended   bool // nothing is left to read, or nothing comes
+}
+
+// leave bounds how long the server waits for what was not read, and then writes
+// the answer. It fails on connections that are gone, and on those without
+// deadlines.
+func (b *steadyBody) leave() {
+	if b.ended {
+		return
+	}
+	until := time.Now().Add(b.timeout)
+	_ = b.rc.SetReadDeadline(until)
+	_ = b.rc.SetWriteDeadline(until.Add(b.timeout))
 }
 
 func (b *steadyBody) Read(p []byte) (int, error) {
@@ -34,6 +51,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err != nil
 	if err == io.EOF {
 		// The server goes on reading, to notice a caller who leaves.
 		if clearErr := b.rc.SetReadDeadline(time.Time{}); clearErr != nil && !errors.Is(clearErr, http.ErrNotSupported) {
