@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	// ErrLostCatalog: the catalog knows nobody, though there are clients' cards
+	// ErrLostCatalog: the catalog knows nobody, though there are account records
 	// or files beside it.
 	ErrLostCatalog = errors.New("the catalog is lost: it knows no client, but there are clients' files beside it")
 	// ErrLostBlobs: none of the files that the catalog knows is there.
@@ -52,10 +52,10 @@ func CheckTogether(ctx context.Context, catalog Remembered, blobs Remainder) err
 	return nil
 }
 
-// HoldsClients reports whether there are cards or confirmed files among the
-// blobs, from which a catalog can be made anew.
+// HoldsClients reports whether there are account records or confirmed files
+// among the blobs, from which a catalog can be made anew.
 func HoldsClients(ctx context.Context, blobs Remainder) (bool, error) {
-	found, err := search(blobs.Cards(ctx, func(store.Card) error { return errFound }))
+	found, err := search(blobs.AccountRecords(ctx, func(store.AccountRecord) error { return errFound }))
 	if err != nil || found {
 		return found, err
 	}

@@ -13,7 +13,7 @@ type Rebuilt struct {
 	Clients     int
 	Versions    int
 	Unconfirmed int   // complete, never confirmed by their client; left to expire
-	Ownerless   int   // without a client's card
+	Ownerless   int   // without a client's account record
 	Damaged     error // what could not be read, nil if all could
 	Bytes       int64 // ciphertext of the versions
 }
@@ -29,19 +29,19 @@ type Empty interface {
 
 // A Remainder is what lies beside a lost catalog.
 type Remainder interface {
-	Cards(ctx context.Context, visit func(store.Card) error) error
+	AccountRecords(ctx context.Context, visit func(store.AccountRecord) error) error
 	Walk(ctx context.Context, visit func(store.StoredBlob) error) error
 }
 
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
-// cards, and each confirmed blob's label. Sessions are lost, so clients
-// reconnect. What is damaged is passed over and reported. sealed says which
-// formats are those of clients that seal, which storage does not know.
+// account records, and each confirmed blob's label. Sessions are lost, so
+// clients reconnect. What is damaged is passed over and reported. sealed says
+// which formats are those of clients that seal, which storage does not know.
 func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(format uint8) bool) (Rebuilt, error) {
 	var r Rebuilt
-	early := make(map[store.ClientID]bool) // whose card says nothing of base requests
-	err := blobs.Cards(ctx, func(card store.Card) error {
-		client, bundle := card.Client, card.Bundle
+	early := make(map[store.ClientID]bool) // whose account record says nothing of base requests
+	err := blobs.AccountRecords(ctx, func(record store.AccountRecord) error {
+		client, bundle := record.Client, record.Bundle
 		if err := catalog.AddClient(ctx, client); err != nil && !errors.Is(err, store.ErrNameTaken) {
 			return fmt.Errorf("adding %v: %w", client.ID, err)
 		}
@@ -50,19 +50,19 @@ func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(fo
 				return fmt.Errorf("adding the key bundle of %v: %w", client.ID, err)
 			}
 		}
-		for _, k := range card.Former {
+		for _, k := range record.Former {
 			if err := catalog.AddFormerKey(ctx, client.ID, k); err != nil {
 				return fmt.Errorf("adding a former key of %v: %w", client.ID, err)
 			}
 		}
-		if card.Early {
+		if record.Early {
 			early[client.ID] = true
 		}
 		r.Clients++
 		return nil
 	})
 	if err != nil && !errors.Is(err, store.ErrDamaged) {
-		return r, fmt.Errorf("reading cards: %w", err)
+		return r, fmt.Errorf("reading account records: %w", err)
 	}
 	r.Damaged = err
 	err = blobs.Walk(ctx, func(b store.StoredBlob) error {

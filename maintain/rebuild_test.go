@@ -33,7 +33,7 @@ func TestRebuild(t *testing.T) {
 		return text
 	}
 	before := list()
-	s.check(s.blobs.RemoveCard(t.Context(), gone.ID))
+	s.check(s.blobs.RemoveAccountRecord(t.Context(), gone.ID))
 	s.openCatalog("rebuilt.db")
 	r, err := maintain.Rebuild(t.Context(), s.catalog, s.blobs, sealed)
 	if err != nil || r.Damaged != nil || r.Clients != 1 || r.Versions != 3 || r.Unconfirmed != 1 || r.Ownerless != 1 || r.Bytes != 200_320 {

@@ -55,7 +55,7 @@ func (s *storage) client(name string) store.Client {
 	s.t.Helper()
 	s.ids++
 	c := store.Client{ID: store.ClientID{s.ids}, Name: name, OAEPHash: "sha256", Created: time.Now()}
-	s.check(s.blobs.PutCard(s.t.Context(), store.Card{Client: c}))
+	s.check(s.blobs.PutAccountRecord(s.t.Context(), store.AccountRecord{Client: c}))
 	s.check(s.catalog.AddClient(s.t.Context(), c))
 	return c
 }

@@ -68,7 +68,7 @@ func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool
 		s.log.Info("base requests are "+word, "client", id, "by", by)
 		s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
 	}
-	return s.putCard(ctx, client)
+	return s.putAccountRecord(ctx, client)
 }
 
 // makeAPIID gives the client a new id over HTTP. The one until now is dead, and
@@ -92,7 +92,7 @@ func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID)
 	}
 	c.s.log.Info("API id made", "client", r.client)
 	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
-	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putCard(ctx, client)
+	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putAccountRecord(ctx, client)
 }
 
 func newAPIID() (id store.APIID) {

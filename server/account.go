@@ -28,7 +28,7 @@ func (c *conn) putKeyBundle(ctx context.Context, r *request, m *protocol.PutKeyB
 	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, r.client, m.Bundle); err != nil {
 		return nil, err
 	}
-	return &protocol.Done{}, c.s.putCard(ctx, client)
+	return &protocol.Done{}, c.s.putAccountRecord(ctx, client)
 }
 
 func (c *conn) getKeyBundle(ctx context.Context, r *request, _ *protocol.GetKeyBundle) (protocol.Message, error) {
@@ -215,7 +215,7 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.TokensRevoked{Until: until}, c.s.putCard(ctx, changed)
+	return &protocol.TokensRevoked{Until: until}, c.s.putAccountRecord(ctx, changed)
 }
 
 // check fails if the password is not the client's. An account without

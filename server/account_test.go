@@ -251,9 +251,9 @@ func (c *core) onlyKept(t *testing.T, other *wire) {
 		if err != nil || blobs != 1 {
 			t.Errorf("%d blobs: %v", blobs, err)
 		}
-		err = c.blobs.Cards(t.Context(), func(card store.Card) error {
-			if card.Client.ID != store.ClientID(other.id) {
-				t.Errorf("the card of %q is left", card.Client.Name)
+		err = c.blobs.AccountRecords(t.Context(), func(record store.AccountRecord) error {
+			if record.Client.ID != store.ClientID(other.id) {
+				t.Errorf("the account record of %q is left", record.Client.Name)
 			}
 			return nil
 		})
@@ -283,9 +283,9 @@ func TestRemovalAfterACrash(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"without its card", func(t *testing.T, c *core, id store.ClientID) {
+		{"without its account record", func(t *testing.T, c *core, id store.ClientID) {
 			_, err := c.catalog.RemoveClient(t.Context(), id)
-			if err := errors.Join(err, c.blobs.RemoveCard(t.Context(), id)); err != nil {
+			if err := errors.Join(err, c.blobs.RemoveAccountRecord(t.Context(), id)); err != nil {
 				t.Fatal(err)
 			}
 		}},

@@ -19,14 +19,14 @@ const formerKeysFor = 90 * 24 * time.Hour
 func (s *Server) forgetFormerKeys(ctx context.Context, now time.Time) {
 	owners, err := s.cfg.Catalog.ForgetFormerKeys(ctx, now.Add(-formerKeysFor))
 	for _, id := range owners {
-		err = errors.Join(err, s.renewCard(ctx, id))
+		err = errors.Join(err, s.renewAccountRecord(ctx, id))
 	}
 	if err != nil {
 		s.log.Error("cannot forget former keys", "error", err)
 	}
 }
 
-func (s *Server) renewCard(ctx context.Context, id store.ClientID) error {
+func (s *Server) renewAccountRecord(ctx context.Context, id store.ClientID) error {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
 	client, err := s.cfg.Catalog.Client(ctx, id)
@@ -36,7 +36,7 @@ func (s *Server) renewCard(ctx context.Context, id store.ClientID) error {
 	if err != nil {
 		return err
 	}
-	return s.putCard(ctx, client)
+	return s.putAccountRecord(ctx, client)
 }
 
 // FormerKeys are a client's keys and bundles that others have replaced, the
@@ -84,11 +84,11 @@ func RestoreKey(ctx context.Context, catalog store.Catalog, blobs store.Blobs, n
 	if err != nil {
 		return err
 	}
-	return PutCard(ctx, catalog, blobs, client)
+	return PutAccountRecord(ctx, catalog, blobs, client)
 }
 
-// PutCard keeps a client's card beside the blobs.
-func PutCard(ctx context.Context, catalog store.Clients, blobs store.Cards, client store.Client) error {
+// PutAccountRecord writes a client's account record.
+func PutAccountRecord(ctx context.Context, catalog store.Clients, blobs store.AccountRecords, client store.Client) error {
 	bundle, err := catalog.KeyBundle(ctx, client.ID)
 	if err != nil {
 		return err
@@ -97,5 +97,5 @@ func PutCard(ctx context.Context, catalog store.Clients, blobs store.Cards, clie
 	if err != nil {
 		return err
 	}
-	return blobs.PutCard(ctx, store.Card{Client: client, Bundle: bundle, Former: former})
+	return blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client, Bundle: bundle, Former: former})
 }

@@ -108,7 +108,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
 	var sess session
-	var card store.Client
+	var changed store.Client
 	var another bool
 	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
 		another = false
@@ -128,13 +128,13 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 		if err := s.begin(client, o, &sess); err != nil {
 			return err
 		}
-		card = *client
+		changed = *client
 		return nil
 	})
 	if err != nil {
 		return session{}, err
 	}
-	if err := s.putCard(ctx, card); err != nil {
+	if err := s.putAccountRecord(ctx, changed); err != nil {
 		return session{}, err
 	}
 	if another {
@@ -143,7 +143,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	s.newcomers.forget(id)
 	s.sessions.put(id, o, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
-	s.noteOf(ctx, &card, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
+	s.noteOf(ctx, &changed, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 
@@ -267,7 +267,7 @@ func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 	return nil
 }
 
-// putCard keeps the client's record beside the blobs.
-func (s *Server) putCard(ctx context.Context, client store.Client) error {
-	return PutCard(ctx, s.cfg.Catalog, s.cfg.Blobs, client)
+// putAccountRecord writes the client's account record.
+func (s *Server) putAccountRecord(ctx context.Context, client store.Client) error {
+	return PutAccountRecord(ctx, s.cfg.Catalog, s.cfg.Blobs, client)
 }

@@ -86,11 +86,11 @@ func TestFirstKeyAfterARestart(t *testing.T) {
 func TestNewcomersCostNoFile(t *testing.T) {
 	c := startOnDisk(t, nil)
 	count := func() int {
-		cards, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients"))
+		records, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(cards)
+		return len(records)
 	}
 	w := dial(t, c.public)
 	for _, name := range []string{"a", "b", "c"} {

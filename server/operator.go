@@ -127,7 +127,7 @@ func (o operatedAccounts) Suspend(ctx context.Context, client store.Client, susp
 	s.log.Info("client "+word+" by the operator", "client", client.ID)
 	s.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
 	// So that it is the same after a lost catalog was made anew.
-	if err := s.putCard(ctx, client); err != nil {
+	if err := s.putAccountRecord(ctx, client); err != nil {
 		return fmt.Errorf("keeping that the client is %s: %w", word, err)
 	}
 	return nil

@@ -86,10 +86,10 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	if err != nil {
 		return client.ID, err
 	}
-	// Who only registered costs no file: the card comes with the first key,
-	// without which nothing can be stored.
+	// Who only registered costs no file: the account record comes with the first
+	// key, without which nothing can be stored.
 	if client.PasswordHash != "" {
-		if err := s.cfg.Blobs.PutCard(ctx, store.Card{Client: client}); err != nil {
+		if err := s.cfg.Blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client}); err != nil {
 			return client.ID, err
 		}
 	}

@@ -26,8 +26,8 @@ func TestRegistrationsPerAddress(t *testing.T) {
 		w.send(1025, field[:])
 		w.expectEmpty(1607)
 	}
-	if cards, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients")); err != nil || len(cards) != 0 {
-		t.Errorf("%d cards of clients without content, %v", len(cards), err)
+	if records, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "clients")); err != nil || len(records) != 0 {
+		t.Errorf("%d account records of clients without content, %v", len(records), err)
 	}
 	dialFrom(t, "127.0.0.2", c.public).register("elsewhere")
 }

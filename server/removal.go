@@ -45,10 +45,10 @@ func (s *Server) takeOut(ctx context.Context, id store.ClientID) (blobs []store.
 }
 
 // finishRemoval removes what is left of a client that is gone from the catalog:
-// its card first, since a catalog can be made anew from what has one.
+// its account record first, since a catalog can be made anew from what has one.
 func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []store.BlobRef, uploads []*upload.Upload) error {
-	if err := s.cfg.Blobs.RemoveCard(ctx, id); err != nil {
-		return fmt.Errorf("removing a client's card: %w", err)
+	if err := s.cfg.Blobs.RemoveAccountRecord(ctx, id); err != nil {
+		return fmt.Errorf("removing a client's account record: %w", err)
 	}
 	for _, u := range uploads {
 		if err := u.Drop(ctx, upload.Replaced); err != nil {

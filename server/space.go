@@ -45,7 +45,7 @@ func NewSpace(min uint64, free func() (free, total uint64, err error), reserve s
 func (s *Space) Low() bool { return s != nil && s.low.Load() }
 
 // accountSize is what a registration, a key or a password may take in catalog
-// and cards, in bytes.
+// and account records, in bytes.
 const accountSize = 16 << 10
 
 // Reserve takes room for so many bytes before they are written, and reports

@@ -48,15 +48,15 @@ type StoredBlob struct {
 	Confirmed *Confirmation
 }
 
-// A Card is what lies beside the blobs of a client, so that a lost catalog can
-// be rebuilt.
-type Card struct {
+// An AccountRecord is the copy of an account that lies beside its blobs, so
+// that a lost catalog can be rebuilt.
+type AccountRecord struct {
 	Client Client // without session key and LastSeen
 	Bundle []byte // nil if it has none
 	Former []FormerKey
 
-	// Early is true for a card of a version that knew neither BaseClosed nor
-	// APIID: what stands there is then what follows from the rest of the card.
+	// Early marks a record of a version that knew neither BaseClosed nor APIID.
+	// Both then follow from the rest of the record.
 	Early bool
 }
 
@@ -86,8 +86,8 @@ type Contents interface {
 	// Pending visits the blobs that are sealed and not confirmed, and were
 	// received after since.
 	Pending(ctx context.Context, since time.Time, visit func(StoredBlob) error) error
-	// Walk visits every blob, confirmed or not. Like Pending and Cards it goes
-	// on past what is damaged, and returns ErrDamaged at the end.
+	// Walk visits every blob, confirmed or not. Like Pending and AccountRecords it
+	// goes on past what is damaged, and returns ErrDamaged at the end.
 	Walk(ctx context.Context, visit func(StoredBlob) error) error
 }
 
@@ -103,13 +103,13 @@ type Parts interface {
 	Parts(ctx context.Context, visit func(p Part, header []byte, records [][]byte) error) error
 }
 
-// Cards holds what of each client lies beside its blobs.
-type Cards interface {
-	// PutCard keeps a client's card; RemoveCard removes it.
-	PutCard(ctx context.Context, c Card) error
-	RemoveCard(ctx context.Context, id ClientID) error
-	// Cards visits every card.
-	Cards(ctx context.Context, visit func(Card) error) error
+// AccountRecords keeps an account record for each client, beside its blobs.
+type AccountRecords interface {
+	// PutAccountRecord writes a client's record; RemoveAccountRecord removes it.
+	PutAccountRecord(ctx context.Context, c AccountRecord) error
+	RemoveAccountRecord(ctx context.Context, id ClientID) error
+	// AccountRecords visits every record.
+	AccountRecords(ctx context.Context, visit func(AccountRecord) error) error
 }
 
 // A Disk has room, or has not.
@@ -125,7 +125,7 @@ type Disk interface {
 type Blobs interface {
 	Contents
 	Parts
-	Cards
+	AccountRecords
 	Disk
 	// Close syncs and closes.
 	Close() error

@@ -120,7 +120,7 @@ func storeFile(ctx context.Context, catalog store.Catalog, blobs store.Blobs, cl
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(catalog.AddClient(ctx, client), blobs.PutCard(ctx, store.Card{Client: client})); err != nil {
+	if err := errors.Join(catalog.AddClient(ctx, client), blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client})); err != nil {
 		return err
 	}
 	return errors.Join(catalog.AddVersion(ctx, store.Version{Label: label, Number: 1, Verified: true, Blob: ref}),

@@ -197,13 +197,13 @@ func (r *run) oaepHash(der []byte) crypt.OAEPHash {
 	return crypt.AutoOAEPHash(der)
 }
 
-// add adds a client; its card first, so that nobody is in the catalog who
-// would be missing from a rebuilt one.
+// add adds a client, its account record first: nobody in the catalog may be
+// missing from a rebuilt one.
 func (r *run) add(ctx context.Context, c store.Client) error {
 	if r.DryRun {
 		return nil
 	}
-	if err := r.Blobs.PutCard(ctx, store.Card{Client: c}); err != nil {
+	if err := r.Blobs.PutAccountRecord(ctx, store.AccountRecord{Client: c}); err != nil {
 		return err
 	}
 	return r.Catalog.AddClient(ctx, c)
@@ -230,7 +230,7 @@ func (r *run) setKey(ctx context.Context, c *store.Client) error {
 	if err != nil {
 		return err
 	}
-	return r.Blobs.PutCard(ctx, store.Card{Client: changed, Bundle: bundle, Former: former})
+	return r.Blobs.PutAccountRecord(ctx, store.AccountRecord{Client: changed, Bundle: bundle, Former: former})
 }
 
 func (r *run) client(ctx context.Context, id store.ClientID) (store.Client, error) {

@@ -280,16 +280,16 @@ func TestTakeOver(t *testing.T) {
 	if got, v := h.content(id(1), "notes.txt", key, crypt.SHA256); string(got) != "other words" || v.Number != 2 {
 		t.Errorf("after a change: %q, version %d", got, v.Number)
 	}
-	// Cards and labels are enough to make the catalog anew.
-	var cards, confirmed int
-	err = h.blobs.Cards(t.Context(), func(store.Card) error { cards++; return nil })
+	// AccountRecords and labels are enough to make the catalog anew.
+	var records, confirmed int
+	err = h.blobs.AccountRecords(t.Context(), func(store.AccountRecord) error { records++; return nil })
 	if walk := h.blobs.Walk(t.Context(), func(b store.StoredBlob) error {
 		if b.Confirmed != nil {
 			confirmed++
 		}
 		return nil
-	}); err != nil || walk != nil || cards != 2 || confirmed != 9 {
-		t.Errorf("%d cards, %d confirmed blobs; %v, %v", cards, confirmed, err, walk)
+	}); err != nil || walk != nil || records != 2 || confirmed != 9 {
+		t.Errorf("%d account records, %d confirmed blobs; %v, %v", records, confirmed, err, walk)
 	}
 }
 

@@ -14,7 +14,7 @@
 //	                   an unfinished upload: the ciphertext in order, packets
 //	                   whose turn has not come, and what the core noted
 //	clients/<hash>.json
-//	                   a client's card: its account, without session key
+//	                   an account record, without session key
 //
 // A large blob can be opened with openssl and its owner's RSA key alone: the
 // label has the session key as the client got it, and the content is one
@@ -60,7 +60,7 @@ type Store struct {
 
 	handles *handles // of unfinished uploads
 
-	cards sync.Mutex // held while a card is written
+	accountRecords sync.Mutex // held while an account record is written
 
 	mu    sync.Mutex
 	parts map[store.UploadID]bool // those that somebody holds; guarded by mu
@@ -110,7 +110,7 @@ func (s *Store) open(o options) error {
 			return err
 		}
 	}
-	if err := s.sweepCards(); err != nil {
+	if err := s.sweepAccountRecords(); err != nil {
 		return err
 	}
 	if err := s.sweepPending(); err != nil {

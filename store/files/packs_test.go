@@ -214,7 +214,7 @@ func TestModes(t *testing.T) {
 	defer s.Close()
 	putSmall(t, s, 1, 10)
 	seal(t, s, 2, store.SmallBlob+1)
-	noErr(t, s.PutCard(t.Context(), store.Card{}))
+	noErr(t, s.PutAccountRecord(t.Context(), store.AccountRecord{}))
 	p, err := s.NewPart(t.Context(), store.UploadID{9}, nil)
 	noErr(t, err)
 	defer p.Close()

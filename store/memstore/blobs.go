@@ -15,15 +15,15 @@ import (
 
 // blobData is what blobs keep.
 type blobData struct {
-	mu    sync.RWMutex
-	last  int // number of the blob that was made last
-	blobs map[store.BlobRef]*kept
-	parts map[store.UploadID]*part
-	cards map[store.ClientID]store.Card
+	mu      sync.RWMutex
+	last    int // number of the blob that was made last
+	blobs   map[store.BlobRef]*kept
+	parts   map[store.UploadID]*part
+	records map[store.ClientID]store.AccountRecord
 }
 
 func newBlobData() blobData {
-	return blobData{blobs: make(map[store.BlobRef]*kept), parts: make(map[store.UploadID]*part), cards: make(map[store.ClientID]store.Card)}
+	return blobData{blobs: make(map[store.BlobRef]*kept), parts: make(map[store.UploadID]*part), records: make(map[store.ClientID]store.AccountRecord)}
 }
 
 // A kept is one blob. Its content never changes.
@@ -158,45 +158,45 @@ func (b *Blobs) visit(ctx context.Context, visit func(store.StoredBlob) error, m
 	return b.usable(ctx)
 }
 
-func cloneCard(c store.Card) store.Card {
+func cloneAccountRecord(c store.AccountRecord) store.AccountRecord {
 	c.Client, c.Bundle, c.Former = cloneClient(c.Client), bytes.Clone(c.Bundle), cloneFormer(c.Former)
 	return c
 }
 
-// PutCard keeps a client's card.
-func (b *Blobs) PutCard(ctx context.Context, c store.Card) error {
+// PutAccountRecord writes a client's account record.
+func (b *Blobs) PutAccountRecord(ctx context.Context, c store.AccountRecord) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
-	c = cloneCard(c)
+	c = cloneAccountRecord(c)
 	c.Client.SessionKey, c.Client.LastSeen = nil, time.Time{}
 	b.data.mu.Lock()
 	defer b.data.mu.Unlock()
-	b.data.cards[c.Client.ID] = c
+	b.data.records[c.Client.ID] = c
 	return nil
 }
 
-// RemoveCard removes a client's card.
-func (b *Blobs) RemoveCard(ctx context.Context, id store.ClientID) error {
+// RemoveAccountRecord removes a client's account record.
+func (b *Blobs) RemoveAccountRecord(ctx context.Context, id store.ClientID) error {
 	if err := b.usable(ctx); err != nil {
 		return err
 	}
 	b.data.mu.Lock()
 	defer b.data.mu.Unlock()
-	delete(b.data.cards, id)
+	delete(b.data.records, id)
 	return nil
 }
 
-// Cards visits every card. Nothing is locked meanwhile.
-func (b *Blobs) Cards(ctx context.Context, visit func(store.Card) error) error {
+// AccountRecords visits every account record. Nothing is locked meanwhile.
+func (b *Blobs) AccountRecords(ctx context.Context, visit func(store.AccountRecord) error) error {
 	b.data.mu.RLock()
-	cards := slices.Collect(maps.Values(b.data.cards))
+	records := slices.Collect(maps.Values(b.data.records))
 	b.data.mu.RUnlock()
-	for _, c := range cards {
+	for _, c := range records {
 		if err := b.usable(ctx); err != nil {
 			return err
 		}
-		if err := visit(cloneCard(c)); err != nil {
+		if err := visit(cloneAccountRecord(c)); err != nil {
 			return err
 		}
 	}

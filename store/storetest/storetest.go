@@ -105,7 +105,7 @@ func Blobs(t *testing.T, open func(t *testing.T, dir string) store.Blobs) {
 		{"part too short", testPartTooShort},
 		{"parts survive", testPartsSurvive},
 		{"parts in use", testPartsInUse},
-		{"cards", testCards},
+		{"account records", testAccountRecords},
 		{"space and check", testSpace},
 	}
 	for _, test := range tests {

@@ -9,9 +9,9 @@ import (
 	"coffer/store"
 )
 
-// A card of a version that knew neither base access nor API ids says what
-// follows from the rest of it.
-func TestEarlyCard(t *testing.T) {
+// An account record of a version that knew neither base access nor API ids says
+// what follows from the rest of it.
+func TestEarlyAccountRecord(t *testing.T) {
 	tests := []struct {
 		name   string
 		client store.Client
@@ -31,19 +31,19 @@ func TestEarlyCard(t *testing.T) {
 		s, err := Open(dir)
 		noErr(t, err)
 		test.client.ID = store.ClientID{1, 2}
-		noErr(t, s.PutCard(t.Context(), store.Card{Client: test.client, Bundle: test.bundle}))
+		noErr(t, s.PutAccountRecord(t.Context(), store.AccountRecord{Client: test.client, Bundle: test.bundle}))
 		found, err := filepath.Glob(filepath.Join(dir, "clients", "*.json"))
 		noErr(t, err)
 		text, err := os.ReadFile(found[0])
 		noErr(t, err)
-		var card map[string]any
-		noErr(t, json.Unmarshal(text, &card))
-		delete(card, "base_closed")
-		delete(card, "api_id")
-		text, err = json.Marshal(card)
+		var record map[string]any
+		noErr(t, json.Unmarshal(text, &record))
+		delete(record, "base_closed")
+		delete(record, "api_id")
+		text, err = json.Marshal(record)
 		noErr(t, err)
 		noErr(t, os.WriteFile(found[0], text, 0o600))
-		noErr(t, s.Cards(t.Context(), func(c store.Card) error {
+		noErr(t, s.AccountRecords(t.Context(), func(c store.AccountRecord) error {
 			apiID := "other"
 			switch c.Client.APIID {
 			case store.APIID{}:

@@ -16,8 +16,8 @@ import (
 
 const tempSuffix = ".tmp"
 
-// A card is a client's record as a person can read it.
-type card struct {
+// An accountRecord is a store.AccountRecord as a person can read it.
+type accountRecord struct {
 	ID           hexBytes  `json:"id"`
 	Name         string    `json:"name"`
 	Kind         string    `json:"kind"`
@@ -27,7 +27,7 @@ type card struct {
 	Suspended    bool      `json:"suspended"`
 	Created      time.Time `json:"created"`
 	KeyBundle    []byte    `json:"key_bundle_base64"`
-	BaseClosed   *bool     `json:"base_closed"` // nil in cards of earlier versions
+	BaseClosed   *bool     `json:"base_closed"` // nil in account records of earlier versions
 	APIID        hexBytes  `json:"api_id"`
 
 	FormerKeys []formerKey `json:"former_keys,omitempty"`
@@ -43,19 +43,20 @@ type formerKey struct {
 	PasswordHash string              `json:"password_hash,omitempty"`
 }
 
-// cardName names a card so that a listing of the folder reveals no id.
-func cardName(id store.ClientID) string {
+// accountRecordName names an account record so that a listing of the folder
+// reveals no id.
+func accountRecordName(id store.ClientID) string {
 	hash := sha256.Sum256(id[:])
 	return path.Join(clientsDir, hex.EncodeToString(hash[:16])+sidecarSuffix)
 }
 
-// PutCard keeps a client's card.
-func (s *Store) PutCard(ctx context.Context, kept store.Card) error {
+// PutAccountRecord writes a client's account record.
+func (s *Store) PutAccountRecord(ctx context.Context, kept store.AccountRecord) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	c := &kept.Client
-	d := card{
+	d := accountRecord{
 		ID:           c.ID[:],
 		Name:         c.Name,
 		Kind:         c.Kind,
@@ -76,17 +77,17 @@ func (s *Store) PutCard(ctx context.Context, kept store.Card) error {
 	}
 	b, err := json.MarshalIndent(d, "", "  ")
 	if err == nil {
-		err = s.replaceCard(cardName(c.ID), append(b, '\n'))
+		err = s.replaceAccountRecord(accountRecordName(c.ID), append(b, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("keep a client's card: %w", explain(err))
+		return fmt.Errorf("keep a client's account record: %w", explain(err))
 	}
 	return nil
 }
 
-func (s *Store) replaceCard(name string, b []byte) error {
-	s.cards.Lock()
-	defer s.cards.Unlock()
+func (s *Store) replaceAccountRecord(name string, b []byte) error {
+	s.accountRecords.Lock()
+	defer s.accountRecords.Unlock()
 	if err := writeSynced(s.root, name+tempSuffix, b); err != nil {
 		return err
 	}
@@ -96,27 +97,27 @@ func (s *Store) replaceCard(name string, b []byte) error {
 	return syncDir(s.root, clientsDir)
 }
 
-// RemoveCard removes a client's card, if there is one.
-func (s *Store) RemoveCard(ctx context.Context, id store.ClientID) error {
+// RemoveAccountRecord removes a client's account record, if there is one.
+func (s *Store) RemoveAccountRecord(ctx context.Context, id store.ClientID) error {
 	err := ctx.Err()
 	if err == nil {
-		err = ifThere(s.root.Remove(cardName(id)))
+		err = ifThere(s.root.Remove(accountRecordName(id)))
 	}
 	if err == nil {
 		err = syncDir(s.root, clientsDir)
 	}
 	if err != nil {
-		return fmt.Errorf("remove a client's card: %w", explain(err))
+		return fmt.Errorf("remove a client's account record: %w", explain(err))
 	}
 	return nil
 }
 
-// Cards visits every card. It goes on past damaged ones and reports them at
-// its end.
-func (s *Store) Cards(ctx context.Context, visit func(store.Card) error) error {
+// AccountRecords visits every account record. It goes on past damaged ones and
+// reports them at its end.
+func (s *Store) AccountRecords(ctx context.Context, visit func(store.AccountRecord) error) error {
 	files, err := names(s.root, clientsDir)
 	if err != nil {
-		return fmt.Errorf("read the clients' cards: %w", err)
+		return fmt.Errorf("read the account records: %w", err)
 	}
 	var harm damage
 	for _, name := range files {
@@ -131,9 +132,9 @@ func (s *Store) Cards(ctx context.Context, visit func(store.Card) error) error {
 			if ifThere(err) == nil {
 				continue // removed since
 			}
-			return fmt.Errorf("read the clients' cards: %w", err)
+			return fmt.Errorf("read the account records: %w", err)
 		}
-		c, ok := decodeCard(b)
+		c, ok := decodeAccountRecord(b)
 		if !ok {
 			harm.add(path.Join(clientsDir, name))
 			continue
@@ -145,11 +146,11 @@ func (s *Store) Cards(ctx context.Context, visit func(store.Card) error) error {
 	return harm.err()
 }
 
-func decodeCard(b []byte) (store.Card, bool) {
-	var d card
+func decodeAccountRecord(b []byte) (store.AccountRecord, bool) {
+	var d accountRecord
 	var c store.Client
 	if err := json.Unmarshal(b, &d); err != nil || len(d.ID) != len(c.ID) {
-		return store.Card{}, false
+		return store.AccountRecord{}, false
 	}
 	c = store.Client{
 		ID:           store.ClientID(d.ID),
@@ -162,7 +163,7 @@ func decodeCard(b []byte) (store.Card, bool) {
 		Created:      d.Created.UTC(),
 	}
 	copy(c.APIID[:], d.APIID)
-	kept := store.Card{Bundle: clone(d.KeyBundle), Early: d.BaseClosed == nil}
+	kept := store.AccountRecord{Bundle: clone(d.KeyBundle), Early: d.BaseClosed == nil}
 	if kept.Early {
 		earlyAccess(&c, kept.Bundle != nil)
 	} else {
@@ -176,9 +177,9 @@ func decodeCard(b []byte) (store.Card, bool) {
 	return kept, true
 }
 
-// earlyAccess sets what the card of an earlier version does not say. Who
-// registered over HTTP has no other id than the one there is, and is no base
-// client; a cpp_client may be one of an earlier server's.
+// earlyAccess sets what the account record of an earlier version does not say.
+// Who registered over HTTP has no other id than the one there is, and is no
+// base client; a cpp_client may be one of an earlier server's.
 func earlyAccess(c *store.Client, hasBundle bool) {
 	overHTTP := c.Kind == "web_client" || c.Kind == "api_client" || c.Kind == "cpp_client" && c.PasswordHash != ""
 	switch {
@@ -190,8 +191,8 @@ func earlyAccess(c *store.Client, hasBundle bool) {
 	c.BaseClosed = overHTTP || c.PasswordHash != "" || hasBundle
 }
 
-// sweepCards removes cards that a crash left half written.
-func (s *Store) sweepCards() error {
+// sweepAccountRecords removes account records that a crash left half written.
+func (s *Store) sweepAccountRecords() error {
 	files, err := names(s.root, clientsDir)
 	if err != nil {
 		return err
