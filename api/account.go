@@ -16,11 +16,11 @@ import (
 // GetAccount describes the caller's account: GET /api/v1/account.
 func (g *Gateway) GetAccount(w http.ResponseWriter, r *http.Request, _ contract.GetAccountParams) {
 	g.handleClient(w, r, http.StatusOK, func(ctx context.Context, id protocol.ClientID) (any, error) {
-		known, err := g.core.AskIdentity(ctx, id)
+		known, err := g.core.GetIdentity(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		info, err := g.core.AskAccount(ctx, id)
+		info, err := g.core.GetAccount(ctx, id)
 		if err != nil {
 			return nil, err
 		}

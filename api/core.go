@@ -53,8 +53,8 @@ func ask[T any](ctx context.Context, through call, f func(*client.Conn) (T, erro
 	return answer, err
 }
 
-func (c *core) Status(ctx context.Context) (*protocol.ServerStatus, error) {
-	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.ServerStatus, error) { return conn.Status(ctx) })
+func (c *core) GetStatus(ctx context.Context) (*protocol.ServerStatus, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.ServerStatus, error) { return conn.GetStatus(ctx) })
 }
 
 // CreateAccount makes an account, with a password or without.
@@ -84,12 +84,12 @@ func (c *core) RemoveAccount(ctx context.Context, id protocol.ClientID, password
 	return c.hashing.Once(ctx, func(conn *client.Conn) error { return conn.RemoveAccount(ctx, id, password) })
 }
 
-func (c *core) AskAccount(ctx context.Context, id protocol.ClientID) (*protocol.AccountInfo, error) {
-	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.AccountInfo, error) { return conn.AskAccount(ctx, id) })
+func (c *core) GetAccount(ctx context.Context, id protocol.ClientID) (*protocol.AccountInfo, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.AccountInfo, error) { return conn.GetAccount(ctx, id) })
 }
 
-func (c *core) AskIdentity(ctx context.Context, id protocol.ClientID) (*protocol.Identity, error) {
-	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.Identity, error) { return conn.AskIdentity(ctx, id) })
+func (c *core) GetIdentity(ctx context.Context, id protocol.ClientID) (*protocol.Identity, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.Identity, error) { return conn.GetIdentity(ctx, id) })
 }
 
 func (c *core) CheckToken(ctx context.Context, m protocol.CheckToken) error {
@@ -124,8 +124,8 @@ func (c *core) BeginUpload(ctx context.Context, id protocol.ClientID, m protocol
 	return ask(ctx, c.conns.Once, func(conn *client.Conn) (*protocol.UploadBegun, error) { return conn.BeginUpload(ctx, id, m) })
 }
 
-func (c *core) AskUpload(ctx context.Context, id protocol.ClientID, ref protocol.UploadRef) (*protocol.UploadState, error) {
-	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.UploadState, error) { return conn.AskUpload(ctx, id, ref) })
+func (c *core) GetUpload(ctx context.Context, id protocol.ClientID, ref protocol.UploadRef) (*protocol.UploadState, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.UploadState, error) { return conn.GetUpload(ctx, id, ref) })
 }
 
 func (c *core) CancelUpload(ctx context.Context, id protocol.ClientID, ref protocol.UploadRef) error {
@@ -144,8 +144,8 @@ func (c *core) ListFiles(ctx context.Context, id protocol.ClientID, m protocol.L
 	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.FileList, error) { return conn.ListFiles(ctx, id, m) })
 }
 
-func (c *core) AskFile(ctx context.Context, id protocol.ClientID, name string, version uint32) (*protocol.FileInfo, error) {
-	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.FileInfo, error) { return conn.AskFile(ctx, id, name, version) })
+func (c *core) GetFile(ctx context.Context, id protocol.ClientID, name string, version uint32) (*protocol.FileInfo, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.FileInfo, error) { return conn.GetFile(ctx, id, name, version) })
 }
 
 func (c *core) DeleteFile(ctx context.Context, id protocol.ClientID, name string, version uint32) error {

@@ -66,7 +66,7 @@ func (g *Gateway) fileInfo(ctx context.Context, id protocol.ClientID, filename s
 	if _, err := nameField("filename", filename); err != nil {
 		return nil, err
 	}
-	return g.core.AskFile(ctx, id, filename, number(version))
+	return g.core.GetFile(ctx, id, filename, number(version))
 }
 
 // DeleteFile removes a version of a file, or all: DELETE

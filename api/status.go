@@ -14,7 +14,7 @@ import (
 // GetStatus reports how the server is: GET /api/v1/status. Who may not see the
 // figures learns whether it works.
 func (g *Gateway) GetStatus(w http.ResponseWriter, r *http.Request) {
-	m, err := g.core.Status(r.Context())
+	m, err := g.core.GetStatus(r.Context())
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
@@ -48,7 +48,7 @@ func (g *Gateway) maySeeFigures(r *http.Request) bool {
 // GetLimits reports what the server accepts: GET /api/v1/limits.
 func (g *Gateway) GetLimits(w http.ResponseWriter, r *http.Request) {
 	g.handle(w, r, http.StatusOK, func(ctx context.Context) (any, error) {
-		m, err := g.core.Status(ctx)
+		m, err := g.core.GetStatus(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func (g *Gateway) Readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingTimeout)
 	defer cancel()
-	if _, err := g.core.Status(ctx); err != nil {
+	if _, err := g.core.GetStatus(ctx); err != nil {
 		g.answers.Fail(w, r, err)
 		return
 	}

@@ -76,7 +76,7 @@ func (g *Gateway) GetUpload(w http.ResponseWriter, r *http.Request, uploadID con
 		if err != nil {
 			return nil, err
 		}
-		state, err := g.core.AskUpload(ctx, id, ref)
+		state, err := g.core.GetUpload(ctx, id, ref)
 		if err != nil {
 			return nil, err
 		}

@@ -181,7 +181,7 @@ func (f *fake) answer(code protocol.Code, p []byte) (m protocol.Message, content
 			f.total = packet.Number
 		}
 		return f.state(), nil, false
-	case protocol.CodeAskUpload:
+	case protocol.CodeGetUpload:
 		if f.packets == nil {
 			return &protocol.Failure{Status: protocol.StatusNotFound}, nil, false
 		}
@@ -192,8 +192,8 @@ func (f *fake) answer(code protocol.Code, p []byte) (m protocol.Message, content
 		return &protocol.Done{}, nil, false
 	case protocol.CodeVerifyUpload:
 		return f.verify(p), nil, false
-	case protocol.CodeAskFile:
-		var ask protocol.AskFile
+	case protocol.CodeGetFile:
+		var ask protocol.GetFile
 		f.decode(&ask, p)
 		if file := f.files[ask.Name]; file != nil {
 			return &file.info, nil, false

@@ -49,7 +49,7 @@ type Restored struct {
 // Info describes a version of a file, 0 for the newest.
 func Info(ctx context.Context, session *client.Session, name string, version uint32) (info *protocol.FileInfo, err error) {
 	err = session.Do(ctx, func(conn *client.Conn) (err error) {
-		info, err = conn.AskFile(ctx, session.Client(), name, version)
+		info, err = conn.GetFile(ctx, session.Client(), name, version)
 		return err
 	})
 	return info, err

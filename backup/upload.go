@@ -175,7 +175,7 @@ func (u *upload) deliver(ctx context.Context, w *window, packets <-chan *packet)
 		var todo []*packet
 		for {
 			if began {
-				state, err := conn.AskUpload(ctx, u.session.Client(), u.ref())
+				state, err := conn.GetUpload(ctx, u.session.Client(), u.ref())
 				if client.IsStatus(err, protocol.StatusNotFound) {
 					return errRestart
 				}
@@ -288,7 +288,7 @@ func (u *upload) verify(ctx context.Context, sum uint32) (*protocol.VerifyResult
 		if !again || !client.IsStatus(err, protocol.StatusNotFound) {
 			return err
 		}
-		info, askErr := conn.AskFile(ctx, u.session.Client(), u.name, 0)
+		info, askErr := conn.GetFile(ctx, u.session.Client(), u.name, 0)
 		if askErr != nil {
 			return askErr
 		}

@@ -20,7 +20,7 @@ func (c *Conn) MakeAPIID(ctx context.Context, id protocol.ClientID) (protocol.Cl
 	return answer.ID, nil
 }
 
-// AskIdentity tells how the client is known: 1056.
-func (c *Conn) AskIdentity(ctx context.Context, id protocol.ClientID) (*protocol.Identity, error) {
-	return ask[protocol.Identity](ctx, c, id, &protocol.AskIdentity{})
+// GetIdentity returns how the core knows the client: 1056.
+func (c *Conn) GetIdentity(ctx context.Context, id protocol.ClientID) (*protocol.Identity, error) {
+	return ask[protocol.Identity](ctx, c, id, &protocol.GetIdentity{})
 }

@@ -21,9 +21,9 @@ func (c *Conn) GetKeyBundle(ctx context.Context, id protocol.ClientID) ([]byte, 
 	return answer.Bundle, nil
 }
 
-// AskAccount tells what the server has of the client: 1047.
-func (c *Conn) AskAccount(ctx context.Context, id protocol.ClientID) (*protocol.AccountInfo, error) {
-	return ask[protocol.AccountInfo](ctx, c, id, &protocol.AskAccount{})
+// GetAccount returns what the server keeps of the client: 1047.
+func (c *Conn) GetAccount(ctx context.Context, id protocol.ClientID) (*protocol.AccountInfo, error) {
+	return ask[protocol.AccountInfo](ctx, c, id, &protocol.GetAccount{})
 }
 
 // CreateAccount registers a client by way of the gateway: 1064.

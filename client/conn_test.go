@@ -61,7 +61,7 @@ func TestPipelining(t *testing.T) {
 	const calls = 20
 	c := serve(t, func(h protocol.RequestHeader, p []byte) []byte {
 		<-all // no answer before every request was sent
-		var m protocol.AskFile
+		var m protocol.GetFile
 		if err := m.DecodePayload(p); err != nil {
 			t.Error(err)
 		}
@@ -71,7 +71,7 @@ func TestPipelining(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range uint32(calls) {
 		wg.Go(func() {
-			request := &protocol.AskFile{Version: i, Name: "x"}
+			request := &protocol.GetFile{Version: i, Name: "x"}
 			pending, err := c.send(t.Context(), protocol.ClientID{}, request, content{})
 			if err != nil {
 				t.Error(err)
@@ -105,7 +105,7 @@ func TestAnswers(t *testing.T) {
 		{"name", response(&protocol.RegisterRefused{}), ErrNameRefused, false},
 		{"reconnect", response(&protocol.ReconnectDenied{}), ErrReconnectDenied, false},
 		{"other code", response(&protocol.Registered{}), ErrProtocol, true},
-		{"a request", response(&protocol.AskStatus{}), ErrProtocol, true},
+		{"a request", response(&protocol.GetStatus{}), ErrProtocol, true},
 		{"unknown code", protocol.ResponseHeader{Version: 3, Code: 9}.Append(nil), ErrProtocol, true},
 		{"version", protocol.ResponseHeader{Version: 2, Code: protocol.CodeDone}.Append(nil), ErrProtocol, true},
 		{"too large", protocol.ResponseHeader{Version: 3, Code: protocol.CodeDone, Size: 1 << 30}.Append(nil), ErrProtocol, true},
@@ -146,10 +146,10 @@ func TestCancelPoisons(t *testing.T) {
 	c := serve(t, func(protocol.RequestHeader, []byte) []byte { close(asked); return []byte{} })
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
-	if _, err := c.Status(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrClosed) {
+	if _, err := c.GetStatus(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-	if _, err := c.Status(t.Context()); !errors.Is(err, ErrClosed) || !IsTransport(err) {
+	if _, err := c.GetStatus(t.Context()); !errors.Is(err, ErrClosed) || !IsTransport(err) {
 		t.Error(err)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"coffer/protocol"
 )
 
-// Failures asks the core, by way of the gateway's listener, which base requests
-// failed last: 1080.
-func (c *Conn) Failures(ctx context.Context) ([]protocol.FailedExchange, error) {
-	answer, err := ask[protocol.Failures](ctx, c, protocol.ClientID{}, &protocol.AskFailures{})
+// ListFailures returns the base requests that failed last, over a connection of
+// the gateway's: 1080.
+func (c *Conn) ListFailures(ctx context.Context) ([]protocol.FailedExchange, error) {
+	answer, err := ask[protocol.Failures](ctx, c, protocol.ClientID{}, &protocol.ListFailures{})
 	if err != nil {
 		return nil, err
 	}

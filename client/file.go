@@ -15,9 +15,9 @@ func (c *Conn) ListFiles(ctx context.Context, id protocol.ClientID, m protocol.L
 	return ask[protocol.FileList](ctx, c, id, &m)
 }
 
-// AskFile describes one version of a file, 0 for the newest: 1042.
-func (c *Conn) AskFile(ctx context.Context, id protocol.ClientID, name string, version uint32) (*protocol.FileInfo, error) {
-	return ask[protocol.FileInfo](ctx, c, id, &protocol.AskFile{Version: version, Name: name})
+// GetFile describes one version of a file, 0 for the newest: 1042.
+func (c *Conn) GetFile(ctx context.Context, id protocol.ClientID, name string, version uint32) (*protocol.FileInfo, error) {
+	return ask[protocol.FileInfo](ctx, c, id, &protocol.GetFile{Version: version, Name: name})
 }
 
 // DeleteFile removes one version of a file, or with version 0 all: 1044.

@@ -30,7 +30,7 @@ func (c *Conn) Register(ctx context.Context, name string) (protocol.ClientID, er
 // leaves the refusal as it is.
 func (c *Conn) explain(ctx context.Context, refusal error) error {
 	var why *protocol.Failure
-	err := c.call(ctx, protocol.ClientID{}, &protocol.AskRefusal{}, new(protocol.Done))
+	err := c.call(ctx, protocol.ClientID{}, &protocol.GetRefusal{}, new(protocol.Done))
 	if !errors.As(err, &why) {
 		return refusal
 	}

@@ -6,7 +6,8 @@ import (
 	"coffer/protocol"
 )
 
-// Status asks the core, by way of the gateway's listener, how it is: 1069.
-func (c *Conn) Status(ctx context.Context) (*protocol.ServerStatus, error) {
-	return ask[protocol.ServerStatus](ctx, c, protocol.ClientID{}, &protocol.AskStatus{})
+// GetStatus returns the state of the core, over a connection of the gateway's:
+// 1069.
+func (c *Conn) GetStatus(ctx context.Context) (*protocol.ServerStatus, error) {
+	return ask[protocol.ServerStatus](ctx, c, protocol.ClientID{}, &protocol.GetStatus{})
 }

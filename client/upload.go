@@ -109,9 +109,9 @@ func (c *Conn) NamedPacket(ctx context.Context, id protocol.ClientID, m protocol
 	return answer, nil
 }
 
-// AskUpload asks for an upload's state: 1037.
-func (c *Conn) AskUpload(ctx context.Context, id protocol.ClientID, ref protocol.UploadRef) (*protocol.UploadState, error) {
-	return ask[protocol.UploadState](ctx, c, id, &protocol.AskUpload{Ref: ref})
+// GetUpload returns an upload's state: 1037.
+func (c *Conn) GetUpload(ctx context.Context, id protocol.ClientID, ref protocol.UploadRef) (*protocol.UploadState, error) {
+	return ask[protocol.UploadState](ctx, c, id, &protocol.GetUpload{Ref: ref})
 }
 
 // CancelUpload drops an upload: 1039.

@@ -113,7 +113,7 @@ func TestSuspend(t *testing.T) {
 	alice := s.person("alice")
 	alice.put("before", []byte("x"))
 	s.must(204, "POST", "/api/clients/alice/suspend", nil)
-	if _, err := alice.conn.AskAccount(t.Context(), alice.id); !client.IsStatus(err, protocol.StatusForbidden) {
+	if _, err := alice.conn.GetAccount(t.Context(), alice.id); !client.IsStatus(err, protocol.StatusForbidden) {
 		t.Errorf("a suspended client: %v", err)
 	}
 	if one := get[contract.Client](s, "/api/clients/alice"); !one.Suspended {

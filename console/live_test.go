@@ -192,7 +192,7 @@ func TestTransfers(t *testing.T) {
 	s.must(400, "DELETE", "/api/transfers/x", nil)
 	s.must(204, "DELETE", "/api/transfers/"+one.Id, nil)
 	s.must(404, "DELETE", "/api/transfers/"+one.Id, nil)
-	if _, err := alice.conn.AskUpload(t.Context(), alice.id, protocol.UploadRef{ByID: true, Upload: begun.Upload}); err == nil {
+	if _, err := alice.conn.GetUpload(t.Context(), alice.id, protocol.UploadRef{ByID: true, Upload: begun.Upload}); err == nil {
 		t.Error("the upload is still there")
 	}
 	for len(told.Transfers) > 0 { // that there are none any more is told as well

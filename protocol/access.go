@@ -28,15 +28,15 @@ func (*APIIDMade) Code() Code                      { return CodeAPIIDMade }
 func (m *APIIDMade) AppendPayload(b []byte) []byte { return append(b, m.ID[:]...) }
 func (m *APIIDMade) DecodePayload(p []byte) error  { return decodeID(p, &m.ID) }
 
-// AskIdentity asks how the client is known: 1056, empty. Answered with
+// GetIdentity asks how the client is known: 1056, empty. Answered with
 // Identity.
-type AskIdentity struct{}
+type GetIdentity struct{}
 
-func (*AskIdentity) Code() Code                    { return CodeAskIdentity }
-func (*AskIdentity) AppendPayload(b []byte) []byte { return b }
-func (*AskIdentity) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+func (*GetIdentity) Code() Code                    { return CodeGetIdentity }
+func (*GetIdentity) AppendPayload(b []byte) []byte { return b }
+func (*GetIdentity) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// Identity answers AskIdentity: 1632, client id[16] (the wire's), base open
+// Identity answers GetIdentity: 1632, client id[16] (the wire's), base open
 // bool, has API id bool.
 type Identity struct {
 	Client   ClientID

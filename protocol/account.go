@@ -34,15 +34,15 @@ func (m *KeyBundle) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// AskAccount asks what the server has of the client: 1047, empty. Answered
+// GetAccount asks what the server has of the client: 1047, empty. Answered
 // with AccountInfo.
-type AskAccount struct{}
+type GetAccount struct{}
 
-func (*AskAccount) Code() Code                    { return CodeAskAccount }
-func (*AskAccount) AppendPayload(b []byte) []byte { return b }
-func (*AskAccount) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+func (*GetAccount) Code() Code                    { return CodeGetAccount }
+func (*GetAccount) AppendPayload(b []byte) []byte { return b }
+func (*GetAccount) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// AccountInfo answers AskAccount: 1619, files u64, versions u64, bytes u64
+// AccountInfo answers GetAccount: 1619, files u64, versions u64, bytes u64
 // (ciphertext), unfinished uploads u32, key bits u16 (0: no public key), OAEP
 // hash u8, has password u8, has bundle u8, created time, session seconds u32,
 // upload seconds u32, max packet u32, keep versions u32 (0: all), name text.

@@ -13,15 +13,15 @@ const (
 	MaxFailedHead = 288 // bytes of a message; never of content
 )
 
-// AskFailures asks for the last base requests that failed, by way of the
+// ListFailures asks for the last base requests that failed, by way of the
 // gateway's listener: 1080, empty. Answered with Failures.
-type AskFailures struct{}
+type ListFailures struct{}
 
-func (*AskFailures) Code() Code                    { return CodeAskFailures }
-func (*AskFailures) AppendPayload(b []byte) []byte { return b }
-func (*AskFailures) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+func (*ListFailures) Code() Code                    { return CodeListFailures }
+func (*ListFailures) AppendPayload(b []byte) []byte { return b }
+func (*ListFailures) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// Failures answers AskFailures: 1640, count u16, as many FailedExchanges, the
+// Failures answers ListFailures: 1640, count u16, as many FailedExchanges, the
 // newest first, at most MaxFailures.
 type Failures struct{ Exchanges []FailedExchange }
 

@@ -92,24 +92,24 @@ func (m *FileList) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// AskFile asks for one version of a file: 1042, version u32 (0 the newest),
+// GetFile asks for one version of a file: 1042, version u32 (0 the newest),
 // filename text. Answered with FileInfo.
-type AskFile struct {
+type GetFile struct {
 	Version uint32
 	Name    string
 }
 
-func (*AskFile) Code() Code { return CodeAskFile }
-func (m *AskFile) AppendPayload(b []byte) []byte {
+func (*GetFile) Code() Code { return CodeGetFile }
+func (m *GetFile) AppendPayload(b []byte) []byte {
 	return appendText(le.AppendUint32(b, m.Version), m.Name)
 }
-func (m *AskFile) DecodePayload(p []byte) error {
+func (m *GetFile) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	m.Version, m.Name = r.u32(), r.text()
 	return r.end()
 }
 
-// FileInfo answers AskFile: 1616, FileEntry, OAEP hash u8, SHA-256[32] of the
+// FileInfo answers GetFile: 1616, FileEntry, OAEP hash u8, SHA-256[32] of the
 // public key the session key is wrapped for, wrapped key bytes.
 type FileInfo struct {
 	FileEntry

@@ -73,17 +73,17 @@ const (
 	CodeBeginUpload  Code = 1034 // original size u64, total u32, format u8, filename text → UploadBegun
 	CodeUploadPacket Code = 1035 // upload id[16], number u32, last u8, content  → UploadState
 	CodeNamedPacket  Code = 1036 // original size u64, number u32, total u32, filename[255], content → UploadState
-	CodeAskUpload    Code = 1037 // upload                                       → UploadState
+	CodeGetUpload    Code = 1037 // upload                                       → UploadState
 	CodeVerifyUpload Code = 1038 // cksum u32, upload                            → VerifyResult
 	CodeCancelUpload Code = 1039 // upload                                       → Done
 	CodeListUploads  Code = 1040 // empty                                        → UploadList
 	CodeListFiles    Code = 1041 // limit u16, all versions u8, after version u32, after text, only text → FileList
-	CodeAskFile      Code = 1042 // version u32, filename text                   → FileInfo
+	CodeGetFile      Code = 1042 // version u32, filename text                   → FileInfo
 	CodeReadFile     Code = 1043 // version u32, offset u64, length u32, filename text → FileContent
 	CodeDeleteFile   Code = 1044 // version u32, filename text                   → Done
 	CodePutKeyBundle Code = 1045 // bundle, to the end                           → Done
 	CodeGetKeyBundle Code = 1046 // empty                                        → KeyBundle
-	CodeAskAccount   Code = 1047 // empty                                        → AccountInfo
+	CodeGetAccount   Code = 1047 // empty                                        → AccountInfo
 
 	CodeOpenPacket      Code = 1048 // transfer id[16], room u32, upload id[16], number u32, last u8 → Done
 	CodeOpenNamedPacket Code = 1049 // transfer id[16], room u32, original size u64, number u32, total u32, filename[255] → Done
@@ -94,8 +94,8 @@ const (
 	CodeRemoveAccount Code = 1053 // password text                               → Done
 	CodeSetBaseAccess Code = 1054 // open u8                                     → Done
 	CodeMakeAPIID     Code = 1055 // empty                                       → APIIDMade
-	CodeAskIdentity   Code = 1056 // empty                                       → Identity
-	CodeAskRefusal    Code = 1057 // empty                                       → Failure, or Done if there was no refusal
+	CodeGetIdentity   Code = 1056 // empty                                       → Identity
+	CodeGetRefusal    Code = 1057 // empty                                       → Failure, or Done if there was no refusal
 )
 
 // Extension requests of the gateway, refused on the public listener. On the
@@ -106,11 +106,11 @@ const (
 	CodeSignIn        Code = 1065 // method u8, API id[16], name text, password text → SignedIn
 	CodeSetPublicKey  Code = 1067 // replace u8, DER SubjectPublicKeyInfo        → SessionKeyIssued
 	CodeNewSession    Code = 1068 // empty                                       → SessionKeyIssued
-	CodeAskStatus     Code = 1069 // empty                                       → ServerStatus
+	CodeGetStatus     Code = 1069 // empty                                       → ServerStatus
 	CodeRevokeToken   Code = 1070 // token id[16], expires time, proven u8       → Done
 	CodeCheckToken    Code = 1071 // token id[16], issued time, name text        → Done, or Failure if it was revoked
 	CodeRevokeTokens  Code = 1072 // empty                                       → TokensRevoked
-	CodeAskFailures   Code = 1080 // empty                                       → Failures
+	CodeListFailures  Code = 1080 // empty                                       → Failures
 	CodeProveGateway  Code = 1082 // nonce[32], proof[32]                        → CoreProven
 	CodeCaller        Code = 1083 // address[16]                                 → nothing
 )

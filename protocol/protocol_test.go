@@ -86,7 +86,7 @@ func TestLimits(t *testing.T) {
 		{CodePacketPiece, []uint32{21, MaxPayload}, []uint32{20}},
 		{CodeDropPacket, []uint32{16}, []uint32{0, 15, 17, MaxPayload}},
 		{CodePutKeyBundle, []uint32{0, MaxKeyBundle}, []uint32{MaxKeyBundle + 1, MaxPayload}},
-		{CodeAskAccount, []uint32{0}, []uint32{1, MaxPayload}},
+		{CodeGetAccount, []uint32{0}, []uint32{1, MaxPayload}},
 	}
 	for _, test := range tests {
 		limit, known := test.code.Limit()

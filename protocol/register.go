@@ -23,14 +23,14 @@ func (*RegisterRefused) Code() Code                    { return CodeRegisterRefu
 func (*RegisterRefused) AppendPayload(b []byte) []byte { return b }
 func (*RegisterRefused) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// AskRefusal asks why the last Register on this connection was refused, which
-// its answer does not say: 1057, empty. Answered with a Failure that says so, or
-// with Done if it was not refused.
-type AskRefusal struct{}
+// GetRefusal asks why the last Register on this connection was refused, which
+// its answer does not say: 1057, empty. Answered with a Failure that says so,
+// or with Done if it was not refused.
+type GetRefusal struct{}
 
-func (*AskRefusal) Code() Code                    { return CodeAskRefusal }
-func (*AskRefusal) AppendPayload(b []byte) []byte { return b }
-func (*AskRefusal) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+func (*GetRefusal) Code() Code                    { return CodeGetRefusal }
+func (*GetRefusal) AppendPayload(b []byte) []byte { return b }
+func (*GetRefusal) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
 // Error answers any request that cannot be served: 1607, empty.
 type Error struct{}

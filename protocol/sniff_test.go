@@ -64,7 +64,7 @@ func TestSpeaksTLS(t *testing.T) {
 			&Register{Name: field(t, "ada")}, &Reconnect{Name: field(t, "a name with spaces in it")},
 			&SendFile{ContentSize: 16, OriginalSize: 3, Number: 1, Total: 1, Name: field(t, "notes/today at eight.txt")},
 			&SendFile{ContentSize: 16, OriginalSize: 3, Number: 1, Total: 1, Name: field(t, "n")},
-			&ChecksumOK{Name: field(t, "n")}, &Challenge{}, &Prove{}, &AskAccount{},
+			&ChecksumOK{Name: field(t, "n")}, &Challenge{}, &Prove{}, &GetAccount{},
 		} {
 			content := make([]byte, 16)
 			if limit, _ := m.Code().Limit(); !limit.Content {

@@ -78,14 +78,14 @@ func (*Done) Code() Code                    { return CodeDone }
 func (*Done) AppendPayload(b []byte) []byte { return b }
 func (*Done) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// AskStatus asks how the server is: 1069, empty. Answered with ServerStatus.
-type AskStatus struct{}
+// GetStatus asks how the server is: 1069, empty. Answered with ServerStatus.
+type GetStatus struct{}
 
-func (*AskStatus) Code() Code                    { return CodeAskStatus }
-func (*AskStatus) AppendPayload(b []byte) []byte { return b }
-func (*AskStatus) DecodePayload(p []byte) error  { return decodeEmpty(p) }
+func (*GetStatus) Code() Code                    { return CodeGetStatus }
+func (*GetStatus) AppendPayload(b []byte) []byte { return b }
+func (*GetStatus) DecodePayload(p []byte) error  { return decodeEmpty(p) }
 
-// ServerStatus answers AskStatus: 1623, started time, connections u32, clients
+// ServerStatus answers GetStatus: 1623, started time, connections u32, clients
 // connected u32, clients registered u64, clients suspended u64, files u64,
 // versions u64, versions verified u64, bytes stored u64, uploads u32, free u64,
 // disk total u64, bytes received u64, bytes sent u64, requests u64, failures

@@ -215,13 +215,13 @@ func (r *reader) uploadRef() (u UploadRef) {
 	return u
 }
 
-// AskUpload asks for an upload's state: 1037, upload. Answered with
+// GetUpload asks for an upload's state: 1037, upload. Answered with
 // UploadState.
-type AskUpload struct{ Ref UploadRef }
+type GetUpload struct{ Ref UploadRef }
 
-func (*AskUpload) Code() Code                      { return CodeAskUpload }
-func (m *AskUpload) AppendPayload(b []byte) []byte { return m.Ref.append(b) }
-func (m *AskUpload) DecodePayload(p []byte) error {
+func (*GetUpload) Code() Code                      { return CodeGetUpload }
+func (m *GetUpload) AppendPayload(b []byte) []byte { return m.Ref.append(b) }
+func (m *GetUpload) DecodePayload(p []byte) error {
 	r := reader{p: p}
 	m.Ref = r.uploadRef()
 	return r.end()

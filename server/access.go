@@ -100,7 +100,7 @@ func newAPIID() (id store.APIID) {
 	return id
 }
 
-func (c *conn) askIdentity(ctx context.Context, r *request, _ *protocol.AskIdentity) (protocol.Message, error) {
+func (c *conn) getIdentity(ctx context.Context, r *request, _ *protocol.GetIdentity) (protocol.Message, error) {
 	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err

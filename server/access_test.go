@@ -17,7 +17,7 @@ func TestBaseAccess(t *testing.T) {
 	plain := []byte("as ever")
 	w.store("f", plain, 100)
 	var known protocol.Identity
-	if w.ask(&protocol.AskIdentity{}, nil, &known); !known.BaseOpen || known.HasAPIID || known.Client != w.id {
+	if w.ask(&protocol.GetIdentity{}, nil, &known); !known.BaseOpen || known.HasAPIID || known.Client != w.id {
 		t.Errorf("registered by 1025: %+v", known)
 	}
 	w.done(&protocol.SetBaseAccess{Open: false})
@@ -30,7 +30,7 @@ func TestBaseAccess(t *testing.T) {
 		}
 		w.send(1026, field("ada"), publicDER(t, key1024))
 		w.expectEmpty(1607)
-		if w.ask(&protocol.AskIdentity{}, nil, &known); known.BaseOpen {
+		if w.ask(&protocol.GetIdentity{}, nil, &known); known.BaseOpen {
 			t.Error("open")
 		}
 		if n := w.has("f"); n != 1 {
@@ -66,7 +66,7 @@ func TestIDsAreApart(t *testing.T) {
 	w := c.proven("wire")
 	inside := c.gateway(w)
 	g := dial(t, c.internal)
-	requests := []protocol.Message{&protocol.AskAccount{}, listAll(), &protocol.GetKeyBundle{}, &protocol.NewSession{},
+	requests := []protocol.Message{&protocol.GetAccount{}, listAll(), &protocol.GetKeyBundle{}, &protocol.NewSession{},
 		&protocol.DeleteFile{Name: "f"}, &protocol.RemoveAccount{}, &protocol.RevokeTokens{}, &protocol.SetBaseAccess{}}
 	g.id = w.id
 	for _, m := range requests {
@@ -78,15 +78,15 @@ func TestIDsAreApart(t *testing.T) {
 	v.id = inside.id
 	v.send(1027, field("wire"))
 	v.expectID(1606)
-	inside.ask(&protocol.AskAccount{}, nil, &protocol.AccountInfo{})
+	inside.ask(&protocol.GetAccount{}, nil, &protocol.AccountInfo{})
 	inside.fails(&protocol.MakeAPIID{}, nil, protocol.StatusForbidden)
 
 	// Another id takes the place of the one until now.
 	var made protocol.APIIDMade
 	w.ask(&protocol.MakeAPIID{}, nil, &made)
-	inside.fails(&protocol.AskAccount{}, nil, protocol.StatusUnauthenticated)
+	inside.fails(&protocol.GetAccount{}, nil, protocol.StatusUnauthenticated)
 	inside.id = made.ID
-	inside.ask(&protocol.AskAccount{}, nil, &protocol.AccountInfo{})
+	inside.ask(&protocol.GetAccount{}, nil, &protocol.AccountInfo{})
 }
 
 // A bundle that was replaced comes back with the password that opened it, also

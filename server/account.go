@@ -42,7 +42,7 @@ func (c *conn) getKeyBundle(ctx context.Context, r *request, _ *protocol.GetKeyB
 	return &protocol.KeyBundle{Bundle: bundle}, nil
 }
 
-func (c *conn) askAccount(ctx context.Context, r *request, _ *protocol.AskAccount) (protocol.Message, error) {
+func (c *conn) getAccount(ctx context.Context, r *request, _ *protocol.GetAccount) (protocol.Message, error) {
 	client, err := c.s.client(ctx, r.client)
 	if err != nil {
 		return nil, err

@@ -222,7 +222,7 @@ func TestRemoveAccount(t *testing.T) {
 	token := &protocol.CheckToken{Name: "client", Issued: time.Now()}
 	g.done(&protocol.RemoveAccount{Password: "secret"})
 	g.fails(token, nil, protocol.StatusUnauthenticated)
-	g.fails(&protocol.AskAccount{}, nil, protocol.StatusUnauthenticated)
+	g.fails(&protocol.GetAccount{}, nil, protocol.StatusUnauthenticated)
 	w.fails(listAll(), nil, protocol.StatusNoSession)
 	w.send(1027, field("client"))
 	w.expect(1606)

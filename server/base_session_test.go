@@ -160,15 +160,15 @@ func TestGatewayAndWireAreApart(t *testing.T) {
 	w.quiet()
 	g := c.gateway(w)
 	ref := protocol.UploadRef{Name: "f"}
-	g.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	g.fails(&protocol.GetUpload{Ref: ref}, nil, protocol.StatusNotFound)
 	g.fails(&protocol.CancelUpload{Ref: ref}, nil, protocol.StatusNotFound)
 	var list protocol.UploadList
 	if g.ask(&protocol.ListUploads{}, nil, &list); len(list.Uploads) != 0 {
 		t.Errorf("the gateway sees %+v", list.Uploads)
 	}
 	v := w.beside(c.public)
-	v.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
-	w.ask(&protocol.AskUpload{Ref: ref}, nil, &protocol.UploadState{})
+	v.fails(&protocol.GetUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	w.ask(&protocol.GetUpload{Ref: ref}, nil, &protocol.UploadState{})
 	w.write(bytes.Join(w.frames("f", plain, 1000)[1:], nil))
 	w.expectFile("f", plain)
 	g.fails(&protocol.VerifyUpload{Ref: ref}, nil, protocol.StatusNotFound)

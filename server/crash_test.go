@@ -53,7 +53,7 @@ func TestCrashAfterEachRecord(t *testing.T) {
 	for _, total := range []uint32{0, 3} {
 		for _, resume := range []func(w *wire, id protocol.UploadID, last []byte) protocol.UploadState{
 			func(w *wire, id protocol.UploadID, _ []byte) (state protocol.UploadState) {
-				w.ask(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &state)
+				w.ask(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &state)
 				return state
 			},
 			func(w *wire, id protocol.UploadID, last []byte) protocol.UploadState {
@@ -150,8 +150,8 @@ func TestCrashBeforeRefusal(t *testing.T) {
 	}
 	w = c.gateway(w)
 	ref := protocol.UploadRef{ByID: true, Upload: id}
-	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusInvalid)
-	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	w.fails(&protocol.GetUpload{Ref: ref}, nil, protocol.StatusInvalid)
+	w.fails(&protocol.GetUpload{Ref: ref}, nil, protocol.StatusNotFound)
 	parts, err := os.ReadDir(filepath.Join(c.folder(), "received_files", "incoming"))
 	if err != nil || len(parts) > 0 {
 		t.Errorf("left behind: %v, %v", parts, err)

@@ -77,7 +77,7 @@ func (c *conn) diagnose(r *request, err error) {
 	c.s.diagnostics.add(e)
 }
 
-func (c *conn) askFailures(context.Context, *request, *protocol.AskFailures) (protocol.Message, error) {
+func (c *conn) listFailures(context.Context, *request, *protocol.ListFailures) (protocol.Message, error) {
 	return &protocol.Failures{Exchanges: c.s.diagnostics.last()}, nil
 }
 

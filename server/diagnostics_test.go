@@ -15,7 +15,7 @@ func (c *core) failures() []protocol.FailedExchange {
 	c.t.Helper()
 	w := dial(c.t, c.internal)
 	var m protocol.Failures
-	w.ask(&protocol.AskFailures{}, nil, &m)
+	w.ask(&protocol.ListFailures{}, nil, &m)
 	return m.Exchanges
 }
 
@@ -166,5 +166,5 @@ func TestDoctorKeepsNoSecret(t *testing.T) {
 	}
 	// It is the operator's alone.
 	v := dial(t, c.public)
-	v.fails(&protocol.AskFailures{}, nil, protocol.StatusForbidden)
+	v.fails(&protocol.ListFailures{}, nil, protocol.StatusForbidden)
 }

@@ -89,7 +89,7 @@ func (w *wire) confirmUpload(id protocol.UploadID, plain []byte) {
 	w.t.Helper()
 	ref := protocol.UploadRef{ByID: true, Upload: id}
 	var s protocol.UploadState
-	w.ask(&protocol.AskUpload{Ref: ref}, nil, &s)
+	w.ask(&protocol.GetUpload{Ref: ref}, nil, &s)
 	if !s.Complete || s.Cksum != cksum.Sum(plain) {
 		w.t.Fatalf("state: %+v", s)
 	}
@@ -146,7 +146,7 @@ func TestPlacesInTheWay(t *testing.T) {
 	w.packet(id, 2, false, packets[1]) // larger, and its turn
 	w.packet(id, 3, false, packets[2])
 	var s protocol.UploadState
-	w.ask(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &s)
+	w.ask(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &s)
 	if s.Received != 4 || s.Bytes != 50_000 {
 		t.Errorf("state: %+v", s)
 	}
@@ -165,7 +165,7 @@ func TestPlacesInTheWay(t *testing.T) {
 	w.piece(slow, packets[3], 0, 20_000)
 	w.packet(id, 2, false, packets[1])
 	w.done(&protocol.DropPacket{Transfer: slow})
-	w.ask(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &s)
+	w.ask(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, &s)
 	if s.Bytes != 200_000 {
 		t.Errorf("state after it was given up: %+v", s)
 	}

@@ -28,7 +28,7 @@ func TestExtensionsNeedProof(t *testing.T) {
 	w.fails(listAll(), nil, protocol.StatusUnauthenticated)
 	for _, m := range []protocol.Message{
 		&protocol.CreateAccount{Name: "n", Kind: "api_client"}, &protocol.SignIn{Name: "client"},
-		&protocol.SetPublicKey{DER: []byte{1}}, &protocol.NewSession{}, &protocol.AskStatus{},
+		&protocol.SetPublicKey{DER: []byte{1}}, &protocol.NewSession{}, &protocol.GetStatus{},
 		&protocol.RevokeToken{}, &protocol.RevokeTokens{}, &protocol.CheckToken{},
 	} {
 		w.fails(m, nil, protocol.StatusForbidden)
@@ -79,7 +79,7 @@ func TestUploadByID(t *testing.T) {
 	c.restart()
 	w = w.beside(c.public)
 	var again protocol.UploadState
-	w.ask(&protocol.AskUpload{Ref: ref}, nil, &again)
+	w.ask(&protocol.GetUpload{Ref: ref}, nil, &again)
 	if again.Received != 3 || int(again.Total) != n || fmt.Sprint(again.Missing) != fmt.Sprint(s.Missing) {
 		t.Errorf("state after a restart: %+v", again)
 	}
@@ -109,9 +109,9 @@ func TestUploadByID(t *testing.T) {
 		t.Errorf("uploads: %+v", list)
 	}
 	w.done(&protocol.CancelUpload{Ref: protocol.UploadRef{ByID: true, Upload: a}})
-	w.fails(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: a}}, nil, protocol.StatusNotFound)
+	w.fails(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: a}}, nil, protocol.StatusNotFound)
 	other := c.proven("other")
-	other.fails(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: b}}, nil, protocol.StatusNotFound)
+	other.fails(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: b}}, nil, protocol.StatusNotFound)
 	other.fails(&protocol.CancelUpload{Ref: protocol.UploadRef{ByID: true, Upload: b}}, nil, protocol.StatusNotFound)
 }
 
@@ -130,7 +130,7 @@ func TestUploadMismatchFourTimes(t *testing.T) {
 			t.Errorf("%d left: %+v", left, r)
 		}
 	}
-	w.fails(&protocol.AskUpload{Ref: ref}, nil, protocol.StatusNotFound)
+	w.fails(&protocol.GetUpload{Ref: ref}, nil, protocol.StatusNotFound)
 }
 
 func TestNamedPackets(t *testing.T) {
@@ -186,7 +186,7 @@ func TestFiles(t *testing.T) {
 		t.Error("something is beyond the end")
 	}
 	w.fails(&protocol.ReadFile{Name: "many", Offset: 1 << 40}, nil, protocol.StatusInvalid)
-	w.fails(&protocol.AskFile{Name: "none"}, nil, protocol.StatusNotFound)
+	w.fails(&protocol.GetFile{Name: "none"}, nil, protocol.StatusNotFound)
 	w.done(&protocol.DeleteFile{Name: "many", Version: 4})
 	w.fails(&protocol.DeleteFile{Name: "many", Version: 4}, nil, protocol.StatusNotFound)
 	if n := w.has("many"); n != 2 {
@@ -204,7 +204,7 @@ func TestAccounts(t *testing.T) {
 	var bundle protocol.KeyBundle
 	w.ask(&protocol.GetKeyBundle{}, nil, &bundle)
 	var info protocol.AccountInfo
-	w.ask(&protocol.AskAccount{}, nil, &info)
+	w.ask(&protocol.GetAccount{}, nil, &info)
 	if string(bundle.Bundle) != "opaque" || info.Name != "client" || !info.HasBundle || info.HasPassword || info.KeyBits != 1024 {
 		t.Errorf("account: %+v", info)
 	}
@@ -257,7 +257,7 @@ func TestAccounts(t *testing.T) {
 	g.ask(&protocol.NewSession{}, nil, &issued)
 	g.setKey(issued.WrappedKey)
 	var status protocol.ServerStatus
-	g.ask(&protocol.AskStatus{}, nil, &status)
+	g.ask(&protocol.GetStatus{}, nil, &status)
 	if status.Clients != 2 || status.Connections != 1 || status.Requests == 0 || status.Database != "operational" {
 		t.Errorf("status: %+v", status)
 	}

@@ -51,7 +51,7 @@ func (c *conn) listFiles(ctx context.Context, r *request, m *protocol.ListFiles)
 	return list, nil
 }
 
-func (c *conn) askFile(ctx context.Context, r *request, m *protocol.AskFile) (protocol.Message, error) {
+func (c *conn) getFile(ctx context.Context, r *request, m *protocol.GetFile) (protocol.Message, error) {
 	v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)

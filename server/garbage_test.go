@@ -19,7 +19,7 @@ import (
 func goodFrames(w *wire) (frames [][]byte) {
 	for _, m := range []protocol.Message{
 		&protocol.Challenge{}, &protocol.Prove{}, &protocol.BeginUpload{Name: "f"}, &protocol.UploadPacket{Number: 1},
-		&protocol.AskUpload{}, listAll(), &protocol.AskFile{Name: "f"}, &protocol.ReadFile{Name: "f"},
+		&protocol.GetUpload{}, listAll(), &protocol.GetFile{Name: "f"}, &protocol.ReadFile{Name: "f"},
 		&protocol.SignIn{Name: "x"}, &protocol.VerifyUpload{}, &protocol.PutKeyBundle{}, &protocol.DeleteFile{Name: "z"},
 	} {
 		frames = append(frames, protocol.AppendRequest(nil, w.id, m, 0))

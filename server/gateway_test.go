@@ -117,7 +117,7 @@ func TestCoreSecret(t *testing.T) {
 			return err
 		}
 		defer conn.Close()
-		_, err = conn.Status(t.Context())
+		_, err = conn.GetStatus(t.Context())
 		return err
 	}
 	if err := dial(coreSecret); err != nil {

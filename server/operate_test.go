@@ -190,7 +190,7 @@ func TestTransfers(t *testing.T) {
 	if err := c.srv.Admin().CancelTransfer(t.Context(), store.UploadID(id)); !errors.Is(err, admin.ErrNoTransfer) {
 		t.Errorf("cancelled twice: %v", err)
 	}
-	w.fails(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, protocol.StatusNotFound)
+	w.fails(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil, protocol.StatusNotFound)
 	c.stop()
 	if done, findings := c.scrub(maintain.ScrubOptions{Unfinished: time.Nanosecond}); done.Orphans != 0 {
 		t.Errorf("left behind: %v", findings)
@@ -226,7 +226,7 @@ func TestSettings(t *testing.T) {
 	v.send(1025, field("bob"))
 	v.expectEmpty(1601)
 	var account protocol.AccountInfo
-	w.ask(&protocol.AskAccount{}, nil, &account)
+	w.ask(&protocol.GetAccount{}, nil, &account)
 	if account.KeepVersions != 1 || account.SessionTTL != time.Hour {
 		t.Errorf("account: %+v", account)
 	}

@@ -172,7 +172,7 @@ func TestTwins(t *testing.T) {
 		for _, v := range []*wire{w, other} {
 			both.Go(func() {
 				v.write(frame)
-				v.request(&protocol.AskAccount{}, nil)
+				v.request(&protocol.GetAccount{}, nil)
 				for {
 					code, _, err := v.receive()
 					switch {

@@ -53,7 +53,7 @@ func TestPieces(t *testing.T) {
 	}
 	ref := protocol.UploadRef{ByID: true, Upload: id}
 	var s protocol.UploadState
-	w.ask(&protocol.AskUpload{Ref: ref}, nil, &s)
+	w.ask(&protocol.GetUpload{Ref: ref}, nil, &s)
 	if !s.Complete || s.Cksum != cksum.Sum(plain) {
 		t.Fatalf("state: %+v", s)
 	}

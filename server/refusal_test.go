@@ -28,12 +28,12 @@ func TestRefusedRegistrationSaysWhy(t *testing.T) {
 		{"closed, whether the name is there or not", shut.public, "a ", 1601, protocol.StatusForbidden, "registration is closed"},
 	} {
 		w := dial(t, tt.addr)
-		w.done(&protocol.AskRefusal{}) // nothing was refused yet
+		w.done(&protocol.GetRefusal{}) // nothing was refused yet
 		w.send(1025, field(tt.name))
 		if w.expectEmpty(tt.code); t.Failed() {
 			t.Fatal(tt.what)
 		}
-		if says := w.fails(&protocol.AskRefusal{}, nil, tt.status); !strings.Contains(says, tt.says) {
+		if says := w.fails(&protocol.GetRefusal{}, nil, tt.status); !strings.Contains(says, tt.says) {
 			t.Errorf("%s: %q", tt.what, says)
 		}
 	}
@@ -47,10 +47,10 @@ func TestRefusalIsOfTheLastRegistration(t *testing.T) {
 	w.send(1025, field("a "))
 	w.expectEmpty(1601)
 	w.register("ada")
-	w.done(&protocol.AskRefusal{})
+	w.done(&protocol.GetRefusal{})
 	w.send(1025, field("ben"))
 	w.expectEmpty(1607)
-	if says := w.fails(&protocol.AskRefusal{}, nil, protocol.StatusTooMany); !strings.Contains(says, "too many") {
+	if says := w.fails(&protocol.GetRefusal{}, nil, protocol.StatusTooMany); !strings.Contains(says, "too many") {
 		t.Errorf("%q", says)
 	}
 }

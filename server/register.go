@@ -48,8 +48,8 @@ func (c *conn) registered(ctx context.Context, m *protocol.Register) (store.Clie
 	return id, err
 }
 
-// askRefusal says why the last registration on the connection was refused.
-func (c *conn) askRefusal(context.Context, *request, *protocol.AskRefusal) (protocol.Message, error) {
+// getRefusal says why the last registration on the connection was refused.
+func (c *conn) getRefusal(context.Context, *request, *protocol.GetRefusal) (protocol.Message, error) {
 	if c.refusal == nil {
 		return &protocol.Done{}, nil
 	}

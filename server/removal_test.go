@@ -84,7 +84,7 @@ func TestRemovalDuringUploads(t *testing.T) {
 		c.gateway(w).done(&protocol.RemoveAccount{})
 		ended.Wait()
 		var status protocol.ServerStatus
-		if g.ask(&protocol.AskStatus{}, nil, &status); status.Uploads != 0 {
+		if g.ask(&protocol.GetStatus{}, nil, &status); status.Uploads != 0 {
 			t.Fatalf("%d uploads of nobody are left", status.Uploads)
 		}
 	}

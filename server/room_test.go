@@ -19,7 +19,7 @@ func (w *wire) beginEmpty(name string) protocol.UploadID {
 
 func (w *wire) hasUpload(id protocol.UploadID) bool {
 	w.t.Helper()
-	w.request(&protocol.AskUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil)
+	w.request(&protocol.GetUpload{Ref: protocol.UploadRef{ByID: true, Upload: id}}, nil)
 	code, payload, err := w.receive()
 	if err != nil {
 		w.t.Fatal(err)

@@ -64,7 +64,7 @@ func TestSettled(t *testing.T) {
 	third := c.gateway(w)
 	both.Go(func() {
 		var s protocol.UploadState
-		if third.ask(&protocol.AskUpload{Ref: ref}, nil, &s); !s.Complete {
+		if third.ask(&protocol.GetUpload{Ref: ref}, nil, &s); !s.Complete {
 			t.Errorf("asked: %+v", s)
 		}
 	})

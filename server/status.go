@@ -6,7 +6,7 @@ import (
 	"coffer/protocol"
 )
 
-func (c *conn) askStatus(ctx context.Context, _ *request, _ *protocol.AskStatus) (protocol.Message, error) {
+func (c *conn) getStatus(ctx context.Context, _ *request, _ *protocol.GetStatus) (protocol.Message, error) {
 	return c.s.Status(ctx), nil
 }
 

@@ -25,7 +25,7 @@ func TestUnprovenConnectionsAreBounded(t *testing.T) {
 	}
 	late := c.gateway(owner)
 	for _, w := range []*wire{early, late} {
-		w.ask(&protocol.AskAccount{}, nil, &protocol.AccountInfo{})
+		w.ask(&protocol.GetAccount{}, nil, &protocol.AccountInfo{})
 	}
 	idle[20].closed() // for the late one
 	idle[most+19].proveGateway([32]byte(coreSecret))
@@ -40,7 +40,7 @@ func TestProvenConnectionsAreNotCounted(t *testing.T) {
 	first.expect(1609)
 	for range 2 * 128 {
 		w := c.gateway(owner)
-		w.ask(&protocol.AskIdentity{}, nil, &protocol.Identity{})
+		w.ask(&protocol.GetIdentity{}, nil, &protocol.Identity{})
 		w.nc.Close()
 	}
 	first.proveGateway([32]byte(coreSecret))

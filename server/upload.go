@@ -268,7 +268,7 @@ func (c *conn) uploadKey(r *request, ref protocol.UploadRef) upload.Key {
 	return upload.Key{Client: r.client, Owner: c.namedOwner(), Name: ref.Name}
 }
 
-func (c *conn) askUpload(ctx context.Context, r *request, m *protocol.AskUpload) (protocol.Message, error) {
+func (c *conn) getUpload(ctx context.Context, r *request, m *protocol.GetUpload) (protocol.Message, error) {
 	u, err := c.upload(r, m.Ref)
 	if err != nil {
 		return nil, err

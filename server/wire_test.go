@@ -444,7 +444,7 @@ func proofOf(key [32]byte, challenge []byte) [32]byte { return crypt.SessionKey(
 func (w *wire) fetch(name string, version uint32) []byte {
 	w.t.Helper()
 	var info protocol.FileInfo
-	w.ask(&protocol.AskFile{Name: name, Version: version}, nil, &info)
+	w.ask(&protocol.GetFile{Name: name, Version: version}, nil, &info)
 	v := *w
 	v.setKey(info.WrappedKey)
 	return decrypt(w.t, v.key, w.read(name, info.Version, 0, 0))

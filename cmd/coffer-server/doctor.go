@@ -55,7 +55,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, std program.Streams) error {
 		return err
 	}
 	defer conn.Close()
-	exchanges, err := conn.Failures(ctx)
+	exchanges, err := conn.ListFailures(ctx)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (cmd *healthCmd) Run(ctx context.Context, std program.Streams) error {
 		return err
 	}
 	defer conn.Close()
-	status, err := conn.Status(ctx)
+	status, err := conn.GetStatus(ctx)
 	if err != nil {
 		return err
 	}

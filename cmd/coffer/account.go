@@ -38,7 +38,7 @@ func (c *baseCommand) Run(a *app) error {
 		if c.Access != "" {
 			return conn.SetBaseAccess(a.ctx, session.Client(), open)
 		}
-		identity, err := askIdentity(a.ctx, conn, session.Client())
+		identity, err := getIdentity(a.ctx, conn, session.Client())
 		open = identity == nil || identity.BaseOpen
 		return err
 	})

@@ -115,7 +115,7 @@ func (r *registrar) does(h protocol.RequestHeader, payload []byte) protocol.Mess
 			return &protocol.ReconnectDenied{Client: h.Client}
 		}
 		return &protocol.Reconnected{Client: h.Client, WrappedKey: r.wrapped()}
-	case protocol.CodeAskRefusal:
+	case protocol.CodeGetRefusal:
 		if r.why != nil {
 			return r.why
 		}

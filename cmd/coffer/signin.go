@@ -122,7 +122,7 @@ func (a *app) tryOut(p *profile) error {
 	}
 	defer session.Close()
 	return session.Do(a.ctx, func(conn *client.Conn) error {
-		_, err := conn.AskAccount(a.ctx, session.Client())
+		_, err := conn.GetAccount(a.ctx, session.Client())
 		return err
 	})
 }

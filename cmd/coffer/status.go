@@ -29,10 +29,10 @@ func (statusCommand) Run(a *app) error {
 	var account *protocol.AccountInfo
 	var identity *protocol.Identity
 	err = session.Do(a.ctx, func(conn *client.Conn) (err error) {
-		if account, err = conn.AskAccount(a.ctx, session.Client()); err != nil {
+		if account, err = conn.GetAccount(a.ctx, session.Client()); err != nil {
 			return err
 		}
-		identity, err = askIdentity(a.ctx, conn, session.Client())
+		identity, err = getIdentity(a.ctx, conn, session.Client())
 		return err
 	})
 	if err != nil {
@@ -75,10 +75,10 @@ func (statusCommand) Run(a *app) error {
 	return w.Flush()
 }
 
-// askIdentity asks how the account is known, nil from an earlier server, which
+// getIdentity asks how the account is known, nil from an earlier server, which
 // knows no such question.
-func askIdentity(ctx context.Context, conn *client.Conn, id protocol.ClientID) (*protocol.Identity, error) {
-	identity, err := conn.AskIdentity(ctx, id)
+func getIdentity(ctx context.Context, conn *client.Conn, id protocol.ClientID) (*protocol.Identity, error) {
+	identity, err := conn.GetIdentity(ctx, id)
 	if client.IsStatus(err, protocol.StatusInvalid) {
 		return nil, nil
 	}

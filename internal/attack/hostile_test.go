@@ -150,7 +150,7 @@ func copyVersions(t *testing.T, session *client.Session, name string) (versions 
 			return err
 		}
 		for _, e := range list.Files {
-			info, err := conn.AskFile(ctx, session.Client(), name, e.Version)
+			info, err := conn.GetFile(ctx, session.Client(), name, e.Version)
 			if err != nil {
 				return err
 			}
@@ -255,8 +255,8 @@ func (h *hostile) respond(header protocol.RequestHeader, payload []byte) (protoc
 		return &protocol.Done{}, nil // whoever it is
 	case protocol.CodeListFiles:
 		return h.list(), nil
-	case protocol.CodeAskFile:
-		var m protocol.AskFile
+	case protocol.CodeGetFile:
+		var m protocol.GetFile
 		if m.DecodePayload(payload) == nil {
 			if v := h.find(m.Name, m.Version); v != nil {
 				return &v.info, nil

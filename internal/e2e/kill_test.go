@@ -284,7 +284,7 @@ func (u *uploader) list(t *testing.T) func(yield func(protocol.FileEntry) bool) 
 func (u *uploader) readBack(t *testing.T, entry protocol.FileEntry, want []byte) {
 	t.Helper()
 	err := u.session.Do(t.Context(), func(conn *client.Conn) error {
-		info, err := conn.AskFile(t.Context(), u.id, entry.Name, entry.Version)
+		info, err := conn.GetFile(t.Context(), u.id, entry.Name, entry.Version)
 		if err != nil {
 			return err
 		}
