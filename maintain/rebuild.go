@@ -34,7 +34,7 @@ type Remainder interface {
 }
 
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
-// account records, and each confirmed blob's label. Sessions are lost, so
+// account records, and each confirmed blob's metadata. Sessions are lost, so
 // clients reconnect. What is damaged is passed over and reported. sealed says
 // which formats are those of clients that seal, which storage does not know.
 func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(format uint8) bool) (Rebuilt, error) {
@@ -70,7 +70,7 @@ func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(fo
 			r.Unconfirmed++
 			return nil
 		}
-		err := catalog.AddVersion(ctx, store.Version{Label: b.Label, Number: b.Confirmed.Number,
+		err := catalog.AddVersion(ctx, store.Version{Metadata: b.Metadata, Number: b.Confirmed.Number,
 			Verified: b.Confirmed.Verified, Created: b.Confirmed.Created, Blob: b.Ref})
 		if errors.Is(err, store.ErrNoClient) {
 			r.Ownerless++
@@ -79,14 +79,14 @@ func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(fo
 		if err != nil {
 			return fmt.Errorf("adding a version: %w", err)
 		}
-		if early[b.Label.Client] && sealed(b.Label.Format) {
-			delete(early, b.Label.Client)
-			if err := closeBase(ctx, catalog, b.Label.Client); err != nil {
+		if early[b.Metadata.Client] && sealed(b.Metadata.Format) {
+			delete(early, b.Metadata.Client)
+			if err := closeBase(ctx, catalog, b.Metadata.Client); err != nil {
 				return err
 			}
 		}
 		r.Versions++
-		r.Bytes += b.Label.Size
+		r.Bytes += b.Metadata.Size
 		return nil
 	})
 	if err != nil && !errors.Is(err, store.ErrDamaged) {

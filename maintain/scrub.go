@@ -225,7 +225,7 @@ func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, deta
 
 // orphan looks whether anything refers to a blob.
 func (s *scrub) orphan(ctx context.Context, b store.StoredBlob) error {
-	if b.Confirmed == nil && time.Since(b.Label.Received) < s.opts.Unfinished {
+	if b.Confirmed == nil && time.Since(b.Metadata.Received) < s.opts.Unfinished {
 		return nil // its client may still confirm it
 	}
 	refers, err := s.catalog.Refers(ctx, b.Ref)
@@ -237,12 +237,12 @@ func (s *scrub) orphan(ctx context.Context, b store.StoredBlob) error {
 		if err := s.blobs.Remove(ctx, b.Ref); err != nil {
 			return err
 		}
-		s.done.Freed += b.Label.Size
+		s.done.Freed += b.Metadata.Size
 	}
-	owner, err := s.catalog.Client(ctx, b.Label.Client)
+	owner, err := s.catalog.Client(ctx, b.Metadata.Client)
 	if err != nil && !errors.Is(err, store.ErrNoClient) {
 		return err
 	}
-	return s.found(Finding{Fault: FaultOrphan, Client: owner, Name: b.Label.Name, Size: b.Label.Size, Blob: b.Ref,
+	return s.found(Finding{Fault: FaultOrphan, Client: owner, Name: b.Metadata.Name, Size: b.Metadata.Size, Blob: b.Ref,
 		Detail: "no version of any file refers to the blob"})
 }

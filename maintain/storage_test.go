@@ -63,10 +63,10 @@ func (s *storage) client(name string) store.Client {
 // receive makes a blob of what a client sent, which it has not confirmed.
 func (s *storage) receive(c store.Client, name string, content []byte, format uint8) store.Version {
 	s.t.Helper()
-	l := store.Label{Client: c.ID, Name: name, WireName: []byte(name), WrappedKey: []byte{1}, OAEPHash: "sha256", Format: format,
+	l := store.Metadata{Client: c.ID, Name: name, WireName: []byte(name), WrappedKey: []byte{1}, OAEPHash: "sha256", Format: format,
 		Size: int64(len(content)), OriginalSize: int64(len(content)) - 1, SHA256: sha256.Sum256(content), Received: time.Now()}
 	rand.Read(l.Upload[:])
-	v := store.Version{Label: l, Verified: true, Created: l.Received}
+	v := store.Version{Metadata: l, Verified: true, Created: l.Received}
 	var err error
 	if len(content) <= store.SmallBlob {
 		v.Blob, err = s.blobs.Put(s.t.Context(), l, content)

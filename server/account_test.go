@@ -243,8 +243,8 @@ func (c *core) onlyKept(t *testing.T, other *wire) {
 		blobs := 0
 		err := c.blobs.Walk(t.Context(), func(b store.StoredBlob) error {
 			blobs++
-			if b.Label.Client != store.ClientID(other.id) {
-				t.Errorf("a blob of %q is left", b.Label.Name)
+			if b.Metadata.Client != store.ClientID(other.id) {
+				t.Errorf("a blob of %q is left", b.Metadata.Name)
 			}
 			return nil
 		})

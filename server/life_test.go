@@ -178,7 +178,7 @@ type fullBlobs struct {
 	full *atomic.Bool
 }
 
-func (b fullBlobs) Put(ctx context.Context, l store.Label, content []byte) (store.BlobRef, error) {
+func (b fullBlobs) Put(ctx context.Context, l store.Metadata, content []byte) (store.BlobRef, error) {
 	if b.full.Load() {
 		return "", fmt.Errorf("put: %w", store.ErrFull)
 	}

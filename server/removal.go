@@ -62,7 +62,7 @@ func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []s
 // blobsOf finds the blobs of a client that the catalog no longer knows.
 func (s *Server) blobsOf(ctx context.Context, id store.ClientID) (blobs []store.BlobRef, err error) {
 	err = s.cfg.Blobs.Walk(ctx, func(b store.StoredBlob) error {
-		if b.Label.Client == id {
+		if b.Metadata.Client == id {
 			blobs = append(blobs, b.Ref)
 		}
 		return nil

@@ -37,7 +37,7 @@ func (c *core) blobFile(w *wire, name string) string {
 	}
 	var found string
 	err = filepath.WalkDir(filepath.Join(c.folder(), "received_files"), func(path string, _ os.DirEntry, err error) error {
-		if _, noLabel := os.Stat(path + ".json"); noLabel == nil && fileSize(c.t, path) == v.Size {
+		if _, noMetadata := os.Stat(path + ".json"); noMetadata == nil && fileSize(c.t, path) == v.Size {
 			found = path
 		}
 		return err

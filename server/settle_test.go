@@ -29,10 +29,10 @@ type slowPart struct {
 	b *slowSeal
 }
 
-func (p slowPart) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
+func (p slowPart) Commit(ctx context.Context, meta store.Metadata) (store.BlobRef, error) {
 	p.b.sealing <- struct{}{}
 	<-p.b.release
-	return p.Part.Commit(ctx, label)
+	return p.Part.Commit(ctx, meta)
 }
 
 // An answer never says that nothing is missing and that the file is not there

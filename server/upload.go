@@ -66,9 +66,9 @@ func (c *conn) refuseRest(ctx context.Context, r *request, m *protocol.SendFile,
 	return err
 }
 
-// receiveBase takes in a packet of a base client, and returns the label of the
-// file that it made complete.
-func (c *conn) receiveBase(ctx context.Context, r *request, m *protocol.SendFile, key upload.Key) (*store.Label, error) {
+// receiveBase takes in a packet of a base client, and returns the metadata of
+// the file that it made complete.
+func (c *conn) receiveBase(ctx context.Context, r *request, m *protocol.SendFile, key upload.Key) (*store.Metadata, error) {
 	who := guesser{r.client, c.origin()}
 	sess, live := c.s.sessions.get(r.client, key.Owner)
 	if live && c.endGuessed(who, sess) {

@@ -14,9 +14,9 @@ const SmallBlob = 64 << 10
 // part of it comes from the wire.
 type BlobRef string
 
-// A Label is what lies with each blob, so that the ciphertext can be opened by
-// its owner, and a lost catalog rebuilt, from the blobs alone.
-type Label struct {
+// Metadata is stored with each blob, so that its owner can open the ciphertext,
+// and a lost catalog can be rebuilt, from the blobs alone.
+type Metadata struct {
 	Upload         UploadID  `json:"upload"`
 	ByID           bool      `json:"by_id,omitempty"` // the upload is named by its id, not by client and file name
 	Client         ClientID  `json:"client"`
@@ -44,7 +44,7 @@ type Confirmation struct {
 // the client has not confirmed the checksum.
 type StoredBlob struct {
 	Ref       BlobRef
-	Label     Label
+	Metadata  Metadata
 	Confirmed *Confirmation
 }
 
@@ -71,9 +71,9 @@ type Blob interface {
 // Contents holds ciphertext, as blobs. What Put and Part.Commit return is on
 // stable storage.
 type Contents interface {
-	// Put stores a small blob, of at most SmallBlob and exactly label.Size
+	// Put stores a small blob, of at most SmallBlob and exactly meta.Size
 	// bytes, whole. Concurrent calls share one sync. It does not keep content.
-	Put(ctx context.Context, label Label, content []byte) (BlobRef, error)
+	Put(ctx context.Context, meta Metadata, content []byte) (BlobRef, error)
 	// Confirm marks a blob as a committed version. The mark is for rebuilding
 	// a lost catalog; it is written, not synced.
 	Confirm(ctx context.Context, ref BlobRef, mark Confirmation) error
@@ -143,9 +143,9 @@ type Part interface {
 	Waiting() File
 	// Log appends a record of at most 255 bytes, for Parts to give back.
 	Log(record []byte) error
-	// Commit makes the first label.Size bytes of Content a blob, on stable
+	// Commit makes the first meta.Size bytes of Content a blob, on stable
 	// storage, and removes the rest of the part. If it fails, the part stays.
-	Commit(ctx context.Context, label Label) (BlobRef, error)
+	Commit(ctx context.Context, meta Metadata) (BlobRef, error)
 	// Discard removes the part.
 	Discard() error
 	// Close releases the part's open files; it can be used again.

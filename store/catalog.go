@@ -65,7 +65,7 @@ type ClientUsage struct {
 
 // A Version is one committed version of one file of one client.
 type Version struct {
-	Label
+	Metadata
 	Number   uint32    // from 1, one above the newest at commit
 	Verified bool      // the client confirmed the checksum
 	Created  time.Time // when it was committed, by the server's clock

@@ -115,14 +115,14 @@ func dataWithFile(t *testing.T) string {
 
 func storeFile(ctx context.Context, catalog store.Catalog, blobs store.Blobs, client store.Client) error {
 	content := make([]byte, 16)
-	label := store.Label{SHA256: sha256.Sum256(content), Upload: store.UploadID{1}, Client: client.ID, Name: "f", Size: 16, OriginalSize: 1, OAEPHash: "sha256"}
-	ref, err := blobs.Put(ctx, label, content)
+	meta := store.Metadata{SHA256: sha256.Sum256(content), Upload: store.UploadID{1}, Client: client.ID, Name: "f", Size: 16, OriginalSize: 1, OAEPHash: "sha256"}
+	ref, err := blobs.Put(ctx, meta, content)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(catalog.AddClient(ctx, client), blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client})); err != nil {
 		return err
 	}
-	return errors.Join(catalog.AddVersion(ctx, store.Version{Label: label, Number: 1, Verified: true, Blob: ref}),
+	return errors.Join(catalog.AddVersion(ctx, store.Version{Metadata: meta, Number: 1, Verified: true, Blob: ref}),
 		blobs.Confirm(ctx, ref, store.Confirmation{Number: 1, Verified: true}))
 }

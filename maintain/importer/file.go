@@ -148,16 +148,16 @@ func (r *run) storeFile(ctx context.Context, c store.Client, f fileRecord) (leng
 	if err != nil {
 		return 0, err
 	}
-	label := store.Label{ByID: true, Client: c.ID, Name: f.name, WireName: f.wireName,
+	meta := store.Metadata{ByID: true, Client: c.ID, Name: f.name, WireName: f.wireName,
 		KeyFingerprint: crypt.Fingerprint(pub), OAEPHash: hash.String(), Format: uint8(protocol.FormatUnknown)}
-	if label.WrappedKey, err = crypt.Wrap(pub, hash, key); err != nil {
+	if meta.WrappedKey, err = crypt.Wrap(pub, hash, key); err != nil {
 		return 0, err
 	}
-	ref, err := r.seal(ctx, &label, key, f.path)
+	ref, err := r.seal(ctx, &meta, key, f.path)
 	if err != nil {
 		return 0, err
 	}
-	v := store.Version{Label: label, Verified: f.verified, Created: label.Received, Blob: ref}
+	v := store.Version{Metadata: meta, Verified: f.verified, Created: meta.Received, Blob: ref}
 	number, dropped, err := r.Catalog.Commit(ctx, v, store.Retention{})
 	if err != nil {
 		return 0, errors.Join(err, r.Blobs.Remove(ctx, ref))
@@ -167,12 +167,12 @@ func (r *run) storeFile(ctx context.Context, c store.Client, f fileRecord) (leng
 			return 0, err
 		}
 	}
-	return label.OriginalSize, r.Blobs.Confirm(ctx, ref, store.Confirmation{Number: number, Verified: f.verified, Created: v.Created})
+	return meta.OriginalSize, r.Blobs.Confirm(ctx, ref, store.Confirmation{Number: number, Verified: f.verified, Created: v.Created})
 }
 
-// seal encrypts a file into a blob and completes its label. A small one is
+// seal encrypts a file into a blob and completes its metadata. A small one is
 // handed over whole, a large one gathers in a part.
-func (r *run) seal(ctx context.Context, label *store.Label, key crypt.SessionKey, path string) (_ store.BlobRef, err error) {
+func (r *run) seal(ctx context.Context, meta *store.Metadata, key crypt.SessionKey, path string) (_ store.BlobRef, err error) {
 	enc, sum, sha := crypt.NewEncrypter(key), cksum.New(), sha256.New()
 	var part store.Part
 	defer func() {
@@ -180,19 +180,19 @@ func (r *run) seal(ctx context.Context, label *store.Label, key crypt.SessionKey
 			err = errors.Join(err, part.Discard())
 		}
 	}()
-	label.Upload = newUploadID(label.Client, label.Name)
+	meta.Upload = newUploadID(meta.Client, meta.Name)
 	if cap(r.buffers.cipher) == 0 {
 		r.buffers.cipher = make([]byte, 0, store.SmallBlob+chunk+crypt.BlockSize)
 	}
 	waiting := r.buffers.cipher[:0] // ciphertext that is in no part yet
 	flush := func() error {
 		if part == nil {
-			if part, err = r.Blobs.NewPart(ctx, label.Upload, nil); err != nil {
+			if part, err = r.Blobs.NewPart(ctx, meta.Upload, nil); err != nil {
 				return err
 			}
 		}
-		n, err := part.Content().WriteAt(waiting, label.Size)
-		label.Size += int64(n)
+		n, err := part.Content().WriteAt(waiting, meta.Size)
+		meta.Size += int64(n)
 		waiting = waiting[:0]
 		return err
 	}
@@ -212,17 +212,17 @@ func (r *run) seal(ctx context.Context, label *store.Label, key crypt.SessionKey
 	before := len(waiting)
 	waiting = enc.Finish(waiting)
 	sha.Write(waiting[before:])
-	label.OriginalSize, label.Cksum = int64(enc.Len()), sum.Sum32()
-	label.SHA256 = [32]byte(sha.Sum(nil))
-	label.Received = time.Now()
+	meta.OriginalSize, meta.Cksum = int64(enc.Len()), sum.Sum32()
+	meta.SHA256 = [32]byte(sha.Sum(nil))
+	meta.Received = time.Now()
 	if part == nil {
-		label.Size = int64(len(waiting))
-		return r.Blobs.Put(ctx, *label, waiting)
+		meta.Size = int64(len(waiting))
+		return r.Blobs.Put(ctx, *meta, waiting)
 	}
 	if err := flush(); err != nil {
 		return "", err
 	}
-	ref, err := part.Commit(ctx, *label)
+	ref, err := part.Commit(ctx, *meta)
 	if err != nil {
 		return "", fmt.Errorf("storing it: %w", err)
 	}

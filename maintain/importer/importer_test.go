@@ -161,7 +161,7 @@ func (h *here) content(id store.ClientID, name string, key *rsa.PrivateKey, hash
 		h.t.Fatal(err)
 	}
 	if sha256.Sum256(ciphertext) != v.SHA256 || int64(len(ciphertext)) != v.Size {
-		h.t.Errorf("%s: the ciphertext is not what its label says", name)
+		h.t.Errorf("%s: the ciphertext is not what its metadata says", name)
 	}
 	session, err := crypt.Unwrap(key, hash, v.WrappedKey)
 	if err != nil {
@@ -280,7 +280,7 @@ func TestTakeOver(t *testing.T) {
 	if got, v := h.content(id(1), "notes.txt", key, crypt.SHA256); string(got) != "other words" || v.Number != 2 {
 		t.Errorf("after a change: %q, version %d", got, v.Number)
 	}
-	// AccountRecords and labels are enough to make the catalog anew.
+	// Account records and metadata are enough to rebuild the catalog.
 	var records, confirmed int
 	err = h.blobs.AccountRecords(t.Context(), func(store.AccountRecord) error { records++; return nil })
 	if walk := h.blobs.Walk(t.Context(), func(b store.StoredBlob) error {

@@ -24,22 +24,22 @@ func (u *Upload) Verify(ctx context.Context, sum uint32) (Result, error) {
 	if err := u.wait(ctx); err != nil {
 		return Result{}, err
 	}
-	switch state, label := u.whole(); {
+	switch state, meta := u.whole(); {
 	case state == receiving:
 		return Result{}, ErrIncomplete
-	case label.Cksum == sum:
+	case meta.Cksum == sum:
 		return u.Commit(ctx)
 	}
 	left, err := u.Reset(ctx)
-	_, label := u.whole()
-	return Result{Left: left, Cksum: label.Cksum}, err
+	_, meta := u.whole()
+	return Result{Left: left, Cksum: meta.Cksum}, err
 }
 
-// whole is how far the upload is, and the label that it has from storing on.
-func (u *Upload) whole() (state, store.Label) {
+// whole is how far the upload is, and the metadata that it has from storing on.
+func (u *Upload) whole() (state, store.Metadata) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.state, u.label
+	return u.state, u.meta
 }
 
 // Commit makes a complete upload the newest version of its file. Once it
@@ -84,7 +84,7 @@ func (u *Upload) beginCommit(ctx context.Context) (*store.Version, error) {
 		state := u.state
 		if state == complete {
 			u.state, u.settled = committing, make(chan struct{})
-			v := &store.Version{Label: u.label, Verified: true, Created: time.Now(), Blob: u.ref}
+			v := &store.Version{Metadata: u.meta, Verified: true, Created: time.Now(), Blob: u.ref}
 			u.mu.Unlock()
 			return v, nil
 		}

@@ -28,9 +28,9 @@ func (b *testBlobs) wait() {
 	}
 }
 
-func (b *testBlobs) Put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
+func (b *testBlobs) Put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error) {
 	b.wait()
-	return b.Blobs.Put(ctx, label, content)
+	return b.Blobs.Put(ctx, meta, content)
 }
 
 func (b *testBlobs) NewPart(ctx context.Context, id store.UploadID, header []byte) (store.Part, error) {
@@ -43,9 +43,9 @@ type testPart struct {
 	b *testBlobs
 }
 
-func (p testPart) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
+func (p testPart) Commit(ctx context.Context, meta store.Metadata) (store.BlobRef, error) {
 	p.b.wait()
-	return p.Part.Commit(ctx, label)
+	return p.Part.Commit(ctx, meta)
 }
 
 // left counts what is stored.

@@ -82,7 +82,7 @@ func (r *Registry) fromPart(ctx context.Context, part store.Part, header []byte)
 // recoverBlob takes up a blob that is complete and not confirmed: the client may
 // still do so. One whose commit was written before its mark gets the mark.
 func (r *Registry) recoverBlob(ctx context.Context, b store.StoredBlob) error {
-	versions, err := r.Catalog.Versions(ctx, b.Label.Client, b.Label.Name)
+	versions, err := r.Catalog.Versions(ctx, b.Metadata.Client, b.Metadata.Name)
 	if err != nil && !errors.Is(err, store.ErrNoFile) {
 		return err
 	}
@@ -91,7 +91,7 @@ func (r *Registry) recoverBlob(ctx context.Context, b store.StoredBlob) error {
 			return r.Blobs.Confirm(ctx, b.Ref, store.Confirmation{Number: v.Number, Verified: v.Verified, Created: v.Created})
 		}
 	}
-	if time.Since(b.Label.Received) > r.Limits().TTL {
+	if time.Since(b.Metadata.Received) > r.Limits().TTL {
 		return r.Blobs.Remove(ctx, b.Ref)
 	}
 	u := r.fromBlob(ctx, b)
@@ -114,13 +114,13 @@ func (r *Registry) recoverBlob(ctx context.Context, b store.StoredBlob) error {
 // run, so that one by name is the gateway's. The key is not kept with the blob,
 // so this one cannot be sent again.
 func (r *Registry) fromBlob(ctx context.Context, b store.StoredBlob) *Upload {
-	l := &b.Label
+	l := &b.Metadata
 	u := r.make(File{
 		Key: Key{l.Client, Gateway, l.Name}, ByID: l.ByID, Strict: true, WireName: l.WireName, Format: l.Format,
 		Session: Session{ClientName: r.NameOf(ctx, l.Client)},
 	})
 	u.id, u.created, u.changed = l.Upload, l.Received, l.Received
 	u.init()
-	u.state, u.label, u.ref = complete, b.Label, b.Ref
+	u.state, u.meta, u.ref = complete, b.Metadata, b.Ref
 	return u
 }

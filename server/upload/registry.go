@@ -134,7 +134,7 @@ func (r *Registry) ForKey(ctx context.Context, f File, number uint32) (*Upload, 
 		u := r.make(f)
 		u.packets.started = number == 1
 		if old != nil {
-			u.failedAttempts, u.label = old.attempts()
+			u.failedAttempts, u.meta = old.attempts()
 		}
 		evicted, taken, err := r.replace(old, u)
 		if taken {

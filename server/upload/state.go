@@ -61,9 +61,9 @@ func (u *Upload) Glance(ranges int) State {
 	}
 	switch u.state {
 	case storing, complete, committing:
-		s.Phase, s.Received, s.Original, s.Bytes = Storing, s.Total, uint64(u.label.OriginalSize), u.label.Size
+		s.Phase, s.Received, s.Original, s.Bytes = Storing, s.Total, uint64(u.meta.OriginalSize), u.meta.Size
 		if u.state != storing {
-			s.Phase, s.Cksum = Complete, u.label.Cksum
+			s.Phase, s.Cksum = Complete, u.meta.Cksum
 		}
 	default:
 		s.Received, s.Waiting = u.packets.received(), u.packets.spooled.bytes

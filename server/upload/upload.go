@@ -119,8 +119,8 @@ type Upload struct {
 	failedAttempts int    // at the right checksum
 	packets        *assembler
 	contents       *contents
-	label          store.Label   // from storing on; before, that of the attempt that failed
-	ref            store.BlobRef // from complete on
+	meta           store.Metadata // from storing on; before, that of the attempt that failed
+	ref            store.BlobRef  // from complete on
 }
 
 // ID is the upload's id.
@@ -139,9 +139,9 @@ func (u *Upload) ByID() bool { return u.file.ByID }
 // Owner is whose the upload is.
 func (u *Upload) Owner() Owner { return u.file.Key.Owner }
 
-// Receive takes in one packet. The label is that of the file which it made
+// Receive takes in one packet. The metadata is that of the file which it made
 // complete, nil otherwise. Of a packet that is there already nothing is read.
-func (u *Upload) Receive(ctx context.Context, m Packet, content Source) (*store.Label, error) {
+func (u *Upload) Receive(ctx context.Context, m Packet, content Source) (*store.Metadata, error) {
 	p, err := u.begin(m)
 	if p == nil || err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ func (u *Upload) wrote(p *packet, n int, err error) error {
 
 // end ends a packet that was received, or broke off with err, and whatever
 // follows from it.
-func (u *Upload) end(ctx context.Context, p *packet, err error) (*store.Label, error) {
+func (u *Upload) end(ctx context.Context, p *packet, err error) (*store.Metadata, error) {
 	state, wrong := u.leave(p, err)
 	switch {
 	case wrong:
@@ -242,11 +242,11 @@ func (u *Upload) end(ctx context.Context, p *packet, err error) (*store.Label, e
 	case state != receiving:
 		return nil, err
 	}
-	label, advanceErr := u.advance(ctx)
+	meta, advanceErr := u.advance(ctx)
 	if err != nil || advanceErr != nil {
 		return nil, errors.Join(err, advanceErr)
 	}
-	return label, nil
+	return meta, nil
 }
 
 // leave notes that a packet has ended. wrong says that its content is, so that
@@ -296,7 +296,7 @@ func (u *Upload) rereadPiece(b *lease) error {
 
 // advance takes in the packets that wait and whose turn has come, and stores
 // the file once all of them are there.
-func (u *Upload) advance(ctx context.Context) (*store.Label, error) {
+func (u *Upload) advance(ctx context.Context) (*store.Metadata, error) {
 	b := u.r.buffers.get()
 	defer b.release()
 	for {
@@ -340,29 +340,29 @@ func (u *Upload) step(b *lease) (more bool, wait <-chan struct{}, last *stored, 
 	if err != nil || u.file.Original != UnknownSize && end.plain != u.file.Original {
 		return false, nil, nil, ErrPadding
 	}
-	f, before := &u.file, u.label
-	u.label = store.Label{
+	f, before := &u.file, u.meta
+	u.meta = store.Metadata{
 		Upload: u.id, ByID: f.ByID, Client: f.Key.Client, Name: f.Key.Name, WireName: f.WireName,
 		WrappedKey: f.Session.Wrapped, KeyFingerprint: f.Session.Fingerprint, OAEPHash: f.Session.OAEPHash.String(),
 		Format: f.Format, Size: u.contents.stream.size, OriginalSize: int64(end.plain),
 		Cksum: end.cksum, SHA256: end.sha256, Received: time.Now(),
 	}
 	u.state, u.settled = storing, make(chan struct{})
-	changed := u.failedAttempts > 0 && (before.Cksum != u.label.Cksum || before.OriginalSize != u.label.OriginalSize)
-	return false, nil, &stored{u: u, label: u.label, changed: changed, part: u.contents.part, small: u.contents.small, quiet: u.packets.clear()}, nil
+	changed := u.failedAttempts > 0 && (before.Cksum != u.meta.Cksum || before.OriginalSize != u.meta.OriginalSize)
+	return false, nil, &stored{u: u, meta: u.meta, changed: changed, part: u.contents.part, small: u.contents.small, quiet: u.packets.clear()}, nil
 }
 
 // A stored upload is one on its way to stable storage.
 type stored struct {
 	u       *Upload
-	label   store.Label
+	meta    store.Metadata
 	changed bool       // it is not what was stored before its client asked to send it again
 	part    store.Part // nil: small
 	small   []byte
 	quiet   []<-chan struct{} // closed when nothing is written any more
 }
 
-func (s *stored) store(ctx context.Context) (*store.Label, error) {
+func (s *stored) store(ctx context.Context) (*store.Metadata, error) {
 	for _, written := range s.quiet {
 		<-written
 	}
@@ -372,16 +372,16 @@ func (s *stored) store(ctx context.Context) (*store.Label, error) {
 	case s.changed && s.u.r.Events.Changed(s.u.info()):
 		err = errChanged
 	case s.part == nil:
-		ref, err = s.u.r.Blobs.Put(ctx, s.label, s.small)
+		ref, err = s.u.r.Blobs.Put(ctx, s.meta, s.small)
 	default:
-		ref, err = s.part.Commit(ctx, s.label)
+		ref, err = s.part.Commit(ctx, s.meta)
 	}
 	if err != nil {
 		err = fmt.Errorf("store what was received: %w", err)
 	}
 	switch s.u.wasStored(ref, err) {
 	case complete:
-		return &s.label, nil
+		return &s.meta, nil
 	case storing:
 		return nil, s.u.fail(err)
 	}
@@ -470,8 +470,8 @@ func (u *Upload) accepts(f File, number uint32) bool {
 
 // attempts are how many failed, and so count for the same file sent anew, and
 // what the last of them was.
-func (u *Upload) attempts() (failed int, last store.Label) {
+func (u *Upload) attempts() (failed int, last store.Metadata) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.failedAttempts, u.label
+	return u.failedAttempts, u.meta
 }

@@ -32,7 +32,7 @@ func begin(t *testing.T, r *Registry, total uint32) *Upload {
 	return u
 }
 
-func send(ctx context.Context, u *Upload, number uint32, content []byte) (*store.Label, error) {
+func send(ctx context.Context, u *Upload, number uint32, content []byte) (*store.Metadata, error) {
 	return u.Receive(ctx, Packet{Number: number, Size: int64(len(content)), Exact: true}, readerSource{bytes.NewReader(content)})
 }
 

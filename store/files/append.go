@@ -21,7 +21,7 @@ var errClosed = errors.New("the blobs are closed")
 // A put is one record and whoever waits for it to be synced.
 type put struct {
 	ctx      context.Context
-	head     []byte // header and label
+	head     []byte // header and metadata
 	content  []byte
 	padding  int
 	received time.Time
@@ -35,17 +35,17 @@ type put struct {
 func (r *put) size() int64 { return int64(len(r.head) + len(r.content) + r.padding) }
 
 // put appends a record and waits until it is synced.
-func (p *packs) put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
+func (p *packs) put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error) {
 	if len(content) > store.SmallBlob {
 		return "", fmt.Errorf("%d bytes are more than the %d of a small blob", len(content), store.SmallBlob)
 	}
-	if label.Size != int64(len(content)) {
-		return "", fmt.Errorf("the label says %d bytes, the content has %d", label.Size, len(content))
+	if meta.Size != int64(len(content)) {
+		return "", fmt.Errorf("the metadata says %d bytes, the content has %d", meta.Size, len(content))
 	}
-	r := &put{ctx: ctx, content: content, received: label.Received, done: make(chan struct{})}
-	r.head, r.padding = appendRecord(make([]byte, 0, 1024), &label, content)
-	if len(r.head)-headerSize > maxLabel {
-		return "", fmt.Errorf("a label of %d bytes is too large", len(r.head)-headerSize)
+	r := &put{ctx: ctx, content: content, received: meta.Received, done: make(chan struct{})}
+	r.head, r.padding = appendRecord(make([]byte, 0, 1024), &meta, content)
+	if len(r.head)-headerSize > maxMetadata {
+		return "", fmt.Errorf("metadata of %d bytes is too large", len(r.head)-headerSize)
 	}
 	if err := p.send(r); err != nil {
 		return "", err
@@ -284,9 +284,9 @@ func mendTail(f packFile, size int64, counts *packCounts) (end int64, err error)
 	return end, nil
 }
 
-// isWhole reports whether label and content are what the header says.
+// isWhole reports whether metadata and content are what the header says.
 func isWhole(f packFile, offset int64, h header) (bool, error) {
-	_, err := readLabel(f, offset, h)
+	_, err := readMetadata(f, offset, h)
 	if err == nil {
 		_, err = readContent(f, offset, h)
 	}

@@ -41,8 +41,8 @@ func random(seed uint64, n int) []byte {
 	return b
 }
 
-func label(upload int, size int) store.Label {
-	l := goldenLabel()
+func meta(upload int, size int) store.Metadata {
+	l := goldenMetadata()
 	l.Upload = store.UploadID{byte(upload), byte(upload >> 8)}
 	l.Size = int64(size)
 	return l
@@ -50,18 +50,18 @@ func label(upload int, size int) store.Label {
 
 func putSmall(t testing.TB, s *Store, n, size int) store.BlobRef {
 	t.Helper()
-	ref, err := s.Put(t.Context(), label(n, size), random(uint64(n), size))
+	ref, err := s.Put(t.Context(), meta(n, size), random(uint64(n), size))
 	noErr(t, err)
 	return ref
 }
 
 func seal(t testing.TB, s *Store, n, size int) store.BlobRef {
 	t.Helper()
-	p, err := s.NewPart(t.Context(), label(n, size).Upload, []byte("header"))
+	p, err := s.NewPart(t.Context(), meta(n, size).Upload, []byte("header"))
 	noErr(t, err)
 	_, err = p.Content().WriteAt(random(uint64(n), size), 0)
 	noErr(t, err)
-	ref, err := p.Commit(t.Context(), label(n, size))
+	ref, err := p.Commit(t.Context(), meta(n, size))
 	noErr(t, err)
 	return ref
 }
@@ -76,12 +76,12 @@ func read(t testing.TB, s *Store, ref store.BlobRef) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
 }
 
-// uploads are the numbers of the labels that a visit finds, in order.
+// uploads are the numbers of the uploads that a visit finds, in order.
 func uploads(t testing.TB, visit func(func(store.StoredBlob) error) error) ([]int, error) {
 	t.Helper()
 	found := []int{}
 	err := visit(func(b store.StoredBlob) error {
-		found = append(found, int(b.Label.Upload[0])|int(b.Label.Upload[1])<<8)
+		found = append(found, int(b.Metadata.Upload[0])|int(b.Metadata.Upload[1])<<8)
 		return nil
 	})
 	slices.Sort(found)
@@ -114,7 +114,7 @@ func TestTornTail(t *testing.T) {
 	whole, err := os.ReadFile(name)
 	noErr(t, err)
 
-	l := label(3, 300)
+	l := meta(3, 300)
 	head, padding := appendRecord(nil, &l, random(3, 300))
 	record := slices.Concat(head, random(3, 300), make([]byte, padding))
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -229,31 +229,31 @@ func TestCrashInSeal(t *testing.T) {
 		{"before anything", func(t *testing.T, dir string, at place) {
 			noErr(t, os.Remove(filepath.Join(dir, at.sidecar())))
 			noErr(t, os.Remove(filepath.Join(dir, at.marker())))
-			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(label(7, 0).Upload, contentSuffix))))
+			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(meta(7, 0).Upload, contentSuffix))))
 		}, true, false, size},
 		{"before the sidecar", func(t *testing.T, dir string, at place) {
 			noErr(t, os.Truncate(filepath.Join(dir, at.sidecar()), 0))
-			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(label(7, 0).Upload, contentSuffix))))
+			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(meta(7, 0).Upload, contentSuffix))))
 		}, true, false, size},
 		{"before the rename", func(t *testing.T, dir string, at place) {
-			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(label(7, 0).Upload, contentSuffix))))
+			noErr(t, os.Rename(filepath.Join(dir, at.content()), filepath.Join(dir, partName(meta(7, 0).Upload, contentSuffix))))
 		}, true, false, size},
 		{"before the part was dropped", func(*testing.T, string, place) {}, false, true, size},
 		{"before a small part was dropped", func(t *testing.T, dir string, _ place) {
-			noErr(t, os.WriteFile(filepath.Join(dir, partName(label(7, 0).Upload, contentSuffix)), random(7, 100), 0o600))
+			noErr(t, os.WriteFile(filepath.Join(dir, partName(meta(7, 0).Upload, contentSuffix)), random(7, 100), 0o600))
 		}, false, true, 100},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := openTest(t, dir)
-			p, err := s.NewPart(t.Context(), label(7, 0).Upload, []byte("header"))
+			p, err := s.NewPart(t.Context(), meta(7, 0).Upload, []byte("header"))
 			noErr(t, err)
 			noErr(t, p.Log([]byte("record")))
 			_, err = p.Content().WriteAt(random(7, test.contentSize), 0)
 			noErr(t, err)
 			// seal does not drop the part's files, so it is Commit up to a crash.
-			ref, err := p.(*part).seal(t.Context(), label(7, test.contentSize))
+			ref, err := p.(*part).seal(t.Context(), meta(7, test.contentSize))
 			noErr(t, err)
 			noErr(t, p.Close())
 			noErr(t, s.Close())
@@ -272,7 +272,7 @@ func TestCrashInSeal(t *testing.T) {
 			same(t, "part is there", len(left) == 1, test.part)
 			same(t, "blob is pending", len(pendingUploads(t, s)) == 1, test.blob)
 			for _, p := range left {
-				if ref, err = p.Commit(t.Context(), label(7, test.contentSize)); err != nil {
+				if ref, err = p.Commit(t.Context(), meta(7, test.contentSize)); err != nil {
 					t.Error(err)
 				}
 			}

@@ -5,7 +5,7 @@
 // The folder, received_files under the server's data, looks like this:
 //
 //	ab/ab12…           a large blob: exactly the ciphertext, nothing else
-//	ab/ab12….json      its label, in plain JSON: whose it is, the wrapped key,
+//	ab/ab12….json      its metadata, in plain JSON: the client, the wrapped key,
 //	                   and, once it is committed, the version it became
 //	pending/ab12…      empty; there while the blob is not committed
 //	packs/00000001.pack
@@ -17,7 +17,7 @@
 //	                   an account record, without session key
 //
 // A large blob can be opened with openssl and its owner's RSA key alone: the
-// label has the session key as the client got it, and the content is one
+// metadata has the session key as the client got it, and the content is one
 // AES-256-CBC stream with a zero IV.
 //
 // All names are made here; none comes from the wire, and a reference out of a
@@ -133,8 +133,8 @@ func (s *Store) makeDir(name string) error {
 }
 
 // Put stores a small blob in a pack.
-func (s *Store) Put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
-	ref, err := s.packs.put(ctx, label, content)
+func (s *Store) Put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error) {
+	ref, err := s.packs.put(ctx, meta, content)
 	if err != nil {
 		return "", fmt.Errorf("store a small blob: %w", explain(err))
 	}

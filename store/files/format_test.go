@@ -15,9 +15,9 @@ import (
 	"coffer/store"
 )
 
-// goldenLabel has a different byte everywhere.
-func goldenLabel() store.Label {
-	l := store.Label{
+// goldenMetadata has a different byte everywhere.
+func goldenMetadata() store.Metadata {
+	l := store.Metadata{
 		ByID: true, Name: "é.txt", WireName: []byte{0xe9, '.'}, WrappedKey: []byte{1, 2, 3, 4}, OAEPHash: "sha256",
 		Format: 3, Size: 0x0102030405, OriginalSize: 0x0102030400, Cksum: 0xa1a2a3a4,
 		Received: time.Date(2025, 3, 14, 12, 0, 0, 5, time.UTC),
@@ -31,37 +31,37 @@ func goldenLabel() store.Label {
 	return l
 }
 
-const goldenLabelHex = "0101" +
+const goldenMetadataHex = "0101" +
 	"101112131415161718191a1b1c1d1e1f" + "202122232425262728292a2b2c2d2e2f" +
 	"404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f" +
 	"808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f" +
 	"03" + "a4a3a2a1" + "0504030201000000" + "0004030201000000" + "058036e791a92c18" +
 	"06c3a92e747874" + "02e92e" + "0401020304" + "06736861323536"
 
-func TestLabelGolden(t *testing.T) {
-	l := goldenLabel()
-	if got := hex.EncodeToString(appendLabel(nil, &l)); got != goldenLabelHex {
-		t.Errorf("encoded:\n got %s\nwant %s", got, goldenLabelHex)
+func TestMetadataGolden(t *testing.T) {
+	l := goldenMetadata()
+	if got := hex.EncodeToString(appendMetadata(nil, &l)); got != goldenMetadataHex {
+		t.Errorf("encoded:\n got %s\nwant %s", got, goldenMetadataHex)
 	}
-	b, err := hex.DecodeString(goldenLabelHex)
+	b, err := hex.DecodeString(goldenMetadataHex)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := decodeLabel(b); err != nil || !reflect.DeepEqual(got, l) {
+	if got, err := decodeMetadata(b); err != nil || !reflect.DeepEqual(got, l) {
 		t.Errorf("decoded: got %+v, error %v", got, err)
 	}
 	for i := range b {
-		if _, err := decodeLabel(b[:i]); err == nil {
-			t.Errorf("decoded a label of %d bytes", i)
+		if _, err := decodeMetadata(b[:i]); err == nil {
+			t.Errorf("decoded metadata of %d bytes", i)
 		}
 	}
-	if _, err := decodeLabel(append(b, 0)); err == nil {
-		t.Error("decoded a label with a byte too many")
+	if _, err := decodeMetadata(append(b, 0)); err == nil {
+		t.Error("decoded metadata with a byte too many")
 	}
 }
 
 func TestRecordGolden(t *testing.T) {
-	l := goldenLabel()
+	l := goldenMetadata()
 	l.Size = 5
 	b, padding := appendRecord(nil, &l, []byte("hello"))
 	const want = "436f6642" + "95000000" + "05000000"
@@ -153,7 +153,7 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 }
 
 func TestSidecar(t *testing.T) {
-	l := goldenLabel()
+	l := goldenMetadata()
 	b, err := encodeSidecar(&l)
 	if err != nil {
 		t.Fatal(err)
@@ -219,16 +219,16 @@ func TestReadLog(t *testing.T) {
 	}
 }
 
-func FuzzDecodeLabel(f *testing.F) {
-	b, err := hex.DecodeString(goldenLabelHex)
+func FuzzDecodeMetadata(f *testing.F) {
+	b, err := hex.DecodeString(goldenMetadataHex)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if l, err := decodeLabel(b); err == nil {
-			if again := appendLabel(nil, &l); !bytes.Equal(again, b) {
+		if l, err := decodeMetadata(b); err == nil {
+			if again := appendMetadata(nil, &l); !bytes.Equal(again, b) {
 				t.Errorf("%x was read, and written as %x", b, again)
 			}
 		}
@@ -267,7 +267,7 @@ func FuzzReadLog(f *testing.F) {
 }
 
 func FuzzScanRecords(f *testing.F) {
-	l := goldenLabel()
+	l := goldenMetadata()
 	l.Size = 5
 	pack := []byte(packHead)
 	for range 3 {
@@ -292,8 +292,8 @@ func FuzzScanRecords(f *testing.F) {
 				t.Errorf("a record from %d to %d, after %d and in %d bytes", offset, h.end(offset), next, size)
 			}
 			next = h.end(offset)
-			if _, err := readLabel(r, offset, h); err != nil && !errors.Is(err, store.ErrDamaged) {
-				t.Errorf("read label: %v", err)
+			if _, err := readMetadata(r, offset, h); err != nil && !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("read metadata: %v", err)
 			}
 			if _, err := readContent(r, offset, h); err != nil && !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("read content: %v", err)

@@ -115,7 +115,7 @@ func storeUntilKilled(t *testing.T, dir string) {
 	for w := range 8 {
 		wg.Go(func() {
 			for n := os.Getpid()*1000 + w; ; n += 8 {
-				size, l := sizeOf(n), label(n, sizeOf(n))
+				size, l := sizeOf(n), meta(n, sizeOf(n))
 				p, err := s.NewPart(t.Context(), l.Upload, []byte("header"))
 				if err != nil {
 					continue // the numbers repeat

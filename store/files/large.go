@@ -36,8 +36,8 @@ func (s *Store) openLarge(at place) (store.Blob, error) {
 // storeLarge makes the file at from, whose content is synced, a blob. What a
 // crash leaves of it before the rename is found by its marker; after, it is a
 // pending blob.
-func (s *Store) storeLarge(from string, label *store.Label) (at place, err error) {
-	described, err := encodeSidecar(label)
+func (s *Store) storeLarge(from string, meta *store.Metadata) (at place, err error) {
+	described, err := encodeSidecar(meta)
 	if err != nil {
 		return place{}, err
 	}
@@ -135,7 +135,7 @@ func (s *Store) eachMarker(visit func(place) error) error {
 func (s *Store) Pending(ctx context.Context, since time.Time, visit func(store.StoredBlob) error) error {
 	var harm damage
 	late := func(b store.StoredBlob) error {
-		if b.Confirmed != nil || !b.Label.Received.After(since) && !since.IsZero() {
+		if b.Confirmed != nil || !b.Metadata.Received.After(since) && !since.IsZero() {
 			return nil
 		}
 		return visit(b)
@@ -209,18 +209,18 @@ func (s *Store) visitLarge(at place, visit func(store.StoredBlob) error, harm *d
 	if err != nil {
 		return err
 	}
-	label, mark, err := readSidecar(s.root, at)
+	meta, mark, err := readSidecar(s.root, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // being removed, or an orphan
 	}
-	if errors.Is(err, errLabel) || err == nil && label.Size != info.Size() {
+	if errors.Is(err, errMetadata) || err == nil && meta.Size != info.Size() {
 		harm.add(at.content())
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return visit(store.StoredBlob{Ref: at.ref(), Label: label, Confirmed: mark})
+	return visit(store.StoredBlob{Ref: at.ref(), Metadata: meta, Confirmed: mark})
 }
 
 // Orphans visits large blobs that a crash may have left: those that are not

@@ -300,7 +300,7 @@ func walkPack(ctx context.Context, number int, f packFile, size int64, visit fun
 			return nil
 		}
 		ref := place{pack: number, offset: offset}.ref()
-		label, err := readLabel(f, offset, h)
+		meta, err := readMetadata(f, offset, h)
 		if errors.Is(err, store.ErrDamaged) {
 			if _, err := liveHeader(f, offset, size); err == nil { // else it was removed just now
 				harm.add(string(ref))
@@ -310,7 +310,7 @@ func walkPack(ctx context.Context, number int, f packFile, size int64, visit fun
 		if err != nil {
 			return err
 		}
-		return visit(store.StoredBlob{Ref: ref, Label: label, Confirmed: h.confirmation()})
+		return visit(store.StoredBlob{Ref: ref, Metadata: meta, Confirmed: h.confirmation()})
 	}, func(offset int64) { harm.add(fmt.Sprintf("%s from byte %d", packName(number), offset)) })
 	return err
 }

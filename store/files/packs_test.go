@@ -119,7 +119,7 @@ func TestDiskFull(t *testing.T) {
 	var stored, full atomic.Int64
 	for i := range 20 {
 		wg.Go(func() {
-			_, err := s.Put(t.Context(), label(100+i, 4000), random(1, 4000))
+			_, err := s.Put(t.Context(), meta(100+i, 4000), random(1, 4000))
 			switch {
 			case err == nil:
 				stored.Add(1)
@@ -162,11 +162,11 @@ func TestFailedSync(t *testing.T) {
 	s, disk := openFaulty(t, dir)
 	before := putSmall(t, s, 1, 100)
 	disk.badSync.Store(true)
-	if _, err := s.Put(t.Context(), label(2, 100), random(2, 100)); !errors.Is(err, syscall.EIO) {
+	if _, err := s.Put(t.Context(), meta(2, 100), random(2, 100)); !errors.Is(err, syscall.EIO) {
 		t.Errorf("put with a failing sync: got error %v", err)
 	}
 	disk.badCreate.Store(true)
-	if _, err := s.Put(t.Context(), label(3, 100), random(3, 100)); !errors.Is(err, store.ErrFull) {
+	if _, err := s.Put(t.Context(), meta(3, 100), random(3, 100)); !errors.Is(err, store.ErrFull) {
 		t.Errorf("put without a new pack: got error %v", err)
 	}
 	disk.badSync.Store(false)
@@ -198,7 +198,7 @@ func TestPendingSkipsOldPacks(t *testing.T) {
 	noErr(t, os.Chtimes(filepath.Join(dir, packName(2)), old, old))
 	s = openTest(t, dir)
 	defer s.Close()
-	since := goldenLabel().Received.Add(-time.Second)
+	since := goldenMetadata().Received.Add(-time.Second)
 	found := 0
 	err := s.Pending(t.Context(), since, func(store.StoredBlob) error { found++; return nil })
 	if !errors.Is(err, store.ErrDamaged) {
@@ -248,7 +248,7 @@ func BenchmarkPut32(b *testing.B) {
 	for range 32 {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				l := label(int(n), 4096)
+				l := meta(int(n), 4096)
 				l.Name, l.WrappedKey = fmt.Sprintf("folder/file %07d", n), content[:384]
 				ref, err := s.Put(b.Context(), l, content)
 				if err == nil {

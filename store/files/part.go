@@ -99,8 +99,8 @@ func (p *part) Log(record []byte) error {
 }
 
 // Commit implements store.Part.
-func (p *part) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
-	ref, err := p.seal(ctx, label)
+func (p *part) Commit(ctx context.Context, meta store.Metadata) (store.BlobRef, error) {
+	ref, err := p.seal(ctx, meta)
 	if err != nil {
 		return "", fmt.Errorf("seal a part: %w", explain(err))
 	}
@@ -110,22 +110,22 @@ func (p *part) Commit(ctx context.Context, label store.Label) (store.BlobRef, er
 	return ref, nil
 }
 
-func (p *part) seal(ctx context.Context, label store.Label) (store.BlobRef, error) {
+func (p *part) seal(ctx context.Context, meta store.Metadata) (store.BlobRef, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	if err := p.content.cut(label.Size); err != nil {
+	if err := p.content.cut(meta.Size); err != nil {
 		return "", err
 	}
 	if err := p.log.append(nil, sealingFlag); err != nil {
 		return "", err
 	}
-	if label.Size <= store.SmallBlob {
-		content := make([]byte, label.Size)
+	if meta.Size <= store.SmallBlob {
+		content := make([]byte, meta.Size)
 		if n, err := p.content.ReadAt(content, 0); n < len(content) {
 			return "", err
 		}
-		return p.store.packs.put(ctx, label, content)
+		return p.store.packs.put(ctx, meta, content)
 	}
 	if err := p.content.sync(); err != nil {
 		return "", err
@@ -133,7 +133,7 @@ func (p *part) seal(ctx context.Context, label store.Label) (store.BlobRef, erro
 	if err := p.content.close(); err != nil {
 		return "", err
 	}
-	at, err := p.store.storeLarge(p.content.name, &label)
+	at, err := p.store.storeLarge(p.content.name, &meta)
 	if err != nil {
 		return "", err
 	}

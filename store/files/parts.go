@@ -94,7 +94,7 @@ func (s *Store) leftParts() ([]store.UploadID, error) {
 func (s *Store) sealedUploads(ctx context.Context) func(store.UploadID) (bool, error) {
 	found := make(map[store.UploadID]bool)
 	err := s.Pending(ctx, time.Time{}, func(b store.StoredBlob) error {
-		found[b.Label.Upload] = true
+		found[b.Metadata.Upload] = true
 		return nil
 	})
 	if errors.Is(err, store.ErrDamaged) {

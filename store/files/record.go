@@ -13,9 +13,9 @@ import (
 // 64. Integers are little-endian, sums CRC-32C:
 //
 //	 0  magic "CofB"
-//	 4  label size u32
+//	 4  metadata size u32
 //	 8  content size u32
-//	12  label sum u32
+//	12  metadata sum u32
 //	16  content sum u32
 //	20  received i64, nanoseconds since 1970, or the least value for the zero time
 //	28  sum of bytes 0 to 27, u32
@@ -26,12 +26,12 @@ import (
 //	40  created i64, like received
 //	48  zero, 12 bytes
 //	60  sum of bytes 32 to 59, u32
-//	64  label (see appendLabel), content, zeros up to the next multiple of 64
+//	64  metadata (see appendMetadata), content, zeros up to the next multiple of 64
 //
 // The first half of the header never changes. The second, the mark, is
 // overwritten in place; as no sector boundary runs through it, it changes at
 // once, and one that is broken anyway counts as pending: that is what the
-// record was when it was synced. The label and content of a dead record may
+// record was when it was synced. The metadata and content of a dead record may
 // be holes.
 const (
 	packHead     = "coffer pack 1: small blobs, see package coffer/store/files     \n"
@@ -54,10 +54,10 @@ func sum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // A header is the fixed head of a record.
 type header struct {
-	labelSize, contentSize uint32
-	labelSum, contentSum   uint32
-	received               time.Time
-	mark                   mark
+	metadataSize, contentSize uint32
+	metadataSum, contentSum   uint32
+	received                  time.Time
+	mark                      mark
 }
 
 // A mark is what became of the record.
@@ -66,9 +66,9 @@ type mark struct {
 	store.Confirmation
 }
 
-// bodySize is the size of label and content, size that of the whole record
+// bodySize is the size of metadata and content, size that of the whole record
 // without what fills it up.
-func (h *header) bodySize() int64 { return int64(h.labelSize) + int64(h.contentSize) }
+func (h *header) bodySize() int64 { return int64(h.metadataSize) + int64(h.contentSize) }
 func (h *header) size() int64     { return headerSize + h.bodySize() }
 
 // end is where the next record begins if this one is at offset.
@@ -86,18 +86,18 @@ func (h *header) confirmation() *store.Confirmation {
 }
 
 // appendRecord appends a record up to its content, and what follows that.
-func appendRecord(b []byte, label *store.Label, content []byte) (head []byte, padding int) {
+func appendRecord(b []byte, meta *store.Metadata, content []byte) (head []byte, padding int) {
 	start := len(b)
 	b = append(b, make([]byte, headerSize)...)
-	b = appendLabel(b, label)
+	b = appendMetadata(b, meta)
 	encoded := b[start+headerSize:]
 	h := header{
-		labelSize:   uint32(len(encoded)),
-		contentSize: uint32(len(content)),
-		labelSum:    sum(encoded),
-		contentSum:  sum(content),
-		received:    label.Received,
-		mark:        mark{state: pending},
+		metadataSize: uint32(len(encoded)),
+		contentSize:  uint32(len(content)),
+		metadataSum:  sum(encoded),
+		contentSum:   sum(content),
+		received:     meta.Received,
+		mark:         mark{state: pending},
 	}
 	h.put(b[start:])
 	return b, int(h.end(0) - h.size())
@@ -106,9 +106,9 @@ func appendRecord(b []byte, label *store.Label, content []byte) (head []byte, pa
 func (h *header) put(b []byte) {
 	copy(b, recordMagic)
 	le := binary.LittleEndian
-	le.PutUint32(b[4:], h.labelSize)
+	le.PutUint32(b[4:], h.metadataSize)
 	le.PutUint32(b[8:], h.contentSize)
-	le.PutUint32(b[12:], h.labelSum)
+	le.PutUint32(b[12:], h.metadataSum)
 	le.PutUint32(b[16:], h.contentSum)
 	le.PutUint64(b[20:], uint64(stamp(h.received)))
 	le.PutUint32(b[28:], sum(b[:28]))
@@ -148,14 +148,14 @@ func decodeHeader(b []byte, offset, packSize int64) (h header, ok bool) {
 		return header{}, false
 	}
 	h = header{
-		labelSize:   le.Uint32(b[4:]),
-		contentSize: le.Uint32(b[8:]),
-		labelSum:    le.Uint32(b[12:]),
-		contentSum:  le.Uint32(b[16:]),
-		received:    unstamp(int64(le.Uint64(b[20:]))),
-		mark:        decodeMark(b[markOffset:headerSize]),
+		metadataSize: le.Uint32(b[4:]),
+		contentSize:  le.Uint32(b[8:]),
+		metadataSum:  le.Uint32(b[12:]),
+		contentSum:   le.Uint32(b[16:]),
+		received:     unstamp(int64(le.Uint64(b[20:]))),
+		mark:         decodeMark(b[markOffset:headerSize]),
 	}
-	ok = h.labelSize <= maxLabel && h.contentSize <= store.SmallBlob && h.end(offset) <= packSize
+	ok = h.metadataSize <= maxMetadata && h.contentSize <= store.SmallBlob && h.end(offset) <= packSize
 	return h, ok
 }
 
@@ -172,26 +172,26 @@ func readHeader(r io.ReaderAt, offset, packSize int64) (h header, ok bool, err e
 	return h, ok, nil
 }
 
-// readLabel reads the label of the record at offset.
-func readLabel(r io.ReaderAt, offset int64, h header) (store.Label, error) {
-	b := make([]byte, h.labelSize)
+// readMetadata reads the metadata of the record at offset.
+func readMetadata(r io.ReaderAt, offset int64, h header) (store.Metadata, error) {
+	b := make([]byte, h.metadataSize)
 	if _, err := r.ReadAt(b, offset+headerSize); err != nil && len(b) > 0 {
-		return store.Label{}, err
+		return store.Metadata{}, err
 	}
-	if sum(b) != h.labelSum {
-		return store.Label{}, store.ErrDamaged
+	if sum(b) != h.metadataSum {
+		return store.Metadata{}, store.ErrDamaged
 	}
-	label, err := decodeLabel(b)
+	meta, err := decodeMetadata(b)
 	if err != nil {
-		return store.Label{}, store.ErrDamaged
+		return store.Metadata{}, store.ErrDamaged
 	}
-	return label, nil
+	return meta, nil
 }
 
 // readContent reads the content of the record at offset.
 func readContent(r io.ReaderAt, offset int64, h header) ([]byte, error) {
 	b := make([]byte, h.contentSize)
-	if _, err := r.ReadAt(b, offset+headerSize+int64(h.labelSize)); err != nil && len(b) > 0 {
+	if _, err := r.ReadAt(b, offset+headerSize+int64(h.metadataSize)); err != nil && len(b) > 0 {
 		return nil, err
 	}
 	if sum(b) != h.contentSum {

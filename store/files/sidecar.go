@@ -25,7 +25,7 @@ const (
 // maxSidecar bounds what is read of one.
 const maxSidecar = 1 << 20
 
-// A sidecar is the label of a large blob as a person can read it.
+// A sidecar is the metadata of a large blob as a person can read it.
 type sidecar struct {
 	Upload         hexBytes      `json:"upload"`
 	ByID           bool          `json:"by_id"`
@@ -63,7 +63,7 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 }
 
 // encodeSidecar is the sidecar of a blob that is not confirmed.
-func encodeSidecar(l *store.Label) ([]byte, error) {
+func encodeSidecar(l *store.Metadata) ([]byte, error) {
 	b, err := json.MarshalIndent(sidecar{
 		Upload:         l.Upload[:],
 		ByID:           l.ByID,
@@ -109,20 +109,20 @@ func encodeConfirmation(c store.Confirmation) ([]byte, error) {
 }
 
 // decodeSidecar reads a sidecar. One with a broken confirmation is one without.
-func decodeSidecar(b []byte) (store.Label, *store.Confirmation, error) {
+func decodeSidecar(b []byte) (store.Metadata, *store.Confirmation, error) {
 	var s sidecar
 	if err := json.Unmarshal(b, &s); err != nil {
 		at := confirmationOffset(int64(len(b)))
 		if at < 0 {
-			return store.Label{}, nil, errLabel
+			return store.Metadata{}, nil, errMetadata
 		}
 		b = append(append(bytes.Clone(b[:at]), "null"...), sidecarEnd...)
 		s = sidecar{}
 		if err := json.Unmarshal(b, &s); err != nil {
-			return store.Label{}, nil, errLabel
+			return store.Metadata{}, nil, errMetadata
 		}
 	}
-	l := store.Label{
+	l := store.Metadata{
 		ByID:         s.ByID,
 		Name:         s.Name,
 		WireName:     clone(s.WireName),
@@ -144,7 +144,7 @@ func decodeSidecar(b []byte) (store.Label, *store.Confirmation, error) {
 		{l.SHA256[:], s.SHA256},
 	} {
 		if copy(field.to, field.from) != len(field.to) || len(field.from) != len(field.to) {
-			return store.Label{}, nil, errLabel
+			return store.Metadata{}, nil, errMetadata
 		}
 	}
 	if s.Confirmed == nil {
@@ -158,15 +158,15 @@ func decodeSidecar(b []byte) (store.Label, *store.Confirmation, error) {
 }
 
 // readSidecar reads the sidecar of a large blob.
-func readSidecar(root *os.Root, at place) (store.Label, *store.Confirmation, error) {
+func readSidecar(root *os.Root, at place) (store.Metadata, *store.Confirmation, error) {
 	f, err := root.Open(at.sidecar())
 	if err != nil {
-		return store.Label{}, nil, err
+		return store.Metadata{}, nil, err
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxSidecar))
 	if err != nil {
-		return store.Label{}, nil, err
+		return store.Metadata{}, nil, err
 	}
 	return decodeSidecar(b)
 }

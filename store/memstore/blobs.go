@@ -28,7 +28,7 @@ func newBlobData() blobData {
 
 // A kept is one blob. Its content never changes.
 type kept struct {
-	label     store.Label
+	meta      store.Metadata
 	confirmed *store.Confirmation
 	content   []byte
 }
@@ -55,22 +55,22 @@ func (b *Blobs) usable(ctx context.Context) error {
 }
 
 // Put stores a small blob whole.
-func (b *Blobs) Put(ctx context.Context, label store.Label, content []byte) (store.BlobRef, error) {
-	if len(content) > store.SmallBlob || int64(len(content)) != label.Size {
-		return "", fmt.Errorf("put a blob: %d bytes where the label says %d", len(content), label.Size)
+func (b *Blobs) Put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error) {
+	if len(content) > store.SmallBlob || int64(len(content)) != meta.Size {
+		return "", fmt.Errorf("put a blob: %d bytes where the metadata says %d", len(content), meta.Size)
 	}
 	if err := b.usable(ctx); err != nil {
 		return "", err
 	}
-	return b.data.add(label, bytes.Clone(content)), nil
+	return b.data.add(meta, bytes.Clone(content)), nil
 }
 
-func (d *blobData) add(label store.Label, content []byte) store.BlobRef {
+func (d *blobData) add(meta store.Metadata, content []byte) store.BlobRef {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last++
 	ref := store.BlobRef(fmt.Sprintf("memory/%d", d.last))
-	d.blobs[ref] = &kept{label: cloneLabel(label), content: content}
+	d.blobs[ref] = &kept{meta: cloneMetadata(meta), content: content}
 	return ref
 }
 
@@ -123,7 +123,7 @@ func (b *Blobs) Remove(ctx context.Context, ref store.BlobRef) error {
 
 // Pending visits the blobs that are sealed and not confirmed.
 func (b *Blobs) Pending(ctx context.Context, since time.Time, visit func(store.StoredBlob) error) error {
-	return b.visit(ctx, visit, func(one *kept) bool { return one.confirmed == nil && one.label.Received.After(since) })
+	return b.visit(ctx, visit, func(one *kept) bool { return one.confirmed == nil && one.meta.Received.After(since) })
 }
 
 // Walk visits every blob.
@@ -139,7 +139,7 @@ func (b *Blobs) visit(ctx context.Context, visit func(store.StoredBlob) error, m
 		if !meant(one) {
 			continue
 		}
-		stored := store.StoredBlob{Ref: ref, Label: cloneLabel(one.label)}
+		stored := store.StoredBlob{Ref: ref, Metadata: cloneMetadata(one.meta)}
 		if one.confirmed != nil {
 			mark := *one.confirmed
 			stored.Confirmed = &mark

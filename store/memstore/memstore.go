@@ -40,13 +40,13 @@ func cloneClient(c store.Client) store.Client {
 	return c
 }
 
-func cloneLabel(l store.Label) store.Label {
+func cloneMetadata(l store.Metadata) store.Metadata {
 	l.WireName, l.WrappedKey, l.Received = bytes.Clone(l.WireName), bytes.Clone(l.WrappedKey), stamp(l.Received)
 	return l
 }
 
 func cloneVersion(v store.Version) store.Version {
-	v.Label, v.Created = cloneLabel(v.Label), stamp(v.Created)
+	v.Metadata, v.Created = cloneMetadata(v.Metadata), stamp(v.Created)
 	return v
 }
 

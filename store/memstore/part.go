@@ -100,15 +100,15 @@ func (p *part) Log(record []byte) error {
 }
 
 // Commit implements store.Part.
-func (p *openPart) Commit(ctx context.Context, label store.Label) (store.BlobRef, error) {
+func (p *openPart) Commit(ctx context.Context, meta store.Metadata) (store.BlobRef, error) {
 	if err := p.blobs.usable(ctx); err != nil {
 		return "", err
 	}
-	content := make([]byte, label.Size)
-	if n, err := p.content.ReadAt(content, 0); int64(n) < label.Size {
-		return "", fmt.Errorf("seal a part: it has %d of %d bytes: %w", n, label.Size, err)
+	content := make([]byte, meta.Size)
+	if n, err := p.content.ReadAt(content, 0); int64(n) < meta.Size {
+		return "", fmt.Errorf("seal a part: it has %d of %d bytes: %w", n, meta.Size, err)
 	}
-	ref := p.blobs.data.add(label, content)
+	ref := p.blobs.data.add(meta, content)
 	return ref, p.Discard()
 }
 

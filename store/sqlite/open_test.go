@@ -118,8 +118,8 @@ func addClient(t testing.TB, c *sqlite.Catalog, n int) store.ClientID {
 
 func version(id store.ClientID, name string, size int64) store.Version {
 	return store.Version{
-		Label: store.Label{Client: id, Name: name, WireName: []byte(name), WrappedKey: make([]byte, 384), Size: size},
-		Blob:  store.BlobRef(fmt.Sprintf("%x/%s/%d", id[:2], name, size)),
+		Metadata: store.Metadata{Client: id, Name: name, WireName: []byte(name), WrappedKey: make([]byte, 384), Size: size},
+		Blob:     store.BlobRef(fmt.Sprintf("%x/%s/%d", id[:2], name, size)),
 	}
 }
 

@@ -37,8 +37,8 @@ func addTestClient(t testing.TB, c *Catalog, n int) store.ClientID {
 
 func testVersion(id store.ClientID, name string, blob any) store.Version {
 	return store.Version{
-		Label: store.Label{Client: id, Name: name, WireName: []byte(name), WrappedKey: make([]byte, 384), Size: 4096},
-		Blob:  store.BlobRef(fmt.Sprintf("%x/%v", id[:2], blob)),
+		Metadata: store.Metadata{Client: id, Name: name, WireName: []byte(name), WrappedKey: make([]byte, 384), Size: 4096},
+		Blob:     store.BlobRef(fmt.Sprintf("%x/%v", id[:2], blob)),
 	}
 }
 

@@ -31,18 +31,18 @@ const (
 )
 
 // keep stores content as a blob, by whichever way it has to go.
-func keep(t *testing.T, s store.Blobs, label store.Label, content []byte) store.BlobRef {
+func keep(t *testing.T, s store.Blobs, meta store.Metadata, content []byte) store.BlobRef {
 	t.Helper()
 	if len(content) <= store.SmallBlob {
-		ref, err := s.Put(t.Context(), label, content)
+		ref, err := s.Put(t.Context(), meta, content)
 		must(t, "put", err)
 		return ref
 	}
-	p, err := s.NewPart(t.Context(), label.Upload, nil)
+	p, err := s.NewPart(t.Context(), meta.Upload, nil)
 	must(t, "new part", err)
 	_, err = p.Content().WriteAt(content, 0)
 	must(t, "write", err)
-	ref, err := p.Commit(t.Context(), label)
+	ref, err := p.Commit(t.Context(), meta)
 	must(t, "seal", err)
 	return ref
 }
@@ -80,7 +80,7 @@ func visited(t *testing.T, visit func(func(store.StoredBlob) error) error) []sto
 
 func byUpload(blobs []store.StoredBlob) []store.StoredBlob {
 	slices.SortFunc(blobs, func(a, b store.StoredBlob) int {
-		return cmp.Compare(a.Label.Upload.String(), b.Label.Upload.String())
+		return cmp.Compare(a.Metadata.Upload.String(), b.Metadata.Upload.String())
 	})
 	return blobs
 }
@@ -89,7 +89,7 @@ func testPut(t *testing.T, s *reopener) {
 	refs := make(map[store.BlobRef][]byte)
 	for i, size := range []int{0, 1, 16, 63, 64, 65, small, store.SmallBlob} {
 		b := content(i, size)
-		refs[keep(t, s, newLabel(1, "f", int64(size)), b)] = b
+		refs[keep(t, s, newMetadata(1, "f", int64(size)), b)] = b
 	}
 	for range 2 {
 		for ref, want := range refs {
@@ -97,7 +97,7 @@ func testPut(t *testing.T, s *reopener) {
 		}
 		s.reopen()
 	}
-	ref := keep(t, s, newLabel(2, "after", small), content(99, small))
+	ref := keep(t, s, newMetadata(2, "after", small), content(99, small))
 	if _, taken := refs[ref]; taken {
 		t.Error("a reference was given twice")
 	}
@@ -109,7 +109,7 @@ func testPut(t *testing.T, s *reopener) {
 
 func testPutKeepsNothing(t *testing.T, s *reopener) {
 	b := content(1, small)
-	ref, err := s.Put(t.Context(), newLabel(1, "f", small), b)
+	ref, err := s.Put(t.Context(), newMetadata(1, "f", small), b)
 	must(t, "put", err)
 	clear(b)
 	wantBlob(t, s, ref, content(1, small))
@@ -124,7 +124,7 @@ func testPutConcurrently(t *testing.T, s *reopener) {
 		wg.Go(func() {
 			for i := range each {
 				seed := w*each + i
-				ref, err := s.Put(t.Context(), newLabel(w, fmt.Sprint(i), int64(seed)), content(seed, seed))
+				ref, err := s.Put(t.Context(), newMetadata(w, fmt.Sprint(i), int64(seed)), content(seed, seed))
 				if err != nil {
 					t.Errorf("put: %v", err)
 					return
@@ -149,22 +149,22 @@ func testPutConcurrently(t *testing.T, s *reopener) {
 
 func testPutTooMuch(t *testing.T, s *reopener) {
 	const size = store.SmallBlob + 1
-	if _, err := s.Put(t.Context(), newLabel(1, "f", size), content(1, size)); err == nil {
+	if _, err := s.Put(t.Context(), newMetadata(1, "f", size), content(1, size)); err == nil {
 		t.Error("Put took more than SmallBlob bytes")
 	}
-	if _, err := s.Put(t.Context(), newLabel(1, "f", 10), content(1, 11)); err == nil {
-		t.Error("Put took a label with another size than the content's")
+	if _, err := s.Put(t.Context(), newMetadata(1, "f", 10), content(1, 11)); err == nil {
+		t.Error("Put took metadata with another size than the content's")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.Put(ctx, newLabel(1, "f", 10), content(1, 10))
+	_, err := s.Put(ctx, newMetadata(1, "f", 10), content(1, 10))
 	wantErr(t, "cancelled put", err, context.Canceled)
 	wantEqual(t, "blobs", len(visited(t, func(v func(store.StoredBlob) error) error { return s.Walk(t.Context(), v) })), 0)
 }
 
 func testNoBlob(t *testing.T, s *reopener) {
-	keep(t, s, newLabel(1, "f", small), content(1, small))
-	keep(t, s, newLabel(1, "g", large), content(1, large))
+	keep(t, s, newMetadata(1, "f", small), content(1, small))
+	keep(t, s, newMetadata(1, "g", large), content(1, large))
 	for _, ref := range []store.BlobRef{
 		"", ".", "..", "/", "nonsense", "../../etc/passwd", "/etc/passwd", "packs", "packs/00000001.pack",
 		"packs/00000001.pack@", "packs/00000001.pack@-1", "packs/00000001.pack@7", "packs/00000001.pack@99999999999999999999",
@@ -180,8 +180,8 @@ func testNoBlob(t *testing.T, s *reopener) {
 
 func testRemoveBlob(t *testing.T, s *reopener) {
 	for _, size := range []int{small, store.SmallBlob, large} {
-		gone := keep(t, s, newLabel(1, "gone", int64(size)), content(1, size))
-		kept := keep(t, s, newLabel(1, "kept", int64(size)), content(2, size))
+		gone := keep(t, s, newMetadata(1, "gone", int64(size)), content(1, size))
+		kept := keep(t, s, newMetadata(1, "kept", int64(size)), content(2, size))
 		for range 3 {
 			must(t, "remove", s.Remove(t.Context(), gone))
 			_, err := s.Open(t.Context(), gone)
@@ -197,7 +197,7 @@ func testRemoveBlob(t *testing.T, s *reopener) {
 
 func testRemoveOpen(t *testing.T, s *reopener) {
 	for _, size := range []int{store.SmallBlob, large} {
-		ref := keep(t, s, newLabel(1, "f", int64(size)), content(1, size))
+		ref := keep(t, s, newMetadata(1, "f", int64(size)), content(1, size))
 		b, err := s.Open(t.Context(), ref)
 		must(t, "open", err)
 		head := make([]byte, 100)
@@ -221,7 +221,7 @@ func testRemoveMost(t *testing.T, s *reopener) {
 	for i := range refs {
 		wg.Go(func() {
 			var err error
-			if refs[i], err = s.Put(t.Context(), newLabel(1, fmt.Sprint(i), size), content(i, size)); err != nil {
+			if refs[i], err = s.Put(t.Context(), newMetadata(1, fmt.Sprint(i), size), content(i, size)); err != nil {
 				t.Errorf("put: %v", err)
 			}
 		})
@@ -256,12 +256,12 @@ func testConfirm(t *testing.T, s *reopener) {
 	var want []store.StoredBlob
 	for i, mark := range marks {
 		for _, size := range []int{small, large} {
-			label := newLabel(i, "f", int64(size))
-			ref := keep(t, s, label, content(i, size))
+			meta := newMetadata(i, "f", int64(size))
+			ref := keep(t, s, meta, content(i, size))
 			must(t, "confirm", s.Confirm(t.Context(), ref, store.Confirmation{Number: 77, Verified: !mark.Verified}))
 			must(t, "confirm again", s.Confirm(t.Context(), ref, mark))
 			wantBlob(t, s, ref, content(i, size))
-			want = append(want, store.StoredBlob{Ref: ref, Label: label, Confirmed: &mark})
+			want = append(want, store.StoredBlob{Ref: ref, Metadata: meta, Confirmed: &mark})
 		}
 	}
 	byUpload(want)
@@ -275,17 +275,17 @@ func testPending(t *testing.T, s *reopener) {
 	var want []store.StoredBlob
 	for i := range 4 {
 		for _, size := range []int{small, large} {
-			label := newLabel(i, fmt.Sprint("file ", i), int64(size))
-			label.ByID = i == 3
-			label.Received = noon.Add(time.Duration(i) * time.Hour)
-			ref := keep(t, s, label, content(i, size))
+			meta := newMetadata(i, fmt.Sprint("file ", i), int64(size))
+			meta.ByID = i == 3
+			meta.Received = noon.Add(time.Duration(i) * time.Hour)
+			ref := keep(t, s, meta, content(i, size))
 			switch i {
 			case 1:
 				must(t, "confirm", s.Confirm(t.Context(), ref, store.Confirmation{Number: 1, Created: noon}))
 			case 2:
 				must(t, "remove", s.Remove(t.Context(), ref))
 			default:
-				want = append(want, store.StoredBlob{Ref: ref, Label: label})
+				want = append(want, store.StoredBlob{Ref: ref, Metadata: meta})
 			}
 		}
 	}
@@ -318,8 +318,8 @@ func testWalk(t *testing.T, s *reopener) {
 		if i%4 == 0 {
 			size = large
 		}
-		label := newLabel(i, awkward[i%len(awkward)], int64(size))
-		b := store.StoredBlob{Label: label, Ref: keep(t, s, label, content(i, size))}
+		meta := newMetadata(i, awkward[i%len(awkward)], int64(size))
+		b := store.StoredBlob{Metadata: meta, Ref: keep(t, s, meta, content(i, size))}
 		if i%3 == 0 {
 			b.Confirmed = &store.Confirmation{Number: uint32(i), Created: noon}
 			must(t, "confirm", s.Confirm(t.Context(), b.Ref, *b.Confirmed))

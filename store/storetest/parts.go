@@ -55,10 +55,10 @@ func wantNoParts(t *testing.T, s *reopener) {
 
 func testPart(t *testing.T, s *reopener) {
 	for _, size := range []int{0, 1, small, store.SmallBlob, store.SmallBlob + 1, large, 20 << 20} {
-		label := newLabel(1, fmt.Sprint("f", size), int64(size))
-		p, err := s.NewPart(t.Context(), label.Upload, []byte("header"))
+		meta := newMetadata(1, fmt.Sprint("f", size), int64(size))
+		p, err := s.NewPart(t.Context(), meta.Upload, []byte("header"))
 		must(t, "new part", err)
-		wantEqual(t, "id", p.ID(), label.Upload)
+		wantEqual(t, "id", p.ID(), meta.Upload)
 		want := content(size, size)
 		for off := 0; off < size; off += 1 << 20 {
 			writeAt(t, p.Content(), want[off:min(off+1<<20, size)], int64(off))
@@ -68,7 +68,7 @@ func testPart(t *testing.T, s *reopener) {
 		}
 		writeAt(t, p.Content(), []byte("padding of the last packet"), int64(size))
 		must(t, "log", p.Log([]byte("record")))
-		ref, err := p.Commit(t.Context(), label)
+		ref, err := p.Commit(t.Context(), meta)
 		must(t, "seal", err)
 		wantBlob(t, s, ref, want)
 		s.reopen()
@@ -80,8 +80,8 @@ func testPart(t *testing.T, s *reopener) {
 func testPartConcurrently(t *testing.T, s *reopener) {
 	const chunk, chunks = 100_003, 64
 	want := content(1, chunk*chunks)
-	label := newLabel(1, "f", int64(len(want)))
-	p, err := s.NewPart(t.Context(), label.Upload, nil)
+	meta := newMetadata(1, "f", int64(len(want)))
+	p, err := s.NewPart(t.Context(), meta.Upload, nil)
 	must(t, "new part", err)
 	var wg sync.WaitGroup
 	for i := range chunks {
@@ -105,15 +105,15 @@ func testPartConcurrently(t *testing.T, s *reopener) {
 		})
 	}
 	wg.Wait()
-	ref, err := p.Commit(t.Context(), label)
+	ref, err := p.Commit(t.Context(), meta)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want)
 }
 
 func testPartWaiting(t *testing.T, s *reopener) {
 	want := content(1, large)
-	label := newLabel(1, "f", large)
-	p, err := s.NewPart(t.Context(), label.Upload, nil)
+	meta := newMetadata(1, "f", large)
+	p, err := s.NewPart(t.Context(), meta.Upload, nil)
 	must(t, "new part", err)
 	n, err := p.Waiting().ReadAt(make([]byte, 10), 0)
 	if n != 0 || err != io.EOF {
@@ -126,15 +126,15 @@ func testPartWaiting(t *testing.T, s *reopener) {
 	must(t, "read", err)
 	writeAt(t, p.Content(), late, 1000)
 	wantContent(t, p.Content(), want)
-	ref, err := p.Commit(t.Context(), label)
+	ref, err := p.Commit(t.Context(), meta)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want)
 	wantNoParts(t, s)
 }
 
 func testPartTruncate(t *testing.T, s *reopener) {
-	label := newLabel(1, "f", large)
-	p, err := s.NewPart(t.Context(), label.Upload, nil)
+	meta := newMetadata(1, "f", large)
+	p, err := s.NewPart(t.Context(), meta.Upload, nil)
 	must(t, "new part", err)
 	must(t, "truncate nothing", p.Content().Truncate(0))
 	writeAt(t, p.Content(), content(1, large), 0)
@@ -143,7 +143,7 @@ func testPartTruncate(t *testing.T, s *reopener) {
 	must(t, "truncate to nothing", p.Content().Truncate(0))
 	wantContent(t, p.Content(), nil)
 	writeAt(t, p.Content(), content(2, large), 0)
-	ref, err := p.Commit(t.Context(), label)
+	ref, err := p.Commit(t.Context(), meta)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, content(2, large))
 }
@@ -168,16 +168,16 @@ func testPartDiscard(t *testing.T, s *reopener) {
 
 func testPartTooShort(t *testing.T, s *reopener) {
 	for _, size := range []int{small, large} {
-		label := newLabel(1, "f", int64(size))
-		p, err := s.NewPart(t.Context(), label.Upload, nil)
+		meta := newMetadata(1, "f", int64(size))
+		p, err := s.NewPart(t.Context(), meta.Upload, nil)
 		must(t, "new part", err)
 		writeAt(t, p.Content(), content(1, size-1), 0)
-		if _, err := p.Commit(t.Context(), label); err == nil {
+		if _, err := p.Commit(t.Context(), meta); err == nil {
 			t.Error("a part was sealed that lacks a byte")
 		}
 		// It stays, and can be mended.
 		writeAt(t, p.Content(), content(1, size), 0)
-		ref, err := p.Commit(t.Context(), label)
+		ref, err := p.Commit(t.Context(), meta)
 		must(t, "seal", err)
 		wantBlob(t, s, ref, content(1, size))
 	}
@@ -242,8 +242,8 @@ func testPartsSurvive(t *testing.T, s *reopener) {
 	}
 	s.reopen()
 	left := leftParts(t, s)
-	label := newLabel(1, "resumed", large)
-	ref, err := left[0].part.Commit(t.Context(), label)
+	meta := newMetadata(1, "resumed", large)
+	ref, err := left[0].part.Commit(t.Context(), meta)
 	must(t, "seal", err)
 	wantBlob(t, s, ref, want[0].content)
 	for _, l := range left[1:] {

@@ -159,9 +159,9 @@ func newClient(n int) store.Client {
 	}
 }
 
-// newLabel fills every field, so that one that is lost is noticed.
-func newLabel(client int, name string, size int64) store.Label {
-	l := store.Label{
+// newMetadata fills every field, so that one that is lost is noticed.
+func newMetadata(client int, name string, size int64) store.Metadata {
+	l := store.Metadata{
 		Client:         clientID(client),
 		Name:           name,
 		WireName:       append([]byte(name), 0, 0xff),
@@ -183,7 +183,7 @@ func newLabel(client int, name string, size int64) store.Label {
 // newVersion has a blob of its own for every distinct blob.
 func newVersion(client int, name string, size int64, blob any) store.Version {
 	return store.Version{
-		Label:    newLabel(client, name, size),
+		Metadata: newMetadata(client, name, size),
 		Verified: true,
 		Created:  noon.Add(time.Hour),
 		Blob:     store.BlobRef(fmt.Sprintf("blob/%v", blob)),

@@ -35,7 +35,7 @@ func testCommit(t *testing.T, c store.Catalog) {
 	must(t, "refers", err)
 	wantEqual(t, "refers to none", refers, false)
 
-	bare := store.Version{Label: store.Label{Client: clientID(1), Name: "bare"}, Blob: "b"}
+	bare := store.Version{Metadata: store.Metadata{Client: clientID(1), Name: "bare"}, Blob: "b"}
 	bare.Number, _, err = c.Commit(ctx, bare, keepNewest(1))
 	must(t, "commit bare", err)
 	got, err := c.Version(ctx, clientID(1), "bare", 0)

@@ -8,22 +8,22 @@ import (
 	"coffer/store"
 )
 
-// maxLabel bounds an encoded label.
-const maxLabel = 64 << 10
+// maxMetadata bounds encoded metadata.
+const maxMetadata = 64 << 10
 
-// labelVersion is the first byte of an encoded label.
-const labelVersion = 1
+// metadataVersion is the first byte of encoded metadata.
+const metadataVersion = 1
 
-var errLabel = errors.New("a label cannot be read")
+var errMetadata = errors.New("the metadata cannot be read")
 
-// appendLabel appends the binary form of a label, as it lies in a pack: the
+// appendMetadata appends the binary form of metadata, as it lies in a pack: the
 // version u8, by id u8, upload [16], client [16], key fingerprint [32],
 // SHA-256 [32], format u8, cksum u32, size i64, original size i64, received
 // i64 (nanoseconds since 1970, or the least value for the zero time), then
 // name, wire name, wrapped key and OAEP hash, each with its length as uvarint
 // in front. Integers are little-endian.
-func appendLabel(b []byte, l *store.Label) []byte {
-	b = append(b, labelVersion, 0)
+func appendMetadata(b []byte, l *store.Metadata) []byte {
+	b = append(b, metadataVersion, 0)
 	if l.ByID {
 		b[len(b)-1] = 1
 	}
@@ -47,10 +47,10 @@ func appendField[T string | []byte](b []byte, field T) []byte {
 	return append(b, field...)
 }
 
-// decodeLabel reads what appendLabel has written, and nothing else.
-func decodeLabel(b []byte) (store.Label, error) {
-	var l store.Label
-	d := labelReader{rest: b}
+// decodeMetadata reads what appendMetadata has written, and nothing else.
+func decodeMetadata(b []byte) (store.Metadata, error) {
+	var l store.Metadata
+	d := metadataReader{rest: b}
 	version, byID := d.byte(), d.byte()
 	copy(l.Upload[:], d.take(16))
 	copy(l.Client[:], d.take(16))
@@ -64,20 +64,20 @@ func decodeLabel(b []byte) (store.Label, error) {
 	l.Name = string(d.field())
 	l.WireName, l.WrappedKey = clone(d.field()), clone(d.field())
 	l.OAEPHash = string(d.field())
-	if d.failed || len(d.rest) != 0 || version != labelVersion || byID > 1 {
-		return store.Label{}, errLabel
+	if d.failed || len(d.rest) != 0 || version != metadataVersion || byID > 1 {
+		return store.Metadata{}, errMetadata
 	}
 	l.ByID = byID == 1
 	return l, nil
 }
 
-// A labelReader takes a label apart; its first failure sticks.
-type labelReader struct {
+// A metadataReader takes metadata apart; its first failure sticks.
+type metadataReader struct {
 	rest   []byte
 	failed bool
 }
 
-func (r *labelReader) take(n uint64) []byte {
+func (r *metadataReader) take(n uint64) []byte {
 	if r.failed || n > uint64(len(r.rest)) {
 		r.failed = true
 		return nil
@@ -87,21 +87,21 @@ func (r *labelReader) take(n uint64) []byte {
 	return taken
 }
 
-func (r *labelReader) byte() byte {
+func (r *metadataReader) byte() byte {
 	if b := r.take(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-func (r *labelReader) int64() int64 {
+func (r *metadataReader) int64() int64 {
 	if b := r.take(8); b != nil {
 		return int64(binary.LittleEndian.Uint64(b))
 	}
 	return 0
 }
 
-func (r *labelReader) field() []byte {
+func (r *metadataReader) field() []byte {
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 || size != len(binary.AppendUvarint(nil, n)) { // only the shortest form
 		r.failed = true
