@@ -97,7 +97,8 @@ func (f ActivityFilter) Matches(a Activity) bool {
 // Activities is the part of the catalog that remembers what happened, as far
 // back as its bounded history goes. When it has to shorten that, the oldest of
 // what there is most of goes, by client, kind and outcome: a flood of one sort
-// shortens no other.
+// shortens no other. What clients do that are new, or that never stored
+// anything, counts by network, and goes before what others did.
 type Activities interface {
 	// NoteActivity remembers an activity and returns it with its ID. It never
 	// waits and never fails: the activity is queued, shares a transaction with

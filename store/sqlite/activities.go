@@ -36,18 +36,19 @@ func insertActivities(n int) string {
 
 // notes are the activities that are not written yet.
 type notes struct {
-	none bool        // no history is kept
-	due  *time.Timer // fires when what waits should be written
+	none  bool                                      // no history is kept
+	known func(store.ClientID) (acquaintance, bool) // who a client is
+	due   *time.Timer                               // fires when what waits should be written
 
 	mu      sync.Mutex
 	last    int64 // the ID given last
 	pending []store.Activity
 }
 
-func newNotes(last int64, none bool) *notes {
+func newNotes(last int64, none bool, known func(store.ClientID) (acquaintance, bool)) *notes {
 	due := time.NewTimer(noteDelay)
 	due.Stop()
-	return &notes{none: none, due: due, last: last}
+	return &notes{none: none, known: known, due: due, last: last}
 }
 
 // add queues an activity. IDs follow the clock, so that those of activities
@@ -64,7 +65,7 @@ func (n *notes) add(a store.Activity) store.Activity {
 		n.due.Reset(noteDelay)
 	}
 	if len(n.pending) == maxNotes {
-		n.pending = thin(n.pending, maxNotes/10)
+		n.pending = n.thin(n.pending, maxNotes/10)
 	}
 	n.pending = append(n.pending, a)
 	return a
@@ -123,8 +124,10 @@ func activityArgs(args []any, a *store.Activity) []any {
 func (t *tx) addActivities(all []store.Activity, h *history, keep int) (undo func(), err error) {
 	added := make([]noted, len(all))
 	for i := range all {
-		added[i] = noted{sortOf(&all[i]), all[i].ID}
-		h.add(added[i].sort, added[i].id)
+		h.meet(&all[i])
+	}
+	for i := range all {
+		added[i] = h.add(&all[i])
 	}
 	dropped := h.drop(keep)
 	undo = func() { h.undo(added, dropped) }
@@ -236,26 +239,28 @@ func scanActivity(row scanner) (store.Activity, error) {
 
 // loadActivities tells which ID was given last, and which activities there are,
 // of which it leaves as many as are kept.
-func loadActivities(ctx context.Context, conn *sql.Conn, keep int) (last int64, h *history, err error) {
-	h = newHistory()
-	rows, err := conn.QueryContext(ctx, "SELECT ID, Kind, Outcome, Client FROM activities ORDER BY ID")
-	if err != nil {
-		return 0, nil, err
-	}
-	err = eachRow(rows, func(row scanner) error {
-		var s sort
-		var client []byte
-		if err := row.Scan(&last, &s.kind, &s.outcome, &client); err != nil {
+func loadActivities(ctx context.Context, conn *sql.Conn, keep int, known func(store.ClientID) (acquaintance, bool)) (last int64, h *history, err error) {
+	h = newHistory(known)
+	// Twice, for a client's standing is known only at the end.
+	for _, do := range []func(*store.Activity){h.meet, func(a *store.Activity) { h.add(a) }} {
+		rows, err := conn.QueryContext(ctx, "SELECT "+activityColumns+" FROM activities ORDER BY ID")
+		if err != nil {
+			return 0, nil, err
+		}
+		err = eachRow(rows, func(row scanner) error {
+			a, err := scanActivity(row)
+			last = a.ID
+			do(&a)
 			return err
-		}
-		copy(s.client[:], client)
-		h.add(s, last)
-		return nil
-	})
-	for _, e := range h.drop(keep) {
-		if err == nil {
-			_, err = conn.ExecContext(ctx, dropActivity, e.id)
+		})
+		if err != nil {
+			return 0, nil, err
 		}
 	}
-	return last, h, err
+	for _, e := range h.drop(keep) {
+		if _, err := conn.ExecContext(ctx, dropActivity, e.id); err != nil {
+			return 0, nil, err
+		}
+	}
+	return last, h, nil
 }

@@ -76,11 +76,11 @@ func (w *writer) load() error {
 	if w.register, err = loadRegister(w.ctx, w.conn); err != nil {
 		return fmt.Errorf("read the clients: %w", err)
 	}
-	last, h, err := loadActivities(w.ctx, w.conn, w.keep)
+	last, h, err := loadActivities(w.ctx, w.conn, w.keep, w.register.known)
 	if err != nil {
 		return fmt.Errorf("count activities: %w", err)
 	}
-	w.notes, w.history = newNotes(last, w.keep == 0), h
+	w.notes, w.history = newNotes(last, w.keep == 0, w.register.known), h
 	return nil
 }
 
