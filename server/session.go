@@ -101,12 +101,12 @@ type session struct {
 // A sessionCatalog is what sessions ask of the catalog.
 type sessionCatalog interface {
 	Sessions(ctx context.Context) ([]store.Client, error)
-	SawClients(ctx context.Context, seen []store.Seen) error
+	TouchClients(ctx context.Context, last []store.LastRequest) error
 }
 
-// sessions knows who holds a live session key, and which clients were seen
-// when. The gateway's sessions are in the catalog too, and live on with the
-// next run; a connection's end with it.
+// sessions holds the live session keys, and the time of each client's last
+// request. The catalog has the gateway's sessions too, and they survive a
+// restart; a connection's session ends with the connection.
 type sessions struct {
 	catalog sessionCatalog
 	master  MasterKey
@@ -130,18 +130,18 @@ func newSessions(catalog sessionCatalog, master MasterKey, ttl func() time.Durat
 		live: make(map[store.ClientID]map[owner]*liveSession), seen: make(map[store.ClientID]time.Time), over: make(map[store.ClientID]struct{})}
 }
 
-// load takes up the gateway's sessions that were live when the server stopped.
+// load restores the gateway's sessions that were live when the core stopped.
 func (s *sessions) load(ctx context.Context) error {
 	clients, err := s.catalog.Sessions(ctx)
 	if err != nil {
 		return err
 	}
-	var ended []store.Seen
+	var ended []store.LastRequest
 	for _, c := range clients {
 		key, err := s.master.UnwrapKey(c.SessionKey, c.ID[:])
 		pub, _, keyErr := crypt.ParsePublicKey(c.PublicKey)
 		if err != nil || keyErr != nil || time.Since(c.LastSeen) > s.ttl() {
-			ended = append(ended, store.Seen{ID: c.ID, At: c.LastSeen, Ended: true})
+			ended = append(ended, store.LastRequest{ID: c.ID, At: c.LastSeen, Ended: true})
 			continue
 		}
 		hash, err := crypt.ParseOAEPHash(c.OAEPHash)
@@ -157,11 +157,11 @@ func (s *sessions) load(ctx context.Context) error {
 		s.putLocked(c.ID, upload.Gateway, &liveSession{used: c.LastSeen, written: true,
 			session: session{Session: upload.Session{ClientName: c.Name, Key: key, Wrapped: wrapped, Fingerprint: crypt.Fingerprint(pub), OAEPHash: hash}}})
 	}
-	return s.catalog.SawClients(ctx, ended)
+	return s.catalog.TouchClients(ctx, ended)
 }
 
 // liveLocked is the owner's session with the client, nil if there is none or
-// it was not used for too long.
+// it was idle for longer than the TTL.
 func (s *sessions) liveLocked(id store.ClientID, o owner) *liveSession {
 	if l := s.live[id][o]; l != nil && time.Since(l.used) <= s.ttl() {
 		return l
@@ -282,14 +282,14 @@ func (s *sessions) count() int {
 	return len(s.live)
 }
 
-// flush writes when clients were last seen, and ends sessions that were not
-// used for too long.
+// flush writes the times of last requests to the catalog, and ends sessions
+// that were idle for longer than the TTL.
 func (s *sessions) flush(ctx context.Context, now time.Time) error {
 	s.mu.Lock()
-	due := make(map[store.ClientID]store.Seen, len(s.seen))
-	saw := func(id store.ClientID, at time.Time, ended bool) {
+	due := make(map[store.ClientID]store.LastRequest, len(s.seen))
+	touch := func(id store.ClientID, at time.Time, ended bool) {
 		one := due[id]
-		due[id] = store.Seen{ID: id, At: later(one.At, at), Ended: one.Ended || ended}
+		due[id] = store.LastRequest{ID: id, At: later(one.At, at), Ended: one.Ended || ended}
 	}
 	for id, held := range s.live {
 		for o, l := range held {
@@ -299,14 +299,14 @@ func (s *sessions) flush(ctx context.Context, now time.Time) error {
 			}
 			// Only the gateway's is in the catalog.
 			if ended := over && o == upload.Gateway; ended || !l.written {
-				saw(id, l.used, ended)
+				touch(id, l.used, ended)
 				l.written = true
 			}
 		}
 	}
 	for id, at := range s.seen {
 		_, ended := s.over[id]
-		saw(id, at, ended)
+		touch(id, at, ended)
 	}
 	clear(s.seen)
 	clear(s.over)
@@ -314,5 +314,5 @@ func (s *sessions) flush(ctx context.Context, now time.Time) error {
 	if len(due) == 0 {
 		return nil
 	}
-	return s.catalog.SawClients(ctx, slices.Collect(maps.Values(due)))
+	return s.catalog.TouchClients(ctx, slices.Collect(maps.Values(due)))
 }

@@ -133,9 +133,9 @@ type Clients interface {
 
 	// Sessions returns the clients with a live session key.
 	Sessions(ctx context.Context) ([]Client, error)
-	// SawClients sets LastSeen of each of these clients, and, where ended is
-	// true, removes the session key. Unknown clients are passed over.
-	SawClients(ctx context.Context, seen []Seen) error
+	// TouchClients sets LastSeen of each of these clients, and, where Ended is
+	// true, removes the session key. Unknown clients are skipped.
+	TouchClients(ctx context.Context, last []LastRequest) error
 
 	// KeyBundle returns the client's key bundle, nil if it has none, or
 	// ErrNoClient.
@@ -199,8 +199,9 @@ type Tokens interface {
 	ForgetRevocations(ctx context.Context, before time.Time) error
 }
 
-// Seen says when a client made its last request and whether its session ended.
-type Seen struct {
+// A LastRequest says when a client made its last request, and whether its
+// session has ended.
+type LastRequest struct {
 	ID    ClientID
 	At    time.Time
 	Ended bool

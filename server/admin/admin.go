@@ -48,7 +48,7 @@ type Catalog interface {
 	ListClients(ctx context.Context, q store.ClientQuery) (page []store.ClientUsage, total int64, err error)
 	ClientByName(ctx context.Context, name string) (store.Client, error)
 	Lookalike(ctx context.Context, name string) (string, error)
-	SawClients(ctx context.Context, seen []store.Seen) error
+	TouchClients(ctx context.Context, last []store.LastRequest) error
 	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
 	Ping(ctx context.Context) error
 	Check(ctx context.Context) error

@@ -109,7 +109,7 @@ func (s *Service) EndSession(ctx context.Context, name string) error {
 		seen = used
 	}
 	s.deps.Sessions.End(client.ID)
-	if err := s.deps.Catalog.SawClients(ctx, []store.Seen{{ID: client.ID, At: seen, Ended: true}}); err != nil {
+	if err := s.deps.Catalog.TouchClients(ctx, []store.LastRequest{{ID: client.ID, At: seen, Ended: true}}); err != nil {
 		return err
 	}
 	s.deps.Log.Info("session ended by the operator", "client", client.ID)

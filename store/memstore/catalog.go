@@ -259,10 +259,11 @@ func (c *Catalog) Sessions(ctx context.Context) ([]store.Client, error) {
 	return c.all(ctx, func(one *client) bool { return one.SessionKey != nil })
 }
 
-// SawClients notes when clients were seen and whose session ended.
-func (c *Catalog) SawClients(ctx context.Context, seen []store.Seen) error {
+// TouchClients records when clients made their last requests, and whose session
+// ended.
+func (c *Catalog) TouchClients(ctx context.Context, last []store.LastRequest) error {
 	return c.write(ctx, func(d *catalogData) error {
-		for _, s := range seen {
+		for _, s := range last {
 			one := d.clients[s.ID]
 			if one == nil {
 				continue

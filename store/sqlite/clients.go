@@ -266,14 +266,15 @@ func (c *Catalog) clients(ctx context.Context, query *sql.Stmt, args ...any) ([]
 	return found, nil
 }
 
-// SawClients notes when clients were seen and whose session ended.
-func (c *Catalog) SawClients(ctx context.Context, seen []store.Seen) error {
-	if len(seen) == 0 {
+// TouchClients records when clients made their last requests, and whose session
+// ended.
+func (c *Catalog) TouchClients(ctx context.Context, last []store.LastRequest) error {
+	if len(last) == 0 {
 		return nil
 	}
 	err := c.write(ctx, func(t *tx) error {
-		for _, s := range seen {
-			if _, err := t.exec(t.stmts.sawClient, stamp(s.At), s.Ended, s.ID[:]); err != nil {
+		for _, s := range last {
+			if _, err := t.exec(t.stmts.touchClient, stamp(s.At), s.Ended, s.ID[:]); err != nil {
 				return err
 			}
 			t.changes = append(t.changes, clientChange{id: s.ID, seen: stamp(s.At)})
@@ -281,7 +282,7 @@ func (c *Catalog) SawClients(ctx context.Context, seen []store.Seen) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("note the clients that were seen: %w", err)
+		return fmt.Errorf("record last requests: %w", err)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func TestRegisterFollows(t *testing.T) {
 				case 2:
 					c.RemoveClient(ctx, who)
 				case 3:
-					c.SawClients(ctx, []store.Seen{{ID: who, At: time.Unix(random.Int64N(100), 0)}, {ID: id(), At: time.Unix(5, 0)}})
+					c.TouchClients(ctx, []store.LastRequest{{ID: who, At: time.Unix(random.Int64N(100), 0)}, {ID: id(), At: time.Unix(5, 0)}})
 				case 4:
 					c.Remove(ctx, who, file, uint32(random.IntN(2)))
 				case 5:

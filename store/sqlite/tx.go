@@ -86,7 +86,7 @@ type statements struct {
 
 	client, addClient, updateClient, removeClient *sql.Stmt
 	startUsage, addUsage                          *sql.Stmt
-	sawClient, keyBundle, setKeyBundle            *sql.Stmt
+	touchClient, keyBundle, setKeyBundle          *sql.Stmt
 
 	formerKeys, addFormerKey, dropFormerKey, forgetFormerKeys *sql.Stmt
 
@@ -118,7 +118,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.removeClient: "DELETE FROM clients WHERE ID = ?",
 		&s.startUsage:   "INSERT INTO usage (ID, Files, Versions, Verified, Bytes) VALUES (?, 0, 0, 0, 0)",
 		&s.addUsage:     "UPDATE usage SET Files = Files + ?, Versions = Versions + ?, Verified = Verified + ?, Bytes = Bytes + ? WHERE ID = ?",
-		&s.sawClient:    "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
+		&s.touchClient:  "UPDATE clients SET LastSeen = ?, AESKey = CASE WHEN ? THEN NULL ELSE AESKey END WHERE ID = ?",
 		&s.keyBundle:    "SELECT Bundle FROM key_bundles WHERE ID = ?",
 		&s.setKeyBundle: "INSERT INTO key_bundles (ID, Bundle) VALUES (?, ?) ON CONFLICT DO UPDATE SET Bundle = excluded.Bundle",
 

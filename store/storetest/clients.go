@@ -318,13 +318,13 @@ func testSessions(t *testing.T, c store.Catalog) {
 		}
 		must(t, "add", c.AddClient(ctx, client))
 	}
-	must(t, "saw", c.SawClients(ctx, []store.Seen{
+	must(t, "touch", c.TouchClients(ctx, []store.LastRequest{
 		{ID: clientID(0), At: noon.Add(1 * time.Minute)},
 		{ID: clientID(1), At: noon.Add(2 * time.Minute)},
 		{ID: clientID(2), At: noon.Add(3 * time.Minute), Ended: true},
 		{ID: clientID(99), At: noon, Ended: true},
 	}))
-	must(t, "saw nobody", c.SawClients(ctx, nil))
+	must(t, "touch nobody", c.TouchClients(ctx, nil))
 
 	live, err := c.Sessions(ctx)
 	must(t, "sessions", err)
