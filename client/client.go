@@ -21,6 +21,10 @@ var (
 	ErrReconnectDenied = errors.New("the server does not know this registration") // 1606
 )
 
+// ErrNoSnapshots is what a request about snapshots comes back as from a server
+// that is too old for them.
+var ErrNoSnapshots = errors.New("this server does not know snapshots: update it")
+
 var (
 	// ErrClosed is wrapped, with its cause, by every error of a Conn that was
 	// closed or that broke.

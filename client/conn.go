@@ -146,10 +146,11 @@ func (c *Conn) fail(cause error) error {
 }
 
 // content is what follows a request's message: bytes, or, if those are nil,
-// size bytes of a reader.
+// size bytes of a reader, or what write writes, which is as much.
 type content struct {
 	bytes  []byte
 	reader io.Reader
+	write  func(io.Writer) error
 	size   uint32
 }
 
@@ -199,8 +200,40 @@ func (c *Conn) writeLocked(ctx context.Context, id protocol.ClientID, m protocol
 	if _, err := c.nc.Write(c.out); err != nil || size == 0 {
 		return err
 	}
+	if body.write != nil {
+		return writeExactly(deadlineWriter{c}, body.write, size)
+	}
 	_, err := io.CopyN(deadlineWriter{c}, body.reader, int64(size))
 	return err
+}
+
+// writeExactly has write write, many small pieces at once, and fails unless
+// that is size bytes.
+func writeExactly(w io.Writer, write func(io.Writer) error, size uint32) error {
+	counted := &countingWriter{w: w}
+	buffered := bufio.NewWriterSize(counted, 64<<10)
+	if err := write(buffered); err != nil {
+		return err
+	}
+	if err := buffered.Flush(); err != nil {
+		return err
+	}
+	if counted.n != int64(size) {
+		return fmt.Errorf("%d bytes of content where %d were announced", counted.n, size)
+	}
+	return nil
+}
+
+// countingWriter counts what is written.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	w.n += int64(n)
+	return n, err
 }
 
 // deadlineWriter gives each write its own time.

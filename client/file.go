@@ -31,21 +31,51 @@ func (c *Conn) DeleteFile(ctx context.Context, id protocol.ClientID, name string
 // little is left.
 func (c *Conn) ReadFile(ctx context.Context, id protocol.ClientID, m protocol.ReadFile) (protocol.FileContent, io.ReadCloser, error) {
 	var answer protocol.FileContent
-	t, err := c.send(ctx, id, &m, content{})
+	content, err := c.readRange(ctx, id, &m, &answer, func(left uint32) bool {
+		asked := byteRange{m.Offset, m.Length, protocol.MaxReadFile}
+		return asked.covers(answer.Offset, answer.Size, left)
+	})
+	return answer, content, err
+}
+
+// A byteRange is what a request asks of a content: from an offset on, so many
+// bytes (0: all), and never more than max.
+type byteRange struct {
+	offset uint64
+	length uint32
+	max    uint32
+}
+
+// covers reports whether an answer's bytes, left of them from an offset on in a
+// content of size bytes, are among those that were asked for.
+func (r byteRange) covers(offset, size uint64, left uint32) bool {
+	overAsked := r.length > 0 && left > r.length
+	overEnd := offset > size || uint64(left) > size-offset
+	return offset == r.offset && left <= r.max && !overAsked && !overEnd
+}
+
+// readRange sends a request that is answered with content, reads what stands
+// before that into answer, and returns the content. right reports whether so
+// many bytes are what was asked for.
+func (c *Conn) readRange(ctx context.Context, id protocol.ClientID, request protocol.Message, answer protocol.Decoder, right func(left uint32) bool) (io.ReadCloser, error) {
+	t, err := c.send(ctx, id, request, content{})
 	if err != nil {
-		return answer, nil, err
+		return nil, err
 	}
-	left, err := t.beginContent(&answer, m)
+	left, err := t.beginContent(answer)
+	if err == nil && !right(left) {
+		err = c.fail(fmt.Errorf("%w: content of another range than was asked for", ErrProtocol))
+	}
 	if err != nil {
 		t.release()
-		return answer, nil, err
+		return nil, err
 	}
-	return answer, &fileContent{t: t, left: left}, nil
+	return &fileContent{t: t, left: left}, nil
 }
 
 // beginContent reads what stands before the content and returns how many bytes
 // of it follow.
-func (t *ticket) beginContent(answer *protocol.FileContent, m protocol.ReadFile) (uint32, error) {
+func (t *ticket) beginContent(answer protocol.Decoder) (uint32, error) {
 	h, err := t.header()
 	if err != nil {
 		return 0, err
@@ -57,19 +87,13 @@ func (t *ticket) beginContent(answer *protocol.FileContent, m protocol.ReadFile)
 	if err := t.payload(limit.Min, answer); err != nil {
 		return 0, err
 	}
-	left := h.Size - limit.Min
-	overAsked := m.Length > 0 && left > m.Length
-	overEnd := answer.Offset > answer.Size || uint64(left) > answer.Size-answer.Offset
-	if answer.Offset != m.Offset || left > protocol.MaxReadFile || overAsked || overEnd {
-		return 0, t.c.fail(fmt.Errorf("%w: content of another range than was asked for", ErrProtocol))
-	}
-	return left, nil
+	return h.Size - limit.Min, nil
 }
 
 // drainOnClose is how much content is worth reading to keep a connection.
 const drainOnClose = 256 << 10
 
-// fileContent is the content of one ReadFile.
+// fileContent is the content of one ReadFile or ReadPack.
 type fileContent struct {
 	t    *ticket
 	left uint32

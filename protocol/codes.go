@@ -69,6 +69,20 @@ var specs = map[Code]spec{
 	CodeMakeAPIID:     {"make API id", owner, exactly(0)},
 	CodeGetIdentity:   {"get identity", owner, exactly(0)},
 
+	CodeBeginRun:       {"begin run", owner, between(16+4+2, 16+4+2+maxText)},
+	CodeAskPacks:       {"ask packs", owner, between(16+2, 16+2+32*MaxAskPacks)},
+	CodePutPack:        {"put pack", owner, withContentUpTo(putPackSize, MaxPack)},
+	CodeCommitSnapshot: {"commit snapshot", owner, withContentUpTo(commitSnapshotSize, maxCommit)},
+	CodeReadPack:       {"read pack", owner, exactly(32 + 8 + 4)},
+	CodeMendSnapshot:   {"mend snapshot", owner, between(4+2+2+1, 4+2+32*MaxAskPacks+2+maxText+MaxMendRecord)},
+	CodeListSnapshots:  {"list snapshots", owner, between(2+1+4+2+2, 2+1+4+2*(2+maxText))},
+	CodeEndRun:         {"end run", owner, exactly(16)},
+	CodeListRuns:       {"list runs", owner, exactly(0)},
+	CodeSnapshotPacks:  {"snapshot packs", owner, between(4+4+2+2, 4+4+2+2+maxText)},
+	CodeListMends:      {"list mends", owner, between(4+2+2, 4+2+2+maxText)},
+	CodeCheckPack:      {"check pack", owner, exactly(32)},
+	CodeReportVerified: {"report verified", owner, between(4+4+8+2, 4+4+8+2+maxText)},
+
 	CodeCreateAccount: {"create account", gateway, between(3*2, 3*(2+maxText))},
 	CodeSignIn:        {"sign in", gateway, between(1+16+2*2, 1+16+2*(2+maxText))},
 	CodeSetPublicKey:  {"set public key", gateway, between(1+1, 1+maxPublicKey)},
@@ -102,6 +116,15 @@ var specs = map[Code]spec{
 	CodeIdentity:         {"identity", core, exactly(16 + 1 + 1)},
 	CodeFailures:         {"failures", core, between(2, maxList)},
 	CodeCoreProven:       {"core proven", core, exactly(32)},
+
+	CodeRunBegun:          {"run begun", core, exactly(3 * 4)},
+	CodePacksMissing:      {"packs missing", core, between(2, 2+32*MaxAskPacks)},
+	CodeSnapshotCommitted: {"snapshot committed", core, exactly(4)},
+	CodePackContent:       {"pack content", core, withContentUpTo(packContentSize, MaxPack)},
+	CodeSnapshotList:      {"snapshot list", core, between(1+2, maxList)},
+	CodeRunList:           {"run list", core, between(2, maxList)},
+	CodePackList:          {"pack list", core, between(1+2, 1+2+packEntrySize*MaxListPacks)},
+	CodeMends:             {"mends", core, between(1+2, maxList)},
 }
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to

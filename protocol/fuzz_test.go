@@ -109,6 +109,28 @@ func FuzzTokensRevoked(f *testing.F)    { fuzzDecoder[TokensRevoked](f) }
 func FuzzSessionKeyIssued(f *testing.F) { fuzzDecoder[SessionKeyIssued](f) }
 func FuzzServerStatus(f *testing.F)     { fuzzDecoder[ServerStatus](f) }
 
+func FuzzBeginRun(f *testing.F)          { fuzzDecoder[BeginRun](f) }
+func FuzzAskPacks(f *testing.F)          { fuzzDecoder[AskPacks](f) }
+func FuzzPutPack(f *testing.F)           { fuzzDecoder[PutPack](f) }
+func FuzzCommitSnapshot(f *testing.F)    { fuzzDecoder[CommitSnapshot](f) }
+func FuzzReadPack(f *testing.F)          { fuzzDecoder[ReadPack](f) }
+func FuzzMendSnapshot(f *testing.F)      { fuzzDecoder[MendSnapshot](f) }
+func FuzzListSnapshots(f *testing.F)     { fuzzDecoder[ListSnapshots](f) }
+func FuzzEndRun(f *testing.F)            { fuzzDecoder[EndRun](f) }
+func FuzzListRuns(f *testing.F)          { fuzzDecoder[ListRuns](f) }
+func FuzzSnapshotPacks(f *testing.F)     { fuzzDecoder[SnapshotPacks](f) }
+func FuzzListMends(f *testing.F)         { fuzzDecoder[ListMends](f) }
+func FuzzCheckPack(f *testing.F)         { fuzzDecoder[CheckPack](f) }
+func FuzzReportVerified(f *testing.F)    { fuzzDecoder[ReportVerified](f) }
+func FuzzRunBegun(f *testing.F)          { fuzzDecoder[RunBegun](f) }
+func FuzzPacksMissing(f *testing.F)      { fuzzDecoder[PacksMissing](f) }
+func FuzzSnapshotCommitted(f *testing.F) { fuzzDecoder[SnapshotCommitted](f) }
+func FuzzPackContent(f *testing.F)       { fuzzDecoder[PackContent](f) }
+func FuzzSnapshotList(f *testing.F)      { fuzzDecoder[SnapshotList](f) }
+func FuzzRunList(f *testing.F)           { fuzzDecoder[RunList](f) }
+func FuzzPackList(f *testing.F)          { fuzzDecoder[PackList](f) }
+func FuzzMends(f *testing.F)             { fuzzDecoder[Mends](f) }
+
 func FuzzRequestHeader(f *testing.F) {
 	f.Add(AppendRequest(nil, sampleClient, &Register{Name: sampleName}, 0))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -23,3 +23,6 @@ const (
 func exactly(n uint32) SizeLimit        { return SizeLimit{Min: n, Max: n} }
 func between(min, max uint32) SizeLimit { return SizeLimit{Min: min, Max: max} }
 func withContent(meta uint32) SizeLimit { return SizeLimit{Min: meta, Max: MaxPayload, Content: true} }
+func withContentUpTo(meta, max uint32) SizeLimit {
+	return SizeLimit{Min: meta, Max: meta + max, Content: true}
+}

@@ -44,6 +44,8 @@ var (
 		Expires: sampleTime.Add(24 * time.Hour), MissingCount: 3, Missing: []Range{{2, 3}, {70_001, 70_001}},
 		Name: "stream",
 	}
+	sampleRun    = RunID{0: 0x52, 8: 0x08, 15: 0x25}
+	samplePacks  = []PackID{PackID(sampleHash), {0: 0x50, 16: 0x01, 31: 0x05}}
 	sampleByID   = UploadRef{ByID: true, Upload: sampleUpload}
 	sampleByName = UploadRef{Name: "notes/today.txt"}
 )
@@ -100,6 +102,21 @@ var samples = []sample{
 	{message: &PacketPiece{Transfer: TransferID(sampleClient), Offset: 1<<32 - 5, End: true}},
 	{message: &DropPacket{Transfer: TransferID(sampleClient)}},
 
+	{message: &BeginRun{Run: sampleRun, Base: 70_000, Name: "s/0123456789abcdef0123456789abcdef"}},
+	{message: &BeginRun{}},
+	{message: &AskPacks{Run: sampleRun, IDs: samplePacks}},
+	{message: &PutPack{Run: sampleRun, ID: samplePacks[0]}},
+	{message: &CommitSnapshot{Run: sampleRun, Before: 70_001, Base: 70_000, NameSize: 0x0102, HeadSize: 0x0304, Added: 0x05060708, Dropped: 0x090A0B0C, ManifestSize: 0x0D0E0F10}},
+	{message: &ReadPack{ID: samplePacks[0], Offset: 1 << 40, Length: 1 << 20}},
+	{message: &MendSnapshot{Version: 7, Added: samplePacks, Name: "s/1", Record: sampleKey}, open: true, fixed: 4 + 2 + 2*32 + 2 + 3},
+	{message: &ListSnapshots{Limit: MaxListSnapshots, AllVersions: true, AfterVersion: 9, AfterName: "m", Only: "only"}},
+	{message: &EndRun{Run: sampleRun}},
+	{message: &ListRuns{}},
+	{message: &SnapshotPacks{Version: 7, After: 1 << 20, Limit: MaxListPacks, Name: "s/1"}},
+	{message: &ListMends{Version: 7, After: 300, Name: "s/1"}},
+	{message: &CheckPack{ID: samplePacks[0]}},
+	{message: &ReportVerified{Version: 7, Packs: 70_000, Bytes: 1 << 40, Name: "s/1"}},
+
 	{message: &CreateAccount{Name: "ada", Kind: "web_client", Password: "correct horse"}},
 	{message: &SignIn{Method: SignInByClientID, Client: sampleClient, Name: "ada", Password: "pâss"}},
 	{message: &SetPassword{Current: "before", Password: "pâss", Bundle: sampleKey}, open: true, fixed: 2 + 6 + 2 + 5},
@@ -142,6 +159,25 @@ var samples = []sample{
 	}},
 	{message: &APIIDMade{ID: sampleClient}},
 	{message: &Identity{Client: sampleClient, BaseOpen: true, HasAPIID: true}},
+	{message: &RunBegun{Newest: 70_000, TTL: 7 * 24 * time.Hour, MaxPack: MaxPack}},
+	{message: &PacksMissing{IDs: samplePacks}},
+	{message: &PacksMissing{}},
+	{message: &SnapshotCommitted{Version: 70_000}},
+	{message: &PackContent{Size: 1 << 24, Offset: 1 << 20}},
+	{message: &SnapshotList{More: true, Snapshots: []SnapshotEntry{
+		{FileEntry: sampleEntry, Run: sampleRun, Head: sampleKey, Packs: 70_000, Bytes: 1 << 40, Damaged: 3, Mends: 2},
+		{FileEntry: FileEntry{Version: 1, Name: "z"}},
+	}}},
+	{message: &SnapshotList{}},
+	{message: &RunList{Runs: []RunEntry{
+		{Run: sampleRun, Base: 6, Packs: 70_000, Bytes: 1 << 40, Begun: sampleTime, Seen: sampleTime.Add(time.Hour), Name: "s/1"}, {Name: "s/2"},
+	}}},
+	{message: &RunList{}},
+	{message: &PackList{More: true, Packs: []PackEntry{{Ordinal: 70_000, ID: samplePacks[0], Size: 1 << 24, Damaged: true}, {Ordinal: 70_001}}}},
+	{message: &PackList{}},
+	{message: &Mends{More: true, Records: [][]byte{sampleKey, sampleKey[:1]}}},
+	{message: &Mends{}},
+
 	{message: &AccountCreated{Client: sampleClient}},
 	{message: &SignedIn{Proven: true, Client: sampleClient, At: sampleTime}},
 	{message: &TokensRevoked{Until: sampleTime}},
@@ -291,6 +327,19 @@ func TestDecodeRefuses(t *testing.T) {
 		}()},
 		{"more files announced than there are", &FileList{}, []byte{0, 0xFF, 0xFF}},
 		{"more uploads announced than there are", &UploadList{}, []byte{0xFF, 0xFF}},
+		{"more snapshots announced than there are", &SnapshotList{}, []byte{0, 0xFF, 0xFF}},
+		{"more runs announced than there are", &RunList{}, []byte{0xFF, 0xFF}},
+		{"more packs announced than there are", &PackList{}, []byte{0, 0xFF, 0xFF}},
+		{"a page of 10001 packs that lacks the last", &PackList{}, func() []byte {
+			p := (&PackList{Packs: make([]PackEntry, MaxListPacks+1)}).AppendPayload(nil)
+			return p[:len(p)-1]
+		}()},
+		{"2001 packs asked about", &AskPacks{}, (&AskPacks{IDs: make([]PackID, MaxAskPacks+1)}).AppendPayload(nil)},
+		{"2001 packs missing", &PacksMissing{}, (&PacksMissing{IDs: make([]PackID, MaxAskPacks+1)}).AppendPayload(nil)},
+		{"2001 packs mended with", &MendSnapshot{}, (&MendSnapshot{Added: make([]PackID, MaxAskPacks+1)}).AppendPayload(nil)},
+		{"a head of 4097 bytes", &SnapshotList{}, (&SnapshotList{Snapshots: []SnapshotEntry{{Head: make([]byte, MaxHead+1)}}}).AppendPayload(nil)},
+		{"a mend record beyond its limit", &Mends{}, (&Mends{Records: [][]byte{make([]byte, MaxMendRecord+1)}}).AppendPayload(nil)},
+		{"a mend record longer than what follows", &Mends{}, []byte{0, 1, 0, 0xFF, 0xFF, 0x0F, 0}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -177,3 +177,16 @@ func FuzzField(f *testing.F) {
 		}
 	})
 }
+
+func TestIsSnapshotName(t *testing.T) {
+	const digits = "0123456789abcdef0123456789abcdef"
+	for name, want := range map[string]bool{
+		"s/" + digits: true, "s/" + strings.Repeat("f", 32): true,
+		digits: false, "S/" + digits: false, "s/" + digits[1:]: false, "s/" + digits + "0": false, "s/" + strings.ToUpper(digits): false,
+		"s/" + digits[1:] + "g": false, "s/" + digits[1:] + " ": false, "s//" + digits[1:]: false, "": false, "s/": false, "s": false, "a/s/" + digits: false,
+	} {
+		if got := IsSnapshotName(name); got != want {
+			t.Errorf("IsSnapshotName(%q) = %t", name, got)
+		}
+	}
+}

@@ -115,6 +115,23 @@ const (
 	CodeCaller        Code = 1083 // address[16]                                 → nothing
 )
 
+// Extension requests about snapshots.
+const (
+	CodeBeginRun       Code = 1084 // run[16], base version u32, name text         → RunBegun
+	CodeAskPacks       Code = 1085 // run[16], count u16, then as many ids[32]     → PacksMissing
+	CodePutPack        Code = 1086 // run[16], id[32], content                     → Done
+	CodeCommitSnapshot Code = 1087 // see CommitSnapshot                           → SnapshotCommitted, or PacksMissing
+	CodeReadPack       Code = 1088 // id[32], offset u64, length u32               → PackContent
+	CodeMendSnapshot   Code = 1089 // version u32, count u16, ids[32], name text, record, to the end → Done, or PacksMissing
+	CodeListSnapshots  Code = 1090 // limit u16, all versions u8, after version u32, after text, only text → SnapshotList
+	CodeEndRun         Code = 1091 // run[16]                                      → Done
+	CodeListRuns       Code = 1092 // empty                                        → RunList
+	CodeSnapshotPacks  Code = 1093 // version u32, after u32, limit u16, name text → PackList
+	CodeListMends      Code = 1094 // version u32, after u16, name text            → Mends
+	CodeCheckPack      Code = 1095 // id[32]                                       → Done
+	CodeReportVerified Code = 1096 // version u32, packs u32, bytes u64, name text → Done
+)
+
 // Extension responses.
 const (
 	CodeFailure          Code = 1608 // status u16, message text
@@ -138,4 +155,13 @@ const (
 	CodeIdentity         Code = 1632 // client id[16], base open u8, has API id u8
 	CodeFailures         Code = 1640 // count u16, then as many FailedExchanges
 	CodeCoreProven       Code = 1642 // proof[32]
+
+	CodeRunBegun          Code = 1643 // newest version u32, run seconds u32, max pack u32
+	CodePacksMissing      Code = 1644 // count u16, then as many ids[32]
+	CodeSnapshotCommitted Code = 1645 // version u32
+	CodePackContent       Code = 1646 // size u64, offset u64, content
+	CodeSnapshotList      Code = 1647 // more u8, count u16, then as many SnapshotEntries
+	CodeRunList           Code = 1648 // count u16, then as many RunEntries
+	CodePackList          Code = 1649 // more u8, count u16, then as many PackEntries
+	CodeMends             Code = 1650 // more u8, count u16, then as many of size u32 and record
 )

@@ -85,6 +85,11 @@ func TestLimits(t *testing.T) {
 		{CodeOpenNamedPacket, []uint32{291}, []uint32{0, 290, 292, MaxPayload}},
 		{CodePacketPiece, []uint32{21, MaxPayload}, []uint32{20}},
 		{CodeDropPacket, []uint32{16}, []uint32{0, 15, 17, MaxPayload}},
+		{CodeBeginRun, []uint32{22, 22 + 34}, []uint32{21, 22 + 1025, MaxPayload}},
+		{CodeAskPacks, []uint32{18 + 32, 18 + 32*MaxAskPacks}, []uint32{17, 18 + 32*MaxAskPacks + 1, MaxPayload}},
+		{CodePutPack, []uint32{48, 48 + MaxPack}, []uint32{47, 48 + MaxPack + 1, MaxPayload}},
+		{CodeCommitSnapshot, []uint32{40, 40 + 34 + MaxHead + 64*MaxSnapshotPacks + MaxManifest}, []uint32{39, MaxPayload}},
+		{CodePackContent, []uint32{16, 16 + MaxPack}, []uint32{15, 16 + MaxPack + 1}},
 		{CodePutKeyBundle, []uint32{0, MaxKeyBundle}, []uint32{MaxKeyBundle + 1, MaxPayload}},
 		{CodeGetAccount, []uint32{0}, []uint32{1, MaxPayload}},
 	}
@@ -123,6 +128,11 @@ func TestLargestMessagesFit(t *testing.T) {
 		&FileInfo{FileEntry: entry, WrappedKey: make([]byte, maxWrapped)},
 		&UploadBegun{WrappedKey: make([]byte, maxWrapped)},
 		&KeyBundle{Bundle: make([]byte, MaxKeyBundle)},
+		&PacksMissing{IDs: make([]PackID, MaxAskPacks)},
+		&PackList{Packs: make([]PackEntry, MaxListPacks)},
+		&SnapshotList{Snapshots: []SnapshotEntry{{FileEntry: entry, Head: make([]byte, MaxHead)}}},
+		&Mends{Records: [][]byte{make([]byte, MaxMendRecord)}},
+		&MendSnapshot{Added: make([]PackID, MaxAskPacks), Name: entry.Name, Record: make([]byte, MaxMendRecord)},
 		&Failure{Status: StatusInvalid, Message: strings.Repeat("m", maxText)},
 	} {
 		payload := m.AppendPayload(nil)

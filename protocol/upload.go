@@ -81,6 +81,7 @@ const (
 	FormatSealedFile   Format = 2 // the file, sealed with age
 	FormatFolder       Format = 3 // tar and zstd
 	FormatSealedFolder Format = 4 // tar and zstd, sealed with age
+	FormatSnapshot     Format = 5 // a snapshot's manifest, sealed with age; its session key is none
 )
 
 // Sealed reports whether content of that format is sealed, as base clients never
