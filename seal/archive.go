@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/klauspost/compress/zstd"
+
+	"coffer/internal/fileattr"
 )
 
 // copySize is how much of a file is read or written at once, in bytes.
@@ -69,7 +71,7 @@ func archive(ctx context.Context, root string, w io.Writer, opts ArchiveOptions)
 		ctx:      ctx,
 		opts:     opts,
 		tar:      tar.NewWriter(compressed),
-		accounts: newAccounts(),
+		accounts: fileattr.NewAccounts(),
 		buf:      make([]byte, copySize),
 	}
 	defer a.links.close()
@@ -93,7 +95,7 @@ type archiver struct {
 	tar  *tar.Writer
 
 	links    links
-	accounts *accounts
+	accounts *fileattr.Accounts
 	notKept  map[string]bool // kinds that were told
 	read     int64
 	buf      []byte
@@ -184,11 +186,14 @@ func (a *archiver) symlink(e entry) error {
 func (a *archiver) header(path string, info fs.FileInfo) *tar.Header {
 	header := &tar.Header{
 		Name:    path,
-		Mode:    tarMode(info.Mode()),
+		Mode:    int64(fileattr.Mode(info.Mode())),
 		ModTime: info.ModTime(),
 		Format:  tar.FormatPAX, // without it times are rounded to seconds
 	}
-	a.accounts.describe(header, info)
+	if uid, gid, ok := fileattr.OwnerOf(info); ok {
+		header.Uid, header.Gid = uid, gid
+		header.Uname, header.Gname = a.accounts.Names(uid, gid)
+	}
 	return header
 }
 
@@ -197,19 +202,4 @@ func (a *archiver) writeHeader(header *tar.Header) error {
 		return fmt.Errorf("write %q: %w", header.Name, err)
 	}
 	return nil
-}
-
-// tarMode is a mode in tar's bits, which are those of POSIX.
-func tarMode(mode fs.FileMode) int64 {
-	bits := int64(mode.Perm())
-	if mode&fs.ModeSetuid != 0 {
-		bits |= 0o4000
-	}
-	if mode&fs.ModeSetgid != 0 {
-		bits |= 0o2000
-	}
-	if mode&fs.ModeSticky != 0 {
-		bits |= 0o1000
-	}
-	return bits
 }

@@ -1,6 +1,12 @@
 package seal
 
-import "strings"
+import (
+	"io/fs"
+	"os"
+	"strings"
+
+	"coffer/internal/fileattr"
+)
 
 // Kinds of what no archive keeps, in a person's words.
 const (
@@ -23,5 +29,22 @@ func lostKind(attribute string) string {
 		return lostLabels
 	default:
 		return lostAttributes
+	}
+}
+
+// attributes tells of a file's extended attributes.
+func (a *archiver) attributes(f *os.File, path string) {
+	for _, name := range fileattr.AttributeNames(f) {
+		a.lose(lostKind(name), path)
+	}
+}
+
+// sparse tells of a file with holes.
+func (a *archiver) sparse(f *os.File, path string, info fs.FileInfo) {
+	if !fileattr.MayBeSparse(info) || a.notKept[lostHoles] {
+		return
+	}
+	if _, ok := fileattr.FirstHole(f, info.Size()); ok {
+		a.lose(lostHoles, path)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"coffer/internal/fileattr"
 )
 
 // folders are the folders that one unpacking has made. An entry may lie in
@@ -136,7 +138,7 @@ func (f *folders) settle(folder *folder, chown bool) error {
 			return err
 		}
 	}
-	if err := changeTimes(f.root, folder.name, folder.time); err != nil {
+	if err := fileattr.SetTime(f.root, folder.name, folder.time); err != nil {
 		return err
 	}
 	return f.root.Chmod(folder.name, folder.mode)

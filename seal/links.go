@@ -4,6 +4,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"coffer/internal/fileattr"
 )
 
 // A file with several names is stored once, and its other names as hard links
@@ -11,10 +13,6 @@ import (
 // given to the next file as soon as the one that had it is gone, even while a
 // folder is read. So the file must also be as it was, down to the time of its
 // last change, which nobody can set.
-
-// settled is how long ago a file was changed for the last time if no later
-// change can have the same time: file systems count in steps of up to 2 s.
-const settled = 2 * time.Second
 
 // maxPinned is how many files are kept open so that nobody gets their inodes.
 const maxPinned = 256
@@ -27,7 +25,7 @@ type state struct {
 
 func stateOf(info fs.FileInfo) state {
 	s := state{size: info.Size(), written: info.ModTime().UnixNano()}
-	if t, ok := changeTime(info); ok {
+	if t, ok := fileattr.ChangeTime(info); ok {
 		s.changed = t.UnixNano()
 	}
 	return s
@@ -36,7 +34,7 @@ func stateOf(info fs.FileInfo) state {
 // links remembers the files with several names that were written. Its zero
 // value remembers none.
 type links struct {
-	first  map[inode]linked
+	first  map[fileattr.Inode]linked
 	pinned []pinned
 }
 
@@ -56,7 +54,7 @@ type pinned struct {
 // find gives the name under which a file was written. target is that of a
 // symbolic link, "" for a regular file.
 func (l *links) find(info fs.FileInfo, target string) (path string, ok bool) {
-	id, shared := sharedInode(info)
+	id, shared := fileattr.SharedInode(info)
 	if !shared {
 		return "", false
 	}
@@ -67,7 +65,7 @@ func (l *links) find(info fs.FileInfo, target string) (path string, ok bool) {
 // addLink remembers a symbolic link. Whatever has its inode next is the same
 // link if it has the same target.
 func (l *links) addLink(info fs.FileInfo, path, target string) {
-	if id, shared := sharedInode(info); shared {
+	if id, shared := fileattr.SharedInode(info); shared {
 		l.remember(id, linked{path, stateOf(info), target})
 	}
 }
@@ -76,27 +74,27 @@ func (l *links) addLink(info fs.FileInfo, path, target string) {
 // f, now or later. A file that was changed a moment ago, while many like it are
 // open, is not remembered: its other names are stored in full.
 func (l *links) addFile(f *os.File, info fs.FileInfo, path string) {
-	id, shared := sharedInode(info)
+	id, shared := fileattr.SharedInode(info)
 	if !shared {
 		f.Close()
 		return
 	}
-	if changed, ok := changeTime(info); !ok || time.Since(changed) < settled {
+	if changed, ok := fileattr.ChangeTime(info); !ok || time.Since(changed) < fileattr.Settled {
 		l.unpin(time.Now())
 		if len(l.pinned) == maxPinned {
 			f.Close()
 			return
 		}
-		l.pinned = append(l.pinned, pinned{f, time.Now().Add(2 * settled)})
+		l.pinned = append(l.pinned, pinned{f, time.Now().Add(2 * fileattr.Settled)})
 	} else {
 		f.Close()
 	}
 	l.remember(id, linked{path: path, state: stateOf(info)})
 }
 
-func (l *links) remember(id inode, file linked) {
+func (l *links) remember(id fileattr.Inode, file linked) {
 	if l.first == nil {
-		l.first = map[inode]linked{}
+		l.first = map[fileattr.Inode]linked{}
 	}
 	l.first[id] = file
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"coffer/internal/fileattr"
 )
 
 // ErrFolderInTheWay: a folder that is not empty stands where something that is
@@ -188,14 +190,14 @@ func (m *merger) move(name string, is, was fs.FileInfo) error {
 
 // settle gives a folder what the archive says of it.
 func (m *merger) settle(folder string, info fs.FileInfo) error {
-	if canChown() {
-		if uid, gid, ok := ownerOf(info); ok {
+	if fileattr.CanChown() {
+		if uid, gid, ok := fileattr.OwnerOf(info); ok {
 			if err := m.root.Lchown(folder, uid, gid); err != nil {
 				return err
 			}
 		}
 	}
-	if err := changeTimes(m.root, folder, info.ModTime()); err != nil {
+	if err := fileattr.SetTime(m.root, folder, info.ModTime()); err != nil {
 		return err
 	}
 	return m.root.Chmod(folder, info.Mode()&^fs.ModeType)

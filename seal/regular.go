@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"coffer/internal/fileattr"
 )
 
 // patience is how long a read may take of what poses as a regular file and
@@ -176,7 +178,7 @@ func difference(before, after fs.FileInfo, size int64, broken *breakOff) string 
 		return "it was written to while it was read"
 	case is.changed == was.changed:
 		return ""
-	case isGone(after):
+	case fileattr.IsGone(after):
 		return "it was removed or replaced while it was read: what was there first is kept"
 	default:
 		return "it was changed while it was read"
@@ -201,7 +203,7 @@ func reason(err error) string {
 // OpenFile opens a regular file to be read, and nothing else: neither a pipe
 // that has taken its place, nor a device.
 func OpenFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|fileattr.OpenNonblock, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"coffer/internal/fileattr"
 )
 
 const (
@@ -160,8 +162,8 @@ func (p *plainBytes) Read(b []byte) (int, error) {
 // blocks where it can: most of a sparse file is nothing else.
 func trailingZeros(b []byte) int {
 	rest := b
-	for len(rest) >= len(zeroBlock) && isZero(rest[len(rest)-len(zeroBlock):]) {
-		rest = rest[:len(rest)-len(zeroBlock)]
+	for len(rest) >= fileattr.HoleSize && fileattr.IsZero(rest[len(rest)-fileattr.HoleSize:]) {
+		rest = rest[:len(rest)-fileattr.HoleSize]
 	}
 	return len(b) - len(bytes.TrimRight(rest, "\x00"))
 }

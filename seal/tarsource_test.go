@@ -1,14 +1,18 @@
 package seal
 
-import "testing"
+import (
+	"testing"
+
+	"coffer/internal/fileattr"
+)
 
 func TestTrailingZeros(t *testing.T) {
-	for _, length := range []int{0, 1, holeSize - 1, holeSize, holeSize + 1, 3*holeSize + 7} {
+	for _, length := range []int{0, 1, fileattr.HoleSize - 1, fileattr.HoleSize, fileattr.HoleSize + 1, 3*fileattr.HoleSize + 7} {
 		b := make([]byte, length)
 		if got := trailingZeros(b); got != length {
 			t.Errorf("%d zeros: %d", length, got)
 		}
-		for _, last := range []int{0, 1, holeSize - 1, holeSize, 2 * holeSize, length - 1} {
+		for _, last := range []int{0, 1, fileattr.HoleSize - 1, fileattr.HoleSize, 2 * fileattr.HoleSize, length - 1} {
 			if last < 0 || last >= length {
 				continue
 			}

@@ -1,7 +1,6 @@
 package seal
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -13,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"coffer/internal/fileattr"
 )
 
 // describeTree gives one line for everything in a tree: kind, exact mode, time
@@ -20,15 +21,13 @@ import (
 func describeTree(t *testing.T, root string) map[string]string {
 	t.Helper()
 	tree := map[string]string{}
-	first := map[inode]string{}
-	accounts := newAccounts()
+	first := map[fileattr.Inode]string{}
 	w := walker{
 		visit: func(e entry) error {
-			var owner tar.Header
-			accounts.describe(&owner, e.info)
+			uid, gid, _ := fileattr.OwnerOf(e.info)
 			line := fmt.Sprintf("%v %d.%09d %d:%d", e.info.Mode(),
-				e.info.ModTime().Unix(), e.info.ModTime().Nanosecond(), owner.Uid, owner.Gid)
-			if id, shared := sharedInode(e.info); shared && !e.info.IsDir() {
+				e.info.ModTime().Unix(), e.info.ModTime().Nanosecond(), uid, gid)
+			if id, shared := fileattr.SharedInode(e.info); shared && !e.info.IsDir() {
 				if first[id] == "" {
 					first[id] = e.path
 				}

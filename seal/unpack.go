@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
-	"time"
+
+	"coffer/internal/fileattr"
 )
 
 // maxWindow is the largest zstd window that is unpacked, in bytes. Ours have
@@ -101,7 +101,7 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions)
 		in:      in,
 		opts:    opts,
 		bounds:  bounds{opts: opts, archived: func() int64 { return in.raw.read }},
-		chown:   canChown() && !opts.IgnoreOwner,
+		chown:   fileattr.CanChown() && !opts.IgnoreOwner,
 		folders: newFolders(root),
 		buf:     make([]byte, copySize),
 	}
@@ -211,13 +211,13 @@ func (u *unpacker) stripSetID(header *tar.Header) {
 // fill gives a new file its content, owner and mode, in this order: both
 // writing and a change of owner may take the setuid bit away.
 func (u *unpacker) fill(f *os.File, header *tar.Header) error {
-	out := holes{f: f}
+	out := fileattr.NewSparseWriter(f)
 	for {
 		n, readErr := io.ReadFull(u.in, u.buf)
 		if err := u.bounds.content(n); err != nil {
 			return fmt.Errorf("at %q: %w", header.Name, err)
 		}
-		written, err := out.write(u.buf[:n])
+		written, err := out.Write(u.buf[:n])
 		if err != nil {
 			return fmt.Errorf("write %q: %w", header.Name, err)
 		}
@@ -231,7 +231,7 @@ func (u *unpacker) fill(f *os.File, header *tar.Header) error {
 			return fmt.Errorf("read %q: %w", header.Name, readErr)
 		}
 	}
-	if err := out.finish(); err != nil {
+	if err := out.Finish(); err != nil {
 		return fmt.Errorf("write %q: %w", header.Name, err)
 	}
 	if u.chown {
@@ -254,7 +254,7 @@ func (u *unpacker) symlink(dir *os.Root, base string, header *tar.Header) error 
 			return fmt.Errorf("set the owner of %q: %w", header.Name, err)
 		}
 	}
-	if err := setLinkTime(dir, base, header.ModTime); err != nil {
+	if err := fileattr.SetLinkTime(dir, base, header.ModTime); err != nil {
 		return fmt.Errorf("set the time of %q: %w", header.Name, err)
 	}
 	return nil
@@ -285,25 +285,10 @@ func (u *unpacker) hardLink(name string, header *tar.Header) error {
 
 // setTime sets when something other than a link was last changed.
 func setTime(dir *os.Root, name string, header *tar.Header) error {
-	if err := changeTimes(dir, name, header.ModTime); err != nil {
+	if err := fileattr.SetTime(dir, name, header.ModTime); err != nil {
 		return fmt.Errorf("set the time of %q: %w", header.Name, err)
 	}
 	return nil
-}
-
-// Before and after these, os.Root.Chtimes sets other times than it is given: it
-// counts nanoseconds since 1970.
-var (
-	firstChtimes = time.Unix(0, math.MinInt64)
-	lastChtimes  = time.Unix(0, math.MaxInt64)
-)
-
-// changeTimes sets when something other than a link was last changed.
-func changeTimes(dir *os.Root, name string, t time.Time) error {
-	if t.Before(firstChtimes) || t.After(lastChtimes) {
-		return setLinkTime(dir, name, t)
-	}
-	return dir.Chtimes(name, time.Time{}, t)
 }
 
 // fileMode is the permissions and the setuid, setgid and sticky bits of an

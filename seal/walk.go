@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+
+	"coffer/internal/fileattr"
 )
 
 // maxDepth is how many folders may lie inside one another.
@@ -79,8 +81,8 @@ func (w *walker) enter(dir *os.Root, e *entry, outer entry) ([]string, error) {
 		return nil, errReplaced
 	}
 	e.kernel = outer.kernel
-	if outer.info == nil || deviceOf(outer.info) != deviceOf(opened) {
-		name := kernelFileSystem(f)
+	if outer.info == nil || fileattr.DeviceOf(outer.info) != fileattr.DeviceOf(opened) {
+		name := fileattr.KernelFileSystem(f)
 		e.kernel = name != ""
 		if e.kernel && outer.info != nil && !outer.kernel {
 			return nil, errKernel(name)
@@ -186,7 +188,7 @@ func join(path, name string) string {
 // openRegular opens a regular file and gives its state as of then, or
 // errReplaced if it is not the one that was seen.
 func openRegular(e entry) (*os.File, fs.FileInfo, error) {
-	f, err := e.dir.OpenFile(e.name, os.O_RDONLY|openNonblock, 0)
+	f, err := e.dir.OpenFile(e.name, os.O_RDONLY|fileattr.OpenNonblock, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,13 +206,13 @@ func openRegular(e entry) (*os.File, fs.FileInfo, error) {
 // Measure says how many regular files [Archive] would read from a folder and
 // how many bytes they hold, each hard-linked file counted once.
 func Measure(ctx context.Context, root string) (files int, bytes int64, err error) {
-	linked := map[inode]bool{}
+	linked := map[fileattr.Inode]bool{}
 	w := walker{
 		visit: func(e entry) error {
 			if !e.info.Mode().IsRegular() {
 				return nil
 			}
-			if id, shared := sharedInode(e.info); shared {
+			if id, shared := fileattr.SharedInode(e.info); shared {
 				if linked[id] {
 					return nil
 				}

@@ -1,4 +1,4 @@
-package seal
+package fileattr
 
 import (
 	"os"
@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelFileSystem is the kind of file system that a folder lies on if it is
+// KernelFileSystem is the kind of file system that a folder lies on if it is
 // one of the kernel's own, whose files are made as they are read and may never
 // end; "" for all others.
-func kernelFileSystem(folder *os.File) string {
+func KernelFileSystem(folder *os.File) string {
 	conn, err := folder.SyscallConn()
 	if err != nil {
 		return ""

@@ -1,6 +1,6 @@
 //go:build unix && !darwin && !freebsd && !netbsd
 
-package seal
+package fileattr
 
 import (
 	"io/fs"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// changeTime is when a file or its attributes were changed, if that is known.
-func changeTime(info fs.FileInfo) (time.Time, bool) {
+// ChangeTime is when a file or its attributes were changed, if that is known.
+func ChangeTime(info fs.FileInfo) (time.Time, bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return time.Time{}, false
