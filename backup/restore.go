@@ -153,7 +153,7 @@ func restoreFolder(ctx context.Context, from origin, info *protocol.FileInfo, op
 	}
 	err = to.folder(ctx, func(root *os.Root) error {
 		_, err := readStored(ctx, from, info, opts.Identity, opts.AcceptUnsealed, opts.Progress, func(r io.Reader) error {
-			content, err := seal.UnpackInto(ctx, r, root, unpacking)
+			content, err := seal.Unpack(ctx, r, root, unpacking)
 			size = uint64(content)
 			return err
 		})

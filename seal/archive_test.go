@@ -45,7 +45,7 @@ func TestProgressEndsAtMeasure(t *testing.T) {
 	}
 	last = 0
 	opts := UnpackOptions{Progress: func(read int64) { last = read }}
-	if err := Unpack(t.Context(), bytes.NewReader(archive), t.TempDir(), opts); err != nil {
+	if err := unpackInto(t.Context(), bytes.NewReader(archive), t.TempDir(), opts); err != nil {
 		t.Fatal(err)
 	}
 	if last != int64(len(archive)) {
@@ -150,7 +150,7 @@ func TestArchiveOfChangingTree(t *testing.T) {
 				t.Errorf("changed: %q, want %q", how, test.changed)
 			}
 			dir := t.TempDir()
-			if err := Unpack(t.Context(), &buf, dir, UnpackOptions{}); err != nil {
+			if err := unpackInto(t.Context(), &buf, dir, UnpackOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			for name, want := range test.want {
@@ -310,7 +310,7 @@ func TestUnpackCancelled(t *testing.T) {
 	archive := archiveBytes(t, filepath.Join(sourceTree(t), "archive"), ArchiveOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	opts := UnpackOptions{Progress: func(int64) { cancel() }}
-	if err := Unpack(ctx, bytes.NewReader(archive), t.TempDir(), opts); !errors.Is(err, context.Canceled) {
+	if err := unpackInto(ctx, bytes.NewReader(archive), t.TempDir(), opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
@@ -319,10 +319,10 @@ func TestUnpackIntoFolderInUse(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "mine"), "mine")
 	archive := archiveBytes(t, t.TempDir(), ArchiveOptions{})
-	if err := Unpack(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{}); err == nil {
+	if err := unpackInto(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{}); err == nil {
 		t.Error("unpacked into a folder that is not empty")
 	}
-	if err := Unpack(t.Context(), bytes.NewReader(archive), filepath.Join(dir, "mine"), UnpackOptions{}); err == nil {
+	if err := unpackInto(t.Context(), bytes.NewReader(archive), filepath.Join(dir, "mine"), UnpackOptions{}); err == nil {
 		t.Error("unpacked into a file")
 	}
 }
@@ -337,7 +337,7 @@ func TestUnpackTruncated(t *testing.T) {
 	}
 	archive := archiveBytes(t, root, ArchiveOptions{})
 	for cut := range len(archive) {
-		err := Unpack(t.Context(), bytes.NewReader(archive[:cut]), t.TempDir(), UnpackOptions{})
+		err := unpackInto(t.Context(), bytes.NewReader(archive[:cut]), t.TempDir(), UnpackOptions{})
 		if !errors.Is(err, ErrDamagedArchive) {
 			t.Fatalf("cut at %d of %d: %v, want ErrDamagedArchive", cut, len(archive), err)
 		}
@@ -378,7 +378,7 @@ func TestUnpackTruncated(t *testing.T) {
 	}
 	lost := errors.New("lost")
 	r := io.MultiReader(bytes.NewReader(archive[:len(archive)/2]), failingReader{lost})
-	if err := Unpack(t.Context(), r, t.TempDir(), UnpackOptions{}); !errors.Is(err, lost) || errors.Is(err, ErrDamagedArchive) {
+	if err := unpackInto(t.Context(), r, t.TempDir(), UnpackOptions{}); !errors.Is(err, lost) || errors.Is(err, ErrDamagedArchive) {
 		t.Errorf("got %v, want the reader's error", err)
 	}
 }

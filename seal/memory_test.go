@@ -55,10 +55,17 @@ func (zeroReader) Read(p []byte) (int, error) {
 func TestSealingTakesConstantMemory(t *testing.T) {
 	const size, limit = 256 << 20, 24 << 20
 	id := newIdentity(t)
-	file, err := SealReader(zeros(size), id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	file, sealing := io.Pipe()
+	go func() {
+		w, err := Seal(sealing, id)
+		if err == nil {
+			_, err = io.Copy(w, zeros(size))
+		}
+		if err == nil {
+			err = w.Close()
+		}
+		sealing.CloseWithError(err)
+	}()
 	watch := watchHeap(file)
 	content, err := Open(watch, id)
 	if err != nil {
@@ -102,7 +109,7 @@ func TestArchivingTakesConstantMemory(t *testing.T) {
 	watch := watchHeap(content)
 	// The archive is small, so every piece of it is looked at.
 	dir := filepath.Join(t.TempDir(), "dir")
-	if err := Unpack(t.Context(), pieces{watch}, dir, UnpackOptions{}); err != nil {
+	if err := unpackInto(t.Context(), pieces{watch}, dir, UnpackOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-archived; err != nil {

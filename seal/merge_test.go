@@ -194,7 +194,7 @@ func TestUnpackIsBounded(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			test.opts.plausible = plausible
 			dir := filepath.Join(t.TempDir(), "dir")
-			if err := Unpack(t.Context(), bytes.NewReader(test.archive), dir, test.opts); !errors.Is(err, test.want) {
+			if err := unpackInto(t.Context(), bytes.NewReader(test.archive), dir, test.opts); !errors.Is(err, test.want) {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
 		})
@@ -233,7 +233,7 @@ func TestSetIDNeedsTrust(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		var changed []string
 		dir := filepath.Join(t.TempDir(), "dir")
-		check(t, Unpack(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{KeepSetID: keep, Changed: func(path, _ string) { changed = append(changed, path) }}))
+		check(t, unpackInto(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{KeepSetID: keep, Changed: func(path, _ string) { changed = append(changed, path) }}))
 		for _, name := range []string{"tool", "shared"} {
 			info, err := os.Stat(filepath.Join(dir, name))
 			check(t, err)

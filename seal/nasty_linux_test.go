@@ -212,7 +212,7 @@ func TestUnpackLockedFoldersAsPerson(t *testing.T) {
 	makeRemovable(t, dir)
 	var err error
 	asPerson(t, []string{filepath.Dir(dir)}, func() {
-		err = Unpack(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{IgnoreOwner: true, KeepSetID: true})
+		err = unpackInto(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{IgnoreOwner: true, KeepSetID: true})
 	})
 	check(t, err)
 	withoutOwner := func(tree map[string]string) map[string]string {
@@ -246,7 +246,7 @@ func TestUnreadableIsLeftOut(t *testing.T) {
 			t.Errorf("%s: %v, skipped %q", name, err, skipped)
 		}
 		dir := filepath.Join(t.TempDir(), "dir")
-		check(t, Unpack(t.Context(), &buf, dir, UnpackOptions{IgnoreOwner: true}))
+		check(t, unpackInto(t.Context(), &buf, dir, UnpackOptions{IgnoreOwner: true}))
 		for _, other := range []string{"file", "zz", "folder"} {
 			if _, err := os.Lstat(filepath.Join(dir, other)); (err == nil) != (other != name) {
 				t.Errorf("%s unreadable: %s: %v", name, other, err)
@@ -273,7 +273,7 @@ func TestKernelFileSystems(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
 	makeRemovable(t, dir)
 	archive := archiveBytes(t, "/proc/self", ArchiveOptions{Changed: func(path, how string) { changed = append(changed, path+": "+how) }})
-	check(t, Unpack(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{}))
+	check(t, unpackInto(t.Context(), bytes.NewReader(archive), dir, UnpackOptions{}))
 	if content, err := os.ReadFile(filepath.Join(dir, "cmdline")); err != nil || len(content) == 0 {
 		t.Errorf("cmdline: %q, %v", content, err)
 	}

@@ -55,16 +55,3 @@ func Seal(dst io.Writer, id Identity) (io.WriteCloser, error) {
 	}
 	return w, nil
 }
-
-// SealReader returns a reader of the sealed form of what r reads. An error of
-// r ends it, and what was read until then is no complete sealed file.
-func SealReader(r io.Reader, id Identity) (io.Reader, error) {
-	if id.key == nil {
-		return nil, errNoIdentity
-	}
-	sealed, err := age.EncryptReader(r, id.recipient)
-	if err != nil {
-		return nil, fmt.Errorf("begin a sealed file: %w", err)
-	}
-	return sealed, nil
-}

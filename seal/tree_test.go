@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -109,7 +110,7 @@ func roundTrip(t *testing.T, root string, opts ArchiveOptions) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "restored")
 	makeRemovable(t, dir)
-	if err := Unpack(t.Context(), bytes.NewReader(archiveBytes(t, root, opts)), dir, UnpackOptions{KeepSetID: true}); err != nil {
+	if err := unpackInto(t.Context(), bytes.NewReader(archiveBytes(t, root, opts)), dir, UnpackOptions{KeepSetID: true}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -131,5 +132,19 @@ func mkdir(t *testing.T, path string) {
 
 // unpackTar unpacks a tar archive that is not compressed yet.
 func unpackTar(ctx context.Context, plain []byte, dir string) error {
-	return Unpack(ctx, bytes.NewReader(compress(plain)), dir, UnpackOptions{})
+	return unpackInto(ctx, bytes.NewReader(compress(plain)), dir, UnpackOptions{})
+}
+
+// unpackInto unpacks into dir, which it makes if it is not there.
+func unpackInto(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	_, err = Unpack(ctx, r, root, opts)
+	return err
 }

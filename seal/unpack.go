@@ -22,15 +22,15 @@ var ErrDamagedArchive = errors.New("the archive is damaged or incomplete")
 // UnpackOptions say how an archive is unpacked. Functions are called by the
 // goroutine that called [Unpack]; nil is allowed.
 type UnpackOptions struct {
-	// Progress is told how many bytes of the archive were read so far.
+	// Progress receives how many bytes of the archive were read so far.
 	Progress func(read int64)
-	// IgnoreOwner gives everything to whoever unpacks. Without it the numeric
-	// owners in the archive are restored by root, and by nobody else.
+	// IgnoreOwner makes the user who unpacks the owner of everything. Without
+	// it, root restores the numeric owners in the archive; nobody else can.
 	IgnoreOwner bool
-	// KeepSetID restores setuid and setgid bits: for archives that were made by
-	// whom they serve. Without it Changed is told of each that was left out.
+	// KeepSetID restores setuid and setgid bits: for archives that the user
+	// made. Without it they are left out, and each is reported to Changed.
 	KeepSetID bool
-	// Changed is told what is restored otherwise than it was, and how.
+	// Changed receives what is restored differently, and how.
 	Changed func(path, how string)
 	// MaxSize bounds what is unpacked, in bytes; 0 leaves it to the disk and to
 	// Confirm.
@@ -44,34 +44,21 @@ type UnpackOptions struct {
 	plausible int64                 // what any archive may become; 0 is the constant
 }
 
-// Unpack restores the archive that r reads, up to io.EOF, into dir, which is
-// made or has to be empty. Modes are exact whatever the umask is, and those of
-// folders are set last, so that a read-only folder can be filled; until then
-// nobody else can look into a folder. Zeros become holes where the file system
-// has them.
+// Unpack restores the archive that r reads, up to io.EOF, into the empty folder
+// root, and returns how much content there was, in bytes. It restores modes
+// exactly, whatever the umask is, and the modes of folders last, so that a
+// read-only folder can be filled; until then only the owner has access to a
+// folder. Zeros become holes where the file system has them.
 //
-// Nothing is made outside dir, nothing is replaced, and nothing is written
-// through a symbolic link, though links may point anywhere: an archive that
-// asks for it is refused with [ErrUnsafeArchive]. One that is cut short or
+// Unpack creates nothing outside root, replaces nothing, and writes through no
+// symbolic link, though links may point anywhere: it refuses an archive that
+// asks for one of these with [ErrUnsafeArchive]. An archive that is cut short or
 // broken is [ErrDamagedArchive]; one that outgrows its bounds is [ErrTooMuch],
-// [ErrAbsurdSize] or, before the disk is full, [ErrNoRoom]; errors of r are
-// passed on, wrapped. After an error what was unpacked so far is left for the
-// caller to remove.
+// [ErrAbsurdSize] or, before the disk is full, [ErrNoRoom]. Errors of r are
+// returned wrapped. After an error, the caller removes what was unpacked.
 //
 // Memory is bounded by zstd's window and a record for each folder.
-func Unpack(ctx context.Context, r io.Reader, dir string, opts UnpackOptions) error {
-	root, err := makeFolder(dir)
-	if err != nil {
-		return fmt.Errorf("unpack: %w", err)
-	}
-	defer root.Close()
-	_, err = UnpackInto(ctx, r, root, opts)
-	return err
-}
-
-// UnpackInto is [Unpack] for a folder that is there, and has to be empty. It
-// says how much content there was, in bytes.
-func UnpackInto(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) (size int64, err error) {
+func Unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions) (size int64, err error) {
 	if size, err = unpack(ctx, r, root, opts); err != nil {
 		return 0, fmt.Errorf("unpack: %w", err)
 	}
@@ -119,18 +106,6 @@ func unpack(ctx context.Context, r io.Reader, root *os.Root, opts UnpackOptions)
 		}
 	}
 	return u.bounds.contents, u.folders.finish(u.chown)
-}
-
-// makeFolder opens dir, which it makes if it is not there.
-func makeFolder(dir string) (*os.Root, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make the folder: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open the folder: %w", err)
-	}
-	return root, nil
 }
 
 // unpacker makes the entries of one archive.
