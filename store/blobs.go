@@ -31,6 +31,8 @@ type Metadata struct {
 	Cksum          uint32    `json:"cksum"`         // POSIX cksum of the plaintext
 	SHA256         [32]byte  `json:"sha256"`        // of the ciphertext, made as it came in
 	Received       time.Time `json:"received"`      // when it was complete, by the server's clock
+
+	Snapshot *SnapshotMetadata `json:"snapshot,omitempty"` // of a manifest or a mend record; else nil
 }
 
 // A Confirmation is the mark that a blob has become a version of its file.

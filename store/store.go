@@ -1,5 +1,6 @@
 // Package store says what the core asks of storage: a catalog of clients and
-// file versions, and the blobs that hold their ciphertext. It holds the
+// file versions, with the packs that snapshots need, and the blobs that hold
+// their ciphertext. It holds the
 // contracts and the types they speak of; it stores nothing itself, reads no
 // ciphertext, and knows neither the wire nor any backend.
 package store
@@ -22,6 +23,12 @@ var (
 	ErrNoFile = errors.New("no such file")
 	// ErrNoBlob: nothing is stored under that reference.
 	ErrNoBlob = errors.New("no such blob")
+	// ErrNoPack: the client has no pack of that id.
+	ErrNoPack = errors.New("no such pack")
+	// ErrNoRun: the client has no run of that id; it has ended, or never began.
+	ErrNoRun = errors.New("no such run")
+	// ErrConflict: another version of the file came first.
+	ErrConflict = errors.New("another version came first")
 	// ErrDamaged: what is stored is not what was written.
 	ErrDamaged = errors.New("stored data is damaged")
 	// ErrFull: the medium has no room left.
