@@ -74,7 +74,7 @@ var specs = map[Code]spec{
 	CodePutPack:        {"put pack", owner, withContentUpTo(putPackSize, MaxPack)},
 	CodeCommitSnapshot: {"commit snapshot", owner, withContentUpTo(commitSnapshotSize, maxCommit)},
 	CodeReadPack:       {"read pack", owner, exactly(32 + 8 + 4)},
-	CodeMendSnapshot:   {"mend snapshot", owner, between(4+2+2+1, 4+2+32*MaxAskPacks+2+maxText+MaxMendRecord)},
+	CodeMendSnapshot:   {"mend snapshot", owner, between(16+4+2+2+1, 16+4+2+32*MaxAskPacks+2+maxText+MaxMendRecord)},
 	CodeListSnapshots:  {"list snapshots", owner, between(2+1+4+2+2, 2+1+4+2*(2+maxText))},
 	CodeEndRun:         {"end run", owner, exactly(16)},
 	CodeListRuns:       {"list runs", owner, exactly(0)},

@@ -108,7 +108,7 @@ var samples = []sample{
 	{message: &PutPack{Run: sampleRun, ID: samplePacks[0]}},
 	{message: &CommitSnapshot{Run: sampleRun, Before: 70_001, Base: 70_000, NameSize: 0x0102, HeadSize: 0x0304, Added: 0x05060708, Dropped: 0x090A0B0C, ManifestSize: 0x0D0E0F10}},
 	{message: &ReadPack{ID: samplePacks[0], Offset: 1 << 40, Length: 1 << 20}},
-	{message: &MendSnapshot{Version: 7, Added: samplePacks, Name: "s/1", Record: sampleKey}, open: true, fixed: 4 + 2 + 2*32 + 2 + 3},
+	{message: &MendSnapshot{Run: sampleRun, Version: 7, Added: samplePacks, Name: "s/1", Record: sampleKey}, open: true, fixed: 16 + 4 + 2 + 2*32 + 2 + 3},
 	{message: &ListSnapshots{Limit: MaxListSnapshots, AllVersions: true, AfterVersion: 9, AfterName: "m", Only: "only"}},
 	{message: &EndRun{Run: sampleRun}},
 	{message: &ListRuns{}},

@@ -122,7 +122,7 @@ const (
 	CodePutPack        Code = 1086 // run[16], id[32], content                     → Done
 	CodeCommitSnapshot Code = 1087 // see CommitSnapshot                           → SnapshotCommitted, or PacksMissing
 	CodeReadPack       Code = 1088 // id[32], offset u64, length u32               → PackContent
-	CodeMendSnapshot   Code = 1089 // version u32, count u16, ids[32], name text, record, to the end → Done, or PacksMissing
+	CodeMendSnapshot   Code = 1089 // run[16], version u32, count u16, ids[32], name text, record, to the end → Done, or PacksMissing
 	CodeListSnapshots  Code = 1090 // limit u16, all versions u8, after version u32, after text, only text → SnapshotList
 	CodeEndRun         Code = 1091 // run[16]                                      → Done
 	CodeListRuns       Code = 1092 // empty                                        → RunList

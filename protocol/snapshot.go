@@ -84,10 +84,12 @@ func (m *SnapshotCommitted) DecodePayload(p []byte) error {
 }
 
 // MendSnapshot adds a mend record to a snapshot, and the packs that it names to
-// those that the snapshot needs: 1089, version u32, added u16 (at most
-// MaxAskPacks), as many ids[32], name text, record, to the end (1 to
-// MaxMendRecord bytes). Answered with Done, or with PacksMissing.
+// those that the snapshot needs: 1089, run[16] (which pins them, and goes on),
+// version u32, added u16 (at most MaxAskPacks), as many ids[32], name text,
+// record, to the end (1 to MaxMendRecord bytes). Answered with Done, or with
+// PacksMissing.
 type MendSnapshot struct {
+	Run     RunID
 	Version uint32
 	Added   []PackID
 	Name    string
@@ -96,11 +98,13 @@ type MendSnapshot struct {
 
 func (*MendSnapshot) Code() Code { return CodeMendSnapshot }
 func (m *MendSnapshot) AppendPayload(b []byte) []byte {
+	b = append(b, m.Run[:]...)
 	b = appendPackIDs(le.AppendUint32(b, m.Version), m.Added)
 	return append(appendText(b, m.Name), m.Record...)
 }
 func (m *MendSnapshot) DecodePayload(p []byte) error {
 	r := reader{p: p}
+	r.fill(m.Run[:])
 	m.Version = r.u32()
 	m.Added = r.packIDs(MaxAskPacks)
 	m.Name, m.Record = r.text(), r.rest()
