@@ -108,7 +108,7 @@ type boundary struct {
 var boundaries = []boundary{
 	{
 		from:   []string{"client", "store", "maintain", "server", "api", "console"},
-		to:     []string{module + "/seal", module + "/backup", "filippo.io/age"},
+		to:     []string{module + "/seal", module + "/snapshot", module + "/backup", "filippo.io/age"},
 		reason: "that the server cannot open a sealed file is a test, not a promise",
 	},
 	{
@@ -248,6 +248,12 @@ func TestRulesBite(t *testing.T) {
 		{from: "coffer/protocol/cksum", to: "coffer/protocol"},
 		{from: "coffer/seal", to: "filippo.io/age", allowed: true},
 		{from: "coffer/seal", to: "coffer/protocol"},
+		{from: "coffer/snapshot", to: "filippo.io/age", allowed: true},
+		{from: "coffer/snapshot", to: "coffer/client"},
+		{from: "coffer/snapshot/cut", to: "coffer/snapshot"},
+		{from: "coffer/snapshot/pack", to: "coffer/snapshot", allowed: true},
+		{from: "coffer/snapshot/pack", to: "coffer/client"},
+		{from: "coffer/server", to: "coffer/snapshot/pack", indirect: true},
 		{from: "coffer/client", to: "coffer/protocol/crypt", allowed: true},
 		{from: "coffer/client", to: "coffer/seal"},
 		{from: "coffer/client", to: "coffer/store", indirect: true},
