@@ -164,8 +164,8 @@ func (g *Gateway) Login(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// signIn has the core check who somebody is. What takes a password waits its
-// turn.
+// signIn asks the core to check who the caller is. A password waits its turn to
+// be checked.
 func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (signed *protocol.SignedIn, err error) {
 	if m.Method != protocol.SignInByPassword {
 		return g.core.SignIn(r.Context(), m)
@@ -174,10 +174,11 @@ func (g *Gateway) signIn(r *http.Request, m protocol.SignIn) (signed *protocol.S
 		signed, err = g.core.SignIn(r.Context(), m)
 		return err
 	})
-	if err == nil {
-		g.signIns.succeeded(network(g.address(r)), m.Name)
+	if err != nil {
+		return nil, err
 	}
-	return signed, err
+	g.signIns.succeeded(network(g.address(r)), m.Name)
+	return signed, nil
 }
 
 // recent is how long a sign-in is good for what a token alone must not do:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,16 +65,24 @@ func (g *Gateway) Openapi(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) showPage(w http.ResponseWriter, r *http.Request, justErrors bool) {
-	t, err := template.New("docs").Parse(docsTemplate)
-	var page bytes.Buffer
-	if err == nil {
-		err = t.Execute(&page, docsOf(g.contract.Spec, justErrors))
-	}
+	page, err := renderDocs(docsOf(g.contract.Spec, justErrors))
 	if err != nil {
 		g.answers.Fail(w, r, err)
 		return
 	}
-	g.answers.Send(w, r, "text/html; charset=utf-8", page.Bytes())
+	g.answers.Send(w, r, "text/html; charset=utf-8", page)
+}
+
+func renderDocs(p docsPage) ([]byte, error) {
+	t, err := template.New("docs").Parse(docsTemplate)
+	if err != nil {
+		return nil, err
+	}
+	var page bytes.Buffer
+	if err := t.Execute(&page, p); err != nil {
+		return nil, err
+	}
+	return page.Bytes(), nil
 }
 
 func docsOf(spec *openapi3.T, justErrors bool) docsPage {
@@ -155,11 +164,4 @@ func enumOf(values []any) string {
 	return strings.Join(names, " | ")
 }
 
-func sorted[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -154,7 +154,7 @@ func TestSkippedIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var reported []string
 	once := false
 	result, err := backUp(t, session, source, Options{
 		Progress: func(string, int64, int64) {
@@ -164,11 +164,11 @@ func TestSkippedIsTold(t *testing.T) {
 				os.Remove(filepath.Join(root, "b"))
 			}
 		},
-		Skipped: func(path, _ string) { told = append(told, path) },
-		Changed: func(path, _ string) { told = append(told, path) },
+		Skipped: func(path, _ string) { reported = append(reported, path) },
+		Changed: func(path, _ string) { reported = append(reported, path) },
 	})
-	if err != nil || result.Skipped != 1 || result.Changed != 1 || len(told) != 2 || told[0] != filepath.Join(root, "a") || told[1] != filepath.Join(root, "b") {
-		t.Errorf("%+v, %v, told %q", result, err, told)
+	if err != nil || result.Skipped != 1 || result.Changed != 1 || len(reported) != 2 || reported[0] != filepath.Join(root, "a") || reported[1] != filepath.Join(root, "b") {
+		t.Errorf("%+v, %v, reported %q", result, err, reported)
 	}
 }
 

@@ -25,21 +25,21 @@ func (c *Console) ListClients(w http.ResponseWriter, r *http.Request, params con
 }
 
 func clients(list []admin.ClientInfo) []contract.Client {
-	told := make([]contract.Client, 0, len(list))
+	answer := make([]contract.Client, 0, len(list))
 	for _, one := range list {
-		told = append(told, client(one))
+		answer = append(answer, client(one))
 	}
-	return told
+	return answer
 }
 
 func client(m admin.ClientInfo) contract.Client {
-	told := contract.Client{Name: m.Name, LooksLike: nonZero(m.LooksLike), Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
+	answer := contract.Client{Name: m.Name, LooksLike: nonZero(m.LooksLike), Fingerprint: m.Fingerprint, Kind: m.Kind, Created: m.Created.UTC(), LastSeen: m.LastSeen.UTC(),
 		Suspended: m.Suspended, BaseOpen: m.BaseOpen, Session: m.InSession, SessionEnds: when(m.SessionEnds), Uploads: m.Uploads, KeyBits: m.KeyBits,
 		Files: m.Files, Versions: m.Versions, Verified: m.Verified, Bytes: m.Bytes}
 	if m.KeyBits > 0 {
-		told.KeyKind, told.OaepHash = "RSA", m.OAEPHash
+		answer.KeyKind, answer.OaepHash = "RSA", m.OAEPHash
 	}
-	return told
+	return answer
 }
 
 // GetClient describes a client: GET /api/clients/{name}.

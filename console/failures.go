@@ -17,10 +17,10 @@ func (c *Console) ListFailures(w http.ResponseWriter, r *http.Request) {
 }
 
 func failedExchange(e protocol.FailedExchange) contract.Failure {
-	told := contract.Failure{At: e.At.UTC(), Peer: e.Peer, Client: nonZero(e.Client), RequestsBefore: int64(e.Earlier), Request: e.Code.String(),
+	answer := contract.Failure{At: e.At.UTC(), Peer: e.Peer, Client: nonZero(e.Client), RequestsBefore: int64(e.Earlier), Request: e.Code.String(),
 		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually(), Fields: []contract.WireField{}}
 	for _, part := range e.Parts() {
-		told.Fields = append(told.Fields, contract.WireField{Offset: part.Offset, Bytes: part.Bytes, Meaning: part.Meaning})
+		answer.Fields = append(answer.Fields, contract.WireField{Offset: part.Offset, Bytes: part.Bytes, Meaning: part.Meaning})
 	}
-	return told
+	return answer
 }

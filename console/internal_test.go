@@ -88,7 +88,7 @@ func TestTellingWhatWasMissed(t *testing.T) {
 		{Activity: &store.Activity{ID: 5, Detail: "made up for"}},
 		{Activity: &store.Activity{ID: 6, Detail: "next"}, Missed: 3},
 	} {
-		if err := live.tell(t.Context(), event); err != nil {
+		if err := live.send(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -71,25 +71,25 @@ func (c *Console) ListActivities(w http.ResponseWriter, r *http.Request, params 
 }
 
 func (c *Console) activities(ctx context.Context, list []store.Activity) []contract.Activity {
-	told := make([]contract.Activity, 0, len(list))
+	answer := make([]contract.Activity, 0, len(list))
 	for _, a := range list {
-		told = append(told, c.activity(ctx, a))
+		answer = append(answer, c.activity(ctx, a))
 	}
-	return told
+	return answer
 }
 
 func (c *Console) activity(ctx context.Context, a store.Activity) contract.Activity {
-	told := contract.Activity{Id: a.ID, At: a.At.UTC(), Kind: contract.ActivityKind(a.Kind), Outcome: contract.Outcome(a.Outcome),
+	answer := contract.Activity{Id: a.ID, At: a.At.UTC(), Kind: contract.ActivityKind(a.Kind), Outcome: contract.Outcome(a.Outcome),
 		File: nonZero(a.File), Version: nonZero(int64(a.Version)), Bytes: nonZero(a.Bytes),
 		TookSeconds: nonZero(float64(a.Took.Seconds())), Detail: nonZero(a.Detail), Address: nonZero(a.Address)}
 	switch {
 	case a.Client != (store.ClientID{}):
 		ref := c.clientRef(ctx, a.Name, a.Client.Fingerprint())
-		told.Client = &ref
+		answer.Client = &ref
 	case a.Name != "":
-		told.Client = &contract.ClientRef{Name: a.Name}
+		answer.Client = &contract.ClientRef{Name: a.Name}
 	}
-	return told
+	return answer
 }
 
 // clientRef names a client, and the one that it could be taken for. A name
@@ -105,7 +105,7 @@ func (c *Console) clientRef(ctx context.Context, name, fingerprint string) contr
 	return ref
 }
 
-// GetEvents tells figures and activity as they come: GET /api/events.
+// GetEvents sends figures and activities as they come: GET /api/events.
 func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contract.GetEventsParams) {
 	events := c.core.Subscribe(r.Context())
 	s, err := c.newStream(w, r)
@@ -114,7 +114,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contr
 		return
 	}
 	defer s.close()
-	live := &liveEvents{c: c, stream: s, transfers: true} // who comes back may still show some
+	live := &liveEvents{c: c, stream: s, transfers: true} // a reader that comes back may still show some
 	if err := live.begin(r.Context(), lastEvent(params.LastEventID)); err != nil {
 		c.log.Debug("a stream of the console ended", "error", err)
 		return
@@ -132,7 +132,7 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contr
 			if !open {
 				return
 			}
-			err = live.tellAll(r.Context(), event, events)
+			err = live.sendAll(r.Context(), event, events)
 		}
 		if err != nil {
 			c.log.Debug("a stream of the console ended", "error", err)
@@ -141,21 +141,21 @@ func (c *Console) GetEvents(w http.ResponseWriter, r *http.Request, params contr
 	}
 }
 
-// liveEvents tells one reader what the core says.
+// liveEvents sends one reader what the core reports.
 type liveEvents struct {
 	c      *Console
 	stream *stream
 
-	replayedTo int64 // id of the last activity that was made up for
+	replayedTo int64 // id of the last activity that was replayed
 	transfers  bool  // there were some
 	scrub      admin.ScrubState
 }
 
-// begin tells the figures, and the activities that followed the one that the
+// begin sends the figures, and the activities that followed the one that the
 // reader saw last.
 func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	stats := l.c.core.Stats(ctx)
-	if err := l.tell(ctx, admin.Event{Stats: &stats}); err != nil {
+	if err := l.send(ctx, admin.Event{Stats: &stats}); err != nil {
 		return err
 	}
 	if last == 0 {
@@ -183,10 +183,10 @@ func (l *liveEvents) begin(ctx context.Context, last int64) error {
 	return l.stream.flush()
 }
 
-// tellAll tells an event and those that wait behind it.
-func (l *liveEvents) tellAll(ctx context.Context, event admin.Event, events <-chan admin.Event) error {
+// sendAll sends an event and the ones that wait behind it.
+func (l *liveEvents) sendAll(ctx context.Context, event admin.Event, events <-chan admin.Event) error {
 	for open := true; open; {
-		if err := l.tell(ctx, event); err != nil {
+		if err := l.send(ctx, event); err != nil {
 			return err
 		}
 		select {
@@ -198,7 +198,7 @@ func (l *liveEvents) tellAll(ctx context.Context, event admin.Event, events <-ch
 	return l.stream.flush()
 }
 
-func (l *liveEvents) tell(ctx context.Context, event admin.Event) error {
+func (l *liveEvents) send(ctx context.Context, event admin.Event) error {
 	if event.Missed > 0 {
 		if err := l.stream.send("missed", 0, contract.MissedEvent{Missed: int64(event.Missed)}); err != nil {
 			return err
@@ -208,13 +208,13 @@ func (l *liveEvents) tell(ctx context.Context, event admin.Event) error {
 	case event.Activity != nil && event.Activity.ID > l.replayedTo:
 		return l.stream.send("activity", event.Activity.ID, l.c.activity(ctx, *event.Activity))
 	case event.Stats != nil:
-		return l.tellStats(ctx, event.Stats)
+		return l.sendStats(ctx, event.Stats)
 	}
 	return nil
 }
 
-// tellStats tells the figures, and what changes as often as they do.
-func (l *liveEvents) tellStats(ctx context.Context, m *admin.Stats) error {
+// sendStats sends the figures, and what changes as often as they do.
+func (l *liveEvents) sendStats(ctx context.Context, m *admin.Stats) error {
 	if err := l.stream.send("stats", 0, l.c.stats(m)); err != nil {
 		return err
 	}

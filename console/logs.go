@@ -54,11 +54,11 @@ func (c *Console) logFilter(r *http.Request, level *contract.LogLevel, client *c
 }
 
 func logRecord(r Record) contract.LogRecord {
-	told := contract.LogRecord{Id: r.ID, At: r.At.UTC(), Level: logLevel(r.Level), Message: r.Message, Attributes: make([]contract.LogAttribute, 0, len(r.Attributes))}
+	answer := contract.LogRecord{Id: r.ID, At: r.At.UTC(), Level: logLevel(r.Level), Message: r.Message, Attributes: make([]contract.LogAttribute, 0, len(r.Attributes))}
 	for _, a := range r.Attributes {
-		told.Attributes = append(told.Attributes, contract.LogAttribute(a))
+		answer.Attributes = append(answer.Attributes, contract.LogAttribute(a))
 	}
-	return told
+	return answer
 }
 
 // logLevel is the contract's level that is not above one of slog's.
@@ -113,16 +113,18 @@ func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params co
 	defer s.close()
 	for {
 		grown := c.cfg.Records.Grown()
-		if at, err = c.tellLogs(s, at, f); err == nil {
-			select {
-			case <-r.Context().Done():
-				return
-			case <-c.closing:
-				return
-			case <-s.beat.C:
-				err = s.comment()
-			case <-grown:
-			}
+		if at, err = c.sendLogs(s, at, f); err != nil {
+			c.log.Debug("a stream of the console ended", "error", err)
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-c.closing:
+			return
+		case <-s.beat.C:
+			err = s.comment()
+		case <-grown:
 		}
 		if err != nil {
 			c.log.Debug("a stream of the console ended", "error", err)
@@ -131,8 +133,8 @@ func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params co
 	}
 }
 
-// tellLogs tells what was logged after at, and returns up to where.
-func (c *Console) tellLogs(s *stream, at int64, f LogFilter) (int64, error) {
+// sendLogs sends what was logged after at, and returns how far it came.
+func (c *Console) sendLogs(s *stream, at int64, f LogFilter) (int64, error) {
 	list, upTo, missed := c.cfg.Records.Since(at, f)
 	if missed > 0 {
 		if err := s.send("missed", 0, contract.MissedEvent{Missed: missed}); err != nil {

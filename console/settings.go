@@ -50,10 +50,11 @@ func (c *Console) settings() contract.SettingList {
 // ChangeSettings changes settings of the running server: PATCH /api/settings.
 func (c *Console) ChangeSettings(w http.ResponseWriter, r *http.Request) {
 	body, err := openapi.Decode[contract.SettingsChange](r)
-	if err == nil {
-		err = c.core.ChangeSettings(r.Context(), value(body.Set, nil), value(body.Reset, nil))
-	}
 	if err != nil {
+		c.answers.Fail(w, r, err)
+		return
+	}
+	if err := c.core.ChangeSettings(r.Context(), value(body.Set, nil), value(body.Reset, nil)); err != nil {
 		c.answers.Fail(w, r, err)
 		return
 	}

@@ -48,9 +48,11 @@ func (c *Console) GetScrub(w http.ResponseWriter, r *http.Request) {
 // StartScrub starts an integrity check: POST /api/scrub.
 func (c *Console) StartScrub(w http.ResponseWriter, r *http.Request) {
 	body, err := openapi.Decode[contract.ScrubRequest](r)
-	if err == nil {
-		err = c.core.StartScrub(value(body.Collect, false))
+	if err != nil {
+		c.answers.Fail(w, r, err)
+		return
 	}
+	err = c.core.StartScrub(value(body.Collect, false))
 	if errors.Is(err, admin.ErrRunning) {
 		err = problem.New(problem.Conflict, "an integrity check is running already")
 	}
@@ -71,20 +73,20 @@ func (c *Console) scrubState() contract.ScrubState {
 }
 
 func scrubState(m admin.ScrubState, rateLimit int) contract.ScrubState {
-	told := contract.ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
+	answer := contract.ScrubState{Running: m.Running, Scheduled: m.Scheduled, Collect: m.Collect, Started: when(m.Started), DoneBytes: m.Done,
 		TotalBytes: m.Total, Versions: int64(m.Versions), Rate: float64(m.Rate), RateLimit: int64(rateLimit), Findings: m.Findings, Next: when(m.Next)}
 	if m.Running && m.Rate > 0 && m.Total > 0 {
 		left := float64(float64(m.Total-m.Done) / m.Rate)
-		told.SecondsLeft = &left
+		answer.SecondsLeft = &left
 	}
-	return told
+	return answer
 }
 
 func scrubReport(m *admin.ScrubReport) *contract.ScrubReport {
 	if m == nil {
 		return nil
 	}
-	told := &contract.ScrubReport{Started: m.Started.UTC(), Ended: m.Ended.UTC(), Complete: !m.Stopped && m.Error == "", Stopped: m.Stopped,
+	answer := &contract.ScrubReport{Started: m.Started.UTC(), Ended: m.Ended.UTC(), Complete: !m.Stopped && m.Error == "", Stopped: m.Stopped,
 		Scheduled: m.Scheduled, Collect: m.Collect, Error: nonZero(m.Error), Versions: int64(m.Counts.Versions), Bytes: m.Counts.Bytes,
 		Missing: int64(m.Counts.Missing), Damaged: int64(m.Counts.Damaged), Orphans: int64(m.Counts.Orphans), Freed: m.Counts.Freed,
 		Findings: make([]contract.Finding, 0, len(m.Findings))}
@@ -93,9 +95,9 @@ func scrubReport(m *admin.ScrubReport) *contract.ScrubReport {
 		if f.Fingerprint != "" {
 			one.Client = &contract.ClientRef{Name: f.Client, Fingerprint: f.Fingerprint}
 		}
-		told.Findings = append(told.Findings, one)
+		answer.Findings = append(answer.Findings, one)
 	}
-	return told
+	return answer
 }
 
 // ListBackups lists copies of the catalog: GET /api/backups.

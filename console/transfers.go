@@ -21,7 +21,7 @@ func (c *Console) ListTransfers(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) transferList(ctx context.Context, list []admin.Transfer) []contract.Transfer {
-	told := make([]contract.Transfer, 0, len(list))
+	answer := make([]contract.Transfer, 0, len(list))
 	for _, m := range list {
 		one := contract.Transfer{Id: m.ID.String(), Client: c.clientRef(ctx, m.Client, m.Fingerprint), File: m.File,
 			State: contract.TransferState(m.State), Format: format(protocol.Format(m.Format)), Bytes: m.Bytes, Packets: int64(m.Received),
@@ -33,9 +33,9 @@ func (c *Console) transferList(ctx context.Context, list []admin.Transfer) []con
 		if left := float64(m.Left.Seconds()); m.Left >= 0 {
 			one.SecondsLeft = &left
 		}
-		told = append(told, one)
+		answer = append(answer, one)
 	}
-	return told
+	return answer
 }
 
 // CancelTransfer drops an upload: DELETE /api/transfers/{id}.

@@ -183,17 +183,17 @@ func TestActivitiesHaveAddresses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := 0
+	reported := 0
 	for _, a := range found {
 		switch {
 		case a.Kind == store.ActivityServer:
 		case a.Address != "127.0.0.5":
 			t.Errorf("%s came from %q", a.Kind, a.Address)
 		default:
-			told++
+			reported++
 		}
 	}
-	if told < 5 {
-		t.Errorf("%d activities of a client: %v", told, found)
+	if reported < 5 {
+		t.Errorf("%d activities of a client: %v", reported, found)
 	}
 }

@@ -119,7 +119,7 @@ func (c *conn) readFile(ctx context.Context, r *request, m *protocol.ReadFile) (
 type restoring struct {
 	blob  store.BlobRef
 	began time.Time
-	told  bool // it was read to its end
+	noted bool // the whole version was read, and noted as an activity
 }
 
 func (r *restoring) begin(blob store.BlobRef) {
@@ -130,10 +130,10 @@ func (r *restoring) begin(blob store.BlobRef) {
 
 // restored notes a restore once a file is read to its end.
 func (c *conn) restored(ctx context.Context, r *request, v *store.Version, upTo uint64) {
-	if upTo < uint64(v.Size) || c.restoring.told {
+	if upTo < uint64(v.Size) || c.restoring.noted {
 		return
 	}
-	c.restoring.told = true
+	c.restoring.noted = true
 	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
 		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }

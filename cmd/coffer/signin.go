@@ -41,13 +41,13 @@ func (c *signInCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	told := password
+	signInPassword := password
 	if c.EarlierPassword {
-		if told, err = seal.EarlierSignInPassword(c.Name, passphrase); err != nil {
+		if signInPassword, err = seal.EarlierSignInPassword(c.Name, passphrase); err != nil {
 			return err
 		}
 	}
-	in, err := g.signIn(a.ctx, c.Name, told, c.EarlierPassword)
+	in, err := g.signIn(a.ctx, c.Name, signInPassword, c.EarlierPassword)
 	if err != nil {
 		return err
 	}

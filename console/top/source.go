@@ -45,15 +45,17 @@ func (s *Source) Snapshot(ctx context.Context) (Snapshot, error) {
 	var shot Snapshot
 	var activities contract.ActivityList
 	var transfers contract.TransferList
-	err := s.get(ctx, "/api/stats", &shot.Stats)
-	if err == nil {
-		err = s.get(ctx, "/api/transfers", &transfers)
+	if err := s.get(ctx, "/api/stats", &shot.Stats); err != nil {
+		return shot, err
 	}
-	if err == nil {
-		err = s.get(ctx, "/api/activities?limit="+strconv.Itoa(keptActivities), &activities)
+	if err := s.get(ctx, "/api/transfers", &transfers); err != nil {
+		return shot, err
+	}
+	if err := s.get(ctx, "/api/activities?limit="+strconv.Itoa(keptActivities), &activities); err != nil {
+		return shot, err
 	}
 	shot.Transfers, shot.Activities = transfers.Transfers, activities.Activities
-	return shot, err
+	return shot, nil
 }
 
 // open sends a request and returns the answer if it is what was asked for.
@@ -106,15 +108,15 @@ type (
 	}
 )
 
-// Watch tells what the server says until ctx is done, connecting again
+// Watch emits what the server sends until ctx is done, connecting again
 // whenever it has to.
-func (s *Source) Watch(ctx context.Context, tell func(event any)) {
+func (s *Source) Watch(ctx context.Context, emit func(event any)) {
 	for ctx.Err() == nil {
-		err := s.stream(ctx, tell)
+		err := s.stream(ctx, emit)
 		if ctx.Err() != nil {
 			return
 		}
-		tell(lost{time.Now(), err})
+		emit(lost{time.Now(), err})
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -123,7 +125,7 @@ func (s *Source) Watch(ctx context.Context, tell func(event any)) {
 }
 
 // stream reads one stream to its end.
-func (s *Source) stream(ctx context.Context, tell func(event any)) error {
+func (s *Source) stream(ctx context.Context, emit func(event any)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	deadline := time.AfterFunc(silence, func() { cancel(errors.New("the console says nothing any more")) })
@@ -138,7 +140,7 @@ func (s *Source) stream(ctx context.Context, tell func(event any)) error {
 	if err != nil {
 		return cause(ctx, err)
 	}
-	tell(connected{shot})
+	emit(connected{shot})
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 8<<20)
 	for name := ""; lines.Scan(); {
@@ -153,7 +155,7 @@ func (s *Source) stream(ctx context.Context, tell func(event any)) error {
 				return fmt.Errorf("reading the console's events: %w", err)
 			}
 			if event != nil {
-				tell(event)
+				emit(event)
 			}
 		case "":
 			name = ""

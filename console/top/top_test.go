@@ -94,7 +94,7 @@ func TestApply(t *testing.T) {
 	m := model{}.apply(connected{full()})
 	first := m
 	m = m.apply(contract.Activity{Id: 3, Kind: contract.ActivityKindSignIn})
-	m = m.apply(contract.Activity{Id: 3, Kind: contract.ActivityKindSignIn}) // told twice
+	m = m.apply(contract.Activity{Id: 3, Kind: contract.ActivityKindSignIn}) // a duplicate
 	if len(m.Activities) != 3 || m.Activities[0].Id != 3 || len(first.Activities) != 2 {
 		t.Errorf("%+v", m.Activities)
 	}
@@ -118,7 +118,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// It fits whatever the terminal's size, and ends when it is told to.
+// The screen fits a terminal of any size, and ends when asked to.
 func TestSizesAndKeys(t *testing.T) {
 	var shown tea.Model = model{now: noon}.apply(connected{full()}).apply(contract.Stats{ReceiveRate: 5, Uploads: 1})
 	for _, size := range []tea.WindowSizeMsg{{Width: 200, Height: 60}, {Width: 80, Height: 24}, {Width: 20, Height: 5}, {Width: 1, Height: 1}} {
@@ -177,26 +177,26 @@ func TestWatch(t *testing.T) {
 	source := &Source{URL: server.URL, Token: "token", HTTP: server.Client()}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var told []string
+	var events []string
 	source.Watch(ctx, func(event any) {
 		switch event := event.(type) {
 		case connected:
-			told = append(told, fmt.Sprint("connected ", event.Stats.Requests))
+			events = append(events, fmt.Sprint("connected ", event.Stats.Requests))
 		case contract.Stats:
-			told = append(told, fmt.Sprint("stats ", event.Requests))
+			events = append(events, fmt.Sprint("stats ", event.Requests))
 		case contract.Activity:
-			told = append(told, fmt.Sprint("activity ", event.Id))
+			events = append(events, fmt.Sprint("activity ", event.Id))
 		case lost:
-			told = append(told, "lost: "+event.err.Error())
+			events = append(events, "lost: "+event.err.Error())
 		}
-		if len(told) == 9 {
+		if len(events) == 9 {
 			cancel()
 		}
 	})
 	want := "connected 100, stats 1, activity 7, lost: the server has ended the stream, lost: the console answers 502 Bad Gateway, " +
 		"connected 100, stats 3, activity 7, lost: the server has ended the stream"
-	if got := strings.Join(told, ", "); got != want {
-		t.Errorf("told: %s", got)
+	if got := strings.Join(events, ", "); got != want {
+		t.Errorf("events: %s", got)
 	}
 	source.Token = "another"
 	if _, err := source.Snapshot(t.Context()); err == nil || err.Error() != "the token is wrong" {

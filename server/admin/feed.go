@@ -37,7 +37,7 @@ type Feed struct {
 	subs   map[*subscriber]struct{}
 	closed bool
 	second time.Time // when the activities of the latest second began
-	told   int       // in it
+	sent   int       // in it
 }
 
 type subscriber struct {
@@ -45,17 +45,17 @@ type subscriber struct {
 	missed int
 }
 
-// NewFeed makes a feed of activities that are remembered there.
+// NewFeed makes a feed of the activities kept there.
 func NewFeed(activities store.Activities) *Feed {
 	return &Feed{activities: activities, subs: make(map[*subscriber]struct{})}
 }
 
-// Note remembers an activity and sends it to whoever listens. It never waits.
+// Note records an activity and sends it to all subscribers. It never waits.
 func (f *Feed) Note(a store.Activity) {
 	if a.At.IsZero() {
 		a.At = time.Now()
 	}
-	f.noting.Lock() // so that who listens hears of them in the order of their IDs
+	f.noting.Lock() // so that subscribers receive them in the order of their IDs
 	defer f.noting.Unlock()
 	f.activity(f.activities.NoteActivity(a))
 }
@@ -68,7 +68,7 @@ func (f *Feed) activity(a store.Activity) {
 		f.miss()
 		return
 	}
-	f.tell(Event{Activity: &a})
+	f.send(Event{Activity: &a})
 }
 
 // flooded reports whether there were enough activities in a second.
@@ -76,10 +76,10 @@ func (f *Feed) flooded(now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now.Sub(f.second) >= time.Second {
-		f.second, f.told = now, 0
+		f.second, f.sent = now, 0
 	}
-	f.told++
-	return f.told > feedFlood
+	f.sent++
+	return f.sent > feedFlood
 }
 
 // miss has every subscriber miss an event.
@@ -91,7 +91,7 @@ func (f *Feed) miss() {
 	}
 }
 
-func (f *Feed) tell(e Event) {
+func (f *Feed) send(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for sub := range f.subs {
@@ -149,7 +149,7 @@ func (s *Service) Subscribe(ctx context.Context) <-chan Event {
 	return sub.events
 }
 
-// publish tells the statistics each second while anybody listens.
+// publish sends the statistics each second while anybody listens.
 func (s *Service) publish(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -161,7 +161,7 @@ func (s *Service) publish(ctx context.Context) {
 		case <-tick.C:
 			if s.deps.Feed.listening.Load() > 0 {
 				stats := s.Stats(ctx)
-				s.deps.Feed.tell(Event{Stats: &stats})
+				s.deps.Feed.send(Event{Stats: &stats})
 			}
 		}
 	}

@@ -5,40 +5,40 @@ import (
 	"time"
 )
 
-// Of a flood of activities so many a second are told; of the rest everyone
+// Of a flood of activities, a hundred a second are sent; of the rest everyone
 // learns how many there were, with what comes next.
 func TestFeedFlood(t *testing.T) {
 	now := time.Unix(1000, 0)
 	f := NewFeed(nil)
 	for second := range 3 {
-		told := 0
+		reported := 0
 		for range 2 * feedFlood {
 			if !f.flooded(now.Add(time.Duration(second) * time.Second)) {
-				told++
+				reported++
 			}
 		}
-		if told != feedFlood {
-			t.Errorf("%d told in second %d", told, second)
+		if reported != feedFlood {
+			t.Errorf("%d reported in second %d", reported, second)
 		}
 	}
 	sub, leave := f.subscribe()
 	defer leave()
 	f.miss()
 	f.miss()
-	f.tell(Event{Stats: new(Stats)})
-	f.tell(Event{Stats: new(Stats)})
+	f.send(Event{Stats: new(Stats)})
+	f.send(Event{Stats: new(Stats)})
 	if first, second := <-sub.events, <-sub.events; first.Missed != 2 || second.Missed != 0 {
 		t.Errorf("missed %d, then %d", first.Missed, second.Missed)
 	}
 	for range feedRoom + 5 {
-		f.tell(Event{Stats: new(Stats)})
+		f.send(Event{Stats: new(Stats)})
 	}
 	for range feedRoom {
 		if e := <-sub.events; e.Missed != 0 {
 			t.Errorf("missed %d before any was", e.Missed)
 		}
 	}
-	f.tell(Event{Stats: new(Stats)})
+	f.send(Event{Stats: new(Stats)})
 	if e := <-sub.events; e.Missed != 5 {
 		t.Errorf("missed %d of 5", e.Missed)
 	}

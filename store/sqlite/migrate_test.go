@@ -66,14 +66,14 @@ func TestMigrateFromTheFirst(t *testing.T) {
 // Accounts of an earlier version keep the ways that they need, and no other.
 func TestMigrateAccess(t *testing.T) {
 	tests := []struct {
-		name, kind, password string
-		bundle, sealed, told bool
-		closed               bool
-		apiID                string // own: the id; other; none
+		name, kind, password     string
+		bundle, sealed, overHTTP bool
+		closed                   bool
+		apiID                    string // own: the id; other; none
 	}{
 		{name: "a base client", apiID: "none"},
 		{name: "taken over", kind: "cpp_client", apiID: "none"},
-		{name: "cpp over HTTP", kind: "cpp_client", told: true, closed: true, apiID: "own"},
+		{name: "cpp over HTTP", kind: "cpp_client", overHTTP: true, closed: true, apiID: "own"},
 		{name: "cpp with a password", kind: "cpp_client", password: "hash", closed: true, apiID: "own"},
 		{name: "script", kind: "api_client", closed: true, apiID: "own"},
 		{name: "browser", kind: "web_client", password: "hash", bundle: true, closed: true, apiID: "own"},
@@ -89,7 +89,7 @@ func TestMigrateAccess(t *testing.T) {
 			if test.bundle {
 				exec(`INSERT INTO key_bundles VALUES (?1, x'01')`, id[:])
 			}
-			if test.told {
+			if test.overHTTP {
 				exec(`INSERT INTO activities VALUES (?1, 1, 'registration', 'ok', ?2, '', '', 0, 0, 0, ?3)`, i+1, id[:], test.kind)
 			}
 			format := 1
