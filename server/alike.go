@@ -8,41 +8,44 @@ import (
 	"coffer/protocol"
 )
 
-// A likeGuard keeps two names that people take for the same (alike.Key) from
+// A likeGuard keeps two names that people take for the same (alike.Like) from
 // being registered at once. Its zero value is ready.
 type likeGuard struct {
 	mu       sync.Mutex
-	underway map[string]likeName // by what is alike; guarded by mu
+	underway map[string]*likeName // guarded by mu
 }
 
 // A likeName is a name that is being registered, by so many at once.
 type likeName struct {
-	name string
-	by   int
+	alike.Name
+	by int
 }
 
 // take reserves a name until release is called; ok is false if one like it is
-// being registered.
+// being registered. Of the same name the catalog takes one.
 func (g *likeGuard) take(name string) (release func(), ok bool) {
-	key := alike.Key(name)
+	form := alike.NameOf(name)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	one := g.underway[key]
-	if one.by > 0 && one.name != name {
-		return nil, false
+	for other, one := range g.underway {
+		if other != name && form.Like(one.Name) {
+			return nil, false
+		}
 	}
 	if g.underway == nil {
-		g.underway = make(map[string]likeName)
+		g.underway = make(map[string]*likeName)
 	}
-	g.underway[key] = likeName{name, one.by + 1} // of the same name the catalog takes one
+	one := g.underway[name]
+	if one == nil {
+		one = &likeName{Name: form}
+		g.underway[name] = one
+	}
+	one.by++
 	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		one := g.underway[key]
-		if one.by--; one.by > 0 {
-			g.underway[key] = one
-		} else {
-			delete(g.underway, key)
+		if one.by--; one.by == 0 {
+			delete(g.underway, name)
 		}
 	}, true
 }
@@ -62,5 +65,5 @@ func (s *Server) refuseLike(ctx context.Context, name string) (release func(), e
 		}
 		release()
 	}
-	return nil, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken, in other capitals or with its accents written otherwise")
+	return nil, broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken by one that looks like it: in other capitals, with its accents written otherwise, or with letters of another script")
 }

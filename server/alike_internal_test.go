@@ -16,6 +16,7 @@ func TestLikeGuard(t *testing.T) {
 	first, second := take("ada", true), take("ada", true)
 	first()
 	take("ADA", false)
+	take("аda", false) // with a Cyrillic letter
 	second()
 	take("ADA", true)()
 	if len(g.underway) != 0 {

@@ -22,6 +22,12 @@ func TestRefusedRegistrationSaysWhy(t *testing.T) {
 	}{
 		{"taken", open.public, "ada", 1601, protocol.StatusConflict, "the name is taken"},
 		{"taken but for its case", open.public, "ADA", 1601, protocol.StatusConflict, "in other capitals"},
+		{"taken but for a letter of another script", open.public, "аda", 1601, protocol.StatusConflict, "looks like it"},
+		{"taken but for the width of its letters", open.public, "ａｄａ", 1601, protocol.StatusConflict, "looks like it"},
+		{"has a tag", open.public, "ada\U000E0041", 1601, protocol.StatusInvalid, "U+E0041"},
+		{"has a variation selector", open.public, "ben\uFE00", 1601, protocol.StatusInvalid, "U+FE00"},
+		{"has a blank", open.public, "ben\u2800", 1601, protocol.StatusInvalid, "U+2800"},
+		{"turns", open.public, "ben\u202E", 1601, protocol.StatusInvalid, "U+202E"},
 		{"ends with a space", open.public, "ada ", 1601, protocol.StatusInvalid, "ends with a space"},
 		{"has a backslash", open.public, "a\\b", 1601, protocol.StatusInvalid, "backslash"},
 		{"closed", shut.public, "ben", 1601, protocol.StatusForbidden, "registration is closed"},

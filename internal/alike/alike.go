@@ -1,16 +1,43 @@
 // Package alike compares names as people do.
+//
+// A name has a Key, which is equal for names that are the same to a reader, and
+// a Look, which is equal for names that are hard to tell apart on a screen.
+// Like says which of them must not exist side by side.
 package alike
 
 import (
 	"strings"
 
+	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
 
 // Key is equal for two names that people take for the same: they differ in
-// upper and lower case alone, or in whether their accents are composed with the
-// letters, as Windows has them, or stand by themselves, as on macOS.
+// upper and lower case alone, in whether their accents are composed with the
+// letters, as Windows has them, or stand by themselves, as on macOS, in forms
+// of the same characters (full width, ligatures, superscripts), in how wide
+// their spaces are, or in characters that are not drawn. That is Unicode's
+// NFKC_Casefold, and a little more.
 func Key(name string) string {
+	name = strings.Join(strings.Fields(drawn(norm.NFKC.String(name))), " ")
 	// Upper case first: some letters have several lower cases.
-	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(name))))
+	name = strings.ToLower(strings.ToUpper(name))
+	return norm.NFKC.String(cases.Fold().String(name))
+}
+
+// A Name is a name that can be compared with others.
+type Name struct {
+	key, look string
+	scripts   scripts
+}
+
+// NameOf prepares a name for being compared.
+func NameOf(name string) Name { return Name{Key(name), Look(name), scriptsOf(name)} }
+
+// Like reports whether people would take one name for the other: their Key is
+// equal, or they look the same with letters of different scripts, as an admin
+// with a Cyrillic a does. Names of one script that are hard to tell apart, such
+// as oskar and 0skar, or modern and modem, are both somebody's.
+func (n Name) Like(other Name) bool {
+	return n.key == other.key || n.look == other.look && !n.scripts.same(other.scripts)
 }

@@ -2,35 +2,40 @@ package alike
 
 import (
 	"strings"
-	"unicode"
 
+	"github.com/mtibben/confusables"
 	"golang.org/x/text/unicode/norm"
 )
 
-// Look is equal for two names that are hard to tell apart on a screen: letters
-// of other scripts stand for the Latin ones they are drawn like, and what is
-// not drawn is left out. It sees more pairs than a registration may be refused
-// for: Cyrillic names and Latin ones can both be right. Names that differ by
-// Key alone may differ by Look.
+// Look is equal for two names that are hard to tell apart on a screen. It is
+// the skeleton of Unicode's UTS #39, in which letters of other scripts, and
+// digits, stand for the letters that they are drawn like; and beyond it what
+// drawnLike has, without the difference of case, and without what is not
+// drawn. Names that differ by Key alone may differ by Look.
 func Look(name string) string {
-	drawn := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		if latin, ok := drawnLike[r]; ok {
-			return latin
-		}
-		return r
-	}, norm.NFKC.String(name))
-	drawn = Key(strings.Join(strings.Fields(drawn), " "))
-	return strings.NewReplacer("rn", "m", "vv", "w").Replace(drawn)
+	look := drawn(norm.NFKC.String(name))
+	for range 2 { // in lower case, some letters are drawn like others again
+		look = Key(confusables.Skeleton(strings.Map(latin, look)))
+	}
+	return strings.ReplaceAll(look, "vv", "w")
 }
 
-// drawnLike are characters that most fonts draw as a Latin letter, those that
-// Unicode's UTS #39 lists for Cyrillic, Greek, Armenian and for digits. Capitals
-// and small letters stand apart where they are drawn like different letters.
+func latin(r rune) rune {
+	if latin, ok := drawnLike[r]; ok {
+		return latin
+	}
+	return r
+}
+
+// drawnLike are characters that most fonts draw as a Latin letter, also in the
+// other case, which the skeleton does not go by. Capitals and small letters
+// stand apart where they are drawn like different letters.
 var drawnLike = map[rune]rune{
 	'0': 'o', '1': 'l', 'I': 'l', '|': 'l', 'ı': 'i', 'ɑ': 'a', 'ɡ': 'g', 'ʟ': 'l',
+
+	// Small capitals, of which Cherokee has more.
+	'ᴀ': 'a', 'ʙ': 'b', 'ᴄ': 'c', 'ᴅ': 'd', 'ᴇ': 'e', 'ꜰ': 'f', 'ɢ': 'g', 'ʜ': 'h', 'ɪ': 'l', 'ᴊ': 'j', 'ᴋ': 'k', 'ᴍ': 'm', 'ɴ': 'n',
+	'ᴏ': 'o', 'ᴘ': 'p', 'ʀ': 'r', 'ꜱ': 's', 'ᴛ': 't', 'ᴜ': 'u', 'ᴠ': 'v', 'ᴡ': 'w', 'ʏ': 'y', 'ᴢ': 'z',
 
 	// Cyrillic.
 	'а': 'a', 'А': 'a', 'В': 'b', 'Ь': 'b', 'с': 'c', 'С': 'c', 'ԁ': 'd', 'е': 'e', 'Е': 'e', 'һ': 'h', 'Н': 'h',

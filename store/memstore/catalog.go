@@ -144,8 +144,8 @@ func (c *Catalog) ClientByAPIID(ctx context.Context, id store.APIID) (store.Clie
 
 // NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(ctx context.Context, name string) (string, error) {
-	key := alike.Key(name)
-	return c.like(ctx, name, func(other string) bool { return alike.Key(other) == key })
+	this := alike.NameOf(name)
+	return c.like(ctx, name, func(other string) bool { return this.Like(alike.NameOf(other)) })
 }
 
 // Lookalike returns a client's name that is hard to tell from the given one.

@@ -145,8 +145,8 @@ func (r *register) dropAlike(e *entry) {
 
 // NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
-	key := alike.Key(name)
-	return c.writer.register.like(name, []string{key}, func(other string) bool { return alike.Key(other) == key }), nil
+	this := alike.NameOf(name)
+	return c.writer.register.like(name, likenesses(name), func(other string) bool { return this.Like(alike.NameOf(other)) }), nil
 }
 
 // Lookalike returns a client's name that is hard to tell from the given one.
