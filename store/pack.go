@@ -117,8 +117,12 @@ type PackIndex interface {
 	// PackOwners visits the clients that have packs, or had some.
 	PackOwners(ctx context.Context, visit func(ClientID) error) error
 	// AddPacks adds packs under the ordinals that they bear: for rebuilding a
-	// catalog, and for reconciling one with its blobs. One whose id, or whose
-	// ordinal, another pack of the client's has that is not dead is left out.
-	// ErrNoClient if the client is gone.
-	AddPacks(ctx context.Context, client ClientID, packs []Pack) error
+	// catalog, and for reconciling one with its blobs. One whose ordinal was
+	// used, or whose id another pack of the client's has that is not dead, is
+	// left out; added says how many were not. ErrNoClient if the client is gone.
+	AddPacks(ctx context.Context, client ClientID, packs []Pack) (added int, err error)
+	// SettlePacks ends what AddPacks began, while no run is under way: packs
+	// that snapshots need and that were not added are lost from then on. No
+	// later snapshot can need them.
+	SettlePacks(ctx context.Context, client ClientID) error
 }

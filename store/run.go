@@ -46,9 +46,9 @@ type Runs interface {
 	BeginRun(ctx context.Context, r Run) (newest uint32, err error)
 	// Run finds a run of a client, or returns ErrNoRun.
 	Run(ctx context.Context, client ClientID, run RunID) (Run, error)
-	// RunBase returns the packs of a run's base, as they were when it began: the
-	// set as package packset encodes it, and their bytes. ErrNoRun if the run
-	// has ended.
+	// RunBase returns the packs of a run's base, as they were when it began,
+	// without those that were lost: the set as package packset encodes it, and
+	// their bytes. ErrNoRun if the run has ended.
 	RunBase(ctx context.Context, client ClientID, run RunID) (packs []byte, bytes int64, err error)
 	// ListRuns returns the runs of a client, the oldest first.
 	ListRuns(ctx context.Context, client ClientID) ([]Run, error)

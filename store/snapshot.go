@@ -57,7 +57,7 @@ type Snapshot struct {
 	Head      []byte
 	Packs     int64 // how many it needs, those of its mends not included
 	PackBytes int64
-	Damaged   int64 // how many of them are damaged; a mend does not change that
+	Damaged   int64 // how many of them are damaged or lost; a mend does not change that
 	Mends     int   // mend records
 }
 

@@ -12,7 +12,7 @@ type SweepRules struct {
 	Elapsed time.Duration // since the last pass, as its sweeper measured it; at most the interval of passes
 	Grace   time.Duration // how long a dead pack keeps its blob
 	RunIdle time.Duration // how long a run lives without a request of it
-	Limit   int           // packs to mark, and to return, in one step
+	Limit   int           // packs to mark, and to return, in one step; 0: as many as there are
 }
 
 // Swept is what a step of a sweep found.

@@ -20,10 +20,13 @@ type blobData struct {
 	blobs   map[store.BlobRef]*kept
 	parts   map[store.UploadID]*part
 	records map[store.ClientID]store.AccountRecord
+	packs   map[store.BlobRef]*keptPack
+	mark    string // the generation
 }
 
 func newBlobData() blobData {
-	return blobData{blobs: make(map[store.BlobRef]*kept), parts: make(map[store.UploadID]*part), records: make(map[store.ClientID]store.AccountRecord)}
+	return blobData{blobs: make(map[store.BlobRef]*kept), parts: make(map[store.UploadID]*part),
+		records: make(map[store.ClientID]store.AccountRecord), packs: make(map[store.BlobRef]*keptPack)}
 }
 
 // A kept is one blob. Its content never changes.
@@ -97,6 +100,9 @@ func (b *Blobs) Open(ctx context.Context, ref store.BlobRef) (store.Blob, error)
 	}
 	b.data.mu.RLock()
 	defer b.data.mu.RUnlock()
+	if one := b.data.packs[ref]; one != nil {
+		return opened{bytes.NewReader(one.content)}, nil
+	}
 	one := b.data.blobs[ref]
 	if one == nil {
 		return nil, store.ErrNoBlob
@@ -118,6 +124,7 @@ func (b *Blobs) Remove(ctx context.Context, ref store.BlobRef) error {
 	b.data.mu.Lock()
 	defer b.data.mu.Unlock()
 	delete(b.data.blobs, ref)
+	delete(b.data.packs, ref)
 	return nil
 }
 

@@ -38,6 +38,11 @@ type client struct {
 	bundle []byte
 	former []store.FormerKey          // the newest first
 	files  map[string][]store.Version // by name, the newest first
+	packs  packIndex
+}
+
+func newClient(c store.Client) *client {
+	return &client{Client: cloneClient(c), files: make(map[string][]store.Version), packs: newPackIndex()}
 }
 
 // A Catalog is a catalog in memory.
@@ -101,7 +106,7 @@ func (c *Catalog) AddClient(ctx context.Context, added store.Client) error {
 		if d.clients[added.ID] != nil || d.taken(&added) {
 			return store.ErrNameTaken
 		}
-		d.clients[added.ID] = &client{Client: cloneClient(added), files: make(map[string][]store.Version)}
+		d.clients[added.ID] = newClient(added)
 		return nil
 	})
 }
@@ -212,7 +217,7 @@ func (c *Catalog) RemoveClient(ctx context.Context, id store.ClientID) (blobs []
 			return err
 		}
 		for _, versions := range one.files {
-			blobs = append(blobs, d.release(versions)...)
+			blobs = append(blobs, d.release(one, versions)...)
 		}
 		delete(d.clients, id)
 		return nil

@@ -42,10 +42,16 @@ func cloneClient(c store.Client) store.Client {
 
 func cloneMetadata(l store.Metadata) store.Metadata {
 	l.WireName, l.WrappedKey, l.Received = bytes.Clone(l.WireName), bytes.Clone(l.WrappedKey), stamp(l.Received)
+	if l.Snapshot != nil {
+		snap := *l.Snapshot
+		snap.Head, snap.Packs = bytes.Clone(snap.Head), bytes.Clone(snap.Packs)
+		l.Snapshot = &snap
+	}
 	return l
 }
 
 func cloneVersion(v store.Version) store.Version {
+	v.Snapshot = nil // what the catalog knows of it, Snapshots tells
 	v.Metadata, v.Created = cloneMetadata(v.Metadata), stamp(v.Created)
 	return v
 }

@@ -20,14 +20,20 @@ func (c *client) usage() store.Usage {
 			}
 		}
 	}
+	for _, p := range c.packs.rows {
+		u.Bytes += p.Size
+	}
 	return u
 }
 
-// release forgets that versions refer to their blobs, which it returns.
-func (d *catalogData) release(versions []store.Version) (blobs []store.BlobRef) {
+// release forgets versions of a client's that refer to blobs, which it returns.
+func (d *catalogData) release(c *client, versions []store.Version) (blobs []store.BlobRef) {
 	for _, v := range versions {
-		delete(d.blobs, v.Blob)
 		blobs = append(blobs, v.Blob)
+		blobs = append(blobs, c.packs.drop(v.Name, v.Number)...)
+	}
+	for _, ref := range blobs {
+		delete(d.blobs, ref)
 	}
 	return blobs
 }
@@ -45,7 +51,7 @@ func (d *catalogData) drop(c *client, name string, meant func(store.Version) boo
 	if c.files[name] = left; len(left) == 0 {
 		delete(c.files, name)
 	}
-	return d.release(gone)
+	return d.release(c, gone)
 }
 
 // put adds a version to a file.
@@ -54,6 +60,17 @@ func (d *catalogData) put(c *client, v store.Version) {
 	slices.SortFunc(list, func(a, b store.Version) int { return int(int64(b.Number) - int64(a.Number)) })
 	c.files[v.Name] = list
 	d.blobs[v.Blob] = true
+	if v.Snapshot != nil {
+		c.packs.keep(v)
+	}
+}
+
+// newest is the number of a file's newest version, 0 if there is none.
+func (c *client) newest(name string) uint32 {
+	if list := c.files[name]; len(list) > 0 {
+		return list[0].Number
+	}
+	return 0
 }
 
 // Commit adds v as the newest version of its file.
@@ -63,10 +80,7 @@ func (c *Catalog) Commit(ctx context.Context, v store.Version, keep store.Retent
 		if err != nil {
 			return err
 		}
-		v.Number = 1
-		if list := one.files[v.Name]; len(list) > 0 {
-			v.Number = list[0].Number + 1
-		}
+		v.Number = one.newest(v.Name) + 1
 		d.put(one, v)
 		number = v.Number
 		dropped = d.prune(one, v, keep)

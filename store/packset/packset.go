@@ -64,6 +64,14 @@ func (s *Set) Clone() *Set {
 // Has reports whether a pack is in the set.
 func (s *Set) Has(ordinal uint32) bool { return s.bits.Contains(ordinal) }
 
+// Max is the highest ordinal, 0 if there is none.
+func (s *Set) Max() uint32 {
+	if s.bits.IsEmpty() {
+		return 0
+	}
+	return s.bits.Maximum()
+}
+
 // Len is how many packs there are.
 func (s *Set) Len() int64 { return int64(s.bits.GetCardinality()) }
 
