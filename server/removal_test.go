@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 
@@ -98,5 +99,34 @@ func TestRemovalDuringUploads(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// The operator removes a client with all its files, be it suspended or not.
+func TestRemoveClient(t *testing.T) {
+	for _, suspend := range []bool{false, true} {
+		c := startCore(t, nil)
+		w, other := c.proven("ada"), c.proven("bob")
+		w.store("f", content(1, 100_000), 200_000)
+		w.begin(&protocol.BeginUpload{OriginalSize: 100, Name: "unfinished"})
+		other.store("kept", content(2, 100_000), 200_000)
+		if suspend {
+			if err := c.srv.Admin().SuspendClient(t.Context(), "ada"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.srv.Admin().RemoveClient(t.Context(), "ada"); err != nil {
+			t.Fatal(err)
+		}
+		w.fails(listAll(), nil, protocol.StatusNoSession)
+		w.send(1027, field("ada"))
+		w.expectID(1606)
+		if _, err := c.srv.Admin().Client(t.Context(), "ada"); !errors.Is(err, store.ErrNoClient) {
+			t.Errorf("the client is %v", err)
+		}
+		if n := len(c.srv.Admin().Transfers()); n != 0 {
+			t.Errorf("%d transfers are left", n)
+		}
+		c.onlyKept(t, other)
 	}
 }

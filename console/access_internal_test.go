@@ -10,9 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"coffer/server/admin"
-	"coffer/store"
 )
 
 // FuzzCookie: no value is a session but one that was sealed here.
@@ -39,6 +36,7 @@ type forgetful struct{}
 func (forgetful) EndConsoleSession(context.Context, [16]byte, time.Time) error {
 	return errors.ErrUnsupported
 }
+
 func (forgetful) ConsoleSessionEnded([16]byte) bool { return false }
 
 // A session ends 12 hours after its sign-in: no call makes it longer.
@@ -79,39 +77,6 @@ func TestSessionEnds(t *testing.T) {
 	}
 }
 
-// A reader is told how much it missed before it is told more, and is not told
-// twice what was made up for.
-func TestTellingWhatWasMissed(t *testing.T) {
-	w := httptest.NewRecorder()
-	live := &liveEvents{replayedTo: 5, stream: &stream{w: w, rc: http.NewResponseController(untimed{w}), beat: time.NewTicker(time.Hour)}}
-	for _, event := range []admin.Event{
-		{Activity: &store.Activity{ID: 5, Detail: "made up for"}},
-		{Activity: &store.Activity{ID: 6, Detail: "next"}, Missed: 3},
-	} {
-		if err := live.send(t.Context(), event); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if w.Body.Len() > 0 {
-		t.Errorf("before it is flushed: %s", w.Body)
-	}
-	if err := live.stream.flush(); err != nil {
-		t.Fatal(err)
-	}
-	if err := live.stream.comment(); err != nil {
-		t.Fatal(err)
-	}
-	said := w.Body.String()
-	if !strings.HasPrefix(said, "event: missed\ndata: {\"missed\":3}\n\nevent: activity\nid: 6\ndata: {") || !strings.HasSuffix(said, "}\n\n:\n\n") || strings.Contains(said, "made up for") {
-		t.Errorf("%s", said)
-	}
-}
-
-// untimed is an answer whose writes take no time.
-type untimed struct{ *httptest.ResponseRecorder }
-
-func (untimed) SetWriteDeadline(time.Time) error { return nil }
-
 // FuzzHost: what passes is this machine's, or a name that was given.
 func FuzzHost(f *testing.F) {
 	for _, host := range []string{"localhost", "localhost:1", "LOCALHOST.", "127.0.0.1", "127.8.8.8:80", "[::1]:80", "::1", "192.0.2.7:1", "[::ffff:192.0.2.7]", "[::ffff:127.0.0.1]",
@@ -133,39 +98,6 @@ func FuzzHost(f *testing.F) {
 		ip := net.ParseIP(name)
 		if name != "localhost" && name != "coffer.example" && (ip == nil || !ip.IsLoopback() && !ip.Equal(local.IP)) {
 			t.Fatalf("%q passed", host)
-		}
-	})
-}
-
-// FuzzCursor: what can be read is a place that a page can end at.
-func FuzzCursor(f *testing.F) {
-	for _, at := range []store.Cursor{{Name: "a", Number: 1}, {Name: "a:b/ü", Number: 1<<32 - 1}} {
-		f.Add(formatCursor(at))
-		if got, err := parseCursor(formatCursor(at)); err != nil || got != at {
-			f.Errorf("%+v came out as %+v, %v", at, got, err)
-		}
-	}
-	f.Add("OmE")
-	f.Add("MDE6YQ")
-	f.Fuzz(func(t *testing.T, text string) {
-		at, err := parseCursor(text)
-		if err != nil || text == "" {
-			return
-		}
-		if again, err := parseCursor(formatCursor(at)); err != nil || again != at || at.Name == "" {
-			t.Fatalf("%q is %+v", text, at)
-		}
-	})
-}
-
-// FuzzLastEvent: whatever a browser sends is a number that was once given.
-func FuzzLastEvent(f *testing.F) {
-	for _, id := range []string{"", "0", "7", "-1", "1e9", "99999999999999999999", " 7", "+7"} {
-		f.Add(id)
-	}
-	f.Fuzz(func(t *testing.T, id string) {
-		if n := lastEvent(&id); n < 0 || n > 0 && !strings.ContainsAny(id, "123456789") {
-			t.Fatalf("%q is %d", id, n)
 		}
 	})
 }
