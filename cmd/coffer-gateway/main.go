@@ -1,10 +1,10 @@
-// Command coffer-gateway is Coffer's REST API, in front of a core.
+// Command coffer-gateway serves the REST API and the web client of Coffer, in
+// front of a core.
 package main
 
 import (
 	"context"
 	"os"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -27,7 +27,7 @@ type cli struct {
 
 func main() { os.Exit(program.Main(run)) }
 
-// run parses the command line, does what it says and returns the exit code.
+// run parses the command line, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, std program.Streams) int {
 	p := program.Program{
 		Name:        "coffer-gateway",
@@ -35,21 +35,8 @@ func run(ctx context.Context, args []string, std program.Streams) int {
 		Version:     version,
 		Commit:      commit,
 		Section:     8,
-		Earlier:     earlier,
+		// The variables that the core has too always had the gateway's prefix.
+		Earlier: program.EarlierPrefix("COFFER_GATEWAY_", "LISTEN", "MAX_PACKET", "TLS_CERT", "TLS_KEY", "LOG_FORMAT", "LOG_LEVEL"),
 	}
 	return p.Run(ctx, new(cli), args, std)
-}
-
-// earlier is what a variable was called before all of them had the gateway's
-// prefix. Those that had to be told from the core's always had it.
-func earlier(variable string) string {
-	name, cut := strings.CutPrefix(variable, "COFFER_GATEWAY_")
-	switch name {
-	case "LISTEN", "MAX_PACKET", "TLS_CERT", "TLS_KEY", "LOG_FORMAT", "LOG_LEVEL":
-		return ""
-	}
-	if !cut {
-		return ""
-	}
-	return "COFFER_" + name
 }

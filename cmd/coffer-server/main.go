@@ -1,11 +1,10 @@
-// Command coffer-server is Coffer's core: it serves the wire protocol and
-// keeps clients' files.
+// Command coffer-server is the core of Coffer: it serves the wire protocol and
+// stores what clients send.
 package main
 
 import (
 	"context"
 	"os"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -15,10 +14,9 @@ import (
 // version and commit are stamped by the linker.
 var version, commit = "dev", ""
 
-// cli is the command line. What the service is set up with has variables of the
-// environment, each named by its flag; so have the other commands for where the
-// service and its data are, and for nothing else: a variable must not change
-// what a command does.
+// cli is the command line. Each flag of the service has an environment variable
+// with the flag's name. The other commands have variables only for where the
+// service and its data are: a variable must not change what a command does.
 type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve clients (the default)."`
 	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from the records stored with the blobs."`
@@ -40,7 +38,7 @@ type cli struct {
 
 func main() { os.Exit(program.Main(run)) }
 
-// run parses the command line, does what it says and returns the exit code.
+// run parses the command line, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, std program.Streams) int {
 	p := program.Program{
 		Name:        "coffer-server",
@@ -48,17 +46,7 @@ func run(ctx context.Context, args []string, std program.Streams) int {
 		Version:     version,
 		Commit:      commit,
 		Section:     8,
-		Earlier:     earlier,
+		Earlier:     program.EarlierPrefix("COFFER_SERVER_"),
 	}
 	return p.Run(ctx, new(cli), args, std)
-}
-
-// earlier is what a variable was called before services had prefixes of their
-// own.
-func earlier(variable string) string {
-	name, cut := strings.CutPrefix(variable, "COFFER_SERVER_")
-	if !cut {
-		return ""
-	}
-	return "COFFER_" + name
 }

@@ -1,5 +1,5 @@
-// Command coffer backs up files and folders to a Coffer server and brings them
-// back. It is flags and wiring; package backup does the work.
+// Command coffer backs up files and folders to a Coffer server and restores
+// them. It is flags and wiring; package backup does the work.
 package main
 
 import (
@@ -59,7 +59,7 @@ type app struct {
 	env            func(string) (string, bool)
 	json, quiet    bool
 
-	settled string // how the server is reached, still to be said
+	settled string // how the server is reached, not yet printed
 }
 
 // AfterApply hands the flags that go with every command to the command.
@@ -68,18 +68,18 @@ func (c *cli) AfterApply(a *app) error {
 	return nil
 }
 
-// run is the program; its answer is the exit code.
+// run parses the command line, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, std program.Streams, env func(string) (string, bool)) int {
 	switch {
 	case len(args) == 0:
-		// What is missing is a command: help says which there are.
+		// The command is missing: help lists the commands.
 		a := &app{ctx: ctx, env: env}
 		a.program().Run(ctx, new(cli), []string{"--help"}, program.Streams{In: std.In, Out: std.Err, Err: std.Err}, kong.Bind(a))
 		return program.ExitUsage
 	case args[0] == "help":
 		args = append(slices.Clone(args[1:]), "--help")
 	case len(args) == 1 && args[0] == "--version":
-		// No flag of all commands can be called so: restore --version is another.
+		// No global flag can have this name: restore has a --version too.
 		args = []string{"version"}
 	}
 	a := &app{ctx: ctx, stdin: std.In, stdout: std.Out, stderr: std.Err, env: env}
@@ -98,10 +98,10 @@ func (a *app) program() program.Program {
 	}
 }
 
-// errNotConfirmed: a person was asked, and did not say yes.
+// errNotConfirmed: a person was asked, and did not answer yes.
 var errNotConfirmed = errors.New("nothing was done")
 
-// explain is what a person is told about a command's error.
+// explain returns the error that a person sees for a command's error.
 func (a *app) explain(err error) error {
 	if a.ctx.Err() != nil {
 		return program.ErrInterrupted

@@ -3,6 +3,7 @@ package program
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -11,7 +12,8 @@ import (
 // A Lookup finds a variable of the environment.
 type Lookup func(name string) (value string, set bool)
 
-// lookup is the program's own environment, unless it was given another.
+// lookup finds a variable in the environment that the program was given, or else
+// in the process's own.
 func (p Program) lookup() Lookup {
 	if p.Environment != nil {
 		return p.Environment
@@ -61,7 +63,19 @@ func (p Program) environment(std Streams) kong.Resolver {
 	})
 }
 
-// takeOver keeps kong from reading variables: environment does.
+// EarlierPrefix is Program.Earlier for variables that were called COFFER_NAME
+// before they had the prefix; the excepted names have always had it.
+func EarlierPrefix(prefix string, except ...string) func(variable string) string {
+	return func(variable string) string {
+		name, cut := strings.CutPrefix(variable, prefix)
+		if !cut || slices.Contains(except, name) {
+			return ""
+		}
+		return "COFFER_" + name
+	}
+}
+
+// takeOver keeps kong from reading variables: environment does that.
 func takeOver(node *kong.Node) {
 	for _, f := range node.Flags {
 		f.Envs = f.Tag.Envs
