@@ -1,11 +1,18 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
 
+	"coffer/console/top"
 	"coffer/internal/program"
 )
 
@@ -27,6 +34,27 @@ func (a consoleAccess) find() (address, token string, err error) {
 		return "", "", elsewhere(err, a.Data, "--console-token-file")
 	}
 	return consoleURL(a.ConsoleListen, a.TLS), hex.EncodeToString(secret[:]), nil
+}
+
+// source is the console that is found.
+func (a consoleAccess) source(timeout time.Duration) (*top.Source, error) {
+	address, token, err := a.find()
+	if err != nil {
+		return nil, err
+	}
+	return &top.Source{URL: address, Token: token,
+		HTTP: &http.Client{Transport: &http.Transport{TLSClientConfig: a.clientTLS(), ResponseHeaderTimeout: timeout}}}, nil
+}
+
+// clientTLS checks certificates unless the console is on this machine, where
+// nobody stands between.
+func (a consoleAccess) clientTLS() *tls.Config {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if u, err := url.Parse(consoleURL(a.ConsoleListen, true)); err == nil {
+		ip := net.ParseIP(u.Hostname())
+		conf.InsecureSkipVerify = strings.EqualFold(u.Hostname(), "localhost") || ip != nil && ip.IsLoopback()
+	}
+	return conf
 }
 
 // elsewhere says what to do about a secret that is not in the data folder where

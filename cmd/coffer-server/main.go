@@ -18,17 +18,18 @@ var version, commit = "dev", ""
 // with the flag's name. The other commands have variables only for where the
 // service and its data are: a variable must not change what a command does.
 type cli struct {
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve clients (the default)."`
-	Rebuild rebuildCmd `cmd:"" help:"Rebuild a lost catalog from the records stored with the blobs."`
-	Scrub   scrubCmd   `cmd:"" help:"Read back everything stored and verify it."`
-	Import  importCmd  `cmd:"" help:"Import clients and files from an earlier server."`
-	Export  exportCmd  `cmd:"" help:"Export all files of one client to a folder that can be restored without a server."`
-	Account accountCmd `cmd:"" help:"Manage an account, such as restoring replaced keys."`
-	Doctor  doctorCmd  `cmd:"" help:"Show recent failed client requests field by field, with the usual cause."`
-	Health  healthCmd  `cmd:"" help:"Check a running server; exits with 0 if it is healthy."`
-	Pin     pinCmd     `cmd:"" help:"Print the certificate pin that clients use to verify the server."`
-	Link    linkCmd    `cmd:"" help:"Print a link that signs a browser in to the console."`
-	Top     topCmd     `cmd:"" help:"Show live metrics, transfers and activity of a running server in the terminal."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Serve clients (the default)."`
+	Rebuild  rebuildCmd  `cmd:"" help:"Rebuild a lost catalog from the records stored with the blobs."`
+	Scrub    scrubCmd    `cmd:"" help:"Read back everything stored and verify it."`
+	Import   importCmd   `cmd:"" help:"Import clients and files from an earlier server."`
+	Export   exportCmd   `cmd:"" help:"Export all files of one client to a folder that can be restored without a server."`
+	Accounts accountsCmd `cmd:"" help:"List the accounts of a running server."`
+	Account  accountCmd  `cmd:"" help:"Manage an account, such as restoring replaced keys."`
+	Doctor   doctorCmd   `cmd:"" help:"Show recent failed client requests field by field, with the usual cause."`
+	Health   healthCmd   `cmd:"" help:"Check a running server; exits with 0 if it is healthy."`
+	Pin      pinCmd      `cmd:"" help:"Print the certificate pin that clients use to verify the server."`
+	Link     linkCmd     `cmd:"" help:"Print a link that signs a browser in to the console."`
+	Top      topCmd      `cmd:"" help:"Show live metrics, transfers and activity of a running server in the terminal."`
 
 	Completion program.CompletionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`

@@ -58,6 +58,24 @@ func (s *Source) Snapshot(ctx context.Context) (Snapshot, error) {
 	return shot, nil
 }
 
+// clientsPage is how many clients are asked for at a time.
+const clientsPage = 1000
+
+// Clients are all clients, by their names.
+func (s *Source) Clients(ctx context.Context) ([]contract.Client, error) {
+	all := []contract.Client{}
+	for {
+		var page contract.ClientList
+		if err := s.get(ctx, fmt.Sprintf("/api/clients?limit=%d&offset=%d", clientsPage, len(all)), &page); err != nil {
+			return nil, fmt.Errorf("asking the console at %s: %w", s.URL, err)
+		}
+		all = append(all, page.Clients...)
+		if len(page.Clients) < clientsPage {
+			return all, nil
+		}
+	}
+}
+
 // open sends a request and returns the answer if it is what was asked for.
 func (s *Source) open(ctx context.Context, path string) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
