@@ -82,9 +82,6 @@ func kind(f protocol.Format) string {
 }
 
 func (c *listCommand) Run(a *app) error {
-	if program.Closed(a.stdout) {
-		return errClosedOutput
-	}
 	u, err := a.openUser()
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 	"coffer/protocol"
 )
 
-// errClosedOutput: a command that prints was started without standard output.
-var errClosedOutput = errors.New("standard output is closed")
+// errClosedOutput: content should go to standard output, and it would be lost.
+var errClosedOutput = errors.New("standard output is closed, or is a null device opened for reading too: restore to a file, a pipe or >/dev/null")
 
 // incomplete says what a command that did its work had to leave out or change.
 type incomplete string

@@ -14,9 +14,6 @@ import (
 type statusCommand struct{}
 
 func (statusCommand) Run(a *app) error {
-	if program.Closed(a.stdout) {
-		return errClosedOutput
-	}
 	p, err := a.loadProfile()
 	if err != nil {
 		return err
