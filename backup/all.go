@@ -19,7 +19,7 @@ import (
 )
 
 // ErrNotApart: two names that are two for the server would be one place here.
-var ErrNotApart = errors.New("cannot be kept apart from another backup here: restore it by its name, to a place of its own")
+var ErrNotApart = errors.New("collides with another backup here: restore it by name to a different destination")
 
 // RestoreAll restores the newest version of each file of an export below
 // opts.Root, each under its own name, and calls done for each that it tried.
@@ -72,11 +72,11 @@ func (a *apart) restore(ctx context.Context, keys Keys, folder *export.Folder, n
 	}
 	for outer := path.Dir(name); outer != "."; outer = path.Dir(outer) {
 		if a.names[outer] || a.isPlaced(outer) {
-			return nil, fmt.Errorf("%w: it lies inside %q", ErrNotApart, outer)
+			return nil, fmt.Errorf("%w: it is inside %q", ErrNotApart, outer)
 		}
 	}
 	if a.isPlaced(name) {
-		return nil, fmt.Errorf("%w: this file system takes both names for the same", ErrNotApart)
+		return nil, fmt.Errorf("%w: this file system treats both names as one", ErrNotApart)
 	}
 	opts.Path = name
 	restored, err := RestoreExport(ctx, keys, folder, name, 0, opts)
@@ -115,11 +115,11 @@ func folded(name string) string {
 func CheckLocalName(name string) error {
 	switch {
 	case protocol.CheckName(name) != nil:
-		return fmt.Errorf("%w: its name is none for a file", ErrPlace)
+		return fmt.Errorf("%w: its name is not a valid file name", ErrPlace)
 	case !filepath.IsLocal(filepath.FromSlash(name)):
-		return fmt.Errorf("%w: its name leads out of the folder", ErrPlace)
+		return fmt.Errorf("%w: its name points outside the folder", ErrPlace)
 	case path.Clean(name) != name:
-		return fmt.Errorf("%w: its name has empty parts, which no path here has", ErrNotApart)
+		return fmt.Errorf("%w: its name has empty parts, which paths here cannot have", ErrNotApart)
 	}
 	return nil
 }

@@ -19,16 +19,16 @@ import (
 
 // What callers branch on. They come wrapped.
 var (
-	ErrChanged  = errors.New("the file changed while it was read")
+	ErrChanged  = errors.New("the file changed while being read")
 	ErrChecksum = errors.New("the checksum is wrong")
-	ErrLost     = errors.New("the server lost a part of the stream that cannot be read again")
-	ErrOtherKey = errors.New("encrypted for another key than this profile's")
+	ErrLost     = errors.New("the server lost part of the stream, and the stream cannot be read again")
+	ErrOtherKey = errors.New("encrypted with a different key than this profile's")
 	ErrExists   = errors.New("already exists")
 	// ErrFolderExists is the same of a folder that has something in it; into an
 	// empty one a folder is restored.
-	ErrFolderExists = fmt.Errorf("%w, and is a folder with something in it", ErrExists)
-	ErrNoIdentity   = errors.New("sealed, and there is no identity to open it")
-	ErrIsFolder     = errors.New("a folder, which a terminal cannot show")
+	ErrFolderExists = fmt.Errorf("%w as a folder that is not empty", ErrExists)
+	ErrNoIdentity   = errors.New("sealed, and this profile has no identity to open it")
+	ErrIsFolder     = errors.New("a folder, which cannot be written to a terminal")
 )
 
 // Phases of a transfer, as Progress gets them.

@@ -40,7 +40,7 @@ func claimName(ctx context.Context, session *client.Session, name string, opts O
 	}
 	err = c.memory.Update(name, func(m *Memento) error {
 		if m.Source != "" && m.Source != c.origin && !opts.Adopt {
-			return fmt.Errorf("%w: %q is the backup of %s, and this is %s", ErrOtherSource, name, m.Source, c.origin)
+			return fmt.Errorf("%w: %q is the backup of %s, not of %s", ErrOtherSource, name, m.Source, c.origin)
 		}
 		c.before, c.was = m.Newest(), m.Source
 		m.Source = c.origin
@@ -69,7 +69,7 @@ func (c *claim) refuseForeign(ctx context.Context, session *client.Session) erro
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: the server has %q already, up to version %d, and not from here", ErrOtherSource, c.name, info.Version)
+	return fmt.Errorf("%w: the server already has %q, up to version %d, from elsewhere", ErrOtherSource, c.name, info.Version)
 }
 
 // release gives the name back after a backup that failed.

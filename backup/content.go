@@ -94,14 +94,14 @@ func (f *fetch) run(ctx context.Context, session *client.Session, info *protocol
 			}
 			defer content.Close()
 			if answer.Size != info.Size || answer.Version != info.Version {
-				return fmt.Errorf("%w: content of another version", client.ErrProtocol)
+				return fmt.Errorf("%w: content of a different version", client.ErrProtocol)
 			}
 			before := offset
 			for {
 				n, err := f.one(ctx, content)
 				offset += uint64(n)
 				if offset > info.Size {
-					return fmt.Errorf("%w: more content than was announced", client.ErrProtocol)
+					return fmt.Errorf("%w: more content than announced", client.ErrProtocol)
 				}
 				progress.report(Receiving, int64(offset), int64(info.Size))
 				if err == io.EOF {
@@ -112,7 +112,7 @@ func (f *fetch) run(ctx context.Context, session *client.Session, info *protocol
 				}
 			}
 			if offset == before {
-				return fmt.Errorf("%w: no content where there should be some", client.ErrProtocol)
+				return fmt.Errorf("%w: content is missing", client.ErrProtocol)
 			}
 			return nil
 		})
@@ -176,7 +176,7 @@ func (c *checked) Read(p []byte) (int, error) {
 	c.sum.Write(p[:n])
 	switch {
 	case c.sum.Len() > c.info.OriginalSize:
-		return 0, fmt.Errorf("%w: more content than was announced", ErrChecksum)
+		return 0, fmt.Errorf("%w: more content than announced", ErrChecksum)
 	case errors.Is(err, crypt.ErrPadding) || errors.Is(err, crypt.ErrTruncated):
 		return n, fmt.Errorf("%w: %w", ErrChecksum, err)
 	case err == io.EOF && (c.sum.Len() != c.info.OriginalSize || c.sum.Sum32() != c.info.Cksum):
@@ -186,7 +186,7 @@ func (c *checked) Read(p []byte) (int, error) {
 }
 
 // errOpaque: content of unknown format is sealed, but not to this identity.
-var errOpaque = errors.New("sealed to somebody else")
+var errOpaque = errors.New("sealed for a different identity")
 
 // A stored file is being read back: its content, checked and opened.
 type stored struct {
@@ -284,7 +284,7 @@ func (s *stored) finish() error {
 		return err
 	}
 	if [sha256.Size]byte(s.sum.Sum(nil)) != s.info.SHA256 {
-		return fmt.Errorf("%w: the ciphertext has another SHA-256", ErrChecksum)
+		return fmt.Errorf("%w: the SHA-256 of the ciphertext differs", ErrChecksum)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 // ErrPlace: nothing can be restored to the place that was named. The error says
 // why, and what to name instead.
-var ErrPlace = errors.New("not a place to restore to")
+var ErrPlace = errors.New("cannot restore there")
 
 // checkPlace refuses what could only end in a system's error, or in the loss of
 // something that nobody thought of: a file in place of a folder, a folder in
@@ -19,7 +19,7 @@ func checkPlace(opts RestoreOptions, folder bool) error {
 	info, err := os.Lstat(opts.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !folder && endsInSeparator(opts.Path) {
-			return placeError(opts.Path, "names a folder, and the backup is a file: leave the slash out, or name a file in it")
+			return placeError(opts.Path, "names a folder, but the backup is a file: remove the trailing slash, or name a file in the folder")
 		}
 		return nil
 	}
@@ -36,17 +36,17 @@ func checkPlace(opts RestoreOptions, folder bool) error {
 	}
 	switch base := filepath.Base(opts.Path); {
 	case isLink && endsInSeparator(opts.Path):
-		return placeError(opts.Path, "is a link: name the folder that it leads to, or leave the slash out to replace the link")
+		return placeError(opts.Path, "is a link: name the folder it points to, or remove the trailing slash to replace the link")
 	case folder && info.IsDir() && emptyFolder(os.DirFS(opts.Path)):
 		return nil
 	case base == "." || base == ".." || base == string(filepath.Separator):
-		return placeError(opts.Path, "is a folder with something in it, and cannot be replaced: name what is to be made in it, like "+filepath.Join(filepath.Clean(opts.Path), "restored"))
+		return placeError(opts.Path, "is a folder that is not empty and cannot be replaced: name a new file or folder in it, such as "+filepath.Join(filepath.Clean(opts.Path), "restored"))
 	case info.IsDir() && folder && !opts.Force:
 		return fmt.Errorf("%s: %w", opts.Path, ErrFolderExists)
 	case info.IsDir() && !folder:
-		return placeError(opts.Path, "is a folder, and the backup is a file: name a file in it, or remove it first")
+		return placeError(opts.Path, "is a folder, but the backup is a file: name a file in it, or remove it first")
 	case !info.IsDir() && folder && !isLink:
-		return placeError(opts.Path, "is no folder, and the backup is one: name another place, or remove it first")
+		return placeError(opts.Path, "is not a folder, but the backup is one: choose another destination, or remove it first")
 	case !opts.Force:
 		return fmt.Errorf("%s: %w", opts.Path, ErrExists)
 	}

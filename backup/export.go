@@ -69,7 +69,7 @@ func (c *exportedContent) Read(p []byte) (int, error) {
 	c.done += int64(n)
 	c.progress.report(Receiving, c.done, int64(c.info.Size))
 	if err == io.EOF && [32]byte(c.sum.Sum(nil)) != c.info.SHA256 {
-		return n, fmt.Errorf("%w: the export's content is not what its manifest says", ErrChecksum)
+		return n, fmt.Errorf("%w: the export's content does not match its manifest", ErrChecksum)
 	}
 	return n, err
 }

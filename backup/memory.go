@@ -19,15 +19,15 @@ var (
 	// sealed is taken.
 	ErrUnsealed = errors.New("not sealed: the server, or anyone who can change its traffic, could have forged it")
 	// ErrOlder: the server's newest version is older than one that was seen.
-	ErrOlder = errors.New("older than what this machine has seen")
+	ErrOlder = errors.New("older than the version that this machine last saw")
 	// ErrReplaced: a version is no longer what it was when it was seen.
-	ErrReplaced = errors.New("not the version that this machine has seen")
+	ErrReplaced = errors.New("not the version that this machine last saw")
 	// ErrMissing: a file that was seen is no longer there.
-	ErrMissing = errors.New("no longer on the server, though this machine has seen it")
-	// ErrOtherFile: the server answered with another file than was asked for.
-	ErrOtherFile = errors.New("the server answered with another file than was asked for")
+	ErrMissing = errors.New("no longer on the server, although this machine has seen it")
+	// ErrOtherFile: the server sent a different file than requested.
+	ErrOtherFile = errors.New("the server sent a different file than requested")
 	// ErrOtherSource: a name is already that of another file or folder.
-	ErrOtherSource = errors.New("the name is taken by another source")
+	ErrOtherSource = errors.New("the name is used by a different source")
 )
 
 // A Memory keeps what one machine knows of its account's backups from run to
@@ -120,7 +120,7 @@ func (t Trust) check(name string, version uint32, info *protocol.FileInfo) (seen
 		return Seen{}, false, fmt.Errorf("%w: %q, version %d", ErrOtherFile, info.Name, info.Version)
 	}
 	if info.Size != crypt.CiphertextLen(info.OriginalSize) {
-		return Seen{}, false, fmt.Errorf("%w: the sizes of %q do not go together", client.ErrProtocol, name)
+		return Seen{}, false, fmt.Errorf("%w: the sizes of %q do not match", client.ErrProtocol, name)
 	}
 	m, err := t.recall(name)
 	if err != nil {
@@ -139,7 +139,7 @@ func (t Trust) check(name string, version uint32, info *protocol.FileInfo) (seen
 }
 
 func olderError(version, newest uint32) error {
-	return fmt.Errorf("the server's newest is version %d, and this machine has seen version %d: %w", version, newest, ErrOlder)
+	return fmt.Errorf("the newest version on the server is %d, but this machine has seen version %d: %w", version, newest, ErrOlder)
 }
 
 // remember notes a version that was read back and found right. Version is what

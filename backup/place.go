@@ -43,7 +43,7 @@ func openPlace(opts RestoreOptions, folder bool) (*place, error) {
 	p.base = base
 	p.dir, err = os.OpenRoot(filepath.Clean(outer + "."))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, placeError(opts.Path, "lies in a folder that is not there: make it first")
+		return nil, placeError(opts.Path, "is in a folder that does not exist: create it first")
 	}
 	return p, err
 }
@@ -80,7 +80,7 @@ func placeBelow(opts RestoreOptions, folder bool) (*place, error) {
 		p.base = ""
 		return p, err
 	case info.IsDir():
-		err = placeError(opts.Path, "is a folder, and the backup is a file: remove it first")
+		err = placeError(opts.Path, "is a folder, but the backup is a file: remove it first")
 	default:
 		err = replaceable(opts.Path, info)
 	}
@@ -107,7 +107,7 @@ func enterFolder(dir *os.Root, name string) (*os.Root, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%w: %q, which it lies in, is no folder here", ErrPlace, name)
+		return nil, fmt.Errorf("%w: its parent %q is not a folder here", ErrPlace, name)
 	}
 	inner, err := dir.OpenRoot(name)
 	if err != nil {
@@ -115,7 +115,7 @@ func enterFolder(dir *os.Root, name string) (*os.Root, error) {
 	}
 	if opened, err := inner.Lstat("."); err != nil || !os.SameFile(info, opened) {
 		inner.Close()
-		return nil, fmt.Errorf("%w: %q was replaced by something else", ErrPlace, name)
+		return nil, fmt.Errorf("%w: %q was replaced in the meantime", ErrPlace, name)
 	}
 	return inner, nil
 }
@@ -123,7 +123,7 @@ func enterFolder(dir *os.Root, name string) (*os.Root, error) {
 // replaceable refuses what only looks like a file.
 func replaceable(path string, info fs.FileInfo) error {
 	if kind := info.Mode().Type(); kind != 0 && kind != fs.ModeSymlink && kind != fs.ModeDir {
-		return placeError(path, "is a device, a pipe or a socket: a restore replaces files (-o - writes to standard output)")
+		return placeError(path, "is a device, a pipe or a socket, and a restore replaces only files (-o - writes to standard output)")
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (e *placedError) Unwrap() error { return e.err }
 func (p *place) room(size uint64) error {
 	free, err := seal.FreeSpace(p.dir)
 	if err == nil && size > uint64(max(free, 0)) {
-		err = fmt.Errorf("%w: it has %d bytes, and %d are free", seal.ErrNoRoom, size, free)
+		err = fmt.Errorf("%w: it needs %d bytes, and %d are free", seal.ErrNoRoom, size, free)
 	}
 	return err
 }

@@ -137,7 +137,7 @@ func TestRestoreIsBounded(t *testing.T) {
 	// A server that sends more than it announced, or announces what no disk has.
 	f.files["x"].data = append(f.files["x"].data, make([]byte, 1<<20)...)
 	if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Writer: io.Discard}); err == nil {
-		t.Error("more content than was announced was taken")
+		t.Error("more content than announced was taken")
 	}
 	f.files["x"].info.OriginalSize, f.files["x"].info.Size = 1<<62, 1<<62+16
 	if _, err := Restore(context.Background(), session, "x", 0, RestoreOptions{Identity: id, Path: filepath.Join(t.TempDir(), "to")}); !errors.Is(err, seal.ErrNoRoom) {

@@ -201,9 +201,9 @@ func Each(ctx context.Context, session *client.Session, allVersions bool, f func
 		for i, entry := range page.Files {
 			if !follows(m, entry) {
 				if i > 0 {
-					return fmt.Errorf("%w: a list that is out of order", client.ErrProtocol)
+					return fmt.Errorf("%w: a list out of order", client.ErrProtocol)
 				}
-				return fmt.Errorf("%w: a list that goes round in circles", client.ErrProtocol)
+				return fmt.Errorf("%w: a list that repeats itself", client.ErrProtocol)
 			}
 			m.AfterName, m.AfterVersion = entry.Name, entry.Version
 			if err := f(entry); err != nil {
@@ -214,7 +214,7 @@ func Each(ctx context.Context, session *client.Session, allVersions bool, f func
 			return nil
 		}
 		if len(page.Files) == 0 {
-			return fmt.Errorf("%w: an empty page that is not the last", client.ErrProtocol)
+			return fmt.Errorf("%w: an empty page before the last", client.ErrProtocol)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func copyAll(ctx context.Context, w io.Writer, r io.Reader, size int64, opts Opt
 			return read, nil
 		}
 		if err != nil {
-			return read, fmt.Errorf("read what is to be backed up: %w", err)
+			return read, fmt.Errorf("read the source: %w", err)
 		}
 	}
 }

@@ -57,11 +57,11 @@ func (u *upload) run(ctx context.Context) (Result, error) {
 			return result, nil
 		}
 		if !u.source.Repeatable() {
-			return Result{}, fmt.Errorf("%w: the server received something else, and standard input cannot be read again", ErrChecksum)
+			return Result{}, fmt.Errorf("%w: the server received different content, and standard input cannot be read again", ErrChecksum)
 		}
 		if verdict.AttemptsLeft == 0 {
 			u.begun = false // the server has dropped it
-			return Result{}, fmt.Errorf("%w: sent %d times, and each time the server received something else", ErrChecksum, protocol.MaxAttempts)
+			return Result{}, fmt.Errorf("%w: sent %d times, and the server received different content each time", ErrChecksum, protocol.MaxAttempts)
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (u *upload) deliver(ctx context.Context, w *window, packets <-chan *packet)
 					return nil
 				}
 				if w.everythingSent() && len(todo) == 0 {
-					return fmt.Errorf("%w: it misses packets and does not say which", client.ErrProtocol)
+					return fmt.Errorf("%w: packets are missing, and it does not say which", client.ErrProtocol)
 				}
 			}
 			began = true

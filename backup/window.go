@@ -8,7 +8,7 @@ import (
 )
 
 // errRestart: the server misses packets that are no longer at hand.
-var errRestart = errors.New("the server misses packets that were sent long ago")
+var errRestart = errors.New("the server asks for packets that are no longer in memory")
 
 // window holds the packets sent last: all that were not acknowledged and some
 // that were, should the server turn out to have lost them.

@@ -219,7 +219,7 @@ func writeExactly(w io.Writer, write func(io.Writer) error, size uint32) error {
 		return err
 	}
 	if counted.n != int64(size) {
-		return fmt.Errorf("%d bytes of content where %d were announced", counted.n, size)
+		return fmt.Errorf("%d bytes of content, but %d were announced", counted.n, size)
 	}
 	return nil
 }

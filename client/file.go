@@ -64,7 +64,7 @@ func (c *Conn) readRange(ctx context.Context, id protocol.ClientID, request prot
 	}
 	left, err := t.beginContent(answer)
 	if err == nil && !right(left) {
-		err = c.fail(fmt.Errorf("%w: content of another range than was asked for", ErrProtocol))
+		err = c.fail(fmt.Errorf("%w: content of a different range than requested", ErrProtocol))
 	}
 	if err != nil {
 		t.release()
@@ -134,7 +134,7 @@ func (f *fileContent) Close() error {
 		return nil
 	}
 	if f.left > drainOnClose {
-		f.end(f.t.c.fail(errors.New("content was not read to its end")))
+		f.end(f.t.c.fail(errors.New("the content was not read to the end")))
 		return nil
 	}
 	if _, err := io.Copy(io.Discard, f); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // ErrCoreSecret means that the two ends of a connection to the internal
 // listener have different secrets.
-var ErrCoreSecret = errors.New("the core has another core secret: give both programs the same one (--core-secret-file, or COFFER_CORE_SECRET)")
+var ErrCoreSecret = errors.New("the core has a different core secret: set the same one for both programs (--core-secret-file or COFFER_CORE_SECRET)")
 
 // proveGateway shows the core that this side knows its secret, and has the core
 // do the same: 1032 and 1082.
@@ -35,7 +35,7 @@ func (c *Conn) proveGateway(ctx context.Context, secret crypt.CoreSecret, gatewa
 	case err != nil:
 		return fmt.Errorf("prove the core secret: %w", err)
 	case !crypt.SameProof(answer.Proof, secret.CoreProof(issued.Challenge, m.Nonce, binding)):
-		return fmt.Errorf("%w; or another program has taken the core's address", ErrCoreSecret)
+		return fmt.Errorf("%w; or another program is listening on the core's address", ErrCoreSecret)
 	}
 	return nil
 }

@@ -20,11 +20,11 @@ func (c *Conn) SendFile(ctx context.Context, id protocol.ClientID, name string, 
 		return nil, err
 	}
 	if size == 0 || packetSize == 0 {
-		return nil, errors.New("a file and its packets have at least one byte")
+		return nil, errors.New("a file and its packets need at least one byte")
 	}
 	total := (uint64(size) + uint64(packetSize) - 1) / uint64(packetSize)
 	if total > 1<<16-1 {
-		return nil, fmt.Errorf("%d packets are more than the 65535 that a base upload can have", total)
+		return nil, fmt.Errorf("%d packets exceed the 65535 of a base upload", total)
 	}
 	t, err := c.sendPackets(ctx, id, protocol.SendFile{
 		ContentSize: size, OriginalSize: originalSize, Total: uint16(total), Name: field,

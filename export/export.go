@@ -39,7 +39,7 @@ var (
 	// ErrManifest: the manifest is none, or breaks its own rules.
 	ErrManifest = errors.New("not the manifest of an export")
 	// ErrContent: what should be content is not what the manifest says.
-	ErrContent = errors.New("not the content that the manifest lists")
+	ErrContent = errors.New("does not match the manifest")
 	// ErrNoFile: the export has no such file, or not that version of it.
 	ErrNoFile = errors.New("no such file in the export")
 )
@@ -99,7 +99,7 @@ func Parse(text []byte) (*Manifest, error) {
 		return nil, ErrManifest
 	}
 	if m.Version != Version {
-		return nil, fmt.Errorf("%w: its layout is %d, and this program knows %d", ErrManifest, m.Version, Version)
+		return nil, fmt.Errorf("%w: its layout is %d, but this program reads %d", ErrManifest, m.Version, Version)
 	}
 	type version struct {
 		name   string
@@ -110,9 +110,9 @@ func Parse(text []byte) (*Manifest, error) {
 		f := &m.Files[i]
 		switch v := (version{f.Name, f.Version}); {
 		case f.Name == "" || f.Version == 0 || seen[v]:
-			return nil, fmt.Errorf("%w: file %d has no name or version of its own", ErrManifest, i)
+			return nil, fmt.Errorf("%w: file %d has no name, no version, or a duplicate of both", ErrManifest, i)
 		case f.OriginalSize < 0 || f.Size != f.OriginalSize-f.OriginalSize%16+16 || f.Size < 0:
-			return nil, fmt.Errorf("%w: the sizes of %q do not go together", ErrManifest, f.Name)
+			return nil, fmt.Errorf("%w: the sizes of %q do not match", ErrManifest, f.Name)
 		case f.OAEPHash != "sha256" && f.OAEPHash != "sha1":
 			return nil, fmt.Errorf("%w: %q has an unknown OAEP hash", ErrManifest, f.Name)
 		default:
@@ -165,7 +165,7 @@ func (f *Folder) Content(file *File) (io.ReadCloser, error) {
 	}
 	if size != file.Size {
 		content.Close()
-		return nil, fmt.Errorf("%w: %s has %d bytes, and %d are listed", ErrContent, ContentPath(f.path, file.SHA256), size, file.Size)
+		return nil, fmt.Errorf("%w: %s has %d bytes, but %d are listed", ErrContent, ContentPath(f.path, file.SHA256), size, file.Size)
 	}
 	return content, nil
 }
@@ -195,7 +195,7 @@ func openRegular(path string) (*os.File, int64, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is no file", ErrContent, path)
+		err = fmt.Errorf("%w: %s is not a file", ErrContent, path)
 	}
 	if err != nil {
 		f.Close()

@@ -152,7 +152,7 @@ func describe(kind fs.FileMode) string {
 	case kind&fs.ModeDevice != 0:
 		return "a device"
 	default:
-		return "neither a file nor a folder nor a link"
+		return "not a file, folder or link"
 	}
 }
 

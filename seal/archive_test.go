@@ -81,7 +81,7 @@ func TestArchiveOfChangingTree(t *testing.T) {
 		{"file is overwritten", func(root string) error {
 			a := filepath.Join(root, "a")
 			return errors.Join(overwrite(a, 0), overwrite(a, size-8))
-		}, "it was written to", nil, map[string]string{"a": long[:size-8] + "12345678"}},
+		}, "it was modified", nil, map[string]string{"a": long[:size-8] + "12345678"}},
 		{"file is overwritten and its time put back", func(root string) error {
 			a := filepath.Join(root, "a")
 			info, err := os.Stat(a)

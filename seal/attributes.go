@@ -14,7 +14,7 @@ const (
 	lostCapabilities = "file capabilities"
 	lostLabels       = "security labels"
 	lostAttributes   = "extended attributes"
-	lostHoles        = "the holes of sparse files: they are stored as zeros, and restoring makes holes of zeros again"
+	lostHoles        = "the holes of sparse files: they are stored as zeros, and a restore makes holes of zeros"
 )
 
 // lostKind is what an extended attribute of a name stands for.

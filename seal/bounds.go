@@ -10,9 +10,9 @@ var (
 	// ErrTooMuch: it holds more than was allowed.
 	ErrTooMuch = errors.New("larger than allowed")
 	// ErrAbsurdSize: a small archive becomes so large as none does by chance.
-	ErrAbsurdSize = errors.New("absurdly large for what it is unpacked from")
+	ErrAbsurdSize = errors.New("implausibly large for the size of its archive")
 	// ErrNoRoom: the disk would be full.
-	ErrNoRoom = errors.New("no room left on the disk")
+	ErrNoRoom = errors.New("no space left on the disk")
 )
 
 const (
@@ -81,7 +81,7 @@ func (b *bounds) disk(n int) error {
 	b.unchecked = 0
 	free, err := b.opts.free()
 	if err != nil {
-		return fmt.Errorf("ask for the disk's space: %w", err)
+		return fmt.Errorf("get the free disk space: %w", err)
 	}
 	if free < spaceStep {
 		return fmt.Errorf("%w: %d bytes are free", ErrNoRoom, free)

@@ -59,7 +59,7 @@ func (f *folders) add(name string, header *tar.Header) error {
 	}
 	folder := f.named[name]
 	if folder.listed {
-		return refuse(header.Name, "is there twice")
+		return refuse(header.Name, "is a duplicate")
 	}
 	folder.listed = true
 	folder.mode, folder.time = fileMode(header), header.ModTime
@@ -77,7 +77,7 @@ func (f *folders) make(name, entry string) error {
 	}
 	err = dir.Mkdir(base, 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return refuse(entry, fmt.Sprintf("needs %.300q to be a folder, which it is not", name))
+		return refuse(entry, fmt.Sprintf("needs %.300q to be a folder", name))
 	}
 	if err != nil {
 		return fmt.Errorf("make the folder %q: %w", name, err)

@@ -13,7 +13,7 @@ import (
 
 // ErrFolderInTheWay: a folder that is not empty stands where something that is
 // no folder should go.
-var ErrFolderInTheWay = errors.New("is a folder that is not empty, and in the backup it is none")
+var ErrFolderInTheWay = errors.New("is a folder that is not empty, but not a folder in the backup")
 
 // Merge moves what lies in the folder from, which is below root, into root:
 // what has the same name is replaced, one thing at a time and each at once;

@@ -15,7 +15,7 @@ var ErrUnsafeArchive = errors.New("refused an unsafe archive")
 
 // refuse says which entry is refused and why.
 func refuse(name, why string) error {
-	return fmt.Errorf("%w: the entry %.300q %s", ErrUnsafeArchive, name, why)
+	return fmt.Errorf("%w: entry %.300q %s", ErrUnsafeArchive, name, why)
 }
 
 // localName checks the name of an entry, or what a hard link names, and gives
@@ -37,16 +37,16 @@ func localName(name string) (string, error) {
 	for part := range strings.SplitSeq(local, "/") {
 		switch part {
 		case "..":
-			return "", refuse(name, "leads out of the folder")
+			return "", refuse(name, "points outside the folder")
 		case "", ".":
-			return "", refuse(name, "has no proper name")
+			return "", refuse(name, "has an invalid name")
 		}
 		if depth++; depth > maxDepth {
-			return "", refuse(name, fmt.Sprintf("lies more than %d folders deep", maxDepth))
+			return "", refuse(name, fmt.Sprintf("is more than %d folders deep", maxDepth))
 		}
 	}
 	if runtime.GOOS == "windows" && !localOnWindows(local) {
-		return "", refuse(name, "has a name that Windows reads otherwise")
+		return "", refuse(name, "has a name that Windows interprets differently")
 	}
 	return local, nil
 }

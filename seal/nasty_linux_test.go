@@ -265,7 +265,7 @@ func TestKernelFileSystems(t *testing.T) {
 		defer unix.Unmount(filepath.Join(root, "proc"), unix.MNT_DETACH)
 		var skipped []string
 		archiveBytes(t, root, ArchiveOptions{Skipped: func(path, reason string) { skipped = append(skipped, path+": "+reason) }})
-		if !slices.Equal(skipped, []string{"proc: it is a file system of the kernel's own (proc)"}) {
+		if !slices.Equal(skipped, []string{"proc: it is a virtual file system of the kernel (proc)"}) {
 			t.Errorf("skipped %q", skipped)
 		}
 	}

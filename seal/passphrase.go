@@ -92,7 +92,7 @@ func openWith(sealed []byte, passphrase string) ([]byte, error) {
 	case errors.As(err, &noMatch) && slices.Contains(noMatch.StanzaTypes, "scrypt"):
 		return nil, ErrWrongPassphrase
 	case errors.As(err, &noMatch):
-		return nil, fmt.Errorf("%w with a passphrase, but to an identity", ErrNotSealed)
+		return nil, fmt.Errorf("%w with a passphrase, but for an identity", ErrNotSealed)
 	case err != nil:
 		return nil, err
 	}

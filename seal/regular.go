@@ -53,7 +53,7 @@ func (a *archiver) regular(f *os.File, e entry, info fs.FileInfo) (after fs.File
 		a.skipped(e.path, reason(err))
 		return nil, nil
 	case e.kernel && !ended:
-		a.skipped(e.path, fmt.Sprintf("it is the kernel's and holds more than %d bytes", n))
+		a.skipped(e.path, fmt.Sprintf("it is a kernel file of more than %d bytes", n))
 		return nil, nil
 	}
 	a.attributes(f, e.path)
@@ -79,7 +79,7 @@ func (a *archiver) regular(f *os.File, e entry, info fs.FileInfo) (after fs.File
 	case e.kernel:
 		return nil, nil
 	case err != nil:
-		a.changed(e.path, "it cannot be looked at any more: "+reason(err))
+		a.changed(e.path, "it can no longer be examined: "+reason(err))
 		return nil, nil
 	}
 	if how := difference(info, after, size, broken); how != "" {
@@ -165,23 +165,23 @@ func difference(before, after fs.FileInfo, size int64, broken *breakOff) string 
 	was, is := stateOf(before), stateOf(after)
 	switch {
 	case broken != nil && errors.Is(broken.err, io.EOF):
-		return fmt.Sprintf("it shrank from %d bytes to %d while it was read: the rest is kept as zeros", was.size, was.size-broken.missing)
+		return fmt.Sprintf("it shrank from %d bytes to %d while being read: the rest is stored as zeros", was.size, was.size-broken.missing)
 	case broken != nil:
-		return fmt.Sprintf("it cannot be read from byte %d on (%s): the rest is kept as zeros", was.size-broken.missing, reason(broken.err))
+		return fmt.Sprintf("it cannot be read from byte %d on (%s): the rest is stored as zeros", was.size-broken.missing, reason(broken.err))
 	case is.size > was.size:
-		return fmt.Sprintf("it grew from %d bytes to %d while it was read: %d are kept", was.size, is.size, size)
+		return fmt.Sprintf("it grew from %d bytes to %d while being read: %d are stored", was.size, is.size, size)
 	case is.size < was.size:
-		return fmt.Sprintf("it shrank from %d bytes to %d while it was read: %d are kept", was.size, is.size, size)
+		return fmt.Sprintf("it shrank from %d bytes to %d while being read: %d are stored", was.size, is.size, size)
 	case size != is.size:
-		return fmt.Sprintf("its size is said to be %d bytes: the %d that it gave are kept", is.size, size)
+		return fmt.Sprintf("its reported size is %d bytes: the %d that could be read are stored", is.size, size)
 	case is.written != was.written:
-		return "it was written to while it was read"
+		return "it was modified while being read"
 	case is.changed == was.changed:
 		return ""
 	case fileattr.IsGone(after):
-		return "it was removed or replaced while it was read: what was there first is kept"
+		return "it was removed or replaced while being read: the original is stored"
 	default:
-		return "it was changed while it was read"
+		return "it was changed while being read"
 	}
 }
 
@@ -192,7 +192,7 @@ func reason(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return vanished
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "it has to be waited for"
+		return "reading it would block"
 	case errors.As(err, &path):
 		return path.Err.Error()
 	default:

@@ -27,8 +27,8 @@ const PrefixSize = len(intro)
 var (
 	// ErrNotSealed: the bytes are no age file, or not one of the kind asked for.
 	ErrNotSealed = errors.New("not a sealed file")
-	// ErrWrongIdentity: the file is sealed to another identity.
-	ErrWrongIdentity = errors.New("sealed to another identity")
+	// ErrWrongIdentity: the file is sealed for a different identity.
+	ErrWrongIdentity = errors.New("sealed for a different identity")
 	// ErrTampered: a sealed file was changed or cut short.
 	ErrTampered = errors.New("the sealed file was changed or is incomplete")
 

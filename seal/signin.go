@@ -27,7 +27,7 @@ var (
 	// ErrNoPassphrase: a passphrase is empty.
 	ErrNoPassphrase = errors.New("the passphrase is empty")
 	// ErrServerName: a text is no name or address of a host.
-	ErrServerName = errors.New("not the name of a host")
+	ErrServerName = errors.New("not a host name")
 )
 
 // localhost is what the machine itself is called.

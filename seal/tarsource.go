@@ -80,14 +80,14 @@ func (s *tarSource) Read(p []byte) (int, error) {
 // end tells an archive's end from the place where it was cut.
 func (s *tarSource) end(contentEnd int64) error {
 	if s.plain.read-contentEnd < endSize || s.plain.zeros < endSize {
-		return fmt.Errorf("%w: it has no end", ErrDamagedArchive)
+		return fmt.Errorf("%w: its end is missing", ErrDamagedArchive)
 	}
 	trailer, err := io.Copy(io.Discard, io.LimitReader(s.plain, maxTrailer+1))
 	if err != nil {
 		return s.failure(err)
 	}
 	if trailer > maxTrailer || s.plain.zeros < trailer {
-		return fmt.Errorf("%w: something follows its end", ErrDamagedArchive)
+		return fmt.Errorf("%w: it has data after its end", ErrDamagedArchive)
 	}
 	return io.EOF
 }

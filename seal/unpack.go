@@ -133,7 +133,7 @@ func (u *unpacker) entry(header *tar.Header) error {
 	}
 	folder, base := split(name)
 	if name == "." || header.Name[len(header.Name)-1] == '/' {
-		return refuse(header.Name, "has the name of a folder and is none")
+		return refuse(header.Name, "has the name of a folder, but is not one")
 	}
 	dir, err := u.folders.open(folder, header.Name)
 	if err != nil {
@@ -147,10 +147,10 @@ func (u *unpacker) entry(header *tar.Header) error {
 	case tar.TypeLink:
 		err = u.hardLink(name, header)
 	default:
-		return refuse(header.Name, fmt.Sprintf("is of the kind %q: no file, folder or link", header.Typeflag))
+		return refuse(header.Name, fmt.Sprintf("has the type %q, which is not a file, folder or link", header.Typeflag))
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return refuse(header.Name, "would replace another one")
+		return refuse(header.Name, "would replace another entry")
 	}
 	return err
 }
@@ -239,18 +239,18 @@ func (u *unpacker) symlink(dir *os.Root, base string, header *tar.Header) error 
 func (u *unpacker) hardLink(name string, header *tar.Header) error {
 	target, err := localName(header.Linkname)
 	if err != nil {
-		return refuse(header.Name, "is a hard link to a place that no entry may have")
+		return refuse(header.Name, "is a hard link to an invalid path")
 	}
 	root := u.folders.root
 	if folder, _ := split(target); u.folders.named[folder] == nil {
-		return refuse(header.Name, "is a hard link into no folder of the archive's")
+		return refuse(header.Name, "is a hard link into a folder that is not in the archive")
 	}
 	info, err := root.Lstat(target)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
-		return refuse(header.Name, "is a hard link to what is no file of the archive's")
+		return refuse(header.Name, "is a hard link to a file that is not in the archive")
 	}
 	if err != nil {
-		return fmt.Errorf("look at %q: %w", header.Linkname, err)
+		return fmt.Errorf("examine %q: %w", header.Linkname, err)
 	}
 	if err := root.Link(target, name); err != nil {
 		return fmt.Errorf("make the hard link %q: %w", header.Name, err)

@@ -15,10 +15,10 @@ import (
 const maxDepth = 1024
 
 // vanished is why something is left out that was there a moment ago.
-const vanished = "it vanished while the folder was read"
+const vanished = "it disappeared while the folder was being read"
 
 // errReplaced: a name stands for something else at every look.
-var errReplaced = errors.New("it was replaced while it was read")
+var errReplaced = errors.New("it was replaced while being read")
 
 // looks is how often a name is looked at that stands for something else each
 // time. Programs save a file by renaming a new one over it.
@@ -63,7 +63,7 @@ func (w *walker) walk(ctx context.Context, root string) error {
 type errKernel string
 
 func (e errKernel) Error() string {
-	return fmt.Sprintf("it is a file system of the kernel's own (%s)", string(e))
+	return fmt.Sprintf("it is a virtual file system of the kernel (%s)", string(e))
 }
 
 // enter visits the folder that dir is and gives the names in it.
@@ -97,7 +97,7 @@ func (w *walker) enter(dir *os.Root, e *entry, outer entry) ([]string, error) {
 		return nil, &visitError{err}
 	}
 	if err != nil {
-		w.skipped(e.path, "some of it cannot be read: "+reason(err))
+		w.skipped(e.path, "part of it cannot be read: "+reason(err))
 	}
 	slices.Sort(names)
 	return names, nil
@@ -149,7 +149,7 @@ func (w *walker) one(ctx context.Context, e, outer entry, depth int) (err error)
 		return err
 	}
 	if depth == maxDepth {
-		return fmt.Errorf("it lies in more than %d folders", maxDepth)
+		return fmt.Errorf("it is more than %d folders deep", maxDepth)
 	}
 	dir, err := e.dir.OpenRoot(e.name)
 	if err != nil {

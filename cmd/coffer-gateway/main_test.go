@@ -26,7 +26,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--version"}, program.ExitOK, "coffer-gateway dev"},
 		{[]string{"serve", "--help"}, program.ExitOK, "$COFFER_GATEWAY_LISTEN"},
 		{[]string{"--nonsense"}, program.ExitUsage, "unknown flag"},
-		{[]string{"--tls-cert", "x"}, program.ExitUsage, "go together"},
+		{[]string{"--tls-cert", "x"}, program.ExitUsage, "used together"},
 		{[]string{"--core-ca", "x"}, program.ExitUsage, "needs --core-tls"},
 		{[]string{"--max-packet", "1"}, program.ExitUsage, "--max-packet"},
 		{[]string{"--token-ttl", "1000h"}, program.ExitUsage, "--token-ttl"},

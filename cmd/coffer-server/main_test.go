@@ -68,7 +68,7 @@ func TestCommandLine(t *testing.T) {
 		{"--version", program.ExitOK, "coffer-server dev"},
 		{"serve --help", program.ExitOK, "$COFFER_SERVER_LISTEN"},
 		{"--nonsense", program.ExitUsage, "unknown flag"},
-		{"--tls-key x", program.ExitUsage, "go together"},
+		{"--tls-key x", program.ExitUsage, "used together"},
 		{"--max-packet 1", program.ExitUsage, "--max-packet"},
 		{"--min-rate 0", program.ExitUsage, "--min-rate"},
 		{"--keep-versions -1", program.ExitUsage, "--keep-versions"},

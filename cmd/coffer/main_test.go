@@ -66,7 +66,7 @@ func TestUsage(t *testing.T) {
 		{"list", t.TempDir(), 1, "coffer register"},
 		{"list", registered, 1, "no answer from 127.0.0.1:1"},
 		{"pin", registered, 0, "without TLS"},
-		{"pin nonsense", registered, 2, "is no pin"},
+		{"pin nonsense", registered, 2, "is not a pin"},
 		{"register --server x --name y --insecure --tls", t.TempDir(), 2, "--insecure excludes"},
 		{"backup /nonexistent/file", registered, 1, "no such file"},
 	} {

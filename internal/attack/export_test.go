@@ -135,7 +135,7 @@ func TestExportStaysInside(t *testing.T) {
 			if code != 3 {
 				t.Errorf("exit code %d\n%s", code, stderr)
 			}
-			if n := strings.Count(stderr, "kept apart"); n != 4 {
+			if n := strings.Count(stderr, "collides with another"); n != 4 {
 				t.Errorf("%d names were refused, not 4:\n%s", n, stderr)
 			}
 		}
@@ -167,7 +167,7 @@ func TestBomb(t *testing.T) {
 		_, stderr, code := p.Run(t, append([]string{"restore", "photos", "--from-export", folder, "--accept-unsealed", "-o", "out"}, args...)...)
 		return stderr, code
 	}
-	if stderr, code := restore(); code != 1 || !strings.Contains(stderr, "absurdly large") || !strings.Contains(stderr, "--max-size") {
+	if stderr, code := restore(); code != 1 || !strings.Contains(stderr, "implausibly large") || !strings.Contains(stderr, "--max-size") {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	if stderr, code := restore("--max-size", "64MiB"); code != 1 || !strings.Contains(stderr, "larger than allowed") {

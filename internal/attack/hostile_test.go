@@ -336,30 +336,30 @@ func TestHostileServer(t *testing.T) {
 		{"unsealed, to standard output", forge("diary.txt", 3, protocol.FormatFile), []string{"restore", "diary.txt", "-o", "-"}, "not sealed", "--accept-unsealed"},
 		{"unsealed, in place of a version", func(t *testing.T, h *hostile) {
 			h.files["diary.txt"][0] = h.forge(t, "diary.txt", 2, protocol.FormatFile, []byte(evil))
-		}, restore, "not the version that this machine has seen", ""},
+		}, restore, "not the version that this machine last saw", ""},
 		{"unsealed, verified", forge("diary.txt", 3, protocol.FormatFile), []string{"verify", "diary.txt"}, "1 of 1 versions cannot be restored", "--accept-unsealed"},
 		{"another file in its place", func(t *testing.T, h *hostile) {
 			h.files["diary.txt"][0] = h.files["salary.txt"][0]
-		}, restore, "answered with another file", ""},
+		}, restore, "sent a different file", ""},
 		{"another file under its name", func(t *testing.T, h *hostile) {
 			other := h.files["salary.txt"][0]
 			other.info.Name, other.info.Version = "diary.txt", 2
 			h.files["diary.txt"][0] = other
-		}, restore, "not the version that this machine has seen", "--accept-older"},
+		}, restore, "not the version that this machine last saw", "--accept-older"},
 		{"another version than was asked for", func(t *testing.T, h *hostile) {
 			h.files["diary.txt"] = h.files["diary.txt"][1:]
 			h.files["diary.txt"][0].info.Version = 2
-		}, []string{"restore", "diary.txt", "--version", "2", "-o", "out"}, "not the version that this machine has seen", "--accept-older"},
+		}, []string{"restore", "diary.txt", "--version", "2", "-o", "out"}, "not the version that this machine last saw", "--accept-older"},
 		{"a sealed file said to be a folder", func(t *testing.T, h *hostile) {
 			h.files["diary.txt"][0].info.Format = protocol.FormatSealedFolder
-		}, restore, "not the version that this machine has seen", ""},
+		}, restore, "not the version that this machine last saw", ""},
 		{"rolled back", func(t *testing.T, h *hostile) { h.files["diary.txt"] = h.files["diary.txt"][1:] },
-			restore, "the server's newest is version 1, and this machine has seen version 2", "--accept-older"},
+			restore, "the newest version on the server is 1, but this machine has seen version 2", "--accept-older"},
 		{"rolled back, verified", func(t *testing.T, h *hostile) { h.files["diary.txt"] = h.files["diary.txt"][1:] },
 			[]string{"verify", "diary.txt"}, "1 of 1 versions cannot be restored", "--accept-older"},
 		{"rolled back, listed", func(t *testing.T, h *hostile) { h.files["diary.txt"] = h.files["diary.txt"][1:] },
-			[]string{"list"}, `"diary.txt": the server's newest is version 1`, "--accept-older"},
-		{"withheld", func(t *testing.T, h *hostile) { delete(h.files, "diary.txt") }, restore, "no longer on the server, though this machine has seen it", ""},
+			[]string{"list"}, `"diary.txt": the newest version on the server is 1`, "--accept-older"},
+		{"withheld", func(t *testing.T, h *hostile) { delete(h.files, "diary.txt") }, restore, "no longer on the server, although this machine has seen it", ""},
 		{"withheld, listed", func(t *testing.T, h *hostile) { clear(h.files) }, []string{"list"}, `"salary.txt": version 1: no longer on the server`, "--accept-older"},
 		{"withheld, all verified", func(t *testing.T, h *hostile) { delete(h.files, "salary.txt") }, []string{"verify", "--all"}, `"salary.txt": version 1: no longer`, "--accept-older"},
 		{"truncated", func(t *testing.T, h *hostile) {
@@ -370,25 +370,25 @@ func TestHostileServer(t *testing.T) {
 			v := &h.files["diary.txt"][0]
 			v.content = v.content[:len(v.content)-16]
 			v.info.Size, v.info.OriginalSize, v.info.SHA256 = v.info.Size-16, v.info.OriginalSize-16, sha256.Sum256(v.content)
-		}, restore, "not the version that this machine has seen", ""},
+		}, restore, "not the version that this machine last saw", ""},
 		{"changed", func(t *testing.T, h *hostile) { h.files["diary.txt"][0].content[40] ^= 1 }, restore, "restore diary.txt", ""},
 		{"endless", func(t *testing.T, h *hostile) {
 			v := &h.files["diary.txt"][0]
 			v.info.Size, v.info.OriginalSize, h.endless = 1<<50, 1<<50-16, true
-		}, restore, "not the version that this machine has seen", ""},
-		{"endless, sizes that do not go together", func(t *testing.T, h *hostile) {
+		}, restore, "not the version that this machine last saw", ""},
+		{"endless, sizes that do not match", func(t *testing.T, h *hostile) {
 			v := &h.files["diary.txt"][0]
 			v.info.Size, v.info.Version, h.endless = 1<<50, 3, true
 		}, restore, "broke the protocol", ""},
 		{"endless, what was sent unsealed", func(t *testing.T, h *hostile) {
 			v := &h.files["open.txt"][0]
 			v.info.Size, v.info.OriginalSize, h.endless = 1<<50+16, 1<<50, true
-		}, []string{"restore", "open.txt", "-o", "out"}, "not the version that this machine has seen", ""},
-		{"endless, sizes that go together", func(t *testing.T, h *hostile) {
+		}, []string{"restore", "open.txt", "-o", "out"}, "not the version that this machine last saw", ""},
+		{"endless, sizes that match", func(t *testing.T, h *hostile) {
 			v := &h.files["diary.txt"][0]
 			v.info.Size, v.info.OriginalSize, v.info.Version, h.endless = 1<<50+16, 1<<50, 3, true
-		}, restore, "no room left on the disk", ""},
-		{"a list without end", func(t *testing.T, h *hostile) { h.endless = true }, []string{"list"}, "goes round in circles", ""},
+		}, restore, "no space left on the disk", ""},
+		{"a list without end", func(t *testing.T, h *hostile) { h.endless = true }, []string{"list"}, "repeats itself", ""},
 		{"a list that is not sorted", func(t *testing.T, h *hostile) { h.unsorted = true }, []string{"list"}, "out of order", ""},
 	} {
 		t.Run(l.name, func(t *testing.T) {

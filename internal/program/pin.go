@@ -23,7 +23,7 @@ func CheckPin(text string) error {
 	digest, ok := strings.CutPrefix(text, pinPrefix)
 	sum, err := base64.StdEncoding.DecodeString(digest)
 	if !ok || err != nil || len(sum) != sha256.Size {
-		return fmt.Errorf("%q is no pin: %s and 44 characters of base64", text, pinPrefix)
+		return fmt.Errorf("%q is not a pin: expected %s and 44 characters of base64", text, pinPrefix)
 	}
 	return nil
 }

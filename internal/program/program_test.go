@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 		{"do --nonsense", ExitUsage, "", "thing: unknown flag --nonsense (see thing --help)\n"},
 		{"do --size large", ExitUsage, "", "thing: --size"},
 		{"do --log-level loud", ExitUsage, "", "thing: --log-level"},
-		{"do --tls-key x", ExitUsage, "", "go together"},
+		{"do --tls-key x", ExitUsage, "", "used together"},
 		{"do --end usage", ExitUsage, "", "thing: explained: usage: --end\n"},
 		{"do --end failure", ExitFail, "", "thing: explained: one; another\n"},
 		{"do --end stop", ExitInterrupted, "", "thing: interrupted\n"},

@@ -49,7 +49,7 @@ func (s Secret) Make() (secret [32]byte, err error) {
 		mode = 0o640
 	}
 	if err := writePrivate(s.File, []byte(hex.EncodeToString(secret[:])+"\n"), mode, os.Link); err != nil {
-		return secret, fmt.Errorf("keeping %s, which is new: %w", s.What, err)
+		return secret, fmt.Errorf("saving %s, which is new: %w", s.What, err)
 	}
 	return secret, nil
 }

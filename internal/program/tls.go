@@ -21,7 +21,7 @@ type TLSFlags struct {
 // Check reports flags that make no sense together.
 func (f TLSFlags) Check() error {
 	if (f.TLSCert == "") != (f.TLSKey == "") {
-		return errors.New("--tls-cert and --tls-key go together")
+		return errors.New("--tls-cert and --tls-key must be used together")
 	}
 	return nil
 }
@@ -45,7 +45,7 @@ func ClientTLS(pem []byte) (*tls.Config, error) {
 	if len(pem) > 0 {
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("there is no certificate in PEM")
+			return nil, errors.New("it contains no PEM certificate")
 		}
 	}
 	return conf, nil

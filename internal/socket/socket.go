@@ -86,12 +86,12 @@ func clear(ctx context.Context, path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and is no socket", path)
+		return fmt.Errorf("%s exists and is not a socket", path)
 	}
 	nc, err := Dial(ctx, "unix:"+path)
 	if err == nil {
 		nc.Close()
-		return fmt.Errorf("another program listens on %s", path)
+		return fmt.Errorf("another program is listening on %s", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return err
@@ -127,6 +127,6 @@ func (n name) String() string { return "unix:" + string(n) }
 
 // tooLong says what to do about a path.
 func tooLong(path string) error {
-	return fmt.Errorf("the path of the socket, %s, is longer than the %d bytes that the system takes; choose a shorter one, or a TCP address on this machine",
+	return fmt.Errorf("the socket path %s is longer than the system's limit of %d bytes: use a shorter path, or a TCP address on this machine",
 		filepath.Clean(path), maxPath)
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // ErrOAEPHash is returned where a hash is neither SHA256 nor SHA1.
-var ErrOAEPHash = errors.New("OAEP hash is neither sha256 nor sha1")
+var ErrOAEPHash = errors.New("the OAEP hash must be sha256 or sha1")
 
 // ErrKeySize is returned by [Unwrap] where something was wrapped that is not
 // 32 bytes long.

@@ -1,6 +1,6 @@
 /** What goes wrong when something is opened. */
 
-/** What was sealed does not open: it was changed, cut short, or sealed to another identity. */
+/** What was sealed does not open: it was changed, cut short, or sealed for a different identity. */
 export class SealError extends Error {}
 
 /** A key bundle that does not open. */

@@ -137,7 +137,7 @@ describe("a sealed file that was changed does not open:", () => {
     await expect(open(concat(parts), identity, 5000)).rejects.toThrow("empty chunk")
   })
 
-  test("sealed to somebody else", async () => {
+  test("sealed for a different identity", async () => {
     const other = await generateHybridIdentity()
     await expect(open(sealed, other, 5000)).rejects.toThrow("another key")
   })
