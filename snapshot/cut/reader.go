@@ -10,6 +10,7 @@ import (
 type Reader struct {
 	cutter *Cutter
 	src    io.Reader
+	scan   scan
 	rest   []byte // read beyond the chunk before
 	err    error  // of src, once it has come
 }
@@ -31,11 +32,11 @@ func (r *Reader) Reset(src io.Reader) {
 // and returns it: the caller owns it. After the last chunk it returns io.EOF, or
 // the error of the source; the content before it then is in no chunk.
 func (r *Reader) Next(buf []byte) ([]byte, error) {
-	var s scan
+	r.scan = scan{}
 	chunk := append(buf[:0], r.rest...)
 	r.rest = r.rest[:0]
 	for {
-		if end := s.find(r.cutter, chunk); end > 0 {
+		if end := r.scan.find(r.cutter, chunk); end > 0 {
 			r.rest = append(r.rest, chunk[end:]...)
 			return chunk[:end], nil
 		}
