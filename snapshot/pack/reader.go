@@ -24,7 +24,8 @@ import (
 var (
 	// ErrDamaged: a pack, or the chunk at a place in it, is not what was written.
 	ErrDamaged = errors.New("the pack is damaged")
-	// ErrWrongIdentity: the pack is sealed to another identity.
+	// ErrWrongIdentity: the pack is sealed to another identity; ErrDamaged as
+	// well, for nobody can tell.
 	ErrWrongIdentity = snapshot.ErrWrongIdentity
 )
 
@@ -137,8 +138,7 @@ func (r *Reader) visitRange(ctx context.Context, kind snapshot.Kind, places []sn
 		_, to := rangeOf(places[i])
 		end = max(end, to)
 	}
-	content, err := r.content(ctx, places[order[0]].Pack, begin, end, (*buf)[:0])
-	*buf = content
+	content, err := r.content(ctx, places[order[0]].Pack, begin, end, buf)
 	for _, i := range order {
 		chunk, err := r.chunk(kind, places[i], content, begin, err, chunkBuf)
 		if err := visit(i, chunk, err); err != nil {
@@ -172,22 +172,17 @@ func (r *Reader) chunk(kind snapshot.Kind, p snapshot.Place, content []byte, beg
 	return chunk, nil
 }
 
-// content appends to buf the content of a pack from begin to end. With an error
-// it returns what comes before the damage.
-func (r *Reader) content(ctx context.Context, pack snapshot.PackID, begin, end int64, buf []byte) ([]byte, error) {
-	p, err := r.open(ctx, pack)
-	if err != nil {
-		return buf, err
-	}
+// content returns the content of a pack from begin to end, in the room of buf.
+// With an error it returns what comes before the damage.
+func (r *Reader) content(ctx context.Context, pack snapshot.PackID, begin, end int64, buf *[]byte) ([]byte, error) {
 	first, last := begin/streamContent, (end-1)/streamContent
-	length := (last - first + 1) * streamSealed
-	sealed, err := r.fetch(ctx, pack, int64(p.header)+first*streamSealed, int(length))
+	p, sealed, err := r.sealed(ctx, pack, first, last)
 	if err != nil {
-		return buf, err
+		return nil, err
 	}
-	sealed = sealed[:min(int64(len(sealed)), length)]
-	buf, err = p.decrypt(sealed, first, buf)
-	return buf[min(len(buf), int(begin-first*streamContent)):], err
+	content, err := p.decrypt(sealed, first, (*buf)[:0])
+	*buf = content
+	return content[min(int64(len(content)), begin-first*streamContent):], err
 }
 
 // decrypt appends the content of STREAM chunks, of which the first one is given.
@@ -223,30 +218,8 @@ func streamNonceOf(index int64, lastFlag byte) []byte {
 	return nonce[:]
 }
 
-// open returns a pack's keys, for which it reads the header the first time.
-func (r *Reader) open(ctx context.Context, pack snapshot.PackID) (*opened, error) {
-	r.mu.Lock()
-	p := r.opened[pack]
-	r.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	begin, err := r.fetch(ctx, pack, 0, maxHeader)
-	if err != nil {
-		return nil, err
-	}
-	if p, err = r.unseal(begin); err != nil {
-		return nil, err
-	}
-	r.keep(pack, p)
-	return p, nil
-}
-
-// maxHeader is more than the header of a file for one recipient takes.
-const maxHeader = 8 << 10
-
-// unseal opens the header with which a pack begins.
-func (r *Reader) unseal(begin []byte) (*opened, error) {
+// unseal opens the header with which a pack begins, and keeps its keys.
+func (r *Reader) unseal(pack snapshot.PackID, begin []byte) (*opened, error) {
 	header, err := age.ExtractHeader(bytes.NewReader(begin))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -258,7 +231,8 @@ func (r *Reader) unseal(begin []byte) (*opened, error) {
 	if err != nil {
 		var noMatch *age.NoIdentityMatchError
 		if errors.As(err, &noMatch) {
-			return nil, fmt.Errorf("%w: %w", ErrWrongIdentity, err)
+			// A changed header looks the same.
+			return nil, fmt.Errorf("%w, or %w: %w", ErrDamaged, ErrWrongIdentity, err)
 		}
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -271,21 +245,9 @@ func (r *Reader) unseal(begin []byte) (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the key of a pack: %w", err)
 	}
-	return &opened{aead, len(header) + streamNonce}, nil
-}
-
-// keep remembers an opened pack, and forgets another one when there are many.
-func (r *Reader) keep(pack snapshot.PackID, p *opened) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for old := range r.opened {
-		if len(r.opened) < maxOpened {
-			break
-		}
-		delete(r.opened, old)
-	}
-	r.opened[pack] = p
-	r.header = p.header
+	p := &opened{aead, len(header) + streamNonce}
+	r.keep(pack, p)
+	return p, nil
 }
 
 // Verify reads a whole sealed pack, and reports whether it is the one that the
