@@ -116,6 +116,12 @@ func (e *Entry) checkRoot() error {
 	case e.Size > maxContent:
 		return malformed("an impossible size: %.60q", e.Name)
 	}
+	if err := e.MTime.check(); err != nil {
+		return err
+	}
+	if err := e.CTime.check(); err != nil {
+		return err
+	}
 	return e.checkContent()
 }
 

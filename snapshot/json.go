@@ -109,16 +109,22 @@ func (s *scanner) bool() bool {
 // rawString scans a string that has no escapes, such as an id.
 func (s *scanner) rawString() string {
 	s.byte('"')
-	begin := s.at
-	for s.peek() >= ' ' {
-		switch s.text[s.at] {
-		case '"':
-			s.at++
-			return s.text[begin : s.at-1]
-		case '\\':
-			s.fail("an escape in a string that needs none")
-		default:
-			s.at++
+	if s.err != nil {
+		return ""
+	}
+	for i := s.at; i < len(s.text); i++ {
+		c := s.text[i]
+		if c > '"' && c != '\\' {
+			continue
+		}
+		if c == '"' {
+			text := s.text[s.at:i]
+			s.at = i + 1
+			return text
+		}
+		if c < ' ' || c == '\\' {
+			s.fail("a string with an escape or a control character, at byte %d", i)
+			return ""
 		}
 	}
 	s.fail("a string that does not end")

@@ -56,7 +56,7 @@ func Epoch(recipient string) string {
 type Keys struct {
 	machine MachineID
 	secrets [len(purposes)][keySize]byte
-	chunks  sync.Pool // of *chunkHash
+	hashes  [len(purposes)]sync.Pool // of *macHash
 }
 
 const keySize = 32
@@ -132,26 +132,36 @@ func (k *Keys) Cut() [32]byte { return k.secrets[forCuts] }
 
 // ChunkID is the id of content of a kind.
 func (k *Keys) ChunkID(kind Kind, plaintext []byte) ChunkID {
-	h, _ := k.chunks.Get().(*chunkHash)
-	if h == nil {
-		h = &chunkHash{Hash: hmac.New(sha256.New, k.secrets[forIDs][:])}
-	}
-	h.Reset()
-	h.kind[0] = byte(kind)
-	h.Write(h.kind[:])
-	h.Write(plaintext)
-	h.Sum(h.id[:0])
-	id := h.id
-	k.chunks.Put(h)
-	return id
+	return k.mac(forIDs, kind, plaintext)
 }
 
-// A chunkHash is what computing a chunk id needs, kept so that nothing is
-// allocated for a small chunk.
-type chunkHash struct {
+// A macHash is what an HMAC needs, kept so that nothing is allocated for small
+// content.
+type macHash struct {
 	hash.Hash
 	kind [1]byte
-	id   ChunkID
+	sum  [sha256.Size]byte
+}
+
+// noKind: the HMAC is of the content alone.
+const noKind Kind = 0
+
+// mac is HMAC-SHA-256 under one of the keys, of a kind and content.
+func (k *Keys) mac(purpose int, kind Kind, content []byte) [sha256.Size]byte {
+	h, _ := k.hashes[purpose].Get().(*macHash)
+	if h == nil {
+		h = &macHash{Hash: hmac.New(sha256.New, k.secrets[purpose][:])}
+	}
+	h.Reset()
+	if kind != noKind {
+		h.kind[0] = byte(kind)
+		h.Write(h.kind[:])
+	}
+	h.Write(content)
+	h.Sum(h.sum[:0])
+	sum := h.sum
+	k.hashes[purpose].Put(h)
+	return sum
 }
 
 // wirePrefix begins the name of every snapshot on the wire.
@@ -159,7 +169,7 @@ const wirePrefix = "s/"
 
 // WireName is what the server knows a label as.
 func (k *Keys) WireName(label string) string {
-	sum := k.mac(forLabels, []byte(label))
+	sum := k.mac(forLabels, noKind, []byte(label))
 	return wirePrefix + hex.EncodeToString(sum[:16])
 }
 
@@ -167,15 +177,6 @@ func (k *Keys) WireName(label string) string {
 func IsWireName(name string) bool {
 	digits, found := strings.CutPrefix(name, wirePrefix)
 	return found && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""
-}
-
-// mac is HMAC-SHA-256 under one of the keys.
-func (k *Keys) mac(purpose int, content []byte) [sha256.Size]byte {
-	h := hmac.New(sha256.New, k.secrets[purpose][:])
-	h.Write(content)
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
 }
 
 // Format prints whose keys these are, whatever the verb.

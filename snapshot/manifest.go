@@ -298,14 +298,14 @@ func (m *Manifest) decodeRoot(root rootJSON) error {
 
 // sign appends to content, which ends with a line end, a line with its HMAC.
 func (k *Keys) sign(content []byte) []byte {
-	sum := k.mac(forManifests, content)
+	sum := k.mac(forManifests, noKind, content)
 	signed := ids.AppendEncode(append([]byte(nil), content...), sum[:])
 	return append(signed, '\n')
 }
 
 // signed reports whether sum is the HMAC of content.
 func (k *Keys) signed(content []byte, sum [sha256.Size]byte) bool {
-	want := k.mac(forManifests, content)
+	want := k.mac(forManifests, noKind, content)
 	return hmac.Equal(want[:], sum[:])
 }
 

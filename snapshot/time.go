@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -59,27 +60,51 @@ func (t Time) String() string {
 	return string(t.append(nil))
 }
 
+// check refuses a time that cannot be written.
+func (t Time) check() error {
+	if t.Nsec >= second || t.Sec == math.MinInt64 {
+		return malformed("an impossible time")
+	}
+	return nil
+}
+
 // parseTime reads what append writes, and nothing else.
 func parseTime(text string) (Time, error) {
 	whole, fraction, hasFraction := strings.Cut(text, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
+	whole, negative := strings.CutPrefix(whole, "-")
+	sec, err := parseDigits(whole, math.MaxInt64)
+	if err != nil || whole[0] == '0' && len(whole) > 1 {
 		return Time{}, malformed("a time that is not a number")
 	}
 	var nsec uint64
 	if hasFraction {
-		nsec, err = strconv.ParseUint(fraction, 10, 32)
-		if err != nil || len(fraction) != 9 || nsec == 0 {
+		if nsec, err = parseDigits(fraction, second-1); err != nil || len(fraction) != 9 || nsec == 0 {
 			return Time{}, malformed("a time without nine digits of nanoseconds")
 		}
 	}
-	t := Unix(sec, uint32(nsec))
-	if strings.HasPrefix(whole, "-") && nsec > 0 {
-		t = Unix(sec-1, second-uint32(nsec))
+	switch {
+	case !negative:
+		return Unix(int64(sec), uint32(nsec)), nil
+	case sec == 0 && nsec == 0:
+		return Time{}, malformed("a negative zero")
+	case nsec > 0:
+		return Unix(-int64(sec)-1, second-uint32(nsec)), nil
+	default:
+		return Unix(-int64(sec), 0), nil
 	}
-	var buf [32]byte
-	if string(t.append(buf[:0])) != text {
-		return Time{}, malformed("a time in another form")
+}
+
+// parseDigits reads a number of digits alone.
+func parseDigits(text string, limit uint64) (value uint64, err error) {
+	for i := range len(text) {
+		digit := uint64(text[i] - '0')
+		if digit > 9 || value > (limit-digit)/10 {
+			return 0, malformed("no number up to %d", limit)
+		}
+		value = value*10 + digit
 	}
-	return t, nil
+	if text == "" {
+		return 0, malformed("no number")
+	}
+	return value, nil
 }

@@ -29,7 +29,7 @@ type TreeWriter struct {
 	packs packTable
 	lines []byte
 	piece []byte // the one emitted last, for its memory
-	last  string
+	last  []byte // the name added last
 	began bool
 }
 
@@ -46,7 +46,7 @@ func (w *TreeWriter) Add(e *Entry) error {
 	if err := e.check(); err != nil {
 		return fmt.Errorf("add to a tree: %w", err)
 	}
-	if w.began && e.Name <= w.last {
+	if w.began && e.Name <= string(w.last) {
 		return fmt.Errorf("add to a tree: %w", malformed("%.60q after %.60q", e.Name, w.last))
 	}
 	packs, before := len(w.packs.ids), len(w.lines)
@@ -56,16 +56,16 @@ func (w *TreeWriter) Add(e *Entry) error {
 		w.packs.truncate(packs)
 		return fmt.Errorf("add %.60q to a tree: %w", e.Name, ErrTooLarge)
 	}
-	w.began, w.last = true, strings.Clone(e.Name)
-	if len(w.lines) >= maxPiece || len(w.lines) >= minPiece && w.cutsAfter(e.Name) {
+	w.began, w.last = true, append(w.last[:0], e.Name...)
+	if len(w.lines) >= maxPiece || len(w.lines) >= minPiece && w.cutsAfter(w.last) {
 		return w.flush()
 	}
 	return nil
 }
 
 // cutsAfter reports whether a name ends a piece.
-func (w *TreeWriter) cutsAfter(name string) bool {
-	sum := w.keys.mac(forCuts, []byte(name))
+func (w *TreeWriter) cutsAfter(name []byte) bool {
+	sum := w.keys.mac(forCuts, noKind, name)
 	return binary.BigEndian.Uint64(sum[:8])%cutEntries == 0
 }
 
@@ -79,7 +79,7 @@ func (w *TreeWriter) Close() error {
 
 // Reset begins another directory.
 func (w *TreeWriter) Reset() {
-	w.lines, w.last, w.began = w.lines[:0], "", false
+	w.lines, w.last, w.began = w.lines[:0], w.last[:0], false
 	w.packs.reset()
 }
 

@@ -2,9 +2,15 @@ package cut_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -165,5 +171,43 @@ func BenchmarkCut(b *testing.B) {
 				break
 			}
 		}
+	}
+}
+
+// The sizes that ../testdata/vectors.json states, of the stream that it states.
+func TestVectorOfCuts(t *testing.T) {
+	text, err := os.ReadFile("../testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v struct {
+		Cut struct {
+			Key   string
+			Bytes int
+			Sizes []int
+		}
+	}
+	if err := json.Unmarshal(text, &v); err != nil || len(v.Cut.Sizes) == 0 {
+		t.Fatalf("no vector: %v", err)
+	}
+	var key [32]byte
+	if _, err := hex.Decode(key[:], []byte(v.Cut.Key)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := cut.New(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var content []byte
+	for block := uint64(0); len(content) < v.Cut.Bytes; block++ {
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("coffer cut vector"), block))
+		content = append(content, sum[:]...)
+	}
+	var sizes []int
+	for _, chunk := range chunks(t, c, bytes.NewReader(content)) {
+		sizes = append(sizes, len(chunk))
+	}
+	if !slices.Equal(sizes, v.Cut.Sizes) {
+		t.Errorf("%v, not %v", sizes, v.Cut.Sizes)
 	}
 }
