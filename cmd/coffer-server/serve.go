@@ -87,6 +87,7 @@ func (cmd *serveCmd) Run(ctx context.Context, std program.Streams, p program.Pro
 	if err != nil {
 		return err
 	}
+	warnOfModes(d.folder, log)
 	err = cmd.serve(ctx, log, level, d, op)
 	return errors.Join(err, d.close())
 }
