@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"coffer/protocol"
@@ -179,4 +180,23 @@ func TestSmallContentIsBounded(t *testing.T) {
 		w.nc.Close()
 	}
 	eventually(t, "it is given back", func() bool { return c.srv.SmallContent() == 0 })
+}
+
+// One account has as many versions as one may have, of one file or of many, of
+// any size and by either protocol; others go on, and removing makes room.
+func TestVersionsPerAccount(t *testing.T) {
+	c := startCore(t, func(cfg *server.Config) { cfg.MaxVersions = 3 })
+	w := c.newClient("ada")
+	w.prove()
+	w.store("same", nil, 100)
+	w.store("same", []byte("x"), 100)
+	w.store("other", nil, 100)
+	w.write(w.frames("same", nil, 100)[0])
+	w.expectEmpty(1607)
+	if says := w.fails(&protocol.BeginUpload{OriginalSize: 1, Total: 1, Name: "third"}, nil, protocol.StatusTooMany); !strings.Contains(says, "3 file versions") {
+		t.Errorf("%q", says)
+	}
+	c.newClient("ben").store("same", nil, 100)
+	w.done(&protocol.DeleteFile{Name: "other"})
+	w.store("same", nil, 100)
 }

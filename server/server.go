@@ -54,6 +54,7 @@ type Config struct {
 	MaxPerAccount        int               // of them that have proven to be one client's; 0: no limit
 	MaxPacket            uint32            // payload bytes of one packet
 	MaxUploads           int               // unfinished uploads of one client
+	MaxVersions          int               // file versions of one client; 0: no limit
 	MaxUploadsInAll      int               // unfinished uploads of all; 0: no limit
 	MaxUploadsPerAddress int               // of them begun from one IPv4 address or IPv6 /64; 0: no limit
 	MinRate              int               // bytes per second a payload must keep up
@@ -80,6 +81,7 @@ func DefaultConfig() Config {
 		MaxPerAccount:        64,
 		MaxPacket:            protocol.MaxPayload,
 		MaxUploads:           256,
+		MaxVersions:          1_000_000,
 		MaxUploadsInAll:      4096,
 		MaxUploadsPerAddress: 512,
 		MinRate:              1 << 10,

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -15,7 +16,7 @@ import (
 func (s *Server) newUploads() *upload.Registry {
 	return upload.New(upload.Deps{
 		Blobs: s.cfg.Blobs, Catalog: s.cfg.Catalog, Keys: s.cfg.MasterKey, Log: s.log,
-		Limits: s.uploadLimits, Admit: s.admitContent, NameOf: s.nameOf, Events: uploadEvents{s},
+		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.nameOf, Events: uploadEvents{s},
 	})
 }
 
@@ -40,6 +41,20 @@ func (s *Server) admitContent(client store.ClientID, bytes int) (written func(),
 		return nil, errSuspended
 	}
 	return written, nil
+}
+
+// mayBegin refuses a client that has as many file versions as an account may
+// have. Versions cost room in the catalog, whatever is in them, and the young
+// ones are not pruned.
+func (s *Server) mayBegin(ctx context.Context, client store.ClientID) error {
+	if s.cfg.MaxVersions == 0 {
+		return nil
+	}
+	usage, err := s.cfg.Catalog.Usage(ctx, client)
+	if err == nil && usage.Versions >= int64(s.cfg.MaxVersions) {
+		err = refuse(protocol.StatusTooMany, fmt.Sprintf("the account has %d file versions, the most that this server keeps for one; remove some, then try again", usage.Versions))
+	}
+	return err
 }
 
 // uploadRefusals is what uploads are refused for, as the wire says it.

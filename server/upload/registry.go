@@ -23,6 +23,8 @@ type Deps struct {
 	Catalog Catalog
 	Keys    Keys
 	Limits  func() Limits // they may change
+	// MayBegin fails if a client may begin no further upload.
+	MayBegin func(ctx context.Context, client store.ClientID) error
 	// Admit takes room for so many bytes of a client's before they are written;
 	// written gives back what was not needed. It fails if nothing of the
 	// client's, or of anybody's, is to be stored.
@@ -118,6 +120,9 @@ func (u *Upload) init() {
 // Begin begins an upload that is named by its id.
 func (r *Registry) Begin(ctx context.Context, f File) (*Upload, error) {
 	f.ByID = true
+	if err := r.MayBegin(ctx, f.Key.Client); err != nil {
+		return nil, err
+	}
 	u := r.make(f)
 	return u, r.add(ctx, u)
 }
@@ -130,6 +135,11 @@ func (r *Registry) ForKey(ctx context.Context, f File, number uint32) (*Upload, 
 		old := r.get(f.Key)
 		if old != nil && old.accepts(f, number) {
 			return old, nil
+		}
+		if old == nil {
+			if err := r.MayBegin(ctx, f.Key.Client); err != nil {
+				return nil, err
+			}
 		}
 		u := r.make(f)
 		u.packets.started = number == 1

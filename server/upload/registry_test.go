@@ -18,9 +18,10 @@ import (
 func newTestRegistry(t *testing.T) *Registry {
 	return New(Deps{
 		Blobs: newTestBlobs(), Catalog: memCatalog{}, Keys: plainKeys{}, Log: slog.New(slog.DiscardHandler), Events: noEvents{},
-		Limits: func() Limits { return Limits{TTL: time.Hour, MaxOfClient: 100} },
-		Admit:  func(store.ClientID, int) (func(), error) { return func() {}, nil },
-		NameOf: func(context.Context, store.ClientID) string { return "ada" },
+		Limits:   func() Limits { return Limits{TTL: time.Hour, MaxOfClient: 100} },
+		MayBegin: func(context.Context, store.ClientID) error { return nil },
+		Admit:    func(store.ClientID, int) (func(), error) { return func() {}, nil },
+		NameOf:   func(context.Context, store.ClientID) string { return "ada" },
 	})
 }
 
