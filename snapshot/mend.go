@@ -9,8 +9,8 @@ import (
 
 // Bounds of a mend record.
 const (
-	MaxMend      = 16 << 20 // sealed
-	MaxMendPlace = 100_000  // places
+	MaxMend       = 1 << 20 // sealed, as the server accepts it
+	MaxMendPlaces = 10_000  // more go into further records
 )
 
 // mendLine begins every mend record, so that it passes as no manifest.
@@ -20,7 +20,7 @@ const mendLine = `{"format":"coffer mend","version":1}` + "\n"
 // damaged. It has the form of a list piece after a line of its own, with an
 // HMAC, as an age file.
 func SealMend(places []Place, keys *Keys, to age.Recipient) ([]byte, error) {
-	if len(places) > MaxMendPlace {
+	if len(places) > MaxMendPlaces {
 		return nil, fmt.Errorf("write a mend record: %w", ErrTooLarge)
 	}
 	var packs packTable
@@ -33,6 +33,9 @@ func SealMend(places []Place, keys *Keys, to age.Recipient) ([]byte, error) {
 	}
 	record := append(packs.appendTable([]byte(mendLine)), lines...)
 	sealed, err := seal(keys.sign(record), to)
+	if err == nil && len(sealed) > MaxMend {
+		err = ErrTooLarge
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write a mend record: %w", err)
 	}
@@ -80,7 +83,7 @@ func decodeMend(record string) ([]Place, error) {
 		if p.Pack == (PackID{}) {
 			s.fail("a mend record lies in no pack")
 		}
-		if len(places) == MaxMendPlace {
+		if len(places) == MaxMendPlaces {
 			s.fail("too many places")
 		}
 		places = append(places, p)
