@@ -1,0 +1,341 @@
+// Package view reads snapshots: what there is, what is in one, and brings it
+// back.
+//
+// It believes nothing that it cannot check: manifests, heads, trees and content
+// were all written with the account's own keys. A server can withhold something,
+// which is reported by the names of what it belongs to; it cannot change
+// anything, nor swap it. Package view needs no index and no cache.
+package view
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+
+	"coffer/snapshot"
+	"coffer/snapshot/pack"
+)
+
+// What callers branch on. They come wrapped.
+var (
+	// ErrNotFound: there is no such snapshot, or nothing of that name in it.
+	ErrNotFound = errors.New("not found")
+	// ErrOther: the server answered with another snapshot than was asked for.
+	ErrOther = errors.New("the server answered with another snapshot than was asked for")
+	// ErrDamaged: something cannot be read any more.
+	ErrDamaged = errors.New("damaged or lost on the server")
+)
+
+// A Repository is where snapshots are kept, as reading them needs it. Its methods
+// can be called at once. What is not there is [ErrNotFound].
+type Repository interface {
+	// Snapshots lists those of a name on the wire, or of all for "": the newest
+	// of each name, or all, the newer ones first.
+	Snapshots(ctx context.Context, name string, all bool, f func(Listed) error) error
+	// Manifest is the sealed manifest of a version, 0 for the newest.
+	Manifest(ctx context.Context, name string, version uint32) (uint32, []byte, error)
+	// ReadPack reads a range of a pack, less of it only at the pack's end.
+	ReadPack(ctx context.Context, id snapshot.PackID, offset int64, length int) ([]byte, error)
+	// SnapshotPacks are the packs that a version needs, with their sizes.
+	SnapshotPacks(ctx context.Context, name string, version uint32, f func(snapshot.PackID, uint64) error) error
+	// Mends are the mend records of a version.
+	Mends(ctx context.Context, name string, version uint32) ([][]byte, error)
+}
+
+// A Listed is what the server says of a snapshot.
+type Listed struct {
+	Name    string // on the wire
+	Version uint32
+	Digest  snapshot.ManifestDigest
+	Run     snapshot.RunID
+	Head    []byte
+	Created time.Time
+	Stored  uint64 // bytes of the manifest
+	Packs   uint32
+	// PackBytes is how much the packs take that it needs, together with others
+	// that need them.
+	PackBytes uint64
+	Damaged   uint32 // of the packs
+}
+
+// Keys open an account's snapshots.
+type Keys struct {
+	Identity age.Identity
+	// Of are the keys of a machine, the owner's for the zero MachineID.
+	Of func(snapshot.MachineID) (*snapshot.Keys, error)
+}
+
+// owner are the keys of the owner.
+func (k Keys) owner() (*snapshot.Keys, error) { return k.Of(snapshot.MachineID{}) }
+
+// A Summary is a snapshot in a list.
+type Summary struct {
+	Listed
+	snapshot.Head
+}
+
+// List calls f for each snapshot: of one label, or of all for "". One that was
+// not written with the account's keys has bad set, and no head.
+func List(ctx context.Context, repo Repository, keys Keys, label string, all bool, f func(s Summary, bad error) error) error {
+	k, err := keys.owner()
+	if err != nil {
+		return err
+	}
+	name := ""
+	if label != "" {
+		name = k.WireName(label)
+	}
+	return repo.Snapshots(ctx, name, all, func(l Listed) error {
+		head, err := snapshot.OpenHead(l.Head, k, l.Name, l.Run)
+		if err == nil && k.WireName(head.Label) != l.Name {
+			err = ErrOther
+		}
+		if err != nil {
+			return f(Summary{Listed: l}, err)
+		}
+		return f(Summary{Listed: l, Head: *head}, nil)
+	})
+}
+
+// A Snapshot is one that is read. Safe for concurrent use.
+type Snapshot struct {
+	*snapshot.Manifest
+	Number uint32 // of the version
+	Digest snapshot.ManifestDigest
+	// Removed: the version that it was made after is not there any more.
+
+	repo   Repository
+	keys   Keys
+	name   string
+	own    *snapshot.Keys // of the machine that wrote it
+	reader *pack.Reader
+
+	mending sync.Once
+	mended  map[snapshot.ChunkID]snapshot.Place // once mending is done
+}
+
+// Open opens a version of a label, 0 for the newest.
+func Open(ctx context.Context, repo Repository, keys Keys, label string, version uint32) (*Snapshot, error) {
+	k, err := keys.owner()
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, repo, keys, k.WireName(label), label, version)
+}
+
+func open(ctx context.Context, repo Repository, keys Keys, name, label string, version uint32) (*Snapshot, error) {
+	number, sealed, err := repo.Manifest(ctx, name, version)
+	if err != nil {
+		return nil, err
+	}
+	if version != 0 && number != version {
+		return nil, ErrOther
+	}
+	s := &Snapshot{Number: number, Digest: sha256.Sum256(sealed), repo: repo, keys: keys, name: name}
+	s.Manifest, err = snapshot.OpenManifest(sealed, keys.Identity, func(m snapshot.MachineID) (*snapshot.Keys, error) {
+		s.own, err = keys.Of(m)
+		return s.own, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.Label != label {
+		return nil, fmt.Errorf("%w: it is one of %q", ErrOther, s.Label)
+	}
+	s.reader, err = pack.NewReader(repo.ReadPack, s.own, keys.Identity)
+	return s, err
+}
+
+// At is the version of a label that was the newest at a time.
+func At(ctx context.Context, repo Repository, keys Keys, label string, t time.Time) (version uint32, err error) {
+	err = List(ctx, repo, keys, label, true, func(s Summary, bad error) error {
+		if version == 0 && bad == nil && !s.Start.After(t) {
+			version = s.Version
+		}
+		return nil
+	})
+	if err == nil && version == 0 {
+		err = ErrNotFound
+	}
+	return version, err
+}
+
+// chunk reads a chunk, where a mend record says it is if it is not at its place.
+func (s *Snapshot) chunk(ctx context.Context, kind snapshot.Kind, p snapshot.Place) ([]byte, snapshot.PackID, error) {
+	chunk, err := s.reader.Chunk(ctx, kind, p)
+	if err == nil || ctx.Err() != nil {
+		return chunk, p.Pack, err
+	}
+	other, ok := s.mend(ctx, p.ID)
+	if !ok {
+		return nil, p.Pack, s.damage(err)
+	}
+	chunk, mendErr := s.reader.Chunk(ctx, kind, other)
+	if mendErr != nil {
+		return nil, p.Pack, s.damage(errors.Join(err, mendErr))
+	}
+	return chunk, other.Pack, nil
+}
+
+// damage says that something is not there as it was written, unless it is the
+// connection that failed.
+func (s *Snapshot) damage(err error) error {
+	if errors.Is(err, pack.ErrDamaged) || errors.Is(err, ErrNotFound) || errors.Is(err, snapshot.ErrMalformed) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// mend is where a mend record says that a chunk is.
+func (s *Snapshot) mend(ctx context.Context, id snapshot.ChunkID) (snapshot.Place, bool) {
+	s.mending.Do(func() {
+		s.mended = map[snapshot.ChunkID]snapshot.Place{}
+		records, err := s.repo.Mends(ctx, s.name, s.Number)
+		if err != nil {
+			return
+		}
+		for _, record := range records {
+			places, err := snapshot.OpenMend(record, s.keys.Identity, s.own)
+			if err != nil {
+				continue // not this account's
+			}
+			for _, p := range places {
+				s.mended[p.ID] = p
+			}
+		}
+	})
+	p, ok := s.mended[id]
+	return p, ok
+}
+
+// Dir calls f for what a folder holds, in the order of names. What f is given is
+// its own. A piece that cannot be read is passed to failed, and is the error if
+// that is nil.
+func (s *Snapshot) Dir(ctx context.Context, dir *snapshot.Entry, failed func(error) error, f func(*snapshot.Entry) error) error {
+	var r snapshot.TreeReader
+	for _, p := range dir.Subtree {
+		piece, self, err := s.chunk(ctx, snapshot.Tree, p)
+		if err == nil {
+			err = r.Reset(piece, self)
+		}
+		if err != nil {
+			if failed == nil || ctx.Err() != nil {
+				return err
+			}
+			if err := failed(err); err != nil {
+				return err
+			}
+			continue
+		}
+		for {
+			e := new(snapshot.Entry)
+			err := r.Next(e)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if err := f(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Find is the entry at a path, with slashes, below the root; "" is the root.
+func (s *Snapshot) Find(ctx context.Context, path string) (*snapshot.Entry, error) {
+	e := &s.Root
+	at := ""
+	for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if name == "" {
+			continue
+		}
+		if e.Type != snapshot.Dir {
+			return nil, fmt.Errorf("%q: %w: %q is no folder", path, ErrNotFound, at)
+		}
+		found, err := s.in(ctx, e, name)
+		if err != nil {
+			return nil, err
+		}
+		if found == nil {
+			return nil, fmt.Errorf("%q: %w", path, ErrNotFound)
+		}
+		e, at = found, at+"/"+name
+	}
+	return e, nil
+}
+
+// in is what a folder holds of a name, nil if nothing. It reads as few pieces as
+// it can.
+func (s *Snapshot) in(ctx context.Context, dir *snapshot.Entry, name string) (*snapshot.Entry, error) {
+	low, high := 0, len(dir.Subtree)
+	for low < high {
+		middle := (low + high) / 2
+		piece, self, err := s.chunk(ctx, snapshot.Tree, dir.Subtree[middle])
+		if err != nil {
+			return nil, err
+		}
+		entries, err := snapshot.DecodeTree(piece, self)
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) == 0 || name > entries[len(entries)-1].Name {
+			low = middle + 1
+			continue
+		}
+		if name < entries[0].Name {
+			high = middle
+			continue
+		}
+		for i := range entries {
+			if entries[i].Name == name {
+				return &entries[i], nil
+			}
+		}
+		return nil, nil
+	}
+	return nil, nil
+}
+
+// ErrSkip, returned by the function that [Snapshot.Walk] calls for a folder,
+// leaves out what it holds.
+var ErrSkip = errors.New("skip what the folder holds")
+
+// Walk calls f for an entry and all below it, folders first. Failed receives
+// what cannot be read of a folder, and the walk goes on if it returns nil.
+func (s *Snapshot) Walk(ctx context.Context, path string, e *snapshot.Entry, failed func(path string, err error) error, f func(path string, e *snapshot.Entry) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := f(path, e)
+	if errors.Is(err, ErrSkip) {
+		return nil
+	}
+	if err != nil || e.Type != snapshot.Dir {
+		return err
+	}
+	var bad func(error) error
+	if failed != nil {
+		bad = func(err error) error { return failed(path, err) }
+	}
+	return s.Dir(ctx, e, bad, func(inner *snapshot.Entry) error {
+		return s.Walk(ctx, Join(path, inner.Name), inner, failed, f)
+	})
+}
+
+// Join is the path of a name in a folder; the root's is "".
+func Join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "/" + name
+}
