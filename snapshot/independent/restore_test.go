@@ -95,27 +95,36 @@ func compare(t *testing.T, dir string, want wanted) {
 	}
 }
 
-// A file is opened with the programs age, zstd and jq, where they are installed.
-func TestAFileIsOpenedByHand(t *testing.T) {
+// Files are opened with the programs age, zstd and jq, where they are installed,
+// by the functions that docs/security.md gives.
+func TestFilesAreOpenedByHand(t *testing.T) {
 	for _, program := range []string{"age", "zstd", "jq", "bash"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skip(err)
 		}
 	}
-	const script = `set -euo pipefail
-hex() { tr '_-' '/+' <<<"$1=" | base64 -d | od -An -v -tx1 | tr -d ' \n'; }
-chunk() {
-  [ -e "$1" ] || age -d -i "$repository/identity.txt" -o "./$1" "$repository"/packs/"$(hex "$1")"-*
-  dd if="./$1" bs=1M skip="$2" count="$3" iflag=skip_bytes,count_bytes status=none | zstd -dq
-}
-places='.[0].packs as $packs | .[1:][] | select(.name == $name) | .[$of][] | "\($packs[.[0]]) \(.[1]) \(.[2])"'
-chunks() { jq -rs --arg name "$1" --arg of "$2" "$places" | while read -r place; do chunk $place; done; }
-
-age -d -i "$repository/identity.txt" "$repository/manifest" > manifest
-head -n 1 manifest | jq -c '.root | {packs}, .entry' | chunks example subtree > tree
-chunks random.bin content < tree | sha256sum
+	text, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, functions, found := strings.Cut(string(text), "\n# 2. \"chunk PACK OFFSET LENGTH\"")
+	functions, _, end := strings.Cut(functions, "\n# 3. ")
+	if !found || !end {
+		t.Fatal("docs/security.md has no functions for opening a snapshot by hand")
+	}
+	const steps = `
+mkdir -p data/received_files/snapshots/client
+ln -s "$repository/packs" data/received_files/snapshots/client/ab
+cp "$repository/identity.txt" .
+age -d -i identity.txt -o manifest "$repository/manifest"
+head -n 1 manifest | jq -c '.root | {packs}, .entry' | places example subtree | pieces > example.tree
+places random.bin content < example.tree | data | sha256sum
+places lines.txt content < example.tree | pieces | lists | sed -n '1p;$p' | data
+places a subtree < example.tree | pieces > a.tree
+places b subtree < a.tree | pieces > b.tree
+places deep.txt content < b.tree | data | sha256sum
 `
-	cmd := exec.Command("bash", "-c", script)
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", "# "+functions+steps)
 	cmd.Dir = t.TempDir()
 	where, err := filepath.Abs(repository)
 	if err != nil {
@@ -123,9 +132,15 @@ chunks random.bin content < tree | sha256sum
 	}
 	cmd.Env = append(os.Environ(), "repository="+where)
 	out, err := cmd.CombinedOutput()
-	for _, want := range readWanted(t) {
-		if want.Path == "random.bin" && !strings.HasPrefix(string(out), want.SHA256+" ") {
-			t.Errorf("%s, %v", out, err)
-		}
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	sums := make(map[string]string)
+	for _, file := range readWanted(t) {
+		sums[file.Path] = file.SHA256
+	}
+	want := sums["random.bin"] + "  -\nline 1\nline 1100\n" + sums["a/b/deep.txt"] + "  -\n"
+	if string(out) != want {
+		t.Errorf("%s\nwant %s", out, want)
 	}
 }
