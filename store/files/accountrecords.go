@@ -46,8 +46,13 @@ type formerKey struct {
 // accountRecordName names an account record so that a listing of the folder
 // reveals no id.
 func accountRecordName(id store.ClientID) string {
+	return path.Join(clientsDir, hashOf(id)+sidecarSuffix)
+}
+
+// hashOf is what names stand for a client with.
+func hashOf(id store.ClientID) string {
 	hash := sha256.Sum256(id[:])
-	return path.Join(clientsDir, hex.EncodeToString(hash[:16])+sidecarSuffix)
+	return hex.EncodeToString(hash[:16])
 }
 
 // PutAccountRecord writes a client's account record.

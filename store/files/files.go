@@ -13,6 +13,9 @@
 //	incoming/<upload>.content, .waiting, .log
 //	                   an unfinished upload: the ciphertext in order, packets
 //	                   whose turn has not come, and what the core noted
+//	snapshots/<hash>/client, <hash>/7f/<id>-<ordinal>-<random>
+//	                   whose they are, and the packs of its snapshots, each an
+//	                   age file; see sealedpack.go
 //	clients/<hash>.json
 //	                   an account record, without session key
 //
@@ -45,6 +48,7 @@ const (
 	pendingDir  = "pending"
 	packsDir    = "packs"
 	clientsDir  = "clients"
+	sealedDir   = "snapshots"
 )
 
 const (
@@ -64,6 +68,8 @@ type Store struct {
 
 	mu    sync.Mutex
 	parts map[store.UploadID]bool // those that somebody holds; guarded by mu
+
+	sealed sealedDirs
 }
 
 var _ store.Blobs = (*Store)(nil)
@@ -105,7 +111,7 @@ func (s *Store) open(o options) error {
 	if s.root, err = os.OpenRoot(s.dir); err != nil {
 		return err
 	}
-	for _, dir := range []string{incomingDir, pendingDir, packsDir, clientsDir} {
+	for _, dir := range []string{incomingDir, pendingDir, packsDir, clientsDir, sealedDir} {
 		if err := s.makeDir(dir); err != nil {
 			return err
 		}
@@ -114,6 +120,9 @@ func (s *Store) open(o options) error {
 		return err
 	}
 	if err := s.sweepPending(); err != nil {
+		return err
+	}
+	if err := s.sweepSealed(); err != nil {
 		return err
 	}
 	s.packs, err = openPacks(rootFiles{s.root}, o.packSize)
@@ -134,11 +143,32 @@ func (s *Store) makeDir(name string) error {
 
 // Put stores a small blob in a pack.
 func (s *Store) Put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error) {
-	ref, err := s.packs.put(ctx, meta, content)
+	ref, err := s.putSmall(ctx, &meta, content)
 	if err != nil {
 		return "", fmt.Errorf("store a small blob: %w", explain(err))
 	}
 	return ref, nil
+}
+
+// putSmall stores a small blob in a pack, or, with metadata that has no room
+// there, as a large one.
+func (s *Store) putSmall(ctx context.Context, meta *store.Metadata, content []byte) (store.BlobRef, error) {
+	if fitsRecord(meta) || len(content) > store.SmallBlob || int64(len(content)) != meta.Size {
+		return s.packs.put(ctx, *meta, content)
+	}
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	temp := tempName()
+	err := writeSynced(s.root, temp, content)
+	var at place
+	if err == nil {
+		at, err = s.storeLarge(temp, meta)
+	}
+	if err != nil {
+		return "", errors.Join(err, ifThere(s.root.Remove(temp)))
+	}
+	return at.ref(), nil
 }
 
 // Open opens a blob for reading.
@@ -152,6 +182,8 @@ func (s *Store) Open(ctx context.Context, ref store.BlobRef) (store.Blob, error)
 	case err != nil:
 	case at.isPacked():
 		b, err = s.packs.read(at)
+	case at.isSealed():
+		b, err = s.openFile(at.sealed)
 	default:
 		b, err = s.openLarge(at)
 	}
@@ -171,6 +203,8 @@ func (s *Store) Confirm(ctx context.Context, ref store.BlobRef, mark store.Confi
 	case err != nil:
 	case at.isPacked():
 		err = s.packs.confirm(at, mark)
+	case at.isSealed():
+		err = errors.New("a snapshot's pack becomes no version")
 	default:
 		err = s.confirmLarge(at, mark)
 	}
@@ -190,6 +224,8 @@ func (s *Store) Remove(ctx context.Context, ref store.BlobRef) error {
 	case err != nil:
 	case at.isPacked():
 		err = s.packs.remove(at)
+	case at.isSealed():
+		err = orNoBlob(s.root.Remove(at.sealed))
 	default:
 		err = s.removeLarge(at)
 	}

@@ -21,8 +21,10 @@ type fileBlob struct {
 // Size implements store.Blob.
 func (b fileBlob) Size() int64 { return b.size }
 
-func (s *Store) openLarge(at place) (store.Blob, error) {
-	f, err := s.root.Open(at.content())
+func (s *Store) openLarge(at place) (store.Blob, error) { return s.openFile(at.content()) }
+
+func (s *Store) openFile(name string) (store.Blob, error) {
+	f, err := s.root.Open(name)
 	if err != nil {
 		return nil, orNoBlob(err)
 	}

@@ -11,8 +11,12 @@ import (
 // maxMetadata bounds encoded metadata.
 const maxMetadata = 64 << 10
 
-// metadataVersion is the first byte of encoded metadata.
-const metadataVersion = 1
+// The first byte of encoded metadata: the second version has what a manifest
+// or a mend record has beside the rest.
+const (
+	metadataVersion         = 1
+	snapshotMetadataVersion = 2
+)
 
 var errMetadata = errors.New("the metadata cannot be read")
 
@@ -21,9 +25,14 @@ var errMetadata = errors.New("the metadata cannot be read")
 // SHA-256 [32], format u8, cksum u32, size i64, original size i64, received
 // i64 (nanoseconds since 1970, or the least value for the zero time), then
 // name, wire name, wrapped key and OAEP hash, each with its length as uvarint
-// in front. Integers are little-endian.
+// in front. The second version goes on with mend u8, run [16], pack bytes i64,
+// head and packs, these two like the name. Integers are little-endian.
 func appendMetadata(b []byte, l *store.Metadata) []byte {
-	b = append(b, metadataVersion, 0)
+	version := byte(metadataVersion)
+	if l.Snapshot != nil {
+		version = snapshotMetadataVersion
+	}
+	b = append(b, version, 0)
 	if l.ByID {
 		b[len(b)-1] = 1
 	}
@@ -39,7 +48,22 @@ func appendMetadata(b []byte, l *store.Metadata) []byte {
 	b = appendField(b, l.Name)
 	b = appendField(b, l.WireName)
 	b = appendField(b, l.WrappedKey)
-	return appendField(b, l.OAEPHash)
+	b = appendField(b, l.OAEPHash)
+	if l.Snapshot != nil {
+		b = appendSnapshot(b, l.Snapshot)
+	}
+	return b
+}
+
+func appendSnapshot(b []byte, s *store.SnapshotMetadata) []byte {
+	b = append(b, 0)
+	if s.Mend {
+		b[len(b)-1] = 1
+	}
+	b = append(b, s.Run[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.PackBytes))
+	b = appendField(b, s.Head)
+	return appendField(b, s.Packs)
 }
 
 func appendField[T string | []byte](b []byte, field T) []byte {
@@ -64,11 +88,20 @@ func decodeMetadata(b []byte) (store.Metadata, error) {
 	l.Name = string(d.field())
 	l.WireName, l.WrappedKey = clone(d.field()), clone(d.field())
 	l.OAEPHash = string(d.field())
-	if d.failed || len(d.rest) != 0 || version != metadataVersion || byID > 1 {
+	if version == snapshotMetadataVersion {
+		l.Snapshot = d.snapshot()
+	}
+	if d.failed || len(d.rest) != 0 || version < metadataVersion || version > snapshotMetadataVersion || byID > 1 {
 		return store.Metadata{}, errMetadata
 	}
 	l.ByID = byID == 1
 	return l, nil
+}
+
+// fitsRecord reports whether metadata may lie in a pack. What a snapshot needs
+// may be too long for that.
+func fitsRecord(l *store.Metadata) bool {
+	return l.Snapshot == nil || len(appendMetadata(nil, l)) <= maxMetadata
 }
 
 // A metadataReader takes metadata apart; its first failure sticks.
@@ -85,6 +118,17 @@ func (r *metadataReader) take(n uint64) []byte {
 	taken := r.rest[:n]
 	r.rest = r.rest[n:]
 	return taken
+}
+
+func (r *metadataReader) snapshot() *store.SnapshotMetadata {
+	s := new(store.SnapshotMetadata)
+	mend := r.byte()
+	copy(s.Run[:], r.take(16))
+	s.PackBytes = r.int64()
+	s.Head, s.Packs = clone(r.field()), clone(r.field())
+	s.Mend = mend == 1
+	r.failed = r.failed || mend > 1
+	return s
 }
 
 func (r *metadataReader) byte() byte {

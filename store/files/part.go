@@ -120,7 +120,7 @@ func (p *part) seal(ctx context.Context, meta store.Metadata) (store.BlobRef, er
 	if err := p.log.append(nil, sealingFlag); err != nil {
 		return "", err
 	}
-	if meta.Size <= store.SmallBlob {
+	if meta.Size <= store.SmallBlob && fitsRecord(&meta) {
 		content := make([]byte, meta.Size)
 		if n, err := p.content.ReadAt(content, 0); n < len(content) {
 			return "", err

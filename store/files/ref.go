@@ -13,12 +13,14 @@ import (
 
 // A place is where a reference leads: a record in a pack, or a file.
 type place struct {
-	pack   int   // from 1; 0 for a large blob
+	pack   int   // from 1; 0 for a file
 	offset int64 // of the record in the pack
 	id     string
+	sealed string // the path of a snapshot's pack; empty for all others
 }
 
 func (p place) isPacked() bool { return p.pack != 0 }
+func (p place) isSealed() bool { return p.sealed != "" }
 
 // dir and content are paths of a large blob.
 func (p place) dir() string     { return p.id[:2] }
@@ -29,6 +31,9 @@ func (p place) marker() string  { return path.Join(pendingDir, p.id) }
 func (p place) ref() store.BlobRef {
 	if p.isPacked() {
 		return store.BlobRef(packName(p.pack) + "@" + strconv.FormatInt(p.offset, 10))
+	}
+	if p.isSealed() {
+		return store.BlobRef(p.sealed)
 	}
 	return store.BlobRef(p.content())
 }
@@ -50,6 +55,11 @@ func parseRef(ref store.BlobRef) (place, error) {
 		if p.pack == 0 || p.offset < packHeadSize || p.offset%align != 0 {
 			return place{}, store.ErrNoBlob
 		}
+	} else if strings.HasPrefix(string(ref), sealedDir+"/") {
+		if _, ok := parseSealed(string(ref)); !ok {
+			return place{}, store.ErrNoBlob
+		}
+		p.sealed = string(ref)
 	} else {
 		p.id = path.Base(string(ref))
 		if !isID(p.id) {

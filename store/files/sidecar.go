@@ -22,8 +22,9 @@ const (
 	sidecarEnd    = "\n}\n"
 )
 
-// maxSidecar bounds what is read of one.
-const maxSidecar = 1 << 20
+// maxSidecar bounds what is read of one: what a snapshot needs may take some
+// megabytes.
+const maxSidecar = 16 << 20
 
 // A sidecar is the metadata of a large blob as a person can read it.
 type sidecar struct {
@@ -41,7 +42,17 @@ type sidecar struct {
 	Cksum          uint32        `json:"cksum"`
 	SHA256         hexBytes      `json:"sha256"`
 	Received       time.Time     `json:"received"`
+	Snapshot       *snapshot     `json:"snapshot,omitempty"`
 	Confirmed      *confirmation `json:"confirmed,omitempty"`
+}
+
+// A snapshot is what a manifest or a mend record has beside the rest.
+type snapshot struct {
+	Run       hexBytes `json:"run"`
+	Mend      bool     `json:"mend"`
+	Head      []byte   `json:"head_base64"`
+	Packs     []byte   `json:"packs_roaring_base64"`
+	PackBytes int64    `json:"pack_bytes"`
 }
 
 type confirmation struct {
@@ -64,6 +75,10 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 
 // encodeSidecar is the sidecar of a blob that is not confirmed.
 func encodeSidecar(l *store.Metadata) ([]byte, error) {
+	var snap *snapshot
+	if s := l.Snapshot; s != nil {
+		snap = &snapshot{Run: s.Run[:], Mend: s.Mend, Head: s.Head, Packs: s.Packs, PackBytes: s.PackBytes}
+	}
 	b, err := json.MarshalIndent(sidecar{
 		Upload:         l.Upload[:],
 		ByID:           l.ByID,
@@ -79,6 +94,7 @@ func encodeSidecar(l *store.Metadata) ([]byte, error) {
 		Cksum:          l.Cksum,
 		SHA256:         l.SHA256[:],
 		Received:       l.Received.UTC(),
+		Snapshot:       snap,
 	}, "", "  ")
 	if err != nil {
 		return nil, err
@@ -133,6 +149,13 @@ func decodeSidecar(b []byte) (store.Metadata, *store.Confirmation, error) {
 		OriginalSize: s.OriginalSize,
 		Cksum:        s.Cksum,
 		Received:     s.Received.UTC(),
+	}
+	if s.Snapshot != nil {
+		l.Snapshot = &store.SnapshotMetadata{Mend: s.Snapshot.Mend, Head: clone(s.Snapshot.Head),
+			Packs: clone(s.Snapshot.Packs), PackBytes: s.Snapshot.PackBytes}
+		if copy(l.Snapshot.Run[:], s.Snapshot.Run) != len(s.Snapshot.Run) || len(s.Snapshot.Run) != len(l.Snapshot.Run) {
+			return store.Metadata{}, nil, errMetadata
+		}
 	}
 	for _, field := range []struct {
 		to   []byte
