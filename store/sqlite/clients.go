@@ -200,14 +200,16 @@ func (c *Catalog) dropPortions(ctx context.Context, id store.ClientID) (dropped 
 
 func (t *tx) removeClient(id store.ClientID) ([]store.BlobRef, error) {
 	var blobs []store.BlobRef
-	err := t.each(t.stmts.clientPaths, func(row scanner) error {
-		var path store.BlobRef
-		err := row.Scan(&path)
-		blobs = append(blobs, path)
-		return err
-	}, id[:])
-	if err != nil {
-		return nil, err
+	for _, paths := range []*sql.Stmt{t.stmts.clientPaths, t.stmts.mendPaths} {
+		err := t.each(paths, func(row scanner) error {
+			var path store.BlobRef
+			err := row.Scan(&path)
+			blobs = append(blobs, path)
+			return err
+		}, id[:])
+		if err != nil {
+			return nil, err
+		}
 	}
 	if _, err := t.exec(t.stmts.dropFiles, id[:]); err != nil {
 		return nil, err

@@ -10,6 +10,9 @@ import (
 )
 
 const (
+	// droppedColumns are what drop reads.
+	droppedColumns = "PathName, Size, Verified, FileName, Version"
+
 	insertColumns = `ID, FileName, PathName, Verified, Upload, ByID, WireName, WrappedKey, KeyFingerprint,
 		OAEPHash, Format, Size, OriginalSize, Cksum, SHA256, Received, Created, Version`
 
@@ -29,18 +32,18 @@ const (
 				SELECT Version, Created, lead(Created, ?3) OVER (ORDER BY Version) AS Newer FROM (
 					SELECT Version, Created FROM files WHERE ID = ?1 AND FileName = ?2 ORDER BY Version LIMIT ?3 + ?5))
 			WHERE Created <= ?4 AND Newer <= ?4)
-		RETURNING PathName, Size, Verified`
+		RETURNING ` + droppedColumns
 
 	// deletePortion removes some versions of a client. Each may change a page of
 	// the table and of both indexes: together they fit into logSize.
 	deletePortion = `DELETE FROM files WHERE rowid IN (
 			SELECT rowid FROM files WHERE ID = ? AND FileName >= ? ORDER BY FileName LIMIT 200)
-		RETURNING PathName, Size, Verified`
+		RETURNING ` + droppedColumns
 )
 
 // Commit adds v as the newest version of its file.
 func (c *Catalog) Commit(ctx context.Context, v store.Version, keep store.Retention) (uint32, []store.BlobRef, error) {
-	var number int64
+	var number uint32
 	var dropped []store.BlobRef
 	err := c.write(ctx, func(t *tx) (err error) {
 		number, dropped, err = t.commit(&v, keep)
@@ -49,27 +52,34 @@ func (c *Catalog) Commit(ctx context.Context, v store.Version, keep store.Retent
 	if err != nil {
 		return 0, nil, fmt.Errorf("commit a file version: %w", err)
 	}
-	return uint32(number), dropped, nil
+	return number, dropped, nil
 }
 
-func (t *tx) commit(v *store.Version, keep store.Retention) (number int64, dropped []store.BlobRef, err error) {
+func (t *tx) commit(v *store.Version, keep store.Retention) (number uint32, dropped []store.BlobRef, err error) {
+	v.Number, err = t.addNewest(v)
+	if err != nil {
+		return 0, nil, err
+	}
+	dropped, err = t.prune(v, keep)
+	return v.Number, dropped, err
+}
+
+// addNewest adds v as the newest version of its file.
+func (t *tx) addNewest(v *store.Version) (number uint32, err error) {
 	args := versionArgs(v)
 	err = t.eachWrite(t.stmts.addNewest, func(row scanner) error { return row.Scan(&number) }, args[:len(args)-1]...)
 	if isOrphan(err) {
-		return 0, nil, store.ErrNoClient
+		return 0, store.ErrNoClient
 	}
 	if err != nil {
-		return 0, nil, err
+		return 0, err
 	}
 	var files int64
 	if number == 1 { // one above none
 		files = 1
 	}
 	t.use(v.Client, store.Usage{Files: files, Versions: 1, Verified: verified(v), Bytes: v.Size})
-	if keep.Versions > 0 && number > int64(keep.Versions) {
-		dropped, err = t.prune(v, keep)
-	}
-	return number, dropped, err
+	return number, nil
 }
 
 // pruned is how many versions one statement drops at most.
@@ -77,27 +87,38 @@ const pruned = 32
 
 // prune drops the versions of v's file that need not be kept beside it.
 func (t *tx) prune(v *store.Version, keep store.Retention) (dropped []store.BlobRef, err error) {
+	if keep.Versions == 0 || int64(v.Number) <= int64(keep.Versions) {
+		return nil, nil
+	}
 	moment := stamp(v.Created.Add(-keep.MinAge))
 	for {
-		some, err := t.drop(t.stmts.dropOldest, v.Client, v.Name, keep.Versions, moment, pruned)
+		some, n, err := t.dropCounted(t.stmts.dropOldest, v.Client, v.Name, keep.Versions, moment, pruned)
 		dropped = append(dropped, some...)
-		if err != nil || len(some) < pruned {
+		if err != nil || n < pruned {
 			return dropped, err
 		}
 	}
 }
 
-// drop runs a statement that deletes versions of a file and returns their
-// blobs.
+// drop runs a statement that deletes versions of a file, and returns the blobs
+// of these.
 func (t *tx) drop(stmt *sql.Stmt, id store.ClientID, name string, more ...any) ([]store.BlobRef, error) {
-	var dropped []store.BlobRef
+	dropped, _, err := t.dropCounted(stmt, id, name, more...)
+	return dropped, err
+}
+
+// dropCounted is drop, and returns how many versions it were, some of which may
+// have had several blobs.
+func (t *tx) dropCounted(stmt *sql.Stmt, id store.ClientID, name string, more ...any) (dropped []store.BlobRef, versions int, err error) {
 	var less store.Usage
-	err := t.eachWrite(stmt, func(row scanner) error {
+	var gone []store.Cursor
+	err = t.eachWrite(stmt, func(row scanner) error {
 		var path store.BlobRef
 		var size int64
 		var verified bool
-		err := row.Scan(&path, &size, &verified)
-		dropped = append(dropped, path)
+		var at store.Cursor
+		err := row.Scan(&path, &size, &verified, &at.Name, &at.Number)
+		dropped, gone = append(dropped, path), append(gone, at)
 		less.Versions--
 		less.Bytes -= size
 		if verified {
@@ -105,11 +126,12 @@ func (t *tx) drop(stmt *sql.Stmt, id store.ClientID, name string, more ...any) (
 		}
 		return err
 	}, append([]any{id[:], name}, more...)...)
-	if err != nil {
-		return nil, err
+	if err != nil || len(gone) == 0 {
+		return nil, 0, err
 	}
 	t.use(id, less)
-	return dropped, nil
+	mends, err := t.dropSnapshots(id, gone)
+	return append(dropped, mends...), len(gone), err
 }
 
 // AddVersion adds v under the number it bears.
@@ -140,7 +162,14 @@ func (t *tx) addVersion(v *store.Version) error {
 		files = 1
 	}
 	t.use(v.Client, store.Usage{Files: files, Versions: 1, Verified: verified(v), Bytes: v.Size})
-	return nil
+	if v.Snapshot == nil {
+		return nil
+	}
+	o, err := t.grow(v.Client)
+	if err != nil {
+		return err
+	}
+	return t.addSnapshot(o, v)
 }
 
 // verified is 1 for a version whose checksum its client has confirmed.

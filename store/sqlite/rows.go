@@ -68,13 +68,16 @@ type queries struct {
 	newestAfter, refers, usage, setting, suspended          *sql.Stmt
 	clientByAPIID, formerKeys                               *sql.Stmt
 	revokedTokens, revokedAccounts, removals                *sql.Stmt
+	ownersAfter                                             *sql.Stmt
+
+	packQueries
 
 	all []*sql.Stmt
 }
 
 func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 	var err error
-	q.all, err = prepareAll(ctx, db, map[**sql.Stmt]string{
+	q.all, err = prepareAll(ctx, db, q.queries(), map[**sql.Stmt]string{
 		&q.client:        selectClient,
 		&q.clientByName:  "SELECT " + clientColumns + " FROM clients WHERE Name = ?",
 		&q.clientsAfter:  "SELECT " + clientColumns + " FROM clients WHERE ID > ? ORDER BY ID LIMIT ?",
@@ -86,7 +89,7 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 		&q.rest:          selectRest,
 		&q.versionsAfter: selectVersionsAfter,
 		&q.newestAfter:   selectNewestAfter,
-		&q.refers:        "SELECT count(*) FROM files WHERE PathName = ?",
+		&q.refers:        "SELECT EXISTS (SELECT 1 FROM files WHERE PathName = ?1) OR EXISTS (SELECT 1 FROM mends WHERE PathName = ?1)",
 		&q.usage:         "SELECT Files, Versions, Verified, Bytes FROM usage WHERE ID = ?",
 		&q.suspended:     "SELECT ID FROM clients WHERE Suspended",
 		&q.clientByAPIID: "SELECT " + clientColumns + " FROM clients WHERE APIID = ?",
@@ -95,8 +98,9 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 		&q.revokedTokens:   "SELECT Token, Expires FROM revoked_tokens",
 		&q.revokedAccounts: "SELECT Account, Until, Expires FROM revoked_accounts",
 
-		&q.removals: "SELECT ID FROM removals",
-		&q.setting:  "SELECT Value FROM settings WHERE Key = ?",
+		&q.removals:    "SELECT ID FROM removals",
+		&q.ownersAfter: "SELECT Number, Client FROM pack_owners WHERE Number > ? AND Client IS NOT NULL ORDER BY Number LIMIT ?",
+		&q.setting:     "SELECT Value FROM settings WHERE Key = ?",
 	})
 	return err
 }

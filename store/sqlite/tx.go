@@ -103,12 +103,15 @@ type statements struct {
 
 	addActivity, addActivities, dropActivity *sql.Stmt
 
+	packStatements
+	packQueries
+
 	all []*sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 	var err error
-	s.all, err = prepareAll(ctx, conn, map[**sql.Stmt]string{
+	s.all, err = prepareAll(ctx, conn, s.changes(), s.queries(), map[**sql.Stmt]string{
 		&s.begin:        "BEGIN IMMEDIATE",
 		&s.commit:       "COMMIT",
 		&s.rollback:     "ROLLBACK",
@@ -138,8 +141,8 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		&s.addNewest:     insertNewest,
 		&s.addVersion:    insertVersion,
 		&s.dropOldest:    deleteOldest,
-		&s.dropOne:       "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING PathName, Size, Verified",
-		&s.dropFile:      "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING PathName, Size, Verified",
+		&s.dropOne:       "DELETE FROM files WHERE ID = ? AND FileName = ? AND Version = ? RETURNING " + droppedColumns,
+		&s.dropFile:      "DELETE FROM files WHERE ID = ? AND FileName = ? RETURNING " + droppedColumns,
 		&s.clientPaths:   "SELECT PathName FROM files WHERE ID = ?",
 		&s.dropFiles:     "DELETE FROM files WHERE ID = ?",
 		&s.dropPortion:   deletePortion,
@@ -159,14 +162,14 @@ type preparer interface {
 	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
-func prepareAll(ctx context.Context, p preparer, queries map[**sql.Stmt]string) ([]*sql.Stmt, error) {
-	all := make([]*sql.Stmt, 0, len(queries))
-	for stmt, query := range queries {
-		var err error
-		if *stmt, err = p.PrepareContext(ctx, query); err != nil {
-			return nil, errors.Join(fmt.Errorf("prepare %q: %w", query, err), closeAll(all))
+func prepareAll(ctx context.Context, p preparer, groups ...map[**sql.Stmt]string) (all []*sql.Stmt, err error) {
+	for _, queries := range groups {
+		for stmt, query := range queries {
+			if *stmt, err = p.PrepareContext(ctx, query); err != nil {
+				return nil, errors.Join(fmt.Errorf("prepare %q: %w", query, err), closeAll(all))
+			}
+			all = append(all, *stmt)
 		}
-		all = append(all, *stmt)
 	}
 	return all, nil
 }
