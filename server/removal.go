@@ -50,6 +50,9 @@ func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []s
 	if err := s.cfg.Blobs.RemoveAccountRecord(ctx, id); err != nil {
 		return fmt.Errorf("removing a client's account record: %w", err)
 	}
+	if err := s.cfg.Blobs.RemovePacks(ctx, id); err != nil {
+		return fmt.Errorf("removing a client's packs: %w", err)
+	}
 	for _, u := range uploads {
 		if err := u.Drop(ctx, upload.Replaced); err != nil {
 			return fmt.Errorf("removing a client's uploads: %w", err)

@@ -127,6 +127,7 @@ type Disk interface {
 type Blobs interface {
 	Contents
 	Parts
+	Packs
 	AccountRecords
 	Disk
 	// Close syncs and closes.

@@ -266,6 +266,10 @@ type Settings interface {
 type Catalog interface {
 	Clients
 	Files
+	Runs
+	PackIndex
+	Snapshots
+	Sweeps
 	Activities
 	Tokens
 	Removals

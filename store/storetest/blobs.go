@@ -168,6 +168,7 @@ func testNoBlob(t *testing.T, s *reopener) {
 	for _, ref := range []store.BlobRef{
 		"", ".", "..", "/", "nonsense", "../../etc/passwd", "/etc/passwd", "packs", "packs/00000001.pack",
 		"packs/00000001.pack@", "packs/00000001.pack@-1", "packs/00000001.pack@7", "packs/00000001.pack@99999999999999999999",
+		"snapshots", "snapshots/00000000000000000000000000000000/client", "snapshots/../packs/00000001.pack", "snapshots/generation",
 		"packs/99999999.pack@64", "packs/../packs/00000001.pack@64", "00/", "00/..", "00/00000000000000000000000000000000",
 		"00/00000000000000000000000000000000.json", "00\\x", "a\x00b", "\xff",
 	} {
