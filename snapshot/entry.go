@@ -102,6 +102,8 @@ func (e *Entry) checkRoot() error {
 	switch {
 	case e.Type < File || e.Type > Block:
 		return malformed("an entry without type: %.60q", e.Name)
+	case e.NoMode && e.Mode|e.UID|e.GID != 0:
+		return malformed("an owner without a mode: %.60q", e.Name)
 	case e.Mode > 0o7777:
 		return malformed("a mode with unknown bits: %#o", e.Mode)
 	case len(e.Target) > MaxTarget || strings.IndexByte(e.Target, 0) >= 0:

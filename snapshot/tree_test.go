@@ -183,6 +183,7 @@ func TestDecodeTreeRefusesOtherForms(t *testing.T) {
 		table + `{"name":"a","type":"dir","mode":4096}` + "\n",
 		table + `{"name":"a","type":"dir","uid":4294967296}` + "\n",
 		table + `{"name":"a","type":"dir","uid":01}` + "\n",
+		table + `{"name":"a","type":"dir","uid":1}` + "\n",
 		table + `{"name":"a","type":"dir","uid":-1}` + "\n",
 		table + `{"name":"a","type":"dir","mtime":"1.5"}` + "\n",
 		table + `{"name":"a","type":"dir","mtime":"-0"}` + "\n",

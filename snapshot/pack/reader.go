@@ -88,6 +88,9 @@ func (r *Reader) Chunk(ctx context.Context, kind snapshot.Kind, place snapshot.P
 func (r *Reader) Chunks(ctx context.Context, kind snapshot.Kind, places []snapshot.Place, visit func(i int, chunk []byte, err error) error) error {
 	order := make([]int, len(places))
 	for i := range order {
+		if places[i].Pack != places[0].Pack {
+			return errors.New("read chunks: their places are in several packs")
+		}
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(places[a].Offset, places[b].Offset) })
