@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -214,6 +215,50 @@ func TestConcurrentCalls(t *testing.T) {
 				t.Fatalf("%s: what ended makes no room", limit)
 			}
 		}
+	}
+}
+
+// An IPv6 /64 is one address, and so is an IPv4 address however it is written;
+// an account is one wherever its calls come from.
+func TestConcurrentCallsByNetwork(t *testing.T) {
+	for _, tt := range []struct {
+		what         string
+		perAddress   bool
+		from         []string // two are let in
+		other, still string   // where a call is let in, and where not
+	}{
+		{"/64", true, []string{"2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"}, "2001:db8:0:1::1", "2001:db8::4"},
+		{"mapped", true, []string{"192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"}, "192.0.2.2", "192.0.2.1"},
+		{"account", false, []string{"192.0.2.1", "198.51.100.1", "2001:db8::1"}, "", "203.0.113.1"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			s := startSite(t, startCore(t).addr, func(cfg *api.Config) {
+				cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+				if cfg.AddressCalls, cfg.AccountCalls = 1000, 2; tt.perAddress {
+					cfg.AddressCalls, cfg.AccountCalls = 2, 1000
+				}
+			})
+			a := s.account("ada")
+			id := s.must(201, "POST", "/api/v1/uploads", m{"filename": "f"}, a.headers...)["upload_id"].(string)
+			for i, address := range tt.from {
+				end, refused := slowCalls(t, s, 1, "/api/v1/uploads/"+id+"/packets/1", append(a.headers, "X-Forwarded-For", address)...)
+				defer end()
+				if want := max(0, i-1); refused != want {
+					t.Errorf("call %d, from %s: %d were refused, want %d", i+1, address, refused, want)
+				}
+			}
+			get := func(from string) int {
+				return s.call("GET", "/api/v1/files", nil, append(a.headers, "X-Forwarded-For", from)...).status
+			}
+			if got := get(tt.still); got != 429 {
+				t.Errorf("from %s: %d", tt.still, got)
+			}
+			if tt.other != "" {
+				if got := get(tt.other); got != 200 {
+					t.Errorf("from %s: %d", tt.other, got)
+				}
+			}
+		})
 	}
 }
 
