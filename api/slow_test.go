@@ -270,3 +270,13 @@ func TestRefusedBodiesStandStill(t *testing.T) {
 		}
 	}
 }
+
+// Who is refused is answered soon, however long a body may stand still.
+func TestRefusedSoon(t *testing.T) {
+	s := startSite(t, startCore(t).addr, func(cfg *api.Config) { cfg.BodyTimeout = time.Hour })
+	w := s.dial()
+	w.send([]byte("POST /api/v1/files/upload HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n1"))
+	if got := w.answer(); got.status != 401 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

@@ -9,8 +9,8 @@ import (
 
 // Steady gives each read of a body, and each write of an answer, its own time: a
 // slow but steady transfer passes, one that stands still does not. What a
-// handler leaves unread has as long, in all, to arrive: net/http reads it before
-// it answers.
+// handler leaves unread has a moment, in all, to arrive: net/http reads it before
+// it answers, and who is refused is to know soon, and to hold nothing meanwhile.
 func Steady(timeout time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -27,6 +27,9 @@ func SteadyWriter(w http.ResponseWriter, timeout time.Duration) http.ResponseWri
 	return &steadyWriter{ResponseWriter: w, rc: http.NewResponseController(w), timeout: timeout}
 }
 
+// unreadTimeout is how long the server reads what a handler left.
+const unreadTimeout = 2 * time.Second
+
 type steadyBody struct {
 	io.ReadCloser
 	rc      *http.ResponseController
@@ -41,7 +44,7 @@ func (b *steadyBody) leave() {
 	if b.ended {
 		return
 	}
-	until := time.Now().Add(b.timeout)
+	until := time.Now().Add(min(b.timeout, unreadTimeout))
 	_ = b.rc.SetReadDeadline(until)
 	_ = b.rc.SetWriteDeadline(until.Add(b.timeout))
 }
