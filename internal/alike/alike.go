@@ -2,11 +2,13 @@
 //
 // A name has a Key, which is equal for names that are the same to a reader, and
 // a Look, which is equal for names that are hard to tell apart on a screen.
-// Like says which of them must not exist side by side.
+// Like says which of them must not exist side by side, and Resembles which of
+// them are marked.
 package alike
 
 import (
 	"strings"
+	"unicode"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -22,7 +24,14 @@ func Key(name string) string {
 	name = strings.Join(strings.Fields(drawn(norm.NFKC.String(name))), " ")
 	// Upper case first: some letters have several lower cases.
 	name = strings.ToLower(strings.ToUpper(name))
+	if isASCII(name) {
+		return name
+	}
 	return norm.NFKC.String(cases.Fold().String(name))
+}
+
+func isASCII(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // A Name is a name that can be compared with others.
@@ -40,4 +49,17 @@ func NameOf(name string) Name { return Name{Key(name), Look(name), scriptsOf(nam
 // as oskar and 0skar, or modern and modem, are both somebody's.
 func (n Name) Like(other Name) bool {
 	return n.key == other.key || n.look == other.look && !n.scripts.same(other.scripts)
+}
+
+// Resembles reports whether one name is hard to tell from the other, in whatever
+// scripts they are.
+func (n Name) Resembles(other Name) bool { return n.key == other.key || n.look == other.look }
+
+// Likenesses are one text or two, of which names that resemble each other have
+// one in common.
+func (n Name) Likenesses() []string {
+	if n.key == n.look {
+		return []string{n.key}
+	}
+	return []string{n.key, n.look}
 }

@@ -15,9 +15,37 @@ import (
 func Look(name string) string {
 	look := drawn(norm.NFKC.String(name))
 	for range 2 { // in lower case, some letters are drawn like others again
-		look = Key(confusables.Skeleton(strings.Map(latin, look)))
+		look = Key(skeleton(strings.Map(latin, look)))
 	}
 	return strings.ReplaceAll(look, "vv", "w")
+}
+
+// skeleton is that of UTS #39. Most names are of ASCII, for which it is cheap: a
+// server that starts has one to make for each account.
+func skeleton(name string) string {
+	if !isASCII(name) {
+		return confusables.Skeleton(name)
+	}
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		switch c {
+		case 'm':
+			b.WriteString("rn")
+		case '"':
+			b.WriteString("''")
+		case '`':
+			b.WriteByte('\'')
+		case '1', 'I', '|':
+			b.WriteByte('l')
+		case '0':
+			b.WriteByte('O')
+		case '%':
+			b.WriteString("º/₀")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func latin(r rune) rune {

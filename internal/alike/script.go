@@ -2,46 +2,55 @@ package alike
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"unicode"
 )
 
-// scripts are those that the letters of a name are of.
-type scripts map[string]bool
+// scripts are those that the letters of a name are of, in order, with "+"
+// between them. Those that Japanese, Korean and Chinese are written in together
+// count as one.
+type scripts string
+
+const eastAsian = "East Asian"
 
 func scriptsOf(name string) scripts {
-	found := make(scripts)
+	found := make(map[string]bool)
+	var script string
 	for _, r := range name {
-		if !unicode.IsLetter(r) {
-			continue
-		}
-		if r < unicode.MaxASCII {
-			found["Latin"] = true
-			continue
-		}
-		for script, table := range unicode.Scripts {
-			if script != "Common" && script != "Inherited" && unicode.Is(table, r) {
-				found[script] = true
-				break
-			}
+		if unicode.IsLetter(r) && (script == "" || !unicode.Is(unicode.Scripts[script], r)) { // mostly it is that of the one before
+			script = scriptOf(r)
+			found[script] = true
 		}
 	}
-	return found
+	for _, script := range []string{"Han", "Hiragana", "Katakana", "Hangul", "Bopomofo"} {
+		if found[script] {
+			delete(found, script)
+			found[eastAsian] = true
+		}
+	}
+	delete(found, "Common")
+	delete(found, "Inherited")
+	return scripts(strings.Join(slices.Sorted(maps.Keys(found)), "+"))
 }
 
-// same reports whether two names are written alike: in one script, and the same
-// one, or in those that Japanese, Korean and Chinese are written in together.
-func (s scripts) same(other scripts) bool {
-	all := maps.Clone(s)
-	maps.Copy(all, other)
-	if len(all) <= 1 {
-		return true
+func scriptOf(r rune) string {
+	if r <= unicode.MaxASCII {
+		return "Latin"
 	}
-	for script := range all {
-		switch script {
-		case "Han", "Hiragana", "Katakana", "Hangul", "Bopomofo":
-		default:
-			return false
+	for script, table := range unicode.Scripts {
+		if unicode.Is(table, r) {
+			return script
 		}
 	}
-	return true
+	return "Common"
+}
+
+// same reports whether two names are written in one script, and the same one. A
+// name without letters is written as any other is.
+func (s scripts) same(other scripts) bool {
+	if s == "" {
+		s = other
+	}
+	return (s == other || other == "") && !strings.Contains(string(s), "+")
 }

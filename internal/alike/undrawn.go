@@ -49,6 +49,9 @@ const (
 // Default_Ignorable_Code_Point and other formatting characters, and those whose
 // glyph is empty.
 func blank(r rune) bool {
+	if r <= unicode.MaxASCII {
+		return false
+	}
 	switch r {
 	case '\u2800', // Braille without dots
 		'\uFFFC',                   // stands for an object that is not there

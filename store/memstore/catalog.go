@@ -149,14 +149,14 @@ func (c *Catalog) ClientByAPIID(ctx context.Context, id store.APIID) (store.Clie
 
 // NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(ctx context.Context, name string) (string, error) {
-	this := alike.NameOf(name)
-	return c.like(ctx, name, func(other string) bool { return this.Like(alike.NameOf(other)) })
+	form := alike.NameOf(name)
+	return c.like(ctx, name, func(other string) bool { return form.Like(alike.NameOf(other)) })
 }
 
 // Lookalike returns a client's name that is hard to tell from the given one.
 func (c *Catalog) Lookalike(ctx context.Context, name string) (string, error) {
-	key, look := alike.Key(name), alike.Look(name)
-	return c.like(ctx, name, func(other string) bool { return alike.Key(other) == key || alike.Look(other) == look })
+	form := alike.NameOf(name)
+	return c.like(ctx, name, func(other string) bool { return form.Resembles(alike.NameOf(other)) })
 }
 
 func (c *Catalog) like(ctx context.Context, name string, alike func(other string) bool) (like string, err error) {

@@ -15,7 +15,7 @@ import (
 )
 
 // A register has in memory what lists of clients are ordered by and searched
-// for, some 200 bytes a client, and the totals. An index in the file for each
+// for, some 300 bytes a client, and the totals. An index in the file for each
 // order would cost every commit a write, and still leave a search and the
 // middle of a long list slow. The writer alone changes it, after each commit.
 type register struct {
@@ -32,6 +32,7 @@ type entry struct {
 	id          store.ClientID
 	name        string
 	folded      string // without the difference of case
+	form        alike.Name
 	fingerprint string
 	created     int64
 
@@ -74,7 +75,9 @@ func loadRegister(ctx context.Context, conn *sql.Conn) (*register, error) {
 	return r, nil
 }
 
-func (e *entry) prepare() { e.folded, e.fingerprint = strings.ToLower(e.name), e.id.Fingerprint() }
+func (e *entry) prepare() {
+	e.folded, e.form, e.fingerprint = strings.ToLower(e.name), alike.NameOf(e.name), e.id.Fingerprint()
+}
 
 // follow does what a transaction did that was committed.
 func (r *register) follow(changes []clientChange, usage map[store.ClientID]*store.Usage) {
@@ -116,24 +119,14 @@ func (r *register) find(name string) (at int, there bool) {
 	return slices.BinarySearchFunc(r.byName, name, func(e *entry, name string) int { return cmp.Compare(e.name, name) })
 }
 
-// likenesses are what a client is found by among those that are like it. Most
-// names look as they are.
-func likenesses(name string) []string {
-	key, look := alike.Key(name), alike.Look(name)
-	if key == look {
-		return []string{key}
-	}
-	return []string{key, look}
-}
-
 func (r *register) addAlike(e *entry) {
-	for _, key := range likenesses(e.name) {
+	for _, key := range e.form.Likenesses() {
 		r.alike[key] = append(r.alike[key], e)
 	}
 }
 
 func (r *register) dropAlike(e *entry) {
-	for _, key := range likenesses(e.name) {
+	for _, key := range e.form.Likenesses() {
 		left := slices.DeleteFunc(r.alike[key], func(other *entry) bool { return other == e })
 		if len(left) == 0 {
 			delete(r.alike, key)
@@ -145,24 +138,23 @@ func (r *register) dropAlike(e *entry) {
 
 // NameLike returns a client's name that people take for the given one.
 func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
-	this := alike.NameOf(name)
-	return c.writer.register.like(name, likenesses(name), func(other string) bool { return this.Like(alike.NameOf(other)) }), nil
+	return c.writer.register.like(name, alike.Name.Like), nil
 }
 
 // Lookalike returns a client's name that is hard to tell from the given one.
 func (c *Catalog) Lookalike(_ context.Context, name string) (string, error) {
-	key, look := alike.Key(name), alike.Look(name)
-	return c.writer.register.like(name, likenesses(name), func(other string) bool { return alike.Key(other) == key || alike.Look(other) == look }), nil
+	return c.writer.register.like(name, alike.Name.Resembles), nil
 }
 
-// like is the first client's name beside the given one that is found by one of
-// the keys and is like it, "" if there is none.
-func (r *register) like(name string, keys []string, alike func(other string) bool) string {
+// like is the first client's name beside the given one that is like it, "" if
+// there is none. However many names look the same, comparing them is cheap.
+func (r *register) like(name string, like func(form, other alike.Name) bool) string {
+	form := alike.NameOf(name)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for _, key := range keys {
+	for _, key := range form.Likenesses() {
 		for _, e := range r.alike[key] {
-			if e.name != name && alike(e.name) {
+			if e.name != name && like(form, e.form) {
 				return e.name
 			}
 		}
