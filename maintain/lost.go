@@ -52,14 +52,17 @@ func CheckTogether(ctx context.Context, catalog Remembered, blobs Remainder) err
 	return nil
 }
 
-// HoldsClients reports whether there are account records or confirmed files
+// HoldsClients reports whether there are account records, confirmed files or packs
 // among the blobs, from which a catalog can be made anew.
 func HoldsClients(ctx context.Context, blobs Remainder) (bool, error) {
 	found, err := search(blobs.AccountRecords(ctx, func(store.AccountRecord) error { return errFound }))
 	if err != nil || found {
 		return found, err
 	}
-	return holdsFiles(ctx, blobs)
+	if found, err = holdsFiles(ctx, blobs); err != nil || found {
+		return found, err
+	}
+	return search(blobs.WalkPacks(ctx, func(store.StoredPack) error { return errFound }))
 }
 
 func holdsFiles(ctx context.Context, blobs Remainder) (bool, error) {

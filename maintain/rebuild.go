@@ -16,6 +16,7 @@ type Rebuilt struct {
 	Ownerless   int   // without a client's account record
 	Damaged     error // what could not be read, nil if all could
 	Bytes       int64 // ciphertext of the versions
+	Packs       int   // of snapshots
 }
 
 // An Empty catalog is one to fill.
@@ -23,14 +24,14 @@ type Empty interface {
 	AddClient(ctx context.Context, c store.Client) error
 	SetKeyBundle(ctx context.Context, id store.ClientID, bundle []byte) error
 	AddFormerKey(ctx context.Context, id store.ClientID, k store.FormerKey) error
-	AddVersion(ctx context.Context, v store.Version) error
+	PackCatalog
 	UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error)
 }
 
 // A Remainder is what lies beside a lost catalog.
 type Remainder interface {
+	PackBlobs
 	AccountRecords(ctx context.Context, visit func(store.AccountRecord) error) error
-	Walk(ctx context.Context, visit func(store.StoredBlob) error) error
 }
 
 // Rebuild fills an empty catalog from what lies with the blobs: the clients'
@@ -65,13 +66,17 @@ func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(fo
 		return r, fmt.Errorf("reading account records: %w", err)
 	}
 	r.Damaged = err
+	var mends []store.StoredBlob
 	err = blobs.Walk(ctx, func(b store.StoredBlob) error {
 		if b.Confirmed == nil {
 			r.Unconfirmed++
 			return nil
 		}
-		err := catalog.AddVersion(ctx, store.Version{Metadata: b.Metadata, Number: b.Confirmed.Number,
-			Verified: b.Confirmed.Verified, Created: b.Confirmed.Created, Blob: b.Ref})
+		if b.Metadata.Snapshot != nil && b.Metadata.Snapshot.Mend {
+			mends = append(mends, b)
+			return nil
+		}
+		err := catalog.AddVersion(ctx, versionOf(b))
 		if errors.Is(err, store.ErrNoClient) {
 			r.Ownerless++
 			return nil
@@ -93,7 +98,28 @@ func Rebuild(ctx context.Context, catalog Empty, blobs Remainder, sealed func(fo
 		return r, fmt.Errorf("reading blobs: %w", err)
 	}
 	r.Damaged = errors.Join(r.Damaged, err)
+	if err := rebuildPacks(ctx, catalog, blobs, mends, &r); err != nil {
+		return r, fmt.Errorf("reading packs: %w", err)
+	}
 	return r, nil
+}
+
+// rebuildPacks adds what snapshots need. If all could be read, the catalog
+// knows what may be swept.
+func rebuildPacks(ctx context.Context, catalog Empty, blobs Remainder, mends []store.StoredBlob, r *Rebuilt) error {
+	if err := restoreMends(ctx, catalog, mends); err != nil {
+		return err
+	}
+	var done Reconciled
+	if err := addPacks(ctx, catalog, blobs, &done); err != nil {
+		return err
+	}
+	r.Packs = done.Packs
+	r.Damaged = errors.Join(r.Damaged, done.Damaged)
+	if r.Damaged != nil {
+		return nil
+	}
+	return remark(ctx, catalog, blobs)
 }
 
 // closeBase has base requests refused for a client that seals: no base client

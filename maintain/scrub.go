@@ -32,6 +32,12 @@ type Finding struct {
 	Size   int64        // bytes of ciphertext
 	Blob   store.BlobRef
 	Detail string // for a person
+
+	// Pack is the snapshots' pack that the blob is, zero if it is none. Name and
+	// Number are then those of the first snapshot that needs it, and Needed is
+	// how many do.
+	Pack   store.PackID
+	Needed int
 }
 
 // ScrubOptions change how a scrub goes about it. Zero fields are defaults.
@@ -50,6 +56,7 @@ type ScrubOptions struct {
 // Scrubbed counts what a scrub went over.
 type Scrubbed struct {
 	Versions int   `json:"versions"` // file versions of which the blob was read
+	Packs    int   `json:"packs"`    // packs of snapshots that were read
 	Bytes    int64 `json:"bytes"`    // of them
 	Missing  int   `json:"missing"`
 	Damaged  int   `json:"damaged"`
@@ -101,15 +108,22 @@ type Catalog interface {
 	List(ctx context.Context, id store.ClientID, after store.Cursor, limit int, all bool) ([]store.Version, error)
 	Refers(ctx context.Context, ref store.BlobRef) (bool, error)
 	Totals(ctx context.Context) (store.Totals, error)
+	ScrubbedPacks
 }
 
-// Scrub reads the blob of every file version back and compares it with the
-// SHA-256 that was made as it came in, then looks for blobs that no version
-// refers to. Each finding goes to found, whose error ends the scrub.
+// ScrubBlobs are what a scrub asks of the blobs.
+type ScrubBlobs interface {
+	store.Contents
+	MarkedBlobs
+}
+
+// Scrub reads the blob of every file version and every pack back and compares
+// it with the SHA-256 that was made as it came in, then looks for blobs that no
+// version refers to. The catalog learns which packs are damaged. Each finding goes to found, whose error ends the scrub.
 //
 // It may run beside a server: what clients remove in the meantime is not
 // missed.
-func Scrub(ctx context.Context, catalog Catalog, blobs store.Contents, opts ScrubOptions, found func(Finding) error) (Scrubbed, error) {
+func Scrub(ctx context.Context, catalog Catalog, blobs ScrubBlobs, opts ScrubOptions, found func(Finding) error) (Scrubbed, error) {
 	totals, err := catalog.Totals(ctx)
 	if err != nil {
 		return Scrubbed{}, fmt.Errorf("asking how much there is: %w", err)
@@ -125,6 +139,9 @@ func Scrub(ctx context.Context, catalog Catalog, blobs store.Contents, opts Scru
 	if err != nil && !errors.Is(err, store.ErrDamaged) { // which the versions it concerns have shown
 		return s.done, fmt.Errorf("looking for orphans: %w", err)
 	}
+	if err := s.orphanPacks(ctx); err != nil {
+		return s.done, fmt.Errorf("looking for orphans: %w", err)
+	}
 	return s.done, nil
 }
 
@@ -132,7 +149,7 @@ func Scrub(ctx context.Context, catalog Catalog, blobs store.Contents, opts Scru
 type scrub struct {
 	// static after construction
 	catalog Catalog
-	blobs   store.Contents
+	blobs   ScrubBlobs
 	opts    ScrubOptions
 	found   func(Finding) error
 	total   int64
@@ -157,9 +174,13 @@ func (s *scrub) client(ctx context.Context, c store.Client) error {
 			after = store.Cursor{Name: v.Name, Number: v.Number}
 		}
 		if len(versions) < page {
-			return nil
+			break
 		}
 	}
+	if err := s.mends(ctx, c); err != nil {
+		return err
+	}
+	return s.packs(ctx, c)
 }
 
 func (s *scrub) version(ctx context.Context, c store.Client, v store.Version) error {
@@ -174,10 +195,7 @@ func (s *scrub) version(ctx context.Context, c store.Client, v store.Version) er
 		}
 	}
 	s.done.Versions++
-	s.done.Bytes += v.Size
-	if s.opts.Progress != nil {
-		s.opts.Progress(s.done.Bytes, max(s.total, s.done.Bytes))
-	}
+	s.read(v.Size)
 	switch fault {
 	case FaultMissing:
 		s.done.Missing++
@@ -189,10 +207,23 @@ func (s *scrub) version(ctx context.Context, c store.Client, v store.Version) er
 	return s.found(Finding{Fault: fault, Client: c, Name: v.Name, Number: v.Number, Size: v.Size, Blob: v.Blob, Detail: detail})
 }
 
+// read counts what was read.
+func (s *scrub) read(bytes int64) {
+	s.done.Bytes += bytes
+	if s.opts.Progress != nil {
+		s.opts.Progress(s.done.Bytes, max(s.total, s.done.Bytes))
+	}
+}
+
 // compare reads a version's blob. The error is one of the scrub's; what is
 // wrong with the blob is a fault.
 func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, detail string, err error) {
-	blob, err := s.blobs.Open(ctx, v.Blob)
+	return s.readBack(ctx, v.Blob, v.Size, v.SHA256)
+}
+
+// readBack reads a blob and compares it with what it should be.
+func (s *scrub) readBack(ctx context.Context, ref store.BlobRef, size int64, want [sha256.Size]byte) (fault Fault, detail string, err error) {
+	blob, err := s.blobs.Open(ctx, ref)
 	switch {
 	case errors.Is(err, store.ErrNoBlob):
 		return FaultMissing, "the blob is not there", nil
@@ -202,22 +233,22 @@ func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, deta
 		return "", "", err
 	}
 	defer blob.Close()
-	if blob.Size() != v.Size {
-		return FaultDamaged, fmt.Sprintf("the blob has %d bytes in place of %d", blob.Size(), v.Size), nil
+	if blob.Size() != size {
+		return FaultDamaged, fmt.Sprintf("the blob has %d bytes in place of %d", blob.Size(), size), nil
 	}
 	sum := sha256.New()
-	for at := int64(0); at < v.Size; {
-		if err := s.opts.Limit.wait(ctx, min(scrubPiece, v.Size-at)); err != nil {
+	for at := int64(0); at < size; {
+		if err := s.opts.Limit.wait(ctx, min(scrubPiece, size-at)); err != nil {
 			return "", "", err
 		}
-		n, err := blob.ReadAt(s.buf[:min(scrubPiece, v.Size-at)], at)
+		n, err := blob.ReadAt(s.buf[:min(scrubPiece, size-at)], at)
 		sum.Write(s.buf[:n])
 		at += int64(n)
-		if err != nil && (err != io.EOF || at < v.Size) {
+		if err != nil && (err != io.EOF || at < size) {
 			return FaultDamaged, fmt.Sprintf("the blob cannot be read from byte %d on", at), nil
 		}
 	}
-	if [sha256.Size]byte(sum.Sum(nil)) != v.SHA256 {
+	if [sha256.Size]byte(sum.Sum(nil)) != want {
 		return FaultDamaged, "the blob's content is not what was received", nil
 	}
 	return "", "", nil

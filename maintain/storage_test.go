@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/maintain"
 	"coffer/store"
 	"coffer/store/files"
 	"coffer/store/sqlite"
@@ -31,6 +32,10 @@ func newStorage(t *testing.T) *storage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.check(s.blobs.Close()) })
+	done, err := maintain.Reconcile(t.Context(), s.catalog, s.blobs)
+	if err != nil || done.Needed {
+		t.Fatalf("reconcile nothing: %+v, %v", done, err)
+	}
 	return s
 }
 

@@ -58,7 +58,10 @@ func (cmd *scrubCmd) printFinding(w io.Writer, f maintain.Finding) error {
 		owner = "an unknown client"
 	}
 	what := fmt.Sprintf("%q", f.Name)
-	if f.Number > 0 {
+	switch {
+	case f.Name == "":
+		what = "a pack"
+	case f.Number > 0:
 		what = fmt.Sprintf("%q, version %d,", f.Name, f.Number)
 	}
 	_, err := fmt.Fprintf(w, "%s: %s of %s, %s: %s (%s)\n", f.Fault, what, owner, program.Size(uint64(f.Size)), f.Detail, f.Blob)

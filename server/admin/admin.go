@@ -56,7 +56,7 @@ type Catalog interface {
 
 // Blobs are what an operator asks of the blobs.
 type Blobs interface {
-	store.Contents
+	maintain.ScrubBlobs
 	store.Disk
 }
 
