@@ -35,7 +35,8 @@ type Entry struct {
 	Type Type
 
 	// Mode is the permission, setuid, setgid and sticky bits, as chmod(2) has
-	// them. With NoMode the writer knew neither mode nor owner (a browser).
+	// them. With NoMode the writer did not know them (a browser, a stream), and
+	// owners of 0 are not known either.
 	Mode        uint32
 	NoMode      bool
 	UID, GID    uint32
@@ -102,8 +103,6 @@ func (e *Entry) checkRoot() error {
 	switch {
 	case e.Type < File || e.Type > Block:
 		return malformed("an entry without type: %.60q", e.Name)
-	case e.NoMode && e.Mode|e.UID|e.GID != 0:
-		return malformed("an owner without a mode: %.60q", e.Name)
 	case e.Mode > 0o7777:
 		return malformed("a mode with unknown bits: %#o", e.Mode)
 	case len(e.Target) > MaxTarget || strings.IndexByte(e.Target, 0) >= 0:
@@ -168,9 +167,9 @@ func appendEntry(dst []byte, e *Entry, packs *packTable) []byte {
 	dst = append(append(append(dst, `"type":"`...), e.Type.String()...), '"')
 	if !e.NoMode {
 		dst = appendUint(dst, "mode", uint64(e.Mode))
-		dst = appendNonZero(dst, "uid", uint64(e.UID))
-		dst = appendNonZero(dst, "gid", uint64(e.GID))
 	}
+	dst = appendNonZero(dst, "uid", uint64(e.UID))
+	dst = appendNonZero(dst, "gid", uint64(e.GID))
 	dst = appendText(dst, "user", e.User)
 	dst = appendText(dst, "group", e.Group)
 	dst = appendTime(dst, "mtime", e.MTime)
