@@ -103,7 +103,7 @@ func failureProblem(f *protocol.Failure) *problem.Problem {
 func problemBody(r *http.Request, p *problem.Problem) any {
 	status := p.Kind.Status()
 	body := contract.Problem{
-		Type: "/docs/problems#" + string(p.Kind), Status: status, Detail: p.Detail,
+		Type: p.Kind.Type(), Status: status, Detail: p.Detail,
 		Instance: "/requests/" + requestIDOf(r), Error: http.StatusText(status), Message: p.Detail,
 	}
 	for _, known := range kindsOfProblem() {

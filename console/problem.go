@@ -11,9 +11,8 @@ import (
 	"coffer/store"
 )
 
-// asProblem turns any error into what the caller gets to see. It is the one place
-// where that is decided; what is not known here is answered with a fixed
-// sentence.
+// asProblem turns any error into what the caller sees, and is the only place that
+// decides so. An error that it does not know is answered with a fixed sentence.
 func asProblem(err error) *problem.Problem {
 	if p := problem.Of(err); p != nil {
 		return p
@@ -25,7 +24,7 @@ func asProblem(err error) *problem.Problem {
 	case errors.Is(err, errWrongToken):
 		return problem.New(problem.Unauthenticated, "the token is wrong; the server keeps it in the file console.token in its data folder")
 	case errors.Is(err, store.ErrNoClient):
-		return problem.New(problem.NotFound, "there is no such client, or not any more")
+		return problem.New(problem.NotFound, "no such client")
 	case errors.Is(err, store.ErrFull):
 		return problem.New(problem.NoSpace, "there is no space left on the server's disk").Because(err)
 	case errors.Is(err, store.ErrBusy):
@@ -37,7 +36,7 @@ func asProblem(err error) *problem.Problem {
 // problemBody is a problem as the contract has it.
 func problemBody(_ *http.Request, p *problem.Problem) any {
 	status := p.Kind.Status()
-	return contract.Problem{Title: http.StatusText(status), Status: status, Detail: p.Detail, Field: nonZero(p.Field)}
+	return contract.Problem{Type: p.Kind.Type(), Title: http.StatusText(status), Status: status, Detail: p.Detail, Field: nonZero(p.Field)}
 }
 
 // requestAttr is what the log calls a request by: its route, since paths hold

@@ -162,7 +162,7 @@ func (c *Console) RemoveBackup(w http.ResponseWriter, r *http.Request, name stri
 
 func backupProblem(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return problem.New(problem.NotFound, "there is no such backup, or not any more")
+		return problem.New(problem.NotFound, "no such backup")
 	}
 	return err
 }

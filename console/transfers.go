@@ -48,7 +48,7 @@ func (c *Console) CancelTransfer(w http.ResponseWriter, r *http.Request, id cont
 	}
 	err := c.core.CancelTransfer(r.Context(), upload)
 	if errors.Is(err, admin.ErrNoTransfer) {
-		err = problem.New(problem.NotFound, "there is no such upload in progress, or not any more")
+		err = problem.New(problem.NotFound, "no such upload in progress")
 	}
 	c.answers.Reply(w, r, http.StatusNoContent, nil, err)
 }

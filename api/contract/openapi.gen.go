@@ -142,36 +142,36 @@ func (e VerifiedStatus) Valid() bool {
 
 // Account defines model for Account.
 type Account struct {
-	// BaseOpen Whether the base protocol, which the wire's client id alone authorizes, is served for the account.
+	// BaseOpen Whether the account is served over the base protocol, which the client id of the wire protocol alone authorizes.
 	BaseOpen bool `json:"base_open"`
 
-	// Bytes Of ciphertext.
+	// Bytes Bytes of ciphertext.
 	Bytes       int64     `json:"bytes"`
 	Created     time.Time `json:"created"`
 	Files       int64     `json:"files"`
 	HasBundle   bool      `json:"has_bundle"`
 	HasPassword bool      `json:"has_password"`
 
-	// KeepVersions Versions kept of each file, 0 for all.
+	// KeepVersions Number of versions kept of each file; 0 for all.
 	KeepVersions int64 `json:"keep_versions"`
 
-	// KeyBits Size of the public key on record, 0 without one.
+	// KeyBits Size of the public key; 0 without a key.
 	KeyBits int `json:"key_bits"`
 
-	// Uploads Unfinished ones.
+	// Uploads Unfinished uploads.
 	Uploads int `json:"uploads"`
 
 	// Username Example: john_doe
 	Username Username `json:"username"`
 	Versions int64    `json:"versions"`
 
-	// WireId The client id on the wire, for clients that connect there with the account's keys. It is no credential here.
+	// WireId The client id in the wire protocol, for clients that connect there with the account's keys. It is not a credential in this API.
 	//
 	// Example: 6f1c7a520b0e4f0d9d3c0c4d1c9a7b21
 	WireId string `json:"wire_id"`
 }
 
-// Checksum POSIX cksum of the plaintext, hex or decimal.
+// Checksum POSIX cksum of the plaintext, in hexadecimal or decimal.
 //
 // Example: 0x12345678
 type Checksum = string
@@ -184,7 +184,7 @@ type ClientID = string
 
 // File defines model for File.
 type File struct {
-	// Crc POSIX cksum of the plaintext, hex or decimal.
+	// Crc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	Crc     Checksum  `json:"crc"`
@@ -195,13 +195,13 @@ type File struct {
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
 
-	// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
 	Format Format `json:"format"`
 
 	// OriginalSize Bytes of plaintext.
 	OriginalSize int64 `json:"original_size"`
 
-	// Sha256 Of the ciphertext, hex.
+	// Sha256 SHA-256 of the ciphertext, in hexadecimal.
 	Sha256 string `json:"sha256"`
 
 	// Size Bytes of ciphertext.
@@ -215,7 +215,7 @@ type FileDetails struct {
 	AesKeyEncrypted string `json:"aes_key_encrypted"`
 	File            File   `json:"file"`
 
-	// KeyFingerprint SHA-256 of the public key that the session key is wrapped with, hex.
+	// KeyFingerprint SHA-256 of the public key that wraps the session key, in hexadecimal.
 	KeyFingerprint string               `json:"key_fingerprint"`
 	KeySize        int                  `json:"key_size"`
 	OaepHash       *FileDetailsOaepHash `json:"oaep_hash,omitempty"`
@@ -229,7 +229,7 @@ type FileDetailsOaepHash string
 type FileList struct {
 	Files []File `json:"files"`
 
-	// Next Where the next page is; absent on the last.
+	// Next The URL of the next page; absent on the last page.
 	//
 	// Example: /api/v1/files?after=backup.zip&limit=100
 	Next *string `json:"next,omitempty"`
@@ -244,7 +244,7 @@ type FilePacket struct {
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
 
-	// EncryptedData The packet, base64.
+	// EncryptedData The packet in base64.
 	EncryptedData string `json:"encrypted_data"`
 
 	// Filename Relative, without . and .. segments, backslashes and control characters; at most 254 bytes of UTF-8.
@@ -252,7 +252,7 @@ type FilePacket struct {
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
 
-	// OriginalSize Bytes of the plaintext of the whole file.
+	// OriginalSize Size of the whole file before encryption.
 	OriginalSize int64 `json:"original_size"`
 	PacketNumber int64 `json:"packet_number"`
 	TotalPackets int64 `json:"total_packets"`
@@ -263,12 +263,12 @@ type FilePacket struct {
 // Example: backup.zip
 type Filename = string
 
-// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
 type Format string
 
 // Limits defines model for Limits.
 type Limits struct {
-	// KeyBits Sizes of RSA keys known to work; those between are accepted too.
+	// KeyBits Tested sizes of RSA keys; sizes between them are accepted too.
 	KeyBits []int `json:"key_bits"`
 
 	// MaxFile Bytes.
@@ -311,14 +311,14 @@ type LoginRequest struct {
 
 // PacketReceived defines model for PacketReceived.
 type PacketReceived struct {
-	// AwaitingCount How many are missing, in all.
+	// AwaitingCount The number of missing packets.
 	AwaitingCount int64 `json:"awaiting_count"`
 
-	// AwaitingPackets The first missing ones, at most 100.
+	// AwaitingPackets The first missing packets, at most 100.
 	AwaitingPackets []int64 `json:"awaiting_packets"`
 	PacketReceived  int64   `json:"packet_received"`
 
-	// ServerCrc POSIX cksum of the plaintext, hex or decimal.
+	// ServerCrc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	ServerCrc *Checksum `json:"server_crc,omitempty"`
@@ -328,7 +328,7 @@ type PacketReceived struct {
 type PassphraseRequest struct {
 	CurrentPassword Password `json:"current_password"`
 
-	// KeyBundle The new key bundle, base64; at most 64 KiB.
+	// KeyBundle The new key bundle in base64; at most 64 KiB.
 	KeyBundle string   `json:"key_bundle"`
 	Password  Password `json:"password"`
 }
@@ -336,17 +336,17 @@ type PassphraseRequest struct {
 // Password defines model for Password.
 type Password = string
 
-// Problem RFC 9457, with error and message added.
+// Problem An error in the format of RFC 9457, with error and message added.
 type Problem struct {
 	Detail string `json:"detail"`
 
-	// Error The status text.
+	// Error The text of the HTTP status.
 	Error string `json:"error"`
 
-	// Instance Of this occurrence: /requests/ and the request id.
+	// Instance Identifies this occurrence: /requests/ and the request id.
 	Instance string `json:"instance"`
 
-	// Message What was wrong, and with which field.
+	// Message What went wrong and with which field, in human-readable text.
 	Message string `json:"message"`
 	Status  int    `json:"status"`
 	Title   string `json:"title"`
@@ -363,7 +363,7 @@ type PublicKeyRequest struct {
 	ClientId *ClientID `json:"client_id,omitempty"`
 	Password *Password `json:"password,omitempty"`
 
-	// PublicKeyDer DER SubjectPublicKeyInfo of an RSA key, base64.
+	// PublicKeyDer The RSA public key as SubjectPublicKeyInfo in DER, in base64.
 	PublicKeyDer string `json:"public_key_der"`
 }
 
@@ -399,17 +399,17 @@ type RemoveAccountRequest struct {
 
 // SessionKey defines model for SessionKey.
 type SessionKey struct {
-	// AesKeyEncrypted RSA-OAEP of the session key, base64.
+	// AesKeyEncrypted The session key, wrapped with RSA-OAEP, in base64.
 	AesKeyEncrypted string `json:"aes_key_encrypted"`
 
-	// KeySize Length in bytes of the encrypted key.
+	// KeySize Length of the wrapped key in bytes.
 	KeySize int `json:"key_size"`
 
-	// OaepHash Hash of OAEP and of its MGF1.
+	// OaepHash The hash of OAEP and its MGF1.
 	OaepHash *SessionKeyOaepHash `json:"oaep_hash,omitempty"`
 }
 
-// SessionKeyOaepHash Hash of OAEP and of its MGF1.
+// SessionKeyOaepHash The hash of OAEP and its MGF1.
 type SessionKeyOaepHash string
 
 // SessionKeyRequest defines model for SessionKeyRequest.
@@ -432,7 +432,7 @@ type Status struct {
 	BytesStored      *int64 `json:"bytes_stored,omitempty"`
 	ClientsConnected *int64 `json:"clients_connected,omitempty"`
 
-	// ClientsSuspended Clients whose requests the operator refuses.
+	// ClientsSuspended Suspended clients.
 	ClientsSuspended *int64 `json:"clients_suspended,omitempty"`
 	Connections      *int64 `json:"connections,omitempty"`
 
@@ -445,11 +445,11 @@ type Status struct {
 	// DiskTotal Bytes.
 	DiskTotal *int64 `json:"disk_total,omitempty"`
 
-	// Failures Requests of these that were refused or failed.
+	// Failures Refused or failed requests since the start.
 	Failures *int64 `json:"failures,omitempty"`
 	Files    *int64 `json:"files,omitempty"`
 
-	// Requests To the core, since the start.
+	// Requests Requests to the core since the start.
 	Requests      *int64     `json:"requests,omitempty"`
 	ServerRunning bool       `json:"server_running"`
 	Started       *time.Time `json:"started,omitempty"`
@@ -461,7 +461,7 @@ type Status struct {
 	Version         *string `json:"version,omitempty"`
 	Versions        *int64  `json:"versions,omitempty"`
 
-	// VersionsVerified Versions whose checksum their client confirmed.
+	// VersionsVerified Versions whose checksum the client confirmed.
 	VersionsVerified *int64 `json:"versions_verified,omitempty"`
 }
 
@@ -486,7 +486,7 @@ type Upload struct {
 	OriginalSize    *int64 `json:"original_size,omitempty"`
 	PacketsReceived int64  `json:"packets_received"`
 
-	// ServerCrc POSIX cksum of the plaintext, hex or decimal.
+	// ServerCrc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	ServerCrc *Checksum `json:"server_crc,omitempty"`
@@ -504,7 +504,7 @@ type UploadBegun struct {
 	Expires         time.Time `json:"expires"`
 	KeySize         int       `json:"key_size"`
 
-	// MaxPacket Most bytes in a packet.
+	// MaxPacket Maximum size of a packet in bytes.
 	MaxPacket int64                `json:"max_packet"`
 	OaepHash  *UploadBegunOaepHash `json:"oaep_hash,omitempty"`
 
@@ -530,7 +530,7 @@ type UploadRequest struct {
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
 
-	// Format What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
 	Format       *Format `json:"format,omitempty"`
 	OriginalSize *int64  `json:"original_size,omitempty"`
 	TotalPackets *int64  `json:"total_packets,omitempty"`
@@ -541,17 +541,17 @@ type Username = string
 
 // Verified defines model for Verified.
 type Verified struct {
-	// AttemptsLeft With a mismatch.
+	// AttemptsLeft Remaining attempts after a mismatch.
 	AttemptsLeft *int `json:"attempts_left,omitempty"`
 
-	// ServerCrc POSIX cksum of the plaintext, hex or decimal.
+	// ServerCrc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	ServerCrc Checksum       `json:"server_crc"`
 	Status    VerifiedStatus `json:"status"`
 	Verified  bool           `json:"verified"`
 
-	// Version The version that was committed.
+	// Version The committed version.
 	Version *int64 `json:"version,omitempty"`
 }
 
@@ -560,7 +560,7 @@ type VerifiedStatus string
 
 // VerifyFileRequest defines model for VerifyFileRequest.
 type VerifyFileRequest struct {
-	// ClientCrc POSIX cksum of the plaintext, hex or decimal.
+	// ClientCrc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	ClientCrc Checksum `json:"client_crc"`
@@ -580,7 +580,7 @@ type VerifyFileRequest struct {
 
 // VerifyUploadRequest defines model for VerifyUploadRequest.
 type VerifyUploadRequest struct {
-	// ClientCrc POSIX cksum of the plaintext, hex or decimal.
+	// ClientCrc POSIX cksum of the plaintext, in hexadecimal or decimal.
 	//
 	// Example: 0x12345678
 	ClientCrc Checksum `json:"client_crc"`
@@ -604,19 +604,19 @@ type XClientID = ClientID
 // XPassword defines model for XPassword.
 type XPassword = string
 
-// AnyProblem RFC 9457, with error and message added.
+// AnyProblem An error in the format of RFC 9457, with error and message added.
 type AnyProblem = Problem
 
-// BadRequest RFC 9457, with error and message added.
+// BadRequest An error in the format of RFC 9457, with error and message added.
 type BadRequest = Problem
 
-// Conflict RFC 9457, with error and message added.
+// Conflict An error in the format of RFC 9457, with error and message added.
 type Conflict = Problem
 
-// Forbidden RFC 9457, with error and message added.
+// Forbidden An error in the format of RFC 9457, with error and message added.
 type Forbidden = Problem
 
-// NotFound RFC 9457, with error and message added.
+// NotFound An error in the format of RFC 9457, with error and message added.
 type NotFound = Problem
 
 // PacketState defines model for PacketState.
@@ -625,10 +625,10 @@ type PacketState = PacketReceived
 // SessionKeyIssued defines model for SessionKeyIssued.
 type SessionKeyIssued = SessionKey
 
-// TooLarge RFC 9457, with error and message added.
+// TooLarge An error in the format of RFC 9457, with error and message added.
 type TooLarge = Problem
 
-// Unauthorized RFC 9457, with error and message added.
+// Unauthorized An error in the format of RFC 9457, with error and message added.
 type Unauthorized = Problem
 
 // VerifyResult defines model for VerifyResult.
@@ -636,13 +636,13 @@ type VerifyResult = Verified
 
 // GetAccountParams defines parameters for GetAccount.
 type GetAccountParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // RemoveAccountParams defines parameters for RemoveAccount.
 type RemoveAccountParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
@@ -651,134 +651,134 @@ type LogoutParams struct {
 	// Everywhere Whether to end all sessions of the account.
 	Everywhere *bool `form:"everywhere,omitempty" json:"everywhere,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
-	// After The file name that the page before ended with.
+	// After The last file name of the previous page.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit Files in a page.
+	// Limit Maximum number of files in a page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // UploadFilePacketParams defines parameters for UploadFilePacket.
 type UploadFilePacketParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // VerifyFileParams defines parameters for VerifyFile.
 type VerifyFileParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // DeleteFileParams defines parameters for DeleteFile.
 type DeleteFileParams struct {
-	// Version A version of the file; without it the newest, and for DELETE all.
+	// Version The version of the file. Default is the newest; for DELETE, all.
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
-	// IfMatch Remove only if this is the entity tag (ETag) of the version that is named, or of the newest.
+	// IfMatch Remove only if this is the entity tag (ETag) of the given version or, without one, of the newest.
 	IfMatch *string `json:"If-Match,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // GetFileParams defines parameters for GetFile.
 type GetFileParams struct {
-	// Version A version of the file; without it the newest, and for DELETE all.
+	// Version The version of the file. Default is the newest; for DELETE, all.
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // GetFileContentParams defines parameters for GetFileContent.
 type GetFileContentParams struct {
-	// Version A version of the file; without it the newest, and for DELETE all.
+	// Version The version of the file. Default is the newest; for DELETE, all.
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
-	// Range Ranges of bytes, as RFC 9110 has them; at most 16.
+	// Range Byte ranges as in RFC 9110, at most 16.
 	Range             *string `json:"Range,omitempty"`
 	IfMatch           *string `json:"If-Match,omitempty"`
 	IfUnmodifiedSince *string `json:"If-Unmodified-Since,omitempty"`
 	IfNoneMatch       *string `json:"If-None-Match,omitempty"`
 	IfRange           *string `json:"If-Range,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // GetKeyBundleParams defines parameters for GetKeyBundle.
 type GetKeyBundleParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // PutKeyBundleParams defines parameters for PutKeyBundle.
 type PutKeyBundleParams struct {
-	// XPassword The account's password, base64 of its UTF-8, where the sign-in is not recent.
+	// XPassword The account's password in UTF-8 and base64, if the sign-in is not recent.
 	XPassword *XPassword `json:"X-Password,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // SendPublicKeyParams defines parameters for SendPublicKey.
 type SendPublicKeyParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // NewSessionKeyParams defines parameters for NewSessionKey.
 type NewSessionKeyParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // ListUploadsParams defines parameters for ListUploads.
 type ListUploadsParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // BeginUploadParams defines parameters for BeginUpload.
 type BeginUploadParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // CancelUploadParams defines parameters for CancelUpload.
 type CancelUploadParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // GetUploadParams defines parameters for GetUpload.
 type GetUploadParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // PutPacketParams defines parameters for PutPacket.
 type PutPacketParams struct {
-	// Last Makes this packet's number the total, where it was not given.
+	// Last Makes this packet's number the total, if no total was given.
 	Last *bool `form:"last,omitempty" json:"last,omitempty"`
 
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
 // VerifyUploadParams defines parameters for VerifyUpload.
 type VerifyUploadParams struct {
-	// XClientID The account's client id, where the token does not carry the identity and the body has none.
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
@@ -814,13 +814,13 @@ type VerifyUploadJSONRequestBody = VerifyUploadRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// GetAccount Describe the account
+	// GetAccount Get the account
 	// (GET /api/v1/account)
 	GetAccount(w http.ResponseWriter, r *http.Request, params GetAccountParams)
 	// SetPassphrase Change password and key bundle together
 	// (PUT /api/v1/account/passphrase)
 	SetPassphrase(w http.ResponseWriter, r *http.Request)
-	// RemoveAccount Remove the account with all its files, for good
+	// RemoveAccount Remove the account and all its files permanently
 	// (POST /api/v1/account/remove)
 	RemoveAccount(w http.ResponseWriter, r *http.Request, params RemoveAccountParams)
 	// Login Sign in
@@ -832,19 +832,19 @@ type ServerInterface interface {
 	// Register Register an account
 	// (POST /api/v1/auth/register)
 	Register(w http.ResponseWriter, r *http.Request)
-	// ListFiles List files, newest version each, a page at a time
+	// ListFiles List the newest version of each file, in pages
 	// (GET /api/v1/files)
 	ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams)
-	// UploadFilePacket Upload a packet of a file, in JSON
+	// UploadFilePacket Upload a packet of a file as JSON
 	// (POST /api/v1/files/upload)
 	UploadFilePacket(w http.ResponseWriter, r *http.Request, params UploadFilePacketParams)
 	// VerifyFile Confirm a complete file by its checksum
 	// (POST /api/v1/files/verify)
 	VerifyFile(w http.ResponseWriter, r *http.Request, params VerifyFileParams)
-	// DeleteFile Remove a version of a file, or all
+	// DeleteFile Remove one version of a file or all
 	// (DELETE /api/v1/files/{filename})
 	DeleteFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params DeleteFileParams)
-	// GetFile Describe a file
+	// GetFile Get a file
 	// (GET /api/v1/files/{filename})
 	GetFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params GetFileParams)
 	// GetFileContent Download a file's ciphertext
@@ -856,28 +856,28 @@ type ServerInterface interface {
 	// PutKeyBundle Replace the key bundle
 	// (PUT /api/v1/keys/bundle)
 	PutKeyBundle(w http.ResponseWriter, r *http.Request, params PutKeyBundleParams)
-	// SendPublicKey Bring the public key, get a session key
+	// SendPublicKey Set the public key and get a session key
 	// (POST /api/v1/keys/public)
 	SendPublicKey(w http.ResponseWriter, r *http.Request, params SendPublicKeyParams)
-	// NewSessionKey Get a fresh session key
+	// NewSessionKey Get a new session key
 	// (POST /api/v1/keys/session)
 	NewSessionKey(w http.ResponseWriter, r *http.Request, params NewSessionKeyParams)
-	// GetLimits What the server accepts
+	// GetLimits Get the server's limits
 	// (GET /api/v1/limits)
 	GetLimits(w http.ResponseWriter, r *http.Request)
-	// GetStatus How the server is
+	// GetStatus Get the server's status
 	// (GET /api/v1/status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
 	// ListUploads List unfinished uploads
 	// (GET /api/v1/uploads)
 	ListUploads(w http.ResponseWriter, r *http.Request, params ListUploadsParams)
-	// BeginUpload Begin an upload with a session key of its own
+	// BeginUpload Begin an upload with its own session key
 	// (POST /api/v1/uploads)
 	BeginUpload(w http.ResponseWriter, r *http.Request, params BeginUploadParams)
 	// CancelUpload Cancel an upload
 	// (DELETE /api/v1/uploads/{upload_id})
 	CancelUpload(w http.ResponseWriter, r *http.Request, uploadId PathUploadID, params CancelUploadParams)
-	// GetUpload Ask how far an upload is
+	// GetUpload Get the state of an upload
 	// (GET /api/v1/uploads/{upload_id})
 	GetUpload(w http.ResponseWriter, r *http.Request, uploadId PathUploadID, params GetUploadParams)
 	// PutPacket Upload a packet
@@ -886,22 +886,22 @@ type ServerInterface interface {
 	// VerifyUpload Confirm a complete upload by its checksum
 	// (POST /api/v1/uploads/{upload_id}/verify)
 	VerifyUpload(w http.ResponseWriter, r *http.Request, uploadId PathUploadID, params VerifyUploadParams)
-	// Docs This contract as a page
+	// Docs Get this API documentation as a page
 	// (GET /docs)
 	Docs(w http.ResponseWriter, r *http.Request)
-	// DocsProblems What the types of problems mean
+	// DocsProblems Get the explanation of problem types
 	// (GET /docs/problems)
 	DocsProblems(w http.ResponseWriter, r *http.Request)
-	// Healthz Whether the gateway runs
+	// Healthz Check that the gateway is alive
 	// (GET /healthz)
 	Healthz(w http.ResponseWriter, r *http.Request)
-	// Metrics Measurements for Prometheus
+	// Metrics Get metrics for Prometheus
 	// (GET /metrics)
 	Metrics(w http.ResponseWriter, r *http.Request)
-	// Openapi This contract
+	// Openapi Get this API documentation as OpenAPI
 	// (GET /openapi.json)
 	Openapi(w http.ResponseWriter, r *http.Request)
-	// Readyz Whether the core can be reached, and the gateway is not about to end
+	// Readyz Check that the gateway is ready
 	// (GET /readyz)
 	Readyz(w http.ResponseWriter, r *http.Request)
 }
@@ -910,7 +910,7 @@ type ServerInterface interface {
 
 type Unimplemented struct{}
 
-// GetAccount Describe the account
+// GetAccount Get the account
 // (GET /api/v1/account)
 func (_ Unimplemented) GetAccount(w http.ResponseWriter, r *http.Request, params GetAccountParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -922,7 +922,7 @@ func (_ Unimplemented) SetPassphrase(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RemoveAccount Remove the account with all its files, for good
+// RemoveAccount Remove the account and all its files permanently
 // (POST /api/v1/account/remove)
 func (_ Unimplemented) RemoveAccount(w http.ResponseWriter, r *http.Request, params RemoveAccountParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -946,13 +946,13 @@ func (_ Unimplemented) Register(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListFiles List files, newest version each, a page at a time
+// ListFiles List the newest version of each file, in pages
 // (GET /api/v1/files)
 func (_ Unimplemented) ListFiles(w http.ResponseWriter, r *http.Request, params ListFilesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// UploadFilePacket Upload a packet of a file, in JSON
+// UploadFilePacket Upload a packet of a file as JSON
 // (POST /api/v1/files/upload)
 func (_ Unimplemented) UploadFilePacket(w http.ResponseWriter, r *http.Request, params UploadFilePacketParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -964,13 +964,13 @@ func (_ Unimplemented) VerifyFile(w http.ResponseWriter, r *http.Request, params
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DeleteFile Remove a version of a file, or all
+// DeleteFile Remove one version of a file or all
 // (DELETE /api/v1/files/{filename})
 func (_ Unimplemented) DeleteFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params DeleteFileParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetFile Describe a file
+// GetFile Get a file
 // (GET /api/v1/files/{filename})
 func (_ Unimplemented) GetFile(w http.ResponseWriter, r *http.Request, filename PathFilename, params GetFileParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -994,25 +994,25 @@ func (_ Unimplemented) PutKeyBundle(w http.ResponseWriter, r *http.Request, para
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SendPublicKey Bring the public key, get a session key
+// SendPublicKey Set the public key and get a session key
 // (POST /api/v1/keys/public)
 func (_ Unimplemented) SendPublicKey(w http.ResponseWriter, r *http.Request, params SendPublicKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// NewSessionKey Get a fresh session key
+// NewSessionKey Get a new session key
 // (POST /api/v1/keys/session)
 func (_ Unimplemented) NewSessionKey(w http.ResponseWriter, r *http.Request, params NewSessionKeyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetLimits What the server accepts
+// GetLimits Get the server's limits
 // (GET /api/v1/limits)
 func (_ Unimplemented) GetLimits(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetStatus How the server is
+// GetStatus Get the server's status
 // (GET /api/v1/status)
 func (_ Unimplemented) GetStatus(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1024,7 +1024,7 @@ func (_ Unimplemented) ListUploads(w http.ResponseWriter, r *http.Request, param
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// BeginUpload Begin an upload with a session key of its own
+// BeginUpload Begin an upload with its own session key
 // (POST /api/v1/uploads)
 func (_ Unimplemented) BeginUpload(w http.ResponseWriter, r *http.Request, params BeginUploadParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1036,7 +1036,7 @@ func (_ Unimplemented) CancelUpload(w http.ResponseWriter, r *http.Request, uplo
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetUpload Ask how far an upload is
+// GetUpload Get the state of an upload
 // (GET /api/v1/uploads/{upload_id})
 func (_ Unimplemented) GetUpload(w http.ResponseWriter, r *http.Request, uploadId PathUploadID, params GetUploadParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1054,37 +1054,37 @@ func (_ Unimplemented) VerifyUpload(w http.ResponseWriter, r *http.Request, uplo
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Docs This contract as a page
+// Docs Get this API documentation as a page
 // (GET /docs)
 func (_ Unimplemented) Docs(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DocsProblems What the types of problems mean
+// DocsProblems Get the explanation of problem types
 // (GET /docs/problems)
 func (_ Unimplemented) DocsProblems(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Healthz Whether the gateway runs
+// Healthz Check that the gateway is alive
 // (GET /healthz)
 func (_ Unimplemented) Healthz(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Metrics Measurements for Prometheus
+// Metrics Get metrics for Prometheus
 // (GET /metrics)
 func (_ Unimplemented) Metrics(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Openapi This contract
+// Openapi Get this API documentation as OpenAPI
 // (GET /openapi.json)
 func (_ Unimplemented) Openapi(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// Readyz Whether the core can be reached, and the gateway is not about to end
+// Readyz Check that the gateway is ready
 // (GET /readyz)
 func (_ Unimplemented) Readyz(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2540,119 +2540,118 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H15b9u49uhXIXTvQ2fwFMdOnLRJMXhw02XS6XabdjoXbV9AS8cWJzKpIam4bn/57j9w02JRtpw4yR3g",
-	"9q/GWnh4ePZNP4KIzTJGgUoRHP8IMszxDCRw/dc7LJPnJAWKZ6D+jkFEnGSSMBocBx8SQBOSwgOB1A0h",
-	"yoBHQOUO0IjFECMsEEbzhKXwGGEkUiwSRAT6P3vPe0EYwDc8y1IIjoOYRWI3SzHtyW8yCAOi3p5hmQRh",
-	"YJYOJg6KMODwV044xMGx5DmEgYgSmGEF3gx/ewV0KpPgeO9gGAYzQt3fgzCQi0y9SUhO6DS4ugr19j5m",
-	"KcPx6VP1vGfdXF8+J/HKhf/JYRIcB//YLZG5a66K3WIBteLvwIVG3jIuR+jSXEJsgqRF7GM0JzJhuURE",
-	"6h8pzEHIEGEaownj6OmzV88+PEM4TXsObX/lwBcl/PatQRXaCeMzLIPjgFB5OAxChTcyy2fB8XDvaHh0",
-	"+HDv6EAjz/xYoo5QCVPgeid/nKQEqDSIa9IFjiKWU/lAoEjfh0gconkCHPRGJLsAimIGAlEmUYQ5X+gL",
-	"JAYqiVzoLaofxixeoASr+ygUu0wAx8DLbf6xY8DZOX0adD2YYgN6O++wEHPG43Xbyex9IRpjAYdDdV5E",
-	"CvTxw/OdR9UtCjKlO4Qqgldb5KBYY8UGCgC8R5WVVytUPtg/fLSOzK8U4YqMUQGap0d08Y6zcQoz9VfE",
-	"qAQq1X9xlqUkwmrXu5m54//+KQyxdsOoe69edIm+6QIxmQBH9tWPNdYUsEjghUDzhESJQo/BjAb1PUi+",
-	"2BlNJPDmsZxBxGgsQs0jaLh3pEnmoL/fq2GwQboKtic4fg9/5SDkBjgo5JWCRGKS6mOJLkCe03w2Bn6M",
-	"zJ8CYQ5IEwzEaMLZDA2UvOOc8eBYLY7c6ooahMQ0UjDucvOr2B1O9sf9+GAPD6KjIT5QUm8GQuApbLim",
-	"kFjmIjge9vthIInU4vaUXuKUxIgXQFgk7RpBbPYt/kHMfcFVePPzV0xkt6CVhbBCDtJYn9s8wVKxypwz",
-	"OjVHSmRPLX3C6CQlkbxLav2AL4CGiHHNuoQahpZYgha7MiFCw/ac8TGJY6B3CdxvlM2p0QEKOpymbA7x",
-	"YySYQiAuBS6SFqnqtkLqPhCIzakG/w2Tz1lO47uE/o2BhUOBXgVZhNMU+AOD1Xeaos8UuldA5mFLPMdE",
-	"Ejo913wQHO+F5U+WTYLjz3vh/tfQcZESy+RS6fRBdzLXj753T7ZQu1kAzbFAbhG9uzMQSiP/BotTIXKI",
-	"N9wiiPMLWJwDjfgik+rx4K9H+5fP/nz/CV6OfgnCQF0W5DsEx4O9R503VYLlFd9ImOvoAhYhmnOcZRAb",
-	"PtXnp2lOqcd8nJJI3aU3+4GxV5hP4U6Z11kNRCB2CVwDmJKZlScfKc5lwjj5DvFdg2XMHiLQjAhB6FSx",
-	"AJsgylAuDENULYcJJqkimppO/PTp084ol4kykyLLIQ1tVyp/Y3OSyeI9iDyVmxGbAH4J/DziUXAc9L8N",
-	"9vaHB4cPH1X0ShDx6HyGZaRM5ku1EHH2cWfK+9091oI0A4WyJBOILkQ+C63GAG1POGNZc1rEZjMipWa1",
-	"AgBj9kRWKPwIMs4y4JIYe0iZcecsA49R/qmyhLpN2S6SRSwNjbmiL8wJh6qZi3DKKKCCyESoDlxvIrba",
-	"o7Ane6XuHTOWAqaKQscLaUCrQ/N2giKSJcAlfNNPNuz4ZVsnDCIOWBo6L+6OsYQdSbQvtUQvofazhNdJ",
-	"aL48weJ8nNPYEEtzH+p6VjGrm3dcAGTn1kXx7Nh6SwJdQCYVowCOEn3YIeprXFrPpwOwSiqOifSscka+",
-	"g/O6SvGFGFVyW1v6/cIPsz5I8/XGT/S8/SOdEEpEArF6WLQ8LYA7H3ulL+nuuwqDKto67F+RqXJjve5N",
-	"SbyMFkQdagybS8LYEhGjFCKrwEvpX3pHF7AQPXRqrQ4UcdD+HE6ReqLu9R9OBtFDfLDXH/dhOOnHR/F+",
-	"1I+G8SA6wg/He8p8zbCUwBWU//9zf+cI70y+/tjfu/pn4PPmS/f8c4nQkgUcbVcw51itPL4KnSzRb43c",
-	"lym3RG9YkSdfCyjZ+E+IpLZmrQxrnsO7t2enfyB9saDGFKsT/CZDlMA3pR5iiMgMp3VE1iRzBWU/9T9/",
-	"++OrRdxo5/nXH4Pw0dX/qB/Ufwf9q5//6ZMB7Z79J0UEmLoDV6d8oaxRNF4YVfvrhw/vjHjGSEDElQGk",
-	"aYVI68QXDnTvCz2tWafOYFX+UCzqlGjEbcbZpYkYJEp5apL6Qr1EtaOoakeR1Y6iq521hKXx8+hqp/rn",
-	"cJM/B166DIPnxMjHutbROnVNfMKRynXleBeJUkT3rkopuuYJc9dVGDBOpoTi1Fqby8TyRPGWIuWCjDuK",
-	"apHgvYNDrwLUtmahBDVb9HzbXwPRxnq0NG18auyyjOqtfdeSoKrENSuhOgX9Mn5DTTMFdgqwK8CVdOIT",
-	"Peqon+rAhWjSo8ev+OGnqi4U5RTuhNAp8IwTY3gt6d1fRzt7B4ce1avFgLaES6fDBAdKt6P97Ev/54fn",
-	"JBmG7DzBItG2LlWS+HOJU5HgQQV55Uur2pZImImuaLBvwpzjhff06wqpeQ6VDTWR2nbOr4jwmLqFcXeD",
-	"HYQBhW/SayvbwKe6jjI8BUTEY4THQpkWVpqnWMi68trFGdm9HOxq2P4fnkjgv4xxdJFnve8k+5L3+3uH",
-	"2nn7ZdDvr9X7ZodtWDGOu0cYa4VnraNuIeMwKE7oPMYS++0qEwNwoeLetgR1V8FbsyHcDzofo41or+wr",
-	"wv59nxysxR63k0sIA8kkTssAzZYSFC1SdunYmlK2vsVl6NpIy58hew8pluQSwsKB6GnjqNdDAqYzdcCK",
-	"OKILnRsDoS8q/5yzFEUJ5jiSwBUXSTRjQqK9gyEau+PVKYc6N5WcU08UrE+H6WCmVf8eo08rXhM4QESE",
-	"hSPL5lT75soINGx0jLDxx5V7hiYsjYGjnyTmIfouZPxziATg1AWPlJgwccAeKp39MjOUMnaht2gldU61",
-	"wWmteSWx9cvO7V9mucrP5m+fRH+lhIpHE652FDXi35+NtKdjjV/J0Jzxi8dIJkwAGoOcA1AdkMdRBIrY",
-	"kGRM536c4PVwwZKYneFv507fevi7o+Gi3qJ3VPjpHR/KCll5/cWt+j4XJlXTcXWbct3koSV2r8BfwWPN",
-	"t1sGrbFsA3U+zn/FplOIT+m2VMq3jHAQ54S2prt6KxGt44u+OGAdP/Xba+u27JLQSr5sCzuthoVWh9rt",
-	"fdcKkrQFBXybXArqNw3kpdzC8vn8yuZohulCs70N74aI0A1CVM1chb/iggtZBpApiLBQD4N+vyZluvH6",
-	"qbl90O83pVAjTfKjG+OXgeOuTu7SYS0v7EFPuHwo/nMVIks4FtBOwTnnioSvQ5R12do8LQpz7b2Ye5wl",
-	"WCr0wyH6jTzp1bX1o4f7j9br683BXUJxY99htcxgjeir1kusq1Lo763fTaUmYcmGen6CjoYHD22iX2fR",
-	"tZ3k0sk4jk2WpH6qLkfvcWNtJt53XiaxgVxooPFoma73RieIQCwyeI3gGJUZ/aKexf6CSOx9f5Hm91ph",
-	"c2wz5DYFohBiQmM6k+4PhdhUjdfmMBUBHhSZH9YpEn3VvaZYKnS4r6DLIb3coZeodAzgN1jcv7Yx4Qht",
-	"AMS+8pOnz96js1xDXkB9SidM2YeYOhOx6vpVOOJgeNihPK0mDuvg+JD3HqZESODrcOeO1pnUUZadm0tB",
-	"GMxhXP6BM+L++LoVAbRNJR7W9rMKIT51fi06Klmp9Lh4uci6MyzXLF7lB3vGLsHmK1sP81rSv7FWJevf",
-	"LSS4JJvPRjtvR8/eudhCrUhgRdCjGqKrv9EwhLKbxtUoRgGDqSwI1wX2lmwzLBL1Jg2qEpy2Zu/1i+eD",
-	"qnO5Lgy4dJ4rY3VfV2J7m/LNe64FpS4luxVSa9bcsotLI3DVTrxrdNy8VYA3ynuTN0rGO9ucNlF5bnOU",
-	"Gz8ncpEBjX1YObE50Ln2751ON/GPDDiWjCMOk1x09owtkBvkb2MsseKouvQxyxNGcerjs5iIi/MJhxsG",
-	"EfRrdBzsZu+ZYJLm3Ffb8N7h1PC7AJMDmAMHi9kYMV6piOmy2galDO5MPUYhs7EvDiES1yJm6w3xnFJ1",
-	"Lt4Ukn7fJgk+xRvWUOxMDiaUyWtqsXNApisqK8mwlVmU7q8S59X0W0uJiOFNVyKkzoi44gUUMTohfNaR",
-	"chrBktrpVTixPASfsDd1/x61KiXMMinOU5hIv1nejDVsJXowMqkYQhFGKTGJmC2GCpq6pZMgVKQrWyqI",
-	"Nk5720jW7ebJ16RfLJrnCUkB2Xh1R0lhj+4uwi2etMvWtlE2zWzSG1Oz8ittN5XkTUEtHlQ1CLDBR9Va",
-	"IEco7Zz7BKY5vW6ifGM6XJ20XhWQf82EtMay5mxzX8eTumY2fLsHvCbnXYvmrz83U7dUqY6aDGAv3o+G",
-	"4wN8ePTw0aOHR4f4YDyM9uM9GEz6G5WZuUX8+fWKouyUYbcqYl2VgHtt+55b3Yl7KQPaMKd8h+lfLwYr",
-	"EYmSav5kCT2PGWyeRv29Yqus0fxLET6dD0UzInRBdW+Lor4SuHBBn0rdtv6/XbWt+KVb9VMznuq6GqUL",
-	"X1YqtK9ti5lCqErZ04poiql+V/S9zufetCTvOhGkzfmxvZKhAnb7xtfIh+ts3R/V8oOhKTbKOZGLM/Ui",
-	"G4UAzIGPcpmUf7nqg+Dlpw+Bvw2gkrTUUVaUsimhRbufJkv9rpKQEikz01dA6IQ1SfRZEVcylRNlFWsP",
-	"jZz7YPWSQGOYMFPLKoDG4risR0dEfKGMAho9O9vZOzjcOXlygoTkgGcopzFwXQ9bFrNVKtx0vcMMX9jq",
-	"jznHmfhCm501NqKMfno7evbu5xBFuTLlJSsbAOlC19qaQgrnCX2hRKBabbFriSkqgx67ig3iKu1pukBM",
-	"ubrEMK1jNVNtm5IIqIlE2O7VUYajBHb2ekqb5jy1mBfHu7vz+byH9eUe49Nd+6zYfXV68uzN2TP9TJmJ",
-	"CE7YZKIPsJAqwUArmQwozkhwHOz3+r19o7QTTU2uggyXHR5TYygV7vBpHBwHL0C6JpCw1uf+2U/55S27",
-	"ZbPz1deldtq9fr9DU023ThgHnqcR5tMSwSRYmCim7mka9gdt7y6A3a01PukFJti2BK1+sNIxrBk6n80w",
-	"XwTHwVMN4hiqTQCK9/BU6Pio/eWremrplHazIi+rpVLuUYjPdaKvKDZ33YyCTCnEyti1baJlU/ZjpHjQ",
-	"1VpNFVeoyyZl7m4y3bEmqDObKZ5LCYXeFzpKU9ujrGVMEXx2AGAOKAYcI12lOMc8Fo/NDVTMgSMlfITi",
-	"JQ4i0a0iml3qVHgGskxJB0Xk6QmLF5s1ZzWz1kHEOIdIooRxAfUU7nHw709x+urT7/m/918eRL++z8Z7",
-	"w3y8/5JWs77HwVibwgskJM5M+WfXnsjlNPtVXVHYlrBb452iFMfDPCcJplPbfnktVhn299c/VDYDb4W5",
-	"DNAl1SpCLSsJkGRT3ZzWld+4zippXmPCw2yjktFMYV65sm27IEUndITTtIfeVlhNGv1VtC4WnNloRv5C",
-	"FyynU62DMEUHaEZoLkH4eKWWCbux0L4mn7XyV2fe8Cb0OrHH0BcpVy/7m9GyAbomTA2RpakV0CnYotIp",
-	"Y/Fams5lsquNv3Z6/uQMqHJgB+OmZ7BO6batb7mXWQ8sKUeVRJhzYqcWuBklvS+0WMWlpW33J7FGlB1t",
-	"wfQKUYrJTCDJ0BhMAYe2HxU3oVkupFYgdRB03egXOqIuAlcsFCJshyXUJIT7sXxDytiFsRzwzKuRdHnf",
-	"TTRRmdMv3ebOzFErLtyazqhAVy2q3D/s9xvVkgEsXibjFxF5S16efvx+OnhDXh71YL/fi/ZSutFOWjXQ",
-	"mbNZ7sFcs/5XcPz5a5UnFUhIH3zBa8oh8zIaM+aZn9Nqje3aPnIGFkWMPrZlW5fAjXsSIsFMbbQzt5YN",
-	"rZ6PRBUIN9AAYWtvN0Og+CZNnYPmA8c3WqncUm3gTHFOE5wKaPZ3ezyIoS9trgmG5fdq4GsaMZhfQyQu",
-	"qbhGIFesiqoyqFn1khXzX9CnUkCHS5LR2iLW9iZiqRPZiF/dgtrzGBYW2pvY39Vqqnrd1I0E4nIZVyeZ",
-	"OLgW7CTu3jFbTHyopI833lP7kIcKJZQLWNI/Wk/BxZCgWxCUDviK4bCSH4q6A28U4hUR8rltRN+eNHOj",
-	"+PRspTK6pLvwbNRK17ZozmoTaNqtDVYN1GvUQzVcdrUzl4eaQttKuqHPLzV1arkI+A/6+s9Vof7bDMgU",
-	"rZTekTgau2xirFcTdXtF6AUy01pCZbuFlWFXui/SDpCoDHRRj6wf4nJPCkBt3lnnZvhgEdFXtmtozxlh",
-	"iTByuU3LGbYXs8Eau3lZGdFqUJS9ZiiGYpokkShiM7BhlxnMxsp6mOGFGRqgCY8uEOMx8B4yLR1oYGYR",
-	"MBprCENjdHyhwrRzKb42UZ9qgFbX45SzZdglcJ/tbMLrld7Se3JSryHQl/tXl8dIlamKelfhUrpvv6//",
-	"NVpDB43E3n5ndVHBZ3ePYDWFV2eKaXbq8ExlSuDdOdsbq7vhoMMSxRyurUgFQ/VFrYFJxpixPISil2dv",
-	"33QRAzqpsFgRkapWc2GJdH4SXAZRFMxpIlH6lphMJkoiJFhoi75IjcwxkUqETDGhIZqwnGtZIFwfTtNE",
-	"LPOG98zTnulb1+B2PzdvNqOrlkXdFmPWppNdn82G6x8qph3eqVFZxnNNESLCyFUxGdUyXphAqcuvduCc",
-	"H+40rwzXuAK6OgU/1b/7KdgXUzQuE7FtTNahstN4JZ6in559wNOfnXNcS+wTMwHaxNjsDcZcaB14ezrZ",
-	"eW3rD9otn693FBHdlHoGe5sRwhZjqLg6KNpJXTMJzUM6YWsq1NLFrZrObtpMi8/nNoLFhRmNF9oxsC6f",
-	"IJky/pSVgoh0U/9IlNgsnSsPtuPIMIc7pIEtZk/NKXpPbzPFUxvXrpyzNfe7aeQdbq3qtBXyaLdCO6so",
-	"78Tetk4wYTo1TUC6wDFUPoDuBx0M+lrJywRmZTPt4LBV3Og3rZQ14Y8bCKoVD3+kMxbr6okd3Qtz3fe8",
-	"YRRuBsl6HGzmS7NIgtwxVS51wVDUdY0Jxdrx90wlbwoEM5qmPpyr4ikr/dPiLRaPPBDIzpXqrdypAmCv",
-	"f3iXu+M6n1sIu6XNWY6wh7Q2HrDv04QfiknKmjmIRDjlgOPFf7ZuHA4O716dPmVzar0Y+w2Lkoj+lqL4",
-	"AhZitxxF0CZ9f4PFEzfE8j553Q1EMHQ6xwJlN8l13IP+fgEmQFQWZVToRp3GNcim7jp6q6LeZvivHJxC",
-	"LBtjxwvb9KRHMoUoz5T9ZOdLoNNmjYa/DsNNof5Ci0xNfWZxbdZxtSDEEx57l9fobUNclK3Lnd3oG5Lp",
-	"NeoxfoNM3mUxxj2Ee95DlmLb97iK2JeFkZlZsKrkyNjxtiDWkBKjUI5e1l4o1vW+yjfVeeVK+caKSsDQ",
-	"VTFZam8rO1LEPV8uFanXOZ25tLAp5HVYyKkkqclyA439pX40LmZD/I0iw8ujL4LXpy8mr0f9Fydnf704",
-	"Ox3vP/3Xsyejf30cjYYv3oyenjwh//rllw1KBZeHfGwrlNT4ssLfqUTqiZJCS4NQQzQFWa8cX8919uYq",
-	"29XJ8g3MK2Mf/i5keY0PWfyXvpasFVea3JWe0mJEYps1aYco3mZdr1mhxYo0EN5nicxyYb6Z+CgqeDUX",
-	"6pgtG7Kmvp7OE+3ECaPwKMg54xeiTOsXQyfMSHXpgq86dmtDYToRan9PAXOrQt1XM5TNrV56jOr97SFy",
-	"7e063GYb3JvpkRcmmZbf6tnbFVZ+F0RXjBjYe7dR/fErm1ePl6w72UoPaGv9x8fiawO3hrpKm+rqipsH",
-	"yq4pPlFhoQ8RS2PQqX8u7rUCTRcgNAGsHELRHXtTZ8urLJ/AlFDbp3sDdVdJv9U/dnm12Wckt14Utsni",
-	"piPeQ076wnJZCzMr3VJpyz0k8DQpKPfDUFzhYFSqRuxcKTOguEmgTTGx+6NohF+ZyzvBNIK0Qofr3FLz",
-	"QHqnabEt5Eg11CWOW9i8zRppw8+2xaqPB06lMF8IDBFQlk8TJBniIPIZ3KhL7x5OYSQuUMLmaIJ5hdzJ",
-	"doRu7Zu71492evhn11Z77P6gV609hSNXs+Ly1tZgMnHyMt5Q+WqfKVh3z83wAo2VOUClKSfp+aJe16wG",
-	"ayCn7ZMCDwQyhVah/dZnz//ZZLrys8XbGLTQGEdiMrcJEcug2m4aidOw/CjQ3FqwU3IJtLVcFAu5WY19",
-	"eCt+7C1HF/+Ty9g2zgLdd1HaNRSwpyLNVxNWaJm7E3zbqiLb7x8MB0ePjg43rfy6hvX539qvlbVfVqu2",
-	"V3/VqVZ5Da0+5VN1ca3VI+Gb3E3kLF1jkrcUumuFSQHi8gNskAq4Faf7g1If+jsoOJJKF5sy8zbXu/bZ",
-	"6pVYeuduumVsmQJ1dbP5AppdVgdmiJ7VESWMi1tBXhGRai4/U9qxBYkJ4FQm31vR96u93g1zerjI0nDK",
-	"C50j2QCXp1J/COaWsFR+23WKJczxAvGctoZ3ZiA5WcGDr+31DdGzCTZMUkp/y8nYG707Dia3oPI1YJFz",
-	"0J8z0h3W7zibKezmrdi041x6TmF5UfrWzny5oT+3PJKogVi1zujdKdrv9W9fmrVhRPsf7dz33ly+W+aL",
-	"ML113osYB7WQcqo44ChRDpf7WIJjTPuVUDzWsyZ0x64Xj/U164OmPn9VdpS511drqE/JLlhMMdrVxpdd",
-	"qOFLmgiqmdvkwkBmdEyv0lWnVvf1H3sH+pTZbVfviiWKElMHSWT1vW5YkN9NrCQRKxEqUaC2TORX3qlT",
-	"QC2wEoHMPG4DmDVPTIqhLD4pmhArbzU1VM3X2jA40nWchE5d47WpYXEffS1oQ+RqJVsDYEddlYs4c6m5",
-	"TCOCX8EskS5hU3mVpaerr1f/GwAA//8=",
+	"7H15c9u29uhXwfDeN23n0bIky07sTOeNs9ZpmvraTtM7SZ4HIo8k1BTAAqBlJT9/999gI0ER1OL1Zub6",
+	"L4sLloOzb/wWJWyaMwpUiujgW5Rjjqcggetfx1hOXpMMKJ6C+p2CSDjJJWE0OojOJoBGJIMfBFIPxCgH",
+	"ngCVW0ATlkKKsEAYzSYsg2cII5FhMUFEoP/Tf92J4giu8DTPIDqIUpaI7TzDtCOvZBRHRI2eYzmJ4shM",
+	"HY3cKuKIw98F4ZBGB5IXEEcimcAUq+VN8dU7oGM5iQ76u4M4mhLqfvfiSM5zNZKQnNBxdH0d6+19yDOG",
+	"06OX6v3AvIW+fU7SpRP/k8MoOoj+sV0Bc9vcFdvlBGrGP4ALDbwQLC/NTcRGSFrQdtBLGOEikwpu6iKF",
+	"GQj5DI0YRy9fvXt19ipGOMs6Dmp/F8Dn1fLtkJG/2BHjUyyjg4hQuTeIYgU2Mi2m0cGgvz/Y33vS39/V",
+	"sDMXK8gRKmEMXG/kzxcZASoN3JpbwUnCCip/ECjRzyGSxoiYfUl2ARSlDASiTKKcs0vQN0gKVBI5R5im",
+	"+sKQpXM0weq5apxyqxPAKfBqr39umTVtHb2M1j2cchd6T8dYiBnj6ao95fY5RCj6cPZ666le8RAL2BuU",
+	"2xRkTLcIVQentslBkcaSxZeTB88qr+56WN7b2Xu6Cs2vFeKKnFEBmqYP6fyYs2EGU/UrYVQClepfnOcZ",
+	"SbDa8XZunvi/fwmDrOtB042rJ60D8JDOEZMT4MgO/QwJAESkQGrBCi4GJHqNJyD5fOtwJIE3z+IUEkZT",
+	"EaMZkRM06O9r6O92dzo10DWQVi3qOU5P4O8ChNxg8yWjUiuRmGT6PJILkOe0mA6BHyDzUyDMAWksgRSN",
+	"OJuinmJ0nDMeHajJkZtdoYGQmCZqjdvcXBXbg9HOsJvu9nEv2R/gXcXupiAEHsOGcwqJZSGig0G3G0eS",
+	"SM1nj+glzkiKeLkIC6Rtw4HNvsU/iHkuuo5vf/CKcux8ihTs0M80iditaekhLM+DLC3pnwMWjHbUOl4w",
+	"OspIIh8SZ9XS1dI078UXQGPEuKFtiSVULAxnGZvpG4nmxddx9JrxIUlToA+54PduLZCWSy35ZrXcIWSM",
+	"jpFkFTvWa37P5GtW0PShlzxSk+oFq9U5MAL/QehlHWs8P1UgX7KyALHiGSaS0PG5po7ooB9XlyzxRAef",
+	"+vHOl9jRluLS5FKJ+N76yK9fPXFvtiCSmQDNsEBuEr27UxBKQv8K8yMhCkg33CKI8wuYnwNN+DyX6vXo",
+	"76c7l6/+OvkIbw9/juJI3RbkK0QHvf7TtTdVLSvIzZEw99EFzGM04zjPITUMuUI6JSmLYUYS9ZTe7Blj",
+	"7zAfw0NTsVYk4CoBSA2fyciUSL2kDxQXcsI4+QrpQy/LaEJEoCkRgtCxIgHLICtWY9WIESYZpAty8uPH",
+	"j1uHhZwovSmx9NGQgJUmYBRQMpqfgCgyuRmqCeCXwM8TnkQHUfeq198Z7O49eerJmijhyfkUy0Tpz5dq",
+	"IuKU5bXx7g/3WgvIzCqUXjmB5EIUUy0sZhPQuoVTmzWZJWw6JVJqOivnNypQYjnCtyjnLAcuidGNlAp3",
+	"znIIKOgfvSmsJqhOTq8nRezS3lIjKBVHsoRlMZpNSDJZ4MNWvZ8RXj2JcMYooBIVRacSzkPGMsBUIetw",
+	"Ls1C62t7ri6rcROST4BLuNKKZkPRX1SJ4ijhgKVB/PLpFEvYkkTbWgsoFGs7TAStiObgEyzOhwVNDf40",
+	"d6Pu557K3XziAiA/tzZMYN/vtSakNu6eQReQS3UBcDLRqPAMdbWxZI2kNZatGOaQyMB8p+QruOOrOJua",
+	"QXE+VkiEDasLDWssycCoH+iIUCImkCL7TMsAArgzxJcanO656zjyYbfG1hVOKls3aP9UGExoE4NjDWXz",
+	"jOKxWKKEUQqJlugcKuFQ2VEXMBcddCSdjYRRwkEbgTgzkxCBDo+P6t6CvVEveYJ3+91hFwajbrqf7iTd",
+	"ZJD2kn38ZNhX2m+OpQSuFv7/P3W39vHW6Mu3nf71P6OQF6Ay6z9VMK5Iw+G8B0xHiNWhelizgNc1MljE",
+	"6Ariscd7vpSrZMO/IJFa/7Xsrnk0x7+fHv2JDC90uJlhdahXMlZQnMAVTiEhU5wpoWL/rcO0xs896P3Y",
+	"/XT15xcLw8Ot11++9eKn1/+jLqh/e93rn/4ZYhPt3oGPCjMw9XnoBWUzioZzw0V/OTs7jjVXx0hAwpXS",
+	"pBGISOcLcMDtfKYV8hgPgsE8ZVmlArEKTx0r1t4G/cJECVw1cOczDeLXlkKwLYVhWwrFtlbimIbP0+st",
+	"/+dgk5+9IIrG0WtiWGhdWGlJvMK94bDmpqx+HX5TOgivK/a64g3z1HUcMU7GhOLMaqitgq3E6DV5uJjg",
+	"/u5egIP/crjV391zhFLJy0VK6YQgsmKRG0vfSkcKCb/Lyle4cqwFNuZ5Sz0PoFr9IshjjUYlwMple4ur",
+	"UCfEmNTpv9ReEdFE0YB58i2MaOsgmRPOI0LHwHNOjAq39IQrMW04gzJVjAlQs2DWOPzKjvoWOEqGIT+f",
+	"YDHRWjNVjPpTBVQxwT0PetWgvnwmEqZiXTjYkTDneB48/rq8ah6Et6EmVNsO+h0RAa251AlvsYM4onAl",
+	"w4rHh5N37jjVQyjHY3iG8FAodcTy+AwLc6Mu17ZxTrYve9t6if8PjyTwn4c4uSjyzleSfy663f6etgV/",
+	"7nW7K7UDs9E24Bg/QIBPa1lo1ar1nNFxVB7UeYolDsPFuhQIta7nzl1x8RVc2VeDdXTH2FxDGDEOyK6c",
+	"MBrkgmVcoRviiDUX590EK+JIMomzyuNzRxGQFn67cHBNflvf4uLq2pArHIE7gQxLcglxaYB0tObU6SAB",
+	"46k64BgpfNexNxD6pjL5OctQMsEcJxK4eIawRFMmJOrvDtDQyTMd2qjTU0U79UDE6nCbdola3SAQRtT3",
+	"SrFsnBLGpFAX2Iwao19TyAHCBuOUWYdGLEuBox8l5jH6KmT6U4wE4Mz5o/AYrGuxgyoPQuUN1Y4ERLTM",
+	"doy7oFontbq/YuB6wHP7y0zpXTa/Qwz+nWIuAcnYbmSegZCQIoUt+hROTg+1ofTMXhqCnAForjfVvn+c",
+	"JKAQDknGdHzJceEAJSzw3Cm+OnfSN6DUrKnGqFH0fkpbf82X8pJj3nxyK8bPhYkKrTm7Detu8tICyXvr",
+	"9+BYswMXl9aYtgG6EPW/Y+MxpEf0rgTLVU44iHNCWyNrnaWA1k7LkHuxDp/647V5W3ZJqBeau4Od+q6l",
+	"5f57+9yNfCxtDoTQJhciBU11eSFgEeKUtPR5OaexFR1r0kszAhJO6+BCLs4Ql2Ki1+3WOM169H5kHu91",
+	"u01O1Ii/fFuP+Cuf9LqW8MKBLU4cgFC8eDDhsxUin3AsoB2LC84VGt8EMev8NYAWMNNGjnmm0gkr0b43",
+	"QL+S55263H76ZOfpasm9+YIXgNzYeewnNKxggH5Wxqp8iG5/9W687IfFHAWkQ/XOv1kpJSevX6D9we4T",
+	"m3NgnlK6lItg4zQ1wZn6ibt0gYDRa5MCQmcplZFjVaFfzs6OkQmwBNX7KotgcaQj7UgdER1ZJwKxxJxC",
+	"AgeoSjjwYu02Rp8G5ymzEIL+vJmyxGac0bEJxyggGX+bDugb+7qYYrrFAad4mJlNhp0sNpoU1F9MIkMA",
+	"nObCKqGk77phyqlid04eON0BVTsPoqb2LvwK88eXXMbRoZWJFFoQS6mSnkMEC3Ra6L2U+ziiI6YO6+Wr",
+	"k7huWHpUtjvYWyO5rsZk64sLgfIExkRI4Ksg6Q7aqepJnp+bW1EczWBY/cA5cT++3AlTu0v1IK7tZxlA",
+	"QorCjbCqIqzKnuPVJKvOsJqzHCq87Cm7BBthbT3MG0mUxlxeksJ6rsdQPLktj+Hk9HDr98NXx/EKB4vv",
+	"F6yPb8ij9JTYwRXlqRGdjbPCl9hcsrqjBlWL0+yWSIF+e/O651uwq1yPC4e71D/4ZSno75L1BQ+5RNuF",
+	"WL0CYE1hXPRS0QRcthZf1yVvRhUQdC3fZkTJ+NpqrY2intsA6sbviULkQNMgVNwtF6pdN1HALGWDWHKK",
+	"JVZkU2c46gR1ignOQsSUEnFxPuJwS4+EHkY71m43zgiTrOChlIsTGBUCUsS4zcxxCpRA4kZosklihZsq",
+	"tCy7CJvclzAON1yQta14Qak6nGCISo+3SUxRkYFVI9fGCeMg5TVxuLaLZ12QesG2pUGa9YcS5354r35M",
+	"f7h0ldmECahymbxEoYTREeFTY1Vs6pxaODuPGKsjCHF1U6sQEKZSwjSX4jyDkQyr5k3fxZ04Iw5NlIdQ",
+	"hFFGhLxjt0NTiKzFCxXiypaspo3j7NYzdr+B+RUhHQvm2YRkgKz3e00+YY/uIVw3gVDOnW2jKvTZpJ6n",
+	"ptt7pUJeQKjElgCoGgjYoCM/D8khSjvlPodxQW8aht8YD5dHxJc5+H8z8TYd0VCqLPZjmRvI5xtG3e/2",
+	"rFfE1muBgtVHaHKmvMysUQ/66U4yGO7ivf0nT58+2d/Du8NBspP2oTfqbpTt5iYJx/E9iblWJN9Ki1XZ",
+	"CG7Y9j23mhCPkoK0Ycj6AaPLQQh6LokKa/5iE3qeMtg8SvuHp7SsUAIWVc8pJkrdQO5BpPMtEEZTInRa",
+	"eOcOJYHnzXCeIC/7XP9vZ21LvFkv9SqQB+vyyl3W8S00NJN85aVaLfGsmNR9heqrTO5NMwNv4k3anDTb",
+	"cya8ZbdvfAWruMnWwx6u8DI0oiYFJ3J+qgayTgjAHPhhISfVL5fnEL39eBbF7T4nExo14i9jY0LL+kWN",
+	"jXqsCpEmUuamKILQEQtjpg4WHB4f6byJUhwhk7QhOuiFzc62t3QShXB5O3ICcySApp+pnMD0oEqhR0Qg",
+	"RgEdvjrd6u/ubb14/gIJyQFPY5QUSmhLVlUjSoTpHOWMUJNw8ZnajIspvoBG6p2JF+ikPCIDBUQ2+wH9",
+	"+Pvhq+OfOp+ppkBnL9mi6GUp0M/sjHoJFwC5sNkjnymj2dzyKM/wmmCBHEGa63Y2kyeckQSo8WrY0t3D",
+	"HCcT2Op3lCwueGYPSxxsb89msw7WtzuMj7ftu2L73dGLV+9PX+l3qrBG9IKNRvrMS/4T9bSIyoHinEQH",
+	"0U6n29kxIn+iEdAluOGqpGVsNK7Sqj5Ko4PoDUhX9RLXivw/hYmlemS7KvW+/rJQS9zvdtcoIlqv8sct",
+	"r6Xwx25Q12wNur220crlbdcKu/SQupB+9YtegbSm+mI6xXxuYOgXMCjaxGOh3af2yhf1wsKRbOdlZFhz",
+	"rUKG3TZKL0S4rPcqSaFMdkevddCxzJyvak7cI7H1+UyniqoyQhXiS1dZy4VUZNz5TE/gkilaxFlmi7I1",
+	"KxKOeOwMhnQwFTPgOicLE6qWSGFmB4riBTQ7BVkFwqPSU/WcpfPNqs2asfIoYZxDItGEcQH1sPFB9O+P",
+	"afbu4x/Fv3fe7ia/nOTD/qAY7rylfqT5IBpqTXmOhMS5yUJdt8RzMbh/XRcetsbt3oijTAIKUMeLCaZj",
+	"W016I8oYdHdWv1QVNN8JLZlFV50UFMJ6+QuSjXW53bo0xnXUSdMXEzIY2vfJxqMZNC2E1HKvRm2eKMJZ",
+	"1kGHTbpTIlG/PMGXpk4TUkToZ6pfJdLrfaHfIV6m8i6aElooQzdARLUQ2q3Z9Q0JsJXw1iaaYCRwLboZ",
+	"BK0Ldvm9IblZdK1kVNc1ZZlGD6N+5cCnWA2ZzVdieyEn21pVbMf0UzLWRlhIhOii4gUdS9fz1dj+YpVV",
+	"jDjIgmvWb1RWXUlhK6n8xi2dz/TQPqIbUah7LuJtK1zr9VemzksrmorMDDklmPP5wgolY1b3s+LIan5C",
+	"jTwyctH6+8oZY4RtTkqNy7iLVUOZAAnqdMTbyK8qU6CyxdemnFoy5J1JGm91fhLozl6328jujGD+djJ8",
+	"k5DfydujD1+Peu/J2/0O7HQ7ST+jG+2kVW6dOo75CDqdteSig09ffIJVS0L64Es6VKZdkAiZUeTCVOg0",
+	"rLLBxjObOXYJfK7LGXXbprDe1Qmho5ruFqIgbq1nZwgsT7I4EFpOqLdUtZda353yTEY4E9CsYg8YEYMw",
+	"G4MUseJRNX6NDwbyKxDChSfbUeJjXe+IayxXaQ+i5NlEdtDHSsuIF9k19RVzywmrqmpt1prK2U5At7Dr",
+	"vI1u7mdi1XOubsX2FlPA1uJ8vRutnaTrF/qW7S28EPTGe2rvaOEVQlcTWKTfX427ZWOke2CHbvGe1bmU",
+	"EsochqAL4h0R8rUtpb87PnbmVGrtqdKahnMBcbgkrBBlWWCIiWn3T7SsiWAjcaotmFVl5hvFTsesl82t",
+	"Cw/DvFMHq8u4Qa+rfy6LGNynZ6as/Ax2Asp1gZXdtCmxekfoBTJtahDOBNMaZa18c6GPjXphde+aRxIC",
+	"aute70W/TWPpItVJgmpjwiMQWy7aoJDtokqzCIoKv0wNEpZaRcIeJsLaV4o5J5cgXCc1hXsCTfEcDXX6",
+	"P6ZzxHgKvINOgaZVGQfqITzGhMafaUpGI+Cg5Y+uNuPWu+M7aDnoLB9R9aQM6MvGOe9VwT6S1XoD9r5Y",
+	"abvYP6sKdNSrHxfihjtd/dcoYe01IoQ7awsPD57rWwHLsdxvpqZJao13vKaJD2d9byz8Br01pigbkN0J",
+	"ZzBYX2Uv6FCOlkNYoLenv79fhxnoWMN8iesK6SimIuAy7mFCkB5JokMbajW2rVYalUrvojLasB4qrqL4",
+	"hyL/Z7YtD+bKgC54GbVt6oxV4PGRyTrQe+wGBB8m6M06lNXCsHdFm7XebDentMHql8pOjw+qZVbOX5Pb",
+	"iDByyVG2g8DcuE1dgHYN6vnmTvPaUI7Ly6tj8Et9PYzBIT+jsaG0W4wIZ2HZ5sQSj9GPr87w+CenaI7J",
+	"JdBKLeCx7yKOq9YVSntobQB8NNr6zSYvtGtBXx7IVbopCvX6m2HDHTpXGa01zvY6A2RZAIHi1vCoxY57",
+	"1aJdo5zlfXKrzBJUhhJc9UitXsXV7mVKQ2UjG8tz+ccPiAB3E1s1Zxc8tM2kTq1tvTLYVjzvurKv8agv",
+	"0JYwo20PZZYh3Av72Aqu9HwuAXFMxyC09k9NRWqv1/VqsvdaecuJenMpY4m/3YIrLXn5A52yVKdSbOnq",
+	"mZuO855RuN1KVsNgMxOaJRLklkmDqTOBMhVsSCjW9n6gJXuT+E0nnXoPMc9EVhInbCm29jTrLN2uWkW/",
+	"u/eQW6z4m8blhR1aWrAntdIbsBOSfWdl82iEMw7Yfj9Ai/EyW+8/WS4OensPL0pfshm1loz9nkeFRN8l",
+	"O76Audiu2iW0ceBfYf7cNeZ8TNKvEh9iVNDk9vkcjyK+ZW0nHt6o07gB2tRtx2DelO7tbTteCMRy/HcB",
+	"rvTNONAOUJGrK6b7hYlclx2lNG8o/T8d1JKGZeItn2k9c6Ps0F1GlxlfiMQ0QjY6lyTgPjsuari4IZyq",
+	"Ium1bexbovCNEjjyDCcPm8HxCC4hu82VxLDIrEyHhGUBZTWuzq6nCK6IkOp/459dnTvYnn/UwOLP1MdV",
+	"dOpiwtWYLqyiJgeahtMAaVr2lPiOfMGLTTSi347ejH477L55cfr3m9Oj4c7Lf716fvivD4eHgzfvD1++",
+	"eE7+9fPPG6QRLrYLuSvPUeMjEt9TltSplR1+ZxKaorG2CD17dzUR2Yd9Kqrj5XuYeT0jvhe8vMFHO/6L",
+	"YA3fwkJcayk2ZWXXxjbV0fZ1vM+UXzNDi8poVvifkA1ffpEjcyBxcDV36pCtyrbGocLQI2PDGnAzo6Bx",
+	"UKpHIm05xqjIMtsRSyl2CXCJCUUU5IzxCyXQtBfMWIFCf2XMZsT4NfExciXxmtnYovhm7OONCZYV93rU",
+	"doalnzzR+SFm7Z37yPVoHGfZHGvZcXolo605Hx/KbyTcGwC9qtblWTY/CFQ0PrcRI5aloFNIuHjUfDOd",
+	"atBcoHcIZTHtbc2poHx8DmNCbVnvLSScF2Grf9rzerOPZt55Itgmk5ta+gA66RuLCSzMzHRPSSyPEKPT",
+	"qKDTqk2Qu4xEsBltkaMVbjY5xPa3smR+aaTuBaYJZB4KrrIrzQvZd+YvMauuwNtC4W3aRxt87pqjtook",
+	"iSXEXkqz+ZoKBUh1H2ols4upsYLNfr5Lb5b5zCMbrTynzf2hVWeJGzs5A5S1bfM9tr/R69Ziw0OXrmKT",
+	"xfycEEah8pFZxcN3pGshqmNQ1UcMA86sGyaBNQDT9s2DH4TNtoztF0874a9G06Vfbb6LRg3NZNAL13B1",
+	"Yam2FkDiTH8imDLzQ3+qTmcQtKaJYiE3y7CP78WUvWef4X9y8trGcZ/HTkW7gVQOJKKF0sBK0fNwPO+u",
+	"Esd2uruD3v7T/b1Nk71uoI3+N91rabqXVSrbE77qWKusiFYb86W6uVIVknAltydymq1Q0UOfus1GW7b8",
+	"HVKbvn5vFrj54iFKWVJMgUq9TSVvTSlBmzle+373Ukgdu4fuEWK6JMDUWSsTIpkwblqSYPMFPrUA+9n3",
+	"e/RkwJWyOw0A2ag2b6tbYwI4k5OvrRD8xd5fD3i6CclCr8sLHS7ZAJxK6xljCTM8R0QgnJHL+4Gb7otT",
+	"aX+Lc7aBbAqSkyXk+Zu9vyHINoSQXYULtB5zNgU5gUKYbvpGQ+k8sAd6CYK69SqyqBbbBmPbAKbjJFwQ",
+	"0L/bLjG3tAoX+x41wK3mUSxqp9N9BD5oZ2+DlDZV2un3xNx+YPLVXXh1fR9OJvrrBy5z0yMyyiQSkuX5",
+	"fXl42+lbAy0I0fpw9X5Xn74o1cw8G0paPFNnaGcpOyNta33OTtSwTBNnX9Iq09WUSHe8kj01e9g69Lss",
+	"KMVCgJSEjmtvuzZDYfOyjEHGvpNLlAdWxfS9MXUAqTngqe75bQrjTLKu1WqU3lOWK3rjmASr5kAfqtdI",
+	"6r5ki+ncJZjU67VRgql1wHhjO4UqsExj5tuQiukcZIJL5csWIa6/XP9vAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

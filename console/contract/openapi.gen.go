@@ -355,7 +355,7 @@ func (e GetHistoryParamsWindow) Valid() bool {
 
 // Activity defines model for Activity.
 type Activity struct {
-	// Address Where the request came from.
+	// Address The address of the caller.
 	//
 	// Example: 192.0.2.7
 	Address *string    `json:"address,omitempty"`
@@ -363,7 +363,7 @@ type Activity struct {
 	Bytes   *int64     `json:"bytes,omitempty"`
 	Client  *ClientRef `json:"client,omitempty"`
 
-	// Detail For a person.
+	// Detail Human-readable text.
 	Detail *string `json:"detail,omitempty"`
 	File   *string `json:"file,omitempty"`
 
@@ -382,7 +382,7 @@ type ActivityKind string
 type ActivityList struct {
 	Activities []Activity `json:"activities"`
 
-	// Next The before of the next page; absent on the last.
+	// Next The value of before for the next page; absent on the last page.
 	Next *int64 `json:"next,omitempty"`
 }
 
@@ -400,30 +400,30 @@ type BackupList struct {
 
 // Client defines model for Client.
 type Client struct {
-	// BaseOpen Whether base requests are taken, which the client id alone authorizes.
+	// BaseOpen Whether base requests, which the client id alone authorizes, are served.
 	BaseOpen bool `json:"base_open"`
 
-	// Bytes Of ciphertext.
+	// Bytes Bytes of ciphertext.
 	Bytes   int64     `json:"bytes"`
 	Created time.Time `json:"created"`
 	Files   int64     `json:"files"`
 
-	// Fingerprint Of the client id, which is a secret.
+	// Fingerprint A fingerprint of the client id, which is not shown.
 	//
 	// Example: 9f86d081
 	Fingerprint string `json:"fingerprint"`
 
-	// KeyBits Size of the public key on record, 0 without one.
+	// KeyBits Size of the public key; 0 without a key.
 	KeyBits int `json:"key_bits"`
 
 	// KeyKind RSA, or empty without a key.
 	KeyKind string `json:"key_kind"`
 
-	// Kind How it registered: cpp_client, web_client, api_client; may be empty.
+	// Kind How the client registered: cpp_client, web_client, api_client, or empty if unknown.
 	Kind     string    `json:"kind"`
 	LastSeen time.Time `json:"last_seen"`
 
-	// LooksLike The name of an account that is hard to tell from this one: by letters of other scripts, digits for letters, capitals or accents. Absent without one.
+	// LooksLike The name of an existing account that looks like this one, through letters of other scripts, digits for letters, capitals or accents. Absent if there is none.
 	//
 	// Example: admin
 	LooksLike *LooksLike `json:"looks_like,omitempty"`
@@ -432,10 +432,10 @@ type Client struct {
 	// OaepHash sha256, sha1, or empty without a key.
 	OaepHash string `json:"oaep_hash"`
 
-	// Session Whether it has a live session.
+	// Session Whether the client has a live session.
 	Session bool `json:"session"`
 
-	// SessionEnds Unless it makes another request; absent without a session.
+	// SessionEnds When the session ends if the client makes no further request; absent without a session.
 	SessionEnds *time.Time `json:"session_ends,omitempty"`
 	Suspended   bool       `json:"suspended"`
 
@@ -449,23 +449,23 @@ type Client struct {
 type ClientList struct {
 	Clients []Client `json:"clients"`
 
-	// Total How many match.
+	// Total The number of matching clients.
 	Total int64 `json:"total"`
 }
 
 // ClientRef defines model for ClientRef.
 type ClientRef struct {
-	// Fingerprint Of the client id, which is a secret.
+	// Fingerprint A fingerprint of the client id, which is not shown.
 	//
 	// Example: 9f86d081
 	Fingerprint string `json:"fingerprint"`
 
-	// LooksLike The name of an account that is hard to tell from this one: by letters of other scripts, digits for letters, capitals or accents. Absent without one.
+	// LooksLike The name of an existing account that looks like this one, through letters of other scripts, digits for letters, capitals or accents. Absent if there is none.
 	//
 	// Example: admin
 	LooksLike *LooksLike `json:"looks_like,omitempty"`
 
-	// Name As it was then.
+	// Name The name at that time.
 	Name string `json:"name"`
 }
 
@@ -473,26 +473,26 @@ type ClientRef struct {
 type Failure struct {
 	At time.Time `json:"at"`
 
-	// Client A fingerprint; absent if the id was zeros.
+	// Client A fingerprint of the client id; absent if the id was all zeros.
 	Client *string     `json:"client,omitempty"`
 	Fields []WireField `json:"fields"`
 
 	// Peer The client's address.
 	Peer string `json:"peer"`
 
-	// Reason What the server said.
+	// Reason Why the server refused the request.
 	Reason string `json:"reason"`
 
 	// Request Example: 1028 (packet)
 	Request string `json:"request"`
 
-	// RequestsBefore Served on the connection before it.
+	// RequestsBefore Requests served on the connection before this one.
 	RequestsBefore int64 `json:"requests_before"`
 
-	// Rule Of the protocol that it broke.
+	// Rule The protocol rule that the request broke.
 	Rule string `json:"rule"`
 
-	// Usually What is usually the cause.
+	// Usually The usual cause.
 	Usually string `json:"usually"`
 }
 
@@ -505,29 +505,29 @@ type FailureList struct {
 type FileList struct {
 	Files []FileVersion `json:"files"`
 
-	// Next The after of the next page; absent on the last.
+	// Next The value of after for the next page; absent on the last page.
 	Next *string `json:"next,omitempty"`
 }
 
 // FileVersion defines model for FileVersion.
 type FileVersion struct {
-	// Bytes Of ciphertext.
+	// Bytes Bytes of ciphertext.
 	Bytes int64 `json:"bytes"`
 
-	// Checksum POSIX cksum of what the client encrypted, hex.
+	// Checksum POSIX cksum of the content before encryption, in hexadecimal.
 	//
 	// Example: 0x1a2b3c4d
 	Checksum string    `json:"checksum"`
 	Created  time.Time `json:"created"`
 
-	// Format What the client says that it is.
+	// Format The format of the content, as the client declared it.
 	Format Format `json:"format"`
 	Name   string `json:"name"`
 
-	// OriginalBytes Before it was encrypted.
+	// OriginalBytes Size before encryption.
 	OriginalBytes int64 `json:"original_bytes"`
 
-	// Sha256 Of the ciphertext, hex.
+	// Sha256 SHA-256 of the ciphertext, in hexadecimal.
 	Sha256   string `json:"sha256"`
 	Verified bool   `json:"verified"`
 	Version  int64  `json:"version"`
@@ -535,14 +535,14 @@ type FileVersion struct {
 
 // Finding defines model for Finding.
 type Finding struct {
-	// Blob Where it is kept.
+	// Blob The location of the blob.
 	Blob string `json:"blob"`
 
-	// Bytes Of ciphertext.
+	// Bytes Bytes of ciphertext.
 	Bytes  int64      `json:"bytes"`
 	Client *ClientRef `json:"client,omitempty"`
 
-	// Detail For a person.
+	// Detail Human-readable text.
 	Detail string       `json:"detail"`
 	Fault  FindingFault `json:"fault"`
 	File   string       `json:"file"`
@@ -554,7 +554,7 @@ type Finding struct {
 // FindingFault defines model for Finding.Fault.
 type FindingFault string
 
-// Format What the client says that it is.
+// Format The format of the content, as the client declared it.
 type Format string
 
 // Guard defines model for Guard.
@@ -564,7 +564,7 @@ type Guard string
 type History struct {
 	Samples []Sample `json:"samples"`
 
-	// StepSeconds Between two samples.
+	// StepSeconds Seconds between two samples.
 	StepSeconds int           `json:"step_seconds"`
 	Window      HistoryWindow `json:"window"`
 }
@@ -583,7 +583,7 @@ type LogLevel string
 
 // LogList defines model for LogList.
 type LogList struct {
-	// Next The before of the next page; absent on the last.
+	// Next The value of before for the next page; absent on the last page.
 	Next    *int64      `json:"next,omitempty"`
 	Records []LogRecord `json:"records"`
 }
@@ -592,7 +592,7 @@ type LogList struct {
 type LogRecord struct {
 	At time.Time `json:"at"`
 
-	// Attributes In the order in which they were logged.
+	// Attributes The attributes in logged order.
 	Attributes []LogAttribute `json:"attributes"`
 
 	// Id Ascending.
@@ -601,36 +601,41 @@ type LogRecord struct {
 	Message string   `json:"message"`
 }
 
-// LooksLike The name of an account that is hard to tell from this one: by letters of other scripts, digits for letters, capitals or accents. Absent without one.
+// LooksLike The name of an existing account that looks like this one, through letters of other scripts, digits for letters, capitals or accents. Absent if there is none.
 //
 // Example: admin
 type LooksLike = string
 
 // MissedEvent defines model for MissedEvent.
 type MissedEvent struct {
-	// Missed How many events did not come, 0 if that is not known.
+	// Missed The number of missed events; 0 if unknown.
 	Missed int64 `json:"missed"`
 }
 
 // Outcome defines model for Outcome.
 type Outcome string
 
-// Problem RFC 9457.
+// Problem An error in the format of RFC 9457.
 type Problem struct {
-	// Detail What was wrong, for a person.
+	// Detail What went wrong, in human-readable text.
 	Detail string `json:"detail"`
 
-	// Field What it was about, where that is one field.
+	// Field The field at fault, if it is a single one.
 	Field  *string `json:"field,omitempty"`
 	Status int     `json:"status"`
 	Title  string  `json:"title"`
+
+	// Type Identifies the kind of problem, as in the gateway's API, whose page /docs/problems explains each.
+	//
+	// Example: /docs/problems#conflict
+	Type string `json:"type"`
 }
 
-// Sample What came to pass in the step that ended then.
+// Sample The figures of one step, which ended at this time.
 type Sample struct {
 	At time.Time `json:"at"`
 
-	// Connections Open at its end.
+	// Connections Open connections at the end of the step.
 	Connections int   `json:"connections"`
 	Failures    int64 `json:"failures"`
 
@@ -650,36 +655,36 @@ type Scrub struct {
 
 // ScrubReport defines model for ScrubReport.
 type ScrubReport struct {
-	// Bytes Read back.
+	// Bytes Verified bytes.
 	Bytes int64 `json:"bytes"`
 
 	// Collect Whether it removed orphans.
 	Collect bool `json:"collect"`
 
-	// Complete Whether it came to its end.
+	// Complete Whether the check finished.
 	Complete bool      `json:"complete"`
 	Damaged  int64     `json:"damaged"`
 	Ended    time.Time `json:"ended"`
 
-	// Error Why it did not, if it did not.
+	// Error Why the check failed; absent if it did not.
 	Error *string `json:"error,omitempty"`
 
-	// Findings The first 1000.
+	// Findings The findings, at most 1000.
 	Findings []Finding `json:"findings"`
 
-	// Freed Bytes of orphans that were removed.
+	// Freed Bytes freed by removing orphans.
 	Freed   int64 `json:"freed"`
 	Missing int64 `json:"missing"`
 	Orphans int64 `json:"orphans"`
 
-	// Scheduled Whether it began by itself.
+	// Scheduled Whether the schedule started it.
 	Scheduled bool      `json:"scheduled"`
 	Started   time.Time `json:"started"`
 
-	// Stopped By the operator, before that.
+	// Stopped Whether the operator stopped it.
 	Stopped bool `json:"stopped"`
 
-	// Versions Read back.
+	// Versions Verified versions.
 	Versions int64 `json:"versions"`
 }
 
@@ -695,30 +700,30 @@ type ScrubState struct {
 	Collect   bool  `json:"collect"`
 	DoneBytes int64 `json:"done_bytes"`
 
-	// Findings So far.
+	// Findings Findings so far.
 	Findings int `json:"findings"`
 
-	// Next When one starts by itself; absent if never.
+	// Next When the next scheduled check starts; absent if none is scheduled.
 	Next *time.Time `json:"next,omitempty"`
 
 	// Rate Bytes per second.
 	Rate float64 `json:"rate"`
 
-	// RateLimit Most bytes per second, 0 for no limit.
+	// RateLimit Limit in bytes per second; 0 for no limit.
 	RateLimit int64 `json:"rate_limit"`
 	Running   bool  `json:"running"`
 
-	// Scheduled Whether it began by itself.
+	// Scheduled Whether the schedule started it.
 	Scheduled bool `json:"scheduled"`
 
 	// SecondsLeft At this rate; absent while unknown.
 	SecondsLeft *float64 `json:"seconds_left,omitempty"`
 
-	// Started Absent when none runs.
+	// Started Absent if no check is running.
 	Started    *time.Time `json:"started,omitempty"`
 	TotalBytes int64      `json:"total_bytes"`
 
-	// Versions Read back.
+	// Versions Verified so far.
 	Versions int64 `json:"versions"`
 }
 
@@ -727,10 +732,10 @@ type Setting struct {
 	// Changeable Whether it can be changed while the server runs.
 	Changeable bool `json:"changeable"`
 
-	// Choices Of a choice.
+	// Choices The values of a choice.
 	Choices *[]string `json:"choices,omitempty"`
 
-	// Configured What flags, environment or default said.
+	// Configured The value from flag, environment variable or default.
 	//
 	// Example: 10m
 	Configured string `json:"configured"`
@@ -744,16 +749,16 @@ type Setting struct {
 	// Example: session-ttl
 	Name string `json:"name"`
 
-	// Origin Of the value in force.
+	// Origin The origin of the value in force.
 	Origin SettingOrigin `json:"origin"`
 	Secret bool          `json:"secret"`
 
-	// Value In force, as the flag would be given. Of a secret: set, or empty.
+	// Value The value in force, in the notation of the flag. For a secret: set, or empty.
 	//
 	// Example: 30m
 	Value string `json:"value"`
 
-	// Variable Of the environment.
+	// Variable The environment variable.
 	//
 	// Example: COFFER_SERVER_SESSION_TTL
 	Variable string `json:"variable"`
@@ -762,22 +767,22 @@ type Setting struct {
 // SettingKind How to read and edit the value.
 type SettingKind string
 
-// SettingOrigin Of the value in force.
+// SettingOrigin The origin of the value in force.
 type SettingOrigin string
 
 // SettingList defines model for SettingList.
 type SettingList struct {
-	// MasterKeyFile Where the master key is, for the reminder to back it up; empty if it came by the environment.
+	// MasterKeyFile The file with the master key, for the reminder to back it up; empty if an environment variable holds the key.
 	MasterKeyFile string    `json:"master_key_file"`
 	Settings      []Setting `json:"settings"`
 }
 
 // SettingsChange defines model for SettingsChange.
 type SettingsChange struct {
-	// Reset Names that go back to what was configured.
+	// Reset Names of settings to reset to their configured values.
 	Reset *[]string `json:"reset,omitempty"`
 
-	// Set Values by name, as the flags would be given.
+	// Set Values by name, in the notation of the flags.
 	Set *map[string]string `json:"set,omitempty"`
 }
 
@@ -786,14 +791,14 @@ type SignIn struct {
 	Token string `json:"token"`
 }
 
-// State Full is said of the storage alone: uploads are refused, the rest is served.
+// State full applies to storage only: uploads are refused, everything else is served.
 type State string
 
-// Stats What the dashboard shows that changes by itself.
+// Stats The live figures of the dashboard.
 type Stats struct {
 	At time.Time `json:"at"`
 
-	// Bytes Stored.
+	// Bytes Stored bytes of ciphertext.
 	Bytes int64 `json:"bytes"`
 
 	// BytesReceived Since the start.
@@ -802,33 +807,33 @@ type Stats struct {
 	// BytesSent Since the start.
 	BytesSent int64 `json:"bytes_sent"`
 
-	// Clients Registered ones.
+	// Clients Registered clients.
 	Clients int64 `json:"clients"`
 
-	// Closing Whether it is stopping.
+	// Closing Whether the server is stopping.
 	Closing bool `json:"closing"`
 
-	// Connected Clients at work: connected themselves, or by a gateway.
+	// Connected Active clients: connected directly or through a gateway.
 	Connected int `json:"connected"`
 
-	// Connections Open connections of clients.
+	// Connections Open client connections.
 	Connections int `json:"connections"`
 
-	// Database Full is said of the storage alone: uploads are refused, the rest is served.
+	// Database full applies to storage only: uploads are refused, everything else is served.
 	Database State `json:"database"`
 	DiskFree int64 `json:"disk_free"`
 
-	// DiskTotal Bytes, 0 if it is not known.
+	// DiskTotal Bytes; 0 if unknown.
 	DiskTotal int64 `json:"disk_total"`
 
 	// FailureRate Failed requests per second, over the last seconds.
 	FailureRate float64 `json:"failure_rate"`
 
-	// Failures Requests since the start that failed.
+	// Failures Failed requests since the start.
 	Failures int64 `json:"failures"`
 	Files    int64 `json:"files"`
 
-	// Gateways Gateways that are connected, however many connections they have.
+	// Gateways Connected gateways, regardless of their number of connections.
 	Gateways int `json:"gateways"`
 
 	// Listen The address that clients connect to.
@@ -854,41 +859,41 @@ type Stats struct {
 	Sessions int       `json:"sessions"`
 	Started  time.Time `json:"started"`
 
-	// Storage Full is said of the storage alone: uploads are refused, the rest is served.
+	// Storage full applies to storage only: uploads are refused, everything else is served.
 	Storage State `json:"storage"`
 
-	// Suspended Clients whose requests are refused.
+	// Suspended Suspended clients.
 	Suspended int `json:"suspended"`
 
-	// Tls Whether clients connect by TLS.
+	// Tls Whether clients can connect with TLS.
 	Tls bool `json:"tls"`
 
 	// Uploads Unfinished ones.
 	Uploads       int     `json:"uploads"`
 	UptimeSeconds float64 `json:"uptime_seconds"`
 
-	// Verified Versions of which the client confirmed the checksum.
+	// Verified Versions whose checksum the client confirmed.
 	Verified int64 `json:"verified"`
 
-	// Version Of the server's build.
+	// Version The version of the server.
 	Version  string `json:"version"`
 	Versions int64  `json:"versions"`
 }
 
 // Storage defines model for Storage.
 type Storage struct {
-	// Bytes Of all versions.
+	// Bytes Bytes of ciphertext of all versions.
 	Bytes    int64 `json:"bytes"`
 	DiskFree int64 `json:"disk_free"`
 
-	// DiskTotal Bytes, 0 if it is not known.
+	// DiskTotal Bytes; 0 if unknown.
 	DiskTotal int64 `json:"disk_total"`
 
-	// Dropped The last uploads that expired or were cancelled, 20 at most.
+	// Dropped The last uploads that expired or were cancelled, at most 20.
 	Dropped []Activity `json:"dropped"`
 	Files   int64      `json:"files"`
 
-	// Largest By bytes, 10 at most.
+	// Largest The largest clients by bytes, at most 10.
 	Largest []Client `json:"largest"`
 
 	// MinFree Free bytes below which uploads are refused.
@@ -896,14 +901,14 @@ type Storage struct {
 	Report  *ScrubReport `json:"report,omitempty"`
 	Scrub   ScrubState   `json:"scrub"`
 
-	// State Full is said of the storage alone: uploads are refused, the rest is served.
+	// State full applies to storage only: uploads are refused, everything else is served.
 	State State `json:"state"`
 
 	// Unfinished Uploads in progress.
 	Unfinished      int64 `json:"unfinished"`
 	UnfinishedBytes int64 `json:"unfinished_bytes"`
 
-	// Unverified Versions of which no client confirmed the checksum.
+	// Unverified Versions whose checksum no client confirmed.
 	Unverified int64 `json:"unverified"`
 	Verified   int64 `json:"verified"`
 	Versions   int64 `json:"versions"`
@@ -911,33 +916,33 @@ type Storage struct {
 
 // Transfer defines model for Transfer.
 type Transfer struct {
-	// AttemptsLeft How often the checksum may still differ.
+	// AttemptsLeft Remaining attempts with a wrong checksum.
 	AttemptsLeft int `json:"attempts_left"`
 
-	// Bytes Of ciphertext that are here.
+	// Bytes Received bytes of ciphertext.
 	Bytes int64 `json:"bytes"`
 
-	// Changed When something came last.
+	// Changed When data was last received.
 	Changed time.Time `json:"changed"`
 	Client  ClientRef `json:"client"`
 
-	// Expires When it is dropped if nothing comes.
+	// Expires When the upload is dropped if no more data is received.
 	Expires time.Time `json:"expires"`
 	File    string    `json:"file"`
 
-	// Format What the client says that it is.
+	// Format The format of the content, as the client declared it.
 	Format Format `json:"format"`
 
 	// Id Example: 0f1e2d3c4b5a69788796a5b4c3d2e1f0
 	Id UploadID `json:"id"`
 
-	// Missing Packets that have not come, of those known.
+	// Missing Known packets that have not been received.
 	Missing int64 `json:"missing"`
 
-	// OriginalBytes Of the whole before it was encrypted; absent while unknown.
+	// OriginalBytes Size of the whole file before encryption; absent while unknown.
 	OriginalBytes *int64 `json:"original_bytes,omitempty"`
 
-	// Packets Received.
+	// Packets Received packets.
 	Packets int64 `json:"packets"`
 
 	// Rate Bytes per second, over the last seconds.
@@ -947,17 +952,17 @@ type Transfer struct {
 	SecondsLeft *float64  `json:"seconds_left,omitempty"`
 	Started     time.Time `json:"started"`
 
-	// State Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
+	// State unconfirmed: complete, but the client has not confirmed the checksum.
 	State TransferState `json:"state"`
 
-	// TotalBytes Of the whole ciphertext; absent while unknown.
+	// TotalBytes Size of the whole ciphertext; absent while unknown.
 	TotalBytes *int64 `json:"total_bytes,omitempty"`
 
 	// TotalPackets Absent while unknown.
 	TotalPackets *int64 `json:"total_packets,omitempty"`
 }
 
-// TransferState Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
+// TransferState unconfirmed: complete, but the client has not confirmed the checksum.
 type TransferState string
 
 // TransferEvent defines model for TransferEvent.
@@ -967,7 +972,7 @@ type TransferEvent struct {
 
 // TransferList defines model for TransferList.
 type TransferList struct {
-	// Ended Of the kinds upload, mismatch and upload_dropped.
+	// Ended Activities of the kinds upload, mismatch and upload_dropped.
 	Ended     []Activity `json:"ended"`
 	Transfers []Transfer `json:"transfers"`
 }
@@ -977,7 +982,7 @@ type UploadID = string
 
 // WireField defines model for WireField.
 type WireField struct {
-	// Bytes Hex.
+	// Bytes The bytes in hexadecimal.
 	Bytes   string `json:"bytes"`
 	Meaning string `json:"meaning"`
 	Offset  int    `json:"offset"`
@@ -992,47 +997,47 @@ type LogText = string
 // Name defines model for Name.
 type Name = string
 
-// AnyProblem RFC 9457.
+// AnyProblem An error in the format of RFC 9457.
 type AnyProblem = Problem
 
-// BadRequest RFC 9457.
+// BadRequest An error in the format of RFC 9457.
 type BadRequest = Problem
 
-// Conflict RFC 9457.
+// Conflict An error in the format of RFC 9457.
 type Conflict = Problem
 
-// NotFound RFC 9457.
+// NotFound An error in the format of RFC 9457.
 type NotFound = Problem
 
-// TooMany RFC 9457.
+// TooMany An error in the format of RFC 9457.
 type TooMany = Problem
 
-// Unauthorized RFC 9457.
+// Unauthorized An error in the format of RFC 9457.
 type Unauthorized = Problem
 
 // ListActivitiesParams defines parameters for ListActivities.
 type ListActivitiesParams struct {
-	// Client The name of the client that it is about.
+	// Client Only activities of the client with this name.
 	Client *string `form:"client,omitempty" json:"client,omitempty"`
 
-	// Kind Of these kinds; may be given several times.
+	// Kind Only activities of these kinds; may be repeated.
 	Kind    *[]ActivityKind `form:"kind,omitempty" json:"kind,omitempty"`
 	Outcome *Outcome        `form:"outcome,omitempty" json:"outcome,omitempty"`
 
-	// Before Before the activity with this id.
+	// Before Only activities before the one with this id.
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 	Limit  *int   `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // CreateBackupParams defines parameters for CreateBackup.
 type CreateBackupParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // RemoveBackupParams defines parameters for RemoveBackup.
 type RemoveBackupParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
@@ -1051,59 +1056,59 @@ type ListClientsParamsSort string
 
 // RemoveClientParams defines parameters for RemoveClient.
 type RemoveClientParams struct {
-	// Confirm The client's name once more.
+	// Confirm The client's name, to confirm the removal.
 	Confirm string `form:"confirm" json:"confirm"`
 
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // CloseBaseParams defines parameters for CloseBase.
 type CloseBaseParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // EndSessionParams defines parameters for EndSession.
 type EndSessionParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // ListFilesParams defines parameters for ListFiles.
 type ListFilesParams struct {
-	// After The last page's next.
+	// After The value of next on the previous page.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 	Limit *int    `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // OpenBaseParams defines parameters for OpenBase.
 type OpenBaseParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // ResumeClientParams defines parameters for ResumeClient.
 type ResumeClientParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // SuspendClientParams defines parameters for SuspendClient.
 type SuspendClientParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // GetEventsParams defines parameters for GetEvents.
 type GetEventsParams struct {
-	// LastEventID The last activity that was seen; EventSource sends it.
+	// LastEventID The id of the last activity received; EventSource sends it.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // GetHistoryParams defines parameters for GetHistory.
 type GetHistoryParams struct {
-	// Window An hour in steps of 10 seconds, or a day in steps of a minute.
+	// Window The last hour in steps of 10 seconds, or the last day in steps of a minute.
 	Window *GetHistoryParamsWindow `form:"window,omitempty" json:"window,omitempty"`
 }
 
@@ -1112,62 +1117,62 @@ type GetHistoryParamsWindow string
 
 // ListLogsParams defines parameters for ListLogs.
 type ListLogsParams struct {
-	// Level The least severe level.
+	// Level The lowest level to include.
 	Level *LogLevel `form:"level,omitempty" json:"level,omitempty"`
 
-	// Client A client's name or fingerprint.
+	// Client The name or fingerprint of a client.
 	Client *LogClient `form:"client,omitempty" json:"client,omitempty"`
 
-	// Text Part of the message, or of an attribute; case does not matter.
+	// Text Part of the message or of an attribute, ignoring case.
 	Text *LogText `form:"text,omitempty" json:"text,omitempty"`
 
-	// Before Before the record with this id.
+	// Before Only records before the one with this id.
 	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
 	Limit  *int   `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // DownloadLogsParams defines parameters for DownloadLogs.
 type DownloadLogsParams struct {
-	// Level The least severe level.
+	// Level The lowest level to include.
 	Level *LogLevel `form:"level,omitempty" json:"level,omitempty"`
 
-	// Client A client's name or fingerprint.
+	// Client The name or fingerprint of a client.
 	Client *LogClient `form:"client,omitempty" json:"client,omitempty"`
 
-	// Text Part of the message, or of an attribute; case does not matter.
+	// Text Part of the message or of an attribute, ignoring case.
 	Text *LogText `form:"text,omitempty" json:"text,omitempty"`
 }
 
 // GetLogEventsParams defines parameters for GetLogEvents.
 type GetLogEventsParams struct {
-	// Level The least severe level.
+	// Level The lowest level to include.
 	Level *LogLevel `form:"level,omitempty" json:"level,omitempty"`
 
-	// Client A client's name or fingerprint.
+	// Client The name or fingerprint of a client.
 	Client *LogClient `form:"client,omitempty" json:"client,omitempty"`
 
-	// Text Part of the message, or of an attribute; case does not matter.
+	// Text Part of the message or of an attribute, ignoring case.
 	Text *LogText `form:"text,omitempty" json:"text,omitempty"`
 
-	// LastEventID The last record that was seen; EventSource sends it.
+	// LastEventID The id of the last record received; EventSource sends it.
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // StopScrubParams defines parameters for StopScrub.
 type StopScrubParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // SignOutParams defines parameters for SignOut.
 type SignOutParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
 // CancelTransferParams defines parameters for CancelTransfer.
 type CancelTransferParams struct {
-	// XCofferConsole Any page can send a request that has no body, but not with this header.
+	// XCofferConsole Protects calls without a body against other web pages, which cannot set this header.
 	XCofferConsole Guard `json:"X-Coffer-Console"`
 }
 
@@ -1182,13 +1187,13 @@ type ChangeSettingsJSONRequestBody = SettingsChange
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListActivities What happened, the newest first
+	// ListActivities List activities, newest first
 	// (GET /api/activities)
 	ListActivities(w http.ResponseWriter, r *http.Request, params ListActivitiesParams)
-	// ListBackups Backups of the catalog that are kept
+	// ListBackups List backups of the catalog
 	// (GET /api/backups)
 	ListBackups(w http.ResponseWriter, r *http.Request)
-	// CreateBackup Back the catalog up now
+	// CreateBackup Back up the catalog now
 	// (POST /api/backups)
 	CreateBackup(w http.ResponseWriter, r *http.Request, params CreateBackupParams)
 	// RemoveBackup Remove a backup
@@ -1197,55 +1202,55 @@ type ServerInterface interface {
 	// DownloadBackup Download a backup
 	// (GET /api/backups/{name})
 	DownloadBackup(w http.ResponseWriter, r *http.Request, name string)
-	// ListClients Clients, sorted and searched
+	// ListClients List clients
 	// (GET /api/clients)
 	ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams)
-	// RemoveClient Remove a client with all its files, for good
+	// RemoveClient Remove a client and all its files permanently
 	// (DELETE /api/clients/{name})
 	RemoveClient(w http.ResponseWriter, r *http.Request, name Name, params RemoveClientParams)
-	// GetClient Describe a client
+	// GetClient Get a client
 	// (GET /api/clients/{name})
 	GetClient(w http.ResponseWriter, r *http.Request, name Name)
-	// CloseBase Refuse base requests of a client from now on
+	// CloseBase Close base access for a client
 	// (POST /api/clients/{name}/close-base)
 	CloseBase(w http.ResponseWriter, r *http.Request, name Name, params CloseBaseParams)
 	// EndSession End a client's session
 	// (POST /api/clients/{name}/end-session)
 	EndSession(w http.ResponseWriter, r *http.Request, name Name, params EndSessionParams)
-	// ListFiles The versions of a client's files
+	// ListFiles List the versions of a client's files
 	// (GET /api/clients/{name}/files)
 	ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams)
-	// OpenBase Take base requests of a client
+	// OpenBase Open base access for a client
 	// (POST /api/clients/{name}/open-base)
 	OpenBase(w http.ResponseWriter, r *http.Request, name Name, params OpenBaseParams)
-	// ResumeClient Serve a suspended client again
+	// ResumeClient Resume a suspended client
 	// (POST /api/clients/{name}/resume)
 	ResumeClient(w http.ResponseWriter, r *http.Request, name Name, params ResumeClientParams)
-	// SuspendClient Refuse a client's requests from now on
+	// SuspendClient Suspend a client
 	// (POST /api/clients/{name}/suspend)
 	SuspendClient(w http.ResponseWriter, r *http.Request, name Name, params SuspendClientParams)
-	// GetEvents Figures and activity as they come
+	// GetEvents Stream figures and activities
 	// (GET /api/events)
 	GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams)
-	// ListFailures The last base requests that failed, field by field
+	// ListFailures List the last failed base requests, field by field
 	// (GET /api/failures)
 	ListFailures(w http.ResponseWriter, r *http.Request)
-	// GetHistory The figures of the last hour or day
+	// GetHistory Get the figures of the last hour or day
 	// (GET /api/history)
 	GetHistory(w http.ResponseWriter, r *http.Request, params GetHistoryParams)
-	// ListLogs The last log records, the newest first
+	// ListLogs List log records, newest first
 	// (GET /api/logs)
 	ListLogs(w http.ResponseWriter, r *http.Request, params ListLogsParams)
-	// DownloadLogs All log records that are kept and match, the oldest first
+	// DownloadLogs Download all matching log records, oldest first
 	// (GET /api/logs/download)
 	DownloadLogs(w http.ResponseWriter, r *http.Request, params DownloadLogsParams)
-	// GetLogEvents Log records as they come
+	// GetLogEvents Stream log records
 	// (GET /api/logs/events)
 	GetLogEvents(w http.ResponseWriter, r *http.Request, params GetLogEventsParams)
-	// StopScrub Stop the integrity check that runs
+	// StopScrub Stop the running integrity check
 	// (DELETE /api/scrub)
 	StopScrub(w http.ResponseWriter, r *http.Request, params StopScrubParams)
-	// GetScrub The integrity check that runs, and what the last one found
+	// GetScrub Get the running integrity check and the last report
 	// (GET /api/scrub)
 	GetScrub(w http.ResponseWriter, r *http.Request)
 	// StartScrub Start an integrity check
@@ -1254,37 +1259,37 @@ type ServerInterface interface {
 	// SignOut Sign out
 	// (DELETE /api/session)
 	SignOut(w http.ResponseWriter, r *http.Request, params SignOutParams)
-	// GetSession Ask whether one is signed in
+	// GetSession Check the sign-in
 	// (GET /api/session)
 	GetSession(w http.ResponseWriter, r *http.Request)
 	// SignIn Exchange the token for a cookie
 	// (POST /api/session)
 	SignIn(w http.ResponseWriter, r *http.Request)
-	// GetSettings What the server runs with, and where each value came from
+	// GetSettings List settings with their values and origins
 	// (GET /api/settings)
 	GetSettings(w http.ResponseWriter, r *http.Request)
-	// ChangeSettings Change settings while the server runs
+	// ChangeSettings Change settings of the running server
 	// (PATCH /api/settings)
 	ChangeSettings(w http.ResponseWriter, r *http.Request)
-	// GetStats The figures of this moment
+	// GetStats Get the current figures
 	// (GET /api/stats)
 	GetStats(w http.ResponseWriter, r *http.Request)
-	// GetStorage Space, and what takes it
+	// GetStorage Get storage usage
 	// (GET /api/storage)
 	GetStorage(w http.ResponseWriter, r *http.Request)
-	// ListTransfers Uploads in progress, and uploads that ended recently
+	// ListTransfers List uploads in progress and uploads that ended recently
 	// (GET /api/transfers)
 	ListTransfers(w http.ResponseWriter, r *http.Request)
-	// CancelTransfer Drop an upload in progress
+	// CancelTransfer Cancel an upload in progress
 	// (DELETE /api/transfers/{id})
 	CancelTransfer(w http.ResponseWriter, r *http.Request, id UploadID, params CancelTransferParams)
-	// GetHealth Whether the process lives
+	// GetHealth Check that the process is alive
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetMetrics Metrics for Prometheus
+	// GetMetrics Get metrics for Prometheus
 	// (GET /metrics)
 	GetMetrics(w http.ResponseWriter, r *http.Request)
-	// GetReadiness Whether the core serves, and catalog and blobs answer
+	// GetReadiness Check that the core is ready
 	// (GET /readyz)
 	GetReadiness(w http.ResponseWriter, r *http.Request)
 }
@@ -1293,19 +1298,19 @@ type ServerInterface interface {
 
 type Unimplemented struct{}
 
-// ListActivities What happened, the newest first
+// ListActivities List activities, newest first
 // (GET /api/activities)
 func (_ Unimplemented) ListActivities(w http.ResponseWriter, r *http.Request, params ListActivitiesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListBackups Backups of the catalog that are kept
+// ListBackups List backups of the catalog
 // (GET /api/backups)
 func (_ Unimplemented) ListBackups(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CreateBackup Back the catalog up now
+// CreateBackup Back up the catalog now
 // (POST /api/backups)
 func (_ Unimplemented) CreateBackup(w http.ResponseWriter, r *http.Request, params CreateBackupParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1323,25 +1328,25 @@ func (_ Unimplemented) DownloadBackup(w http.ResponseWriter, r *http.Request, na
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListClients Clients, sorted and searched
+// ListClients List clients
 // (GET /api/clients)
 func (_ Unimplemented) ListClients(w http.ResponseWriter, r *http.Request, params ListClientsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RemoveClient Remove a client with all its files, for good
+// RemoveClient Remove a client and all its files permanently
 // (DELETE /api/clients/{name})
 func (_ Unimplemented) RemoveClient(w http.ResponseWriter, r *http.Request, name Name, params RemoveClientParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetClient Describe a client
+// GetClient Get a client
 // (GET /api/clients/{name})
 func (_ Unimplemented) GetClient(w http.ResponseWriter, r *http.Request, name Name) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CloseBase Refuse base requests of a client from now on
+// CloseBase Close base access for a client
 // (POST /api/clients/{name}/close-base)
 func (_ Unimplemented) CloseBase(w http.ResponseWriter, r *http.Request, name Name, params CloseBaseParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1353,73 +1358,73 @@ func (_ Unimplemented) EndSession(w http.ResponseWriter, r *http.Request, name N
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListFiles The versions of a client's files
+// ListFiles List the versions of a client's files
 // (GET /api/clients/{name}/files)
 func (_ Unimplemented) ListFiles(w http.ResponseWriter, r *http.Request, name Name, params ListFilesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// OpenBase Take base requests of a client
+// OpenBase Open base access for a client
 // (POST /api/clients/{name}/open-base)
 func (_ Unimplemented) OpenBase(w http.ResponseWriter, r *http.Request, name Name, params OpenBaseParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ResumeClient Serve a suspended client again
+// ResumeClient Resume a suspended client
 // (POST /api/clients/{name}/resume)
 func (_ Unimplemented) ResumeClient(w http.ResponseWriter, r *http.Request, name Name, params ResumeClientParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SuspendClient Refuse a client's requests from now on
+// SuspendClient Suspend a client
 // (POST /api/clients/{name}/suspend)
 func (_ Unimplemented) SuspendClient(w http.ResponseWriter, r *http.Request, name Name, params SuspendClientParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetEvents Figures and activity as they come
+// GetEvents Stream figures and activities
 // (GET /api/events)
 func (_ Unimplemented) GetEvents(w http.ResponseWriter, r *http.Request, params GetEventsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListFailures The last base requests that failed, field by field
+// ListFailures List the last failed base requests, field by field
 // (GET /api/failures)
 func (_ Unimplemented) ListFailures(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetHistory The figures of the last hour or day
+// GetHistory Get the figures of the last hour or day
 // (GET /api/history)
 func (_ Unimplemented) GetHistory(w http.ResponseWriter, r *http.Request, params GetHistoryParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListLogs The last log records, the newest first
+// ListLogs List log records, newest first
 // (GET /api/logs)
 func (_ Unimplemented) ListLogs(w http.ResponseWriter, r *http.Request, params ListLogsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// DownloadLogs All log records that are kept and match, the oldest first
+// DownloadLogs Download all matching log records, oldest first
 // (GET /api/logs/download)
 func (_ Unimplemented) DownloadLogs(w http.ResponseWriter, r *http.Request, params DownloadLogsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetLogEvents Log records as they come
+// GetLogEvents Stream log records
 // (GET /api/logs/events)
 func (_ Unimplemented) GetLogEvents(w http.ResponseWriter, r *http.Request, params GetLogEventsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// StopScrub Stop the integrity check that runs
+// StopScrub Stop the running integrity check
 // (DELETE /api/scrub)
 func (_ Unimplemented) StopScrub(w http.ResponseWriter, r *http.Request, params StopScrubParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetScrub The integrity check that runs, and what the last one found
+// GetScrub Get the running integrity check and the last report
 // (GET /api/scrub)
 func (_ Unimplemented) GetScrub(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1437,7 +1442,7 @@ func (_ Unimplemented) SignOut(w http.ResponseWriter, r *http.Request, params Si
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetSession Ask whether one is signed in
+// GetSession Check the sign-in
 // (GET /api/session)
 func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1449,55 +1454,55 @@ func (_ Unimplemented) SignIn(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetSettings What the server runs with, and where each value came from
+// GetSettings List settings with their values and origins
 // (GET /api/settings)
 func (_ Unimplemented) GetSettings(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ChangeSettings Change settings while the server runs
+// ChangeSettings Change settings of the running server
 // (PATCH /api/settings)
 func (_ Unimplemented) ChangeSettings(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetStats The figures of this moment
+// GetStats Get the current figures
 // (GET /api/stats)
 func (_ Unimplemented) GetStats(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetStorage Space, and what takes it
+// GetStorage Get storage usage
 // (GET /api/storage)
 func (_ Unimplemented) GetStorage(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ListTransfers Uploads in progress, and uploads that ended recently
+// ListTransfers List uploads in progress and uploads that ended recently
 // (GET /api/transfers)
 func (_ Unimplemented) ListTransfers(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CancelTransfer Drop an upload in progress
+// CancelTransfer Cancel an upload in progress
 // (DELETE /api/transfers/{id})
 func (_ Unimplemented) CancelTransfer(w http.ResponseWriter, r *http.Request, id UploadID, params CancelTransferParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetHealth Whether the process lives
+// GetHealth Check that the process is alive
 // (GET /healthz)
 func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetMetrics Metrics for Prometheus
+// GetMetrics Get metrics for Prometheus
 // (GET /metrics)
 func (_ Unimplemented) GetMetrics(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// GetReadiness Whether the core serves, and catalog and blobs answer
+// GetReadiness Check that the core is ready
 // (GET /readyz)
 func (_ Unimplemented) GetReadiness(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -3090,139 +3095,140 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1/cxs3suBXQfHeVZJaSpZkO5vIf9leO+t7jr1neXdfVexTwJkmieUQmAUwopmUvvsVugEMhsSQQ+uH",
-	"43f3l0VziGl0N/p3N34fFWpZKwnSmtH576Oaa74ECxo//dRwXbo/SjCFFrUVSo7OR0/lmtV8BqzgkhmQ",
-	"JeNMw78bMJbZObdszg2Tik1UuR6zSWOZVJathJ0zOxeGzYGXoI9H45Fwy9HH0Xgk+RJG56P/OnquplPQ",
-	"R8+VNKqC0XjkVhcaytG51Q2MR6aYw5I7yP5Dw3R0PvofD9p9PKBvzQMC//p6PHqtZs8rAdJmNsMK/OYb",
-	"w9z7mdJsKuQMdK2FtBHIfzeg1y2M9JtRCsmSf3oNcmbno/Ozx4/Go6WQ4fPpeGTXtfudsVrIWYDpNVxB",
-	"tQ3S+zmwCrixzMAVaPfhCqo+UPDL0VCcxLd6EN7DpwxS/sa1ZWrK7BzYEozhMxg7zKgp45Jxa7WYNBae",
-	"sIIbYKUCgyRecmsTwm4Aat2rboKxN7hODlsdEo5ZDboAaY9AFqqEknHDOFvNVQVPGGem4mbOhGH/8+xl",
-	"hLXmdt6Civ/sYrvDQL92S5laSQN4rp7K9d+0mlSwdJ8KJa1nTV7XlSi429mDmp7407+M2+bvA+kb1sWX",
-	"bh9bZeegmV/abZ4OH0L1DqxeHz2dWtDbWL6AQsnSjOkYPzr7kXFZsscnD487JPU7F9LCDLSD4no8esbL",
-	"dyQeDtgufOLLuvL0tlxUDqFgjFDyyNrqnC0bY9kEWK2MsOLK0WsqoCq7zznoLLeNGZ0/OjkZj6ywblEH",
-	"EwtAXY9vjlzHhQQn8qDBo4PwIKJWTiwKw1ZayRnhUNhj9+bnSk4rUdj75IS3EphupGG80sDLNQLyRtmX",
-	"qpHlfQLyRjmNAZqkixMhXK7ZUmlAkN4r9TOX6/uE6L1SbOmAIEpZtQBpnrAVF5ZxVglrK/iMczPglPxd",
-	"8sbOlRa/wb3TwIiZhJIJiXRwrIsbjxx7jPLXL4YSrLDiSlgkTa1VDdoKkm28LDUYs42Jfzo649rBViic",
-	"vp1qhYIonvfR6Y9nxyfHZ8d/Hm1J0vGII0KmSi/dX6OSWziyAqX11rOTtSWY4uNC2u8ftY9GAoyDQt+D",
-	"RjIi3sF0hGgksbS50ZdKM+50kFHyOAfXVJBc2/pC5IwtU4AshaPBeMhGFoKO8K5tBOr9p3v2ejxSjS0U",
-	"6dZdP3vrH7sej6xSi0tDvN0liGomVUIN2SwnBNgVaCOIZ/du4zrVvb84vCDl/e5agD/Gn6rJv6BAUd7Z",
-	"nFMkslm6RTTMhLEaT5E7jWImL4X7awHrS/hUzLmcOcCbulLcvWQpzJLbYo6GgLFKk0mwVFfcqZWaG7NS",
-	"GkErCsfy4xForZwl6xXQJcgS3AOmMXX4W4NplvS/YK2QM4OyQTeT0Xg04cWiqSMUl6VWde0f1legkx23",
-	"bBN2/FqQht04kPSt/yQsLM1Q/kBK09u41hw/y6zB6NTfBKZKQzAb3XPoJTxhfGJAWqYkflFxYwfx8gYT",
-	"JPvIkf0ZYW5r+wcJAQ3ckvQdJmGkt0i3bdUUcm9NhtWDYOrfRZ6QxBvDqegxskXDDejCsjlwWqdpExQD",
-	"l6oGmRXzaGO6R4KkN4w70c8XIMdsNRfFHDmBZC4TJeOVksCi/jOJ2JwoVQGXHXm+Yc1MWSHqOWjnYAyU",
-	"kgdT2snsoWyU+I9ZaDt7DwgRzkcxUGiwXXX44/SH78uTH05zUDnRNRE2g5QL8Vs8inUzqUTBFrB2Z1BD",
-	"oXQ5ZidohqrGHUw4zusSWF8GfdJd/t3FUzQVYFnbdVyIu3dkVV5+lb+qFROWkWQGDeU5K+r6knAzZiuY",
-	"xL95LfzfT9iSr53hj+/Ovs2JmEsDIIfTt1JqYS4rsYD9HrRamNfuwX4BMB4pDvXlnJv59q7NnJ89/n7M",
-	"zJyfHoREr1X6z5yg0IuzU6+A+cfzZynRUBnu+buswBi33pIvwDAuyXH05zmK9Bbm5GXDEN6qxBZ9CXyk",
-	"/7KgTYUUZg6l41uTZ9wr0GIqNs53/4H1pon5HNvEC/f0zEczpZX4LUd2jYFWkLbkbTefHPDkMKbMFQRT",
-	"sodk97s0DYn2vKahgzZc03g1kbEWrLK8yh989LLQwPocayCAGF7Rv0VnrW/t8P5E9A0Fy6Yz4M7kimN4",
-	"Iedc7GfOHKJeclE1GjK24wHeVtEbYE1eHyWHIByLEnfzG2hlenwlqMrhnPhPoeElRoEyzFhDzkPvxA+9",
-	"95oFRQM3eenLMYrByERnhouyZ4EYBEu83ZOzH9i3NS8WYL/b8StzSfZ1LsSgr1AaEtcqKaFwXwWDXAw1",
-	"inRTQe9pqLWyqlAVRfiFZROtFpDdZ2MaXlXrHkwJw/wDBC9vDOznZPT+kIDbGGkxG4nkN9PCEjlpB//n",
-	"heGUvhzOg+E07TO848JZkETVB0+wRIcBIyr4h/e8D/Lm+NSCHuzM7SYegdy3zX+0gYEe1+0W7P05FAvT",
-	"LDOpjrcXr/6L4Zdut6twmL30B1nodW2hHLM5fOqK/ZNPp/xs8rB4VGbl4cEuhn9qD0HpqZ22pxYzIXl1",
-	"2YPAZ0EuoOyNOxyISjJf+7VmJE3E2BaAqXm2bfrdIFDk9V1YIdg/WyiJG+0YS625FtklbjfPvBiYyzBu",
-	"pSZ9AVCBEnABtT3eGbO8BZ6/z5AmbyqbRtuWwhj33XhU8iWfIVaVrudcZkNYvSHRhBk2zAqSQ1MHmWS0",
-	"9OcYkgS5h6BlGCRhREiW+vG49pgDXoIYvjZRaQo0LQKSGrmQaiXbtxvgFZSX/tNUVZQYD/9Nn3P4i5n6",
-	"sPRp9rG/CmOVzkTtDcq04WrlgmRgRqMYC3UaGd4UPXYFIJldKebfmffgVkKWapXuaK4ajey0zmxtg6j+",
-	"1xvQjOM2c/R8rWZPQ2J7G0ELWOf5k1fNgBCg+3l4uOflsRggbLiESTPD/PRUjcajFdcyhphzxHVrZC2G",
-	"+wvZuk0XSh9gsL9Ws3f4k73mUli5B31+lRu5MLGwIcO5rwgVSpegmZBtGHPNVlijoWYz0qFD991yW+YY",
-	"3UYqqAocNawgZDzypR772blNyITqk/DTDhLzpApebpYjqQaHykyKQjXSlxQJw+Zcl8wqZqGqMG1I1URK",
-	"wjmbrFkF1oI27scUrKKlzZiVYiasQVXhHxqzgtfC8sowpz+KwqHkmD3tRrV8XLQ1+Hi5xIzRFuP8LIyB",
-	"8sVVNli+xC93BEHA/c6wUpSYAi/UEsbshFxk2rr7b1QVn6Ph/PtzxHjbJv6C1FELL2tIezsnpfPjdtNJ",
-	"CctGcPjlc/bjo8d/dsB2UdFnX6DOdMYoZpvHpNV3p1Cx0iPvYNJSfKIaO2Yrn3YmRCrpqzLyAVZfKfJ7",
-	"5jD5wpF9J4Mei0vttCAukgqXrV1gctwqVnNjnLzBAIOFmraC8cMYBLpB0CZGC3JGZw2SIUKdl1DmFXXq",
-	"Hg/TDyCucsfhmbO8BmsZigAMfKnJBqaGvzAXi4gb8csnQCVI6WI4ywSY+d0SGhpqpfca7/jjd/So518Y",
-	"9JsLfHJzY/T7XijfRZgG+envgJdswovFUH9FVRUUdmd6A9PvUHp7vydP6DZdgYWdK4Xztc3cyUrBdxnG",
-	"ZjGdMezskSWXgXHt4PPaYOzUQPuxRxiiVWDyGnUqtLHs9OTkZLBxEhzbjF0y1dB7eFH1EmFISqFh5Ek2",
-	"kAmC3zgM4/5tQ8VAMYeyqaDcyRgTmHHpDAphDVTTnvSZ5fqg4I6xVMiRwRzZlTVobpUeB5vcITD/7jRb",
-	"dZMTt334NUU/QnIqnqMW/BSJ7YntZJ+CB90fAUAJiXyU8O4OqROj5rwshdsqr/6WCKAprwxsKsGOMPHR",
-	"Cf9gnvJWeU7dJVuu+4C8CJJ3BxQ7RZrZLdJKJeHykFKWfplwodiU67wyz3uK/5yDRMsJWcS0ZyPN5ki4",
-	"otLvYedB85x8JjFSO+Mdffbuer2lZW6xy0osRQb4n5WxbLKxrjOvp1hxyvBngxMkUnrhlBEJtyhdKGBx",
-	"WcE0l1Cz5Pi4XbeZ+LmogPmA0kC0JUIsG1tbObpL5YuFh9MWM7IHcesdibRArz6plZyqLtQdgYas2mGy",
-	"fWKL6voy4gBrDPmk2meaSDYBRk+XnrRJgjFQI2P5zJUoeuLHnNG3HStgm3Yb+r5QcipmjYY+b2ta8ZkZ",
-	"M5BXQiu5xKiRZl7mxlxomu9c5nhmDlWdBai/cgglNqf6eigFBV0xxJbGWH3XCe0dqd+gtV42sRQ00Nys",
-	"hC3mWV9X9raeuP2PY8ig5GZOTkW74243Qk+2pjefghtyDuBU6aKzs6DXxiMHA34RaUCOB3ZPfcxWEhUa",
-	"bE/6JUQ0t+JfCMGYcd/cUPEZW6mmKh2zzsQVyGOGfEarnzMDtq1v6uLkYZ4LrrgW+ePhsZFssbvg87cv",
-	"X754d3nx4t0/8J+Li1dv31y+f/96aI1EfLXnxYCIzhGI1IooHKeH2nPrDpmQD9AuubGgLxewvgyJkL7a",
-	"eXoUa/mEoUAJldQvhSzJjHHS0omRpn7iS8vIhUCPZ7LO4THDIL40eXBCwMu8fVHcpOZ5c9c70GaeU3X2",
-	"YTagBgMZ/fnG9+dwy2YeW1ZR4nfFDWvJ3ZGUScfXKTYSbaJsyT+9oocfnmXSIrDDgh2wencL/3CsiYYY",
-	"NbwlR9JsnknE9Kf0dQl8AdNZw1bM5Ct5IM6xb6Sj9ZM6+c4uzwZ0/HUia7hylkls1ph82VQVEwZ1UEhx",
-	"GKs0nwEVHJ8zX2iH5ckapo2BcuzPk8F4IWrcMpW65KghMnygxwdKm6rKyloHndmRJnQqY6K4LpmZq5Vn",
-	"TBIqpmsofn6YrydCc2GVHuyZ4xqX/fG7CyELb6Y4u/KgVfMBus9bMSle3DQlQ5lxrBwdtJwKAYleg80x",
-	"inOQfWomF5HCIGAObZR/N8xJH6UX5yw+63a+NFBdgUE1Olkzzmbcwoqvj3siaPuiuckT7kh4XOVXK7nl",
-	"E272BxQpljgelcIsLp1jP9Dqx+d7KkTRE/RZEPEZOZAYg73Me5ovMa/RNiikvqFyRnbIe/r/NQN9qjQc",
-	"vsl+/lWmy9Z04CnPMnRrBzQjeIbJAPST/4YAcCIwst6YzdXKOfSUoEq5BjOec37V0zJQuSMme0rKqLjS",
-	"SzjP935tZlXXoPvl/Pzj+enZ4+/zNZEohS6HRRFuRtG0byz2vGwfcc9JPSC9u20+SzMgtyE1TUhDDE0d",
-	"YNqjvBcKeAfK9AtPbKjubXtIt/kZcVvtU+KDZGCnraEH2LnabI3ytkceZluZfu2zeYwma/b+9UVeC92s",
-	"p6KpHY4Ob/qMlX4bJqwPsFDR5UZLGNrgekk6kIVqvIGs3Fsy5n1IiqJ8Y9ikET2J4Js0hGB2sA2mb6At",
-	"LU70spIonOjbluu6Kj05CWmPSNsKMaQXZMuQ69hgfVnMjsBNj/6G4Oso9dQiyMnRtu01GFmJuur2yXSU",
-	"eWpP5f2BeGaHFhTzqmIBawPZ7I9l7YRG4fwwGSdzg69D9QOfaoGGsKYkXcFlAVXlNP/ZibNFl4pKvm7c",
-	"L3yIrVJxPfOpnq0k2YRQdHo4dP3dSUshIwU3zEMN4LMGE6jUyouojL84uGLhc/L5n6GUB5UAhKebKPgz",
-	"SsHvVUhWazULbTED9tquelASoJGHaAupbktZ3FenIJFmh4SM7LhPkieYasV6QssMCVoJ0R6zwGA5Gfpe",
-	"c2mm1C+1GXewsKxtX3bqr2rF1NSC7FADe3aNFVXFSjGdQk/+cUj1e+uuzEHD4P4PzKX05DaNWoKdCzmj",
-	"GOlWuevAvrfBZfYkfU0PNKQAPLkwtao8cGoJB6ThemvqD200EXsHipCsePWXjQqOzaFixQKsCSPiriCp",
-	"dsTwnDOLD9F5+/pcvL2Hg7/aZrhu08uABGo/ANS1l/X1ybgaqhzuxYm675zyUAcru/m/yyjWz9E6w7mB",
-	"GsaY7ktcBZo1SJlGturE5LSYze0xe+7zqNiIgTltzsiedYdKSY/OFRW8p7He+JQ3yemvpgUtG/DdSH/v",
-	"4MlWqN2IDemFvcz49HNXzhV9x8GHoWPFK7WgZQIUaf1P6wwFMdyKwJhe76qVCN0u3dRTb23918OTV1HZ",
-	"7ctetUvvgiuf5OuJCniGWAhZGm9fjlkYPYTM3h0FdCtG+b2gKBSS5VAVFUanF/pkegpn5cPi0eQx//7H",
-	"P//ww59//J4/njwqHpZncDo9Qf6yFrRD3P/55eToR340/fj7w7Pr/8iJlrYZfKgn+NeehsUl8I3CnyR/",
-	"P52aTi697/z4B5MKOb/qx1w6zkDRaGHXF44AHmjguq+D3c9rw1wRpYV9+0OcPIfBIFohvm9ubU2JA7UQ",
-	"2dZy6+z/MB0rppvxbXF2pv91OxwVx7deFnF8a2CYWvwnrGkGHTY19SfFQjkktoKwwmluAziIpMTymFId",
-	"s/fU7e7eQdMMReiA1/CN+SBrrQrntLCnOJ7LaQRMoSDwyUyHsLvStx3QdnBSKILmbNcPEufctpPxcMwK",
-	"oTPgXrK64kXspqJljtlTVjj9lab1PsjU4tRagGHPadzf0ft1DSwd+Pcvo3AsX2hlEN35uh+kexmNI2Sb",
-	"o3OPP8gPMmaYdAzBQ+kLAYSmcZUBHe6ZRop/N3DMnof5F2bMFrBG5H+QNBERH6QSCCKKkA4iLs0K9PEH",
-	"im4VICl75Pniac2LORydHbuD3OjKM6A5f/BgtVodc/z6WOnZA/9b8+D1q+cv3ly8wN+0TRgj2iVrOSzG",
-	"/EaneCZrkLwWo/PRw+OT44ckN+Z4iB7wWjzozkSb0fGNmd1X5eh85IT40/axcWc08i+7WpcS46Rt+6R2",
-	"lLsbJ5xXK8YrljgzCUsCaKwwr5izyUwfTH7WTAvRQVonjBbcVRXhoM69OUz3GzqWNc4l3EbDs1BMDczT",
-	"fJ0MoqbatBwIcbJEC8GWubQUUiydoXiaM53yWwv1g+2ysToZ6z6W/JNf8wQ/7nrFx42pwmcnJzvmhh42",
-	"L7QzUjA3S5gGgBO3L3FY66OT075VI5gPOkNO8UeP9v8oTqZFMGKr+e4fJTOWUZ02yyXX66Bj5ryuQYZq",
-	"DwkrMJY6JZy64jN3xkeVuILRR/drFBrJ/L1eifHMP3OHpElGBPbMIU638/mkuTmmPTKiTOSWV2rWxm8W",
-	"UKfoDkmPj86zVqanZdnXwM4UGKYkczYUejZkDxCNSEGCoEGElZo4dak36ufc0e8S8DnOf3gWRnBuCPwc",
-	"EtpHwrD57UN5esuUz1H9FaqYJS/hJkfxx/0/itOqb41BOqzR1Exi3/42T2ycwge/O4l6TTwSmr265HyH",
-	"jRW3Tc5HmdJYxP4M24W/IkFI+HFmbEBR7iRmRd1f1Eo6By4i9wBpdyXLY/PvSlh42GX9qGAnQnJUmpk5",
-	"+ptq6OJ/vxYWWMidflUECFjcR4INzr3hfQWn3rDYYU1+DIctqaXrVXnPY/p5p4WcXilBRateIk9gJrBN",
-	"I3w74PoNA1zjYOZ+ezljIWdXUrrHHgtIDcFA/zGd5NgODAr5ms15i/te73BEMx3yQPga2+0+tB7LOYQY",
-	"MkttWpcnXQvz5FaM2Md/IBs2mXC514KlsPI8TGTAOwnQRhGS8ar6klaUP19j5lgVqN2F+B85LwiMcFRb",
-	"Ten/Z7CmfB6c0M/SlOO997IwJQvwlzv0uMEUV7/Fm1f+n9DfPthARXBVhS3tKJAoEDhTKs8oPcr9J7CR",
-	"Fe74cOYO5uY4zYVUK/QhhP26tDvuatISqIcGh502vANpS0H7M/6gqJSBo1C0/Vkrt77XhnPkln5G5Wl3",
-	"Z0q/n8O6242h5Eb5sXceVQ2SWaW+siPrdrUxG59C3HSGcayRVCuGBYJDZfsDkOVRMh38hoTvk+N05ZIG",
-	"Tw/SmTOKAPuRSwQDutfsPUWKvVXnC/tiSBQHlWtgJfBy2xV/IcuLOA77Tj03iqVLiDcPhYkbc16yr00l",
-	"vMC7+KLWbSeKD+akWK43g3wdnm84k9hSBbyYk27fDKMds3YOIukL7FdM5Hq8Nc4J+G0OcHbbS29V7w29",
-	"YwLf2XPO1PATMnMGBg617XMbHp+eDbbbv5Y4bhwj/N8rhutofpWUBCY8Hzyxu1a1Tv/clqbdSLo2xTxq",
-	"h/S+lOd/+lMcKgp4GR+m9CIxQnPvxr0qYQljuSxNmOm4EujdUPqwqID7tF33FL6tQd6f0scbYr4uRuSL",
-	"Her8EMFL10Ldutn2Dpe9mWt3gBMV+mW/IhLi+HzGWWw3COeHz7g4SHf6FW6dhhe07j0Q8YXT5+hqmZah",
-	"hfnvbY0nyiPueagdTqM7e+0l5C19dOHYCavVUJ4rQwFrh9n/dfH2zfkH+aux3Jpf2bfYLf4d45aiJb7Y",
-	"UZKlRTWcTz7IX0My+1f2bUjVxh+NQ4a7zXl/Y1Ab0JQAhPkb45aJxVq/sm87VXXJYsmb21E0PjrG5drb",
-	"gg5YrK1sv+xY1e5tWG3u9hg7Fr6j34hYGZN7XRhA5JagWaa/sm+TiavfhRcjo2IdDN6QohQzlVpRVU9V",
-	"BUPn3L3OzHFIAjcLGgsrsBNPwur4g/ynw95rbuwRLn/06i/jFJkCkhZeifXLZPKOccheaE954q840UAd",
-	"NuRacBa3gNXc7bQ3WB5/kE/d/y6pqcF9C1eg1+z0caj1TavBofJXL+f09k9gid8GW8+xPMKGQRgGQD4h",
-	"tr1QjS6ArA5/n0j26u4O1nrD8ydD4nSbNrCFT5aO25GxGviyawTvTRW9sjFn3EgrKhpoJkpgcVNfLsb7",
-	"EgeOUCVVJAT3zda+FqanKiFtOO/N0bxMO/nuytVILlEZUJjQzkzyb/+S+I+noGvKJZ35Y3+Z82RNf6Sp",
-	"On8zZyTJvJ2y3xdgDYP495zOp5LNVYPzxo0FKqU4PQnSAFNonJV83XmAs6WQje2NsrfD8TNJLz9lf9jQ",
-	"/bv0XAOGelhJVWUSa3hlKY1oWtUXu3x9F/yXZa6pP+A+GIa8hpRV2tGv/3hXarb7aL9WM3OwTZgMfR/y",
-	"bOygHPLwe/hkRzsr8WiS/x+1Du/sjxS/CXc63GH45halZ6VmnrhmZ2HdlsR0XP6g9OUQvewe6iX+oCx/",
-	"GB98OpLlNi8MqHiJd104Uwat5UrcJEx9c/o/raqU9N0CP7RpsJmFWCIV3HtZ4mD36pz9WqnZr+zbiKXv",
-	"EneIAMw5Q+TF5N2LD3Knf7GlfVb+rgG6ESR1JVFhr7bci8Sd6LHlX6tZnzn/x5P0URx4Of//HYr7P5Kv",
-	"k+PY40dsnbg4baCvTOTCqvrCT+y4uxjUm+DvdzNy7n9LUX5JpLr9062lTvdr56NhfztxuAP5kBrKn8AG",
-	"ZN6Z+UAv6DGhsXWz7af1R7ZWX95a7sUvQRvvaESQ8UoXDAruLiXf5GWuE/yjw/dMlevbRX2YXX/d7QW0",
-	"uoHrLbKf3e67wxUfOcFFE6S/okpxJBfjcpM1dpaKd+5L7xFpYibfNvau01u+GRBvIJoyqVhjIDUMjm8J",
-	"S2ImmWq6dhXhYKcYimUC+zfjXgElE/KLGpxmEVv93fEXhpkAV8/ee6QAjbi9IwlAiw86+7sw/SRpJ6Uc",
-	"200K4c4GnN33Sv3M5fpGxPLty6PzXz52KlRCK3HbSpt23Wap157ndih1Py/H+dJ3p1WTWd4Z+foCg/Ye",
-	"2HHoSqaLA2Nv8HLpNJnz3L4xbA5V/SXP02bJJVpfzk8J+hY0kKtJ0+hxSo4TXzlzEntti3lmDkWbg6Fp",
-	"o9R1jU6RVJI6uNbRcfTvFpLGntBsa5z1n1w1EFJO8e51uqEEU7eZBi98Y4dFDjn2cVBBHC3+y2gBUB/F",
-	"KU0f46DvSs2O/P2L8SLP9CIAGoF/fT0+jOfCIPRBQuXeOD7Srb2mAJn5ZD9PPuNlNJK+XIk9iaQgX/I3",
-	"bux0ncKM716xhA/cJYXwBbto4/OSdD+DkiVTVfmHCosLw5Zq2S2b2YiGJ9NY+zEdRmfeIa7pFb1+FX79",
-	"RT3VmheQOkt8AYYJu9Nc7gyF6c03vE/mu9wZhjuTdPoyQBI6wwnbMB9Nx6KhQxRofOIvvSj9hNuNZ+kL",
-	"n5Z8nEyY/HIUzExfHCfTgEx6DaiGAqSt0ixSMqhom74Pfhflzn6g5zgNNI78uUvnKN78GubRUvnRV9mQ",
-	"8xetauejEolS0vVQZkhrJ07d6m+HGjaVj6pY58ArO/9tZ14aHxkNC57WFRcbh7qd5aQWH+SQFt5XlopY",
-	"7sLZiHf7zYH5aUA4IzylByHFH5MlWC2KnZr8Z//IZ6NoP0Yk+5vG+UDQmG8Mw6GXlPW8Eyz5HaEf1r64",
-	"D0UaeLneyUPvgJdCEtffGxt558JH3R+fPDz4TV4hnrNpU1XDXvpG2VBZJryOQWL5SYN3RK+Uq/1kLI13",
-	"hNBwLJqk4P6myRc0kylLzu5Lfo9jwH75eD1ux4398vEa/Rpn8+ZLyIRJRjHRYKcHKP/9K7c8QRzIdZz2",
-	"c5Ovv51MylVGHad5/CvI/Cr2zNKIK98MGc0hf8FeiQWKE9VYn0LfmMdkMiv3TEX2v2uF+/YvvU22EcCk",
-	"nU2yk1JSBAWTc2vZ12o2bj0XtxgVLMWxZl08o+OSQbPSbKmkoCGXT5hUYaqZYRKgpLmDfhXPQNcfr/9v",
-	"AAAA//8=",
+	"7H17k9s28uBXQem3V0lqOU/bSTzzlz0bJ76d2DmPN9kq2zeGyJaEFQkwADiy4prvfoXGg6AEStQ8/Ni6",
+	"fxKPCIKNRqPf3fg4ykVVCw5cq9HJx1FNJa1Ag8S/fm6oLMw/ClC5ZLVmgo9ORr9JoSHXiuS0LBVZMD0T",
+	"jSaUjEWxJHRKGVeaCD0DSRYwJjWdgsrIYsbyGckp50ITBZroGVNkBrQAuT/KRszMbf8cZSNOKxidjP69",
+	"dyYmE5B7Z4IrUcIoG0n4s2ESitGJlg1kI5XPoKIGzL9JmIxORv9z0C7qwD5VB3Yt19fZ6FxMz0oGXK+v",
+	"7PUMiPkwEZJMGJ+CrCXjmogJoSTHlwKkfzYgly2g9ukoBqeiH86BT/VsdHL86GE2qhj3fx9lI72szXtK",
+	"S8anHrBzuIIyDVcpFqA0Kc0IogVhPC+bAvrgwXGjodgJn3ZwvIYPCfT8RiXiQs+AVKAUnSKmDHY4oVpL",
+	"Nm40ZIRNuTCrIjlVvQBq84nboOsFzpNCld2LbxTuZUZqkDlwvQc8FwUUhCpCyWImSjgllKiSqhlhivyv",
+	"42cB1prqWQsq/m8T4e0G+rWZStWCK8Bj9oQvf5NiXEJl/soF1444aV2XLKdmZQe1HfH3/yizzI8D99XP",
+	"ix/tIuoJX7oz6qY2i7fHD6F6BVou955MNMh1LF9ALnhhDjXTM/Lw+DGhvCCPDh/sd7bUrZxxDVOQBorr",
+	"bPSUFq/gzwaU3mG58IFWden2W1NWGoSCUkzwPa3LE1I1SpMxkFooptmV2a8Jg7LojjPQaaobNTp5eHiY",
+	"jTTTZlIDE/FAhQ07KESuPCTqfxi/oiUrRtfZ7ZFvqFTa7xnSc1Of4smy60PaVfgDrgMRrPE1qgTfN2Cc",
+	"CT4pWa4/KdmUEmixJLLhnPEpwvFC6Gei4cWnhOOF0GRiPooQvBbiV8qXnxKA10KQivIlWUjBp0SLOXB1",
+	"ShaUGTqcCAlEy6XhgigRb3C6Bpylf3Ha6JmQ7C/45NhXbMqhIIxnRghEWNhH9uxmQQaXa3bFNG5PLUUN",
+	"UjPL+mhRSFAqzcbdQy9xjLZhNYXADEZHj4/3D/eP938YrbHZbEQRDxMhK/OvUUE17GmGrHxt7HipLURh",
+	"OOP6+4ft0ID3zIv6LdizOsYrmIwQe5ZnrS7zl6aifM+cKDougRiZuJ8Cb8Is71t7wBL62ROVAy/wcGZD",
+	"1jNn9uhuWo3fwn+asdfZSDQ6F1b+bnrtpRt2nY20EPNLZSm7uy+iGZfRpvCmGlvArkAqZil26zKuY/n8",
+	"xuAFCcCtrgX4XXhVjP8DuTbf6SzOCBveVGYSCVOmtMQzZM4im/JLZv41h+UlfMhnlE8N4E1dCmo+UjFV",
+	"UZ3PUFlQWkirNlTiihrRU1OlFkIiaHlu6D4bgZTC6LtOSF0CL8AMUI2q/b8lqKayv4LWjE8VcgbZjEfZ",
+	"aEzzeVMHKC4LKeraDZZXIKMVt2TjV3zOrBReOZX2qfuLaajUUPrAnbZfo1JS/JsnlUlzwq9o2YA5345h",
+	"ToTEo27eQLPhlNCxAqOBc3xQUmUfDCLtFZqIlpWigqcWkWvY2Ik1SKDasuJhfIc7JXZdvY0hdwqon92z",
+	"q/5VpPfVksrwTXUYWdvSFej8tClwWktrFRQFl6IGvk4Yf8wA1VIzxCtJwXzUQb0nrCC0FBxIEIEqI1QC",
+	"QbovIj46FqIEyjt8vvvNp+ZnQ4g5q2cgPR++jx03rHwoOUU2aILNr5qoHdx4hDFF0N6eiQXvys7Hkx+/",
+	"Lw5/PEoBaRjcmOkEpi7YX+A/VjfjkuVkDstTchj5Aeaw3E9LGlheemnTnfbVxRNUI6Cq9bJ3qgjA5Cy/",
+	"iEWMBcu/QUJxQvK6vrQ/Z2QB4/BvWrPw7/B9NiENn3OHsrWPGy50qQD48F0vhZiry5LNYbspLubq3Azs",
+	"Zw/ZSFCoL2dUzdaRoGb0+NH3GVEzerQTTp0I6j+REWpnaESX7MocN3wtfd4isaaSE1u+7oYRM8xgP/pS",
+	"RedgaJhMGolQOJYQREO7sAiSYbvSCtkWxxHwVqIm4P4XnzDO1AwKIjioNLFfgWQTtsIa+s+6U3bUTbQd",
+	"Jx9idhEUn1ZotGTbVS9aXtzSQLv4iBlEBzimQM/TojVEq98krKx0SAsru/3DhZWTNAn9QwtNe5xqVtc0",
+	"/Az1NvRZ2e/eRMHwIPtP9i/ZmAVrK/5s3P6WzKnHh0o10TPzH1ZBgt9sJ+EU+p5RVjYSEjrrDsZe3uP+",
+	"3YzjwHAcf2IFWRguWJbkL5BC9RhuUBbDifgPJuEZuq0SdFxDylnQcXg6kzkJinUcpZjw0vFgYy4QCZNG",
+	"gfc1IavtmS748CJ7/PD4R/JtTfM56O82vKUurcafUATcAKfFecU/F5xDbsYE58qMKcN9B+ppsil7iLWW",
+	"QotclMQMcSQbuefGUswhiYFGNbQsl+lZ8SHJaaMGED8aqri96xhqMR220K2mhSDQ2YYjk+ayE/twOIX6",
+	"A7jNKAgTJ0FiZR88XjseBgwr4XfnJLiZ4UknGuSOdufmvbQr6Fv1761Lo8fKvDPDZAb5XDVVIozz8uL5",
+	"vwk+DEzO+g392QKeyyUOzwjjZAYfaAE5q2jZFSqHH47o8fhB/rBIstmdTSM3asum21EbtWPJpozT8rIH",
+	"q2jErK11IGKtfp2Y9Jcne8ePvg8oDRuWwuEayLG2uK6J3sIT5gSrn8GrY2tICmvv6G6t9hjoKWAgTePo",
+	"eUzQdynGfYFN66X2iDMj9zf6aO/siHwGRy5tSh37GCumlHmWjQpa0SmiWsh6RnnScdfrCI4oZEWpsYzM",
+	"sDjKiZ36JsqthdxB0FIR7mvAS5Ikwqle33sLxAoXyghVsepVQF5SCQVhiFOPOWehtyApoCUUl+6viSht",
+	"JoH/2f6dQmrIc/BTHyWH/cKUFjIRxVDID4eLrQvLPxMSS2moYyd5Mi5ExqAXYCznhSDu22kTdMF4IRbx",
+	"ymaikUhry8QSV3bcvb0CVRaWm9rsczF94hMB1hE1h2WaeI043u4GNa/7wT0fDwkUfsEFjJsphvUnYpSN",
+	"FlTy4HVPbbKZI6mZfDYvtsFBLuQOVsS5mL7CV7ZqaX7mHmy6WW5lbIW8kL4oX3huxGQpplOj9UufFDRw",
+	"vS3RJU7VXQTJSk9Yw9JospFLkNlO1W2oyufs+Fc7yEtvkTfHN6QyYXYOfGBKYzA6z0XDnWmOhj8xhn8w",
+	"pzKiZ1I00xkpQWuQKFltnoidXmWkYFOmFdK5G5SRnNZM01IRI2fyHF0o5ElsMEuw7glrsrVKJC0qDKqt",
+	"Uc6vTCkofrpKBhAqfLjVq4OjCJg51Ck5XPHs7ioD3UdTW/GyDYh61iPmjuFY+W4sos7L7Uqj9J/VJB2C",
+	"rMocDd2Rl6+enZHHDx/9YJbRxUyfivKH2fEFekyl4FOrlQ6OP2MqTVKE2+wUTVBByAyGGSa1UGIUmxK8",
+	"kb7ufXWZOB8Tx80l5iRkhf1hFZLnBXBtlFarOcwZLwyWXOIDahQOhVOqYUGX3yjy5LfnGVnMhAJkxqSb",
+	"70PgQ11SxhUBms+6JLuSGZT7PJxtEhWf+sUFBGzUni6ivKd11E+NiY0nlAMxYto7AtG3a11wTAUX3C1c",
+	"ZsH/kmDjL2vgkYdGEedCAbsJ6FzSUKd1lNgDMUwWArtKnXy0AwZLVOtkGfhRlXQXDv9gyt0TFuKmj4CK",
+	"kNLFfJJAMA9gjT9KqIXcatvgy6/sUHciYdA7FzhydWH2/V4oXwWYBvk+fndmKBnvsLO5KEvIdX8Qi2mC",
+	"GRmoZRhjSKUjV2blJWjYEg4zVjHx0aD0TN6wG0ZrIR417GBaTbbXqevgQ9ETO7CZJgUrCBd9/B51I9XH",
+	"d+zTzBz0SihNjg4PDwera95HkNDUJhJ6jzbBh2S8tPtnlJloAwdg1pvaw/bBzT2UQ+QzKJoyBXxMLn4Y",
+	"UZpKHUzaRNzUPh9OB0rbtJ+NnzeHjmohiRvd+/k4GNlzKP2QmzBAvzpP7dFpa1cSI7U9150go3dC9DtR",
+	"kJkiUUVEvYFBhZgGLQpmlkzL3yJeNaGlglU52mE5zsHjBvZshXAsaBMHuu4D8sIz6Q1QbGR8ajPjKwSH",
+	"y12SnvqZhTvpiihBJlSmFYC0YR1SA9CKDpTgGBoSkIoZmrErjNYZRg7PApA0xeUtz6mN3YOej+58vTmL",
+	"ZrLLklUssaZz87PRQ8crcxvLxFhTXBB8dXBMC3Ow0y7jO+dI1v9zWcIkFTp1mqZZfpuZMWMlJO2tfvxF",
+	"jC/px8StdlRgvufT0IduNkbmdyLvAbywJe9dOaHfwj5mFx3GLuwdPogU3KG9bdzO5pEmuAjmtBpjcCMj",
+	"ySknY6NdmNGF2+g4iNz0qlUzwfI+XxB60pQrt8KBHaWixxZs1QdjiKFNVGzy1E2kqMikpNOMAL9iUvDK",
+	"UNYVlQytYCGJ4+MryeaHVYqiZlDWSeg25KgZAUBtTQcUzFpLCFzs4HYVUhYRSBUN2glFE1KSPS2oBdP5",
+	"LOlb6M/SsCjw6VMFVTOrZbcr7lbO9ITZ0pPbZ978s4hn3HC5vLNILzGzkQEHH4QtsdYPlv29S+ar5RJ0",
+	"T8DMe5T7iMDDknm/ABe6E4Yy4OyTZ0JiYpn50glREGUJdlH1IE0cnqjSoKTIrzvt2ctnz356dXnx06vf",
+	"8X8XF89fvrh8/fp8aEJNAMARqkdN57CErQxIzWJO4Eh5AyNJu8wrqjTIyzksL33cKmVMlGDLyLCsEF8h",
+	"c1hmwY8uoWK8sHrTmBq+r0lTn7a5mpSnD/JMlIXzB/WmPLp8+sGhG8c4tznWo0T9VSxsQKM6syUFu+mf",
+	"EhQkRPILLCATE+JhsWwHK2+FwQqTpKUBx3s7/DYqazzCarlV9FX0w3M7+MFxIpgFGzTpAbOvCFsrG8ZL",
+	"V9W54djiKir6If5eBKBHe1LDZlP+nO+4AVj11NEmokqPzjKPB9S1dhyGOHOSYnRSa500ZUmw9Atwv5UW",
+	"Est0ebk8IS6nE7PkXZ5XRuAK5FJj7iOUyirRIYM++LLRckR0OPeUc2o3ZZlkzga+HimPWcOR7xKLHqma",
+	"jQWVxe3clH35HlpI70e6UaYAvnnZ73u8YDx3CpDRX3eaNe1cvNmMUdLsalqdT4XfKcHVzCi802SDEWG1",
+	"PkM5xnh3CnnKp4a+zKR6n2tDFg64ExKGkoJJyHW5JCgObGyKejf+fo8TcKu32qYWRAPTMxVU0zFV252i",
+	"1h+ajQqm5pcTCTDQusDxPRnKaILeIGoV/MeXadP2GboDQ21NZIhmRFy5PcUgtWorUQfYbrErf/MX1Y2o",
+	"e5fSGUcfCVjOAmX5MRmRMKWyKNtqUyajKOJWKinN2eKbq1gx4OrI289ItOiqe29OTt6dHB0/+j6dO4vs",
+	"53KYv+J2WxmXPoY6rfUD7Ta0B6RXd01gcdjmLtil8rGTofEOjNUUn2QHnO2VImBHRKg09xbhxMu8gTNZ",
+	"utyFQUyvU0ezsjH+USx3EvHeUvWLmHBqaAgz2sW/Pr9IC5rbVe40tUHM7sXKIYFzzU2EO+lizT6RMk5x",
+	"Qz1cVitey60+qR4D1z4MoVcUzn1JpzeuOcIgZuvIX8FZnHDquKPd5EiktnTWldgR7cdlSG11zZByozWd",
+	"raNu9QVbOyw2PuwrrK4jt2Ohn+Kcba22V6Yi8dQtxerI7VhfSpsA4ZTeNJccXW1luVsw50tRcnyle9rI",
+	"MBzX2zsoe+FDbWgXm1WABMNNcihLYwL5MObx8CDmpoL3XfSUksqpCzmlFoEPAwMcL60NEwdeB0PcXyBX",
+	"MR52c0VvkwDObBpDKRYuuyRhRw5OvLhJWsINxPSgTAY/uglSISEx3FoZJ7UUU19eNWCt7aw7xRsavrso",
+	"4eIWkuRTVanaPdnAOgMdbmPxEYpafh9tYgL3Lbtoz5ynrBRzfS0pVxNbcLfqj9BQ1bovEvYKKso4plq6",
+	"gV5Rsy1y/J7t97sEUpNaKXYLF4aL1fREWo1QxnJG5JteaA4Pq92glMLy401V4ZbNEKaI2zsX/auEBAsx",
+	"UzeAtbeGYtf6I7a1bY5lHs//sZJ+0l3vP43MI7Zo0smqGb1C1yYZA/D0EjdlrgyofnLKIbbBsz74tXqo",
+	"AXHcfiDccjaQshsxVHB8EpPrU4e4h5pjycU3PDD7E+ITaDIybvRqpwZDSWFsmxfmuFDb7sjsjItGa+zg",
+	"iJw0vJl09K4E1LeRWsu3bkVe9qu9RPbkpjOncvNDa09fZ+TkmBcsHoo4D6k1jDzfbRleiNd3JUmAbpM4",
+	"6smG1+7x8EBWkG/bIlnt1JvgSgcAe3wCT0IjJk8bc8YL5fh9RnwbLYyPd9ta3Yl+/kmw5XPbUlgLYqFT",
+	"PH84OYLj4kH+cPyIfv/4hx9//OHx9/TR+GH+oDiGo8khkprWIA0O/++bw73HdG/y7uOD4+u/pbhG20tg",
+	"qIFoTA6rYAwoWK2AriQfRYkBk4nqROb7zpcbGGXyuVnfpaJ1CvJGMr28MLviVgJU9nZFsLkDtikhYVpB",
+	"ObFRZVfJEhosovfIzhS+O9O6trEEMWeQKsbTxh5TbIrKHuNtELvz4dBT1k3UdgzGxsaXeWhs7AmrZv+E",
+	"pe26iFVrycU9+e25Pzw+q/Mb5b/sqwBkw0PdQy4kfKOMDZMbE4ZcsCknjL/l4yVxvezMOtbgt5WjxEKP",
+	"DXMRElLRJVHgmpLakVS95ZRYRHqsc6WBFvvkCfZvdF5wZImKKFGBDTzmVErDDs5sBeje62UNb3ncwvI/",
+	"SnAipK8vsVINO05nCIHtrUlW+0Xvv+VvuXeYGnPVueNtIrFz9NOq7U9txjSc/dnAPnkhCOVqARgn15Rx",
+	"9ZaHdiAqI3NYYr2T7f25/9Y6u3LgNl7k9vlJTfMZ7B3vmwPcyNLRljo5OFgsFvsUH+8LOT1w76qD8+dn",
+	"P724+AnfaYthRnZppKWY4AYcHeGxq4HTmo1ORg/2D/cfWH4xw3NyQGt20O3rN7UnNER2nxeYoqh0y55x",
+	"hrYj+Ju1UBovl4SucXOHI3cemO3DfH+Ns4dBpZyUOUXKHQORUGNtex9grs9RC9ZOcsc3ytyUImFAT33Z",
+	"96oc2mg4dNncjovQPAXLsqItYr14CH1IWmDW1KiKcVYZLfIopVKlV+kTFdtpQ/Y05oNU9IOb8xD/3PSJ",
+	"dysttY8PDze0w92tDW6nV2aqI7KtHhOTCM/YlPjh4VHf3AHYg04HX3zp4faXQsNlBCb0FNj8UtRmHIVp",
+	"U1VULt2Zj2DPCAdsNT9h0rbDplNz+Eclu4LRO/MucpOom2QvK3nqxtzj9kQNL3sabTtAu+u6+Q7dEcId",
+	"VG13Y01LMY3Q7YMj74w1LfpcxC71Yg5Qt9nQpF12EF2EA7N9NUsxNsJTriTcmfPf3cEzbP7x1DeYXREF",
+	"qcW3Q/yFC+sn8+iOtz617Rby4jbH8PH2l0L/9TuhCrMa0tQxNRCO/RfWKWLlDB58NDz12lKIL1rr7uUr",
+	"LP246718mPR/iqvbof6Tc0ALM6EkNFNOHcIkl/uHWHBjzAXM7sDornixr/4smYYHXaIP8nXMOEWZmbhD",
+	"Yq1S/OL/nDNtHaNjvHjjK9oBj8Zte7BCt7e8rOPIKRYbtMt3/qhFqXW94u4shKg3qs3xPSo2mdUx4zFM",
+	"GXLwkM3a9iPsU88UUIkdx/v154TGnJxJyB59zCPVewrdn3FD0bZRlA/drLb93PZ5gyPbkiMNhEu9Xa+T",
+	"61GivWshMdWqdnnY1TAP70SJffQF6bBRo9WNGqwj8izcNrKpQepnVqCibquOUfhfWvnofhksH8+8MXoj",
+	"+ZgNuIxIC++J97UN4sp62JLGsR16h5cP/ffLcOd9MBRMy5JgpxrDkkgNsqJmPuyYuU40PRL+Z9CBLO75",
+	"gPZZMP7qsa9oO34GHfaiB9u7nTG87mtNHLuTfZCXQsGez9S+0cytlbViBZmpn9qEtftTm/ErxWn31oNu",
+	"oYbgRKx2WtFCfFVkgcu0i7RXoHj3cj+h9Ow48GIv6lh/yy3vO3P2XjEJPu3UcJUpmJ0hHBahb70xn8kT",
+	"x238j9Yt7FU5l/HntvRKzK3nsUtrP/HiInRgvz9ie70aHm7zh78iWvrJcPhWvrat6wfTUEjUm6YK6F7K",
+	"AmzZkJfdM+DeieSTbK0ziUSumEKAjbjPub+OwkqI9e02eswzpy5vtBg6bQaxI4JrJVhLuGKiUaGdYEqL",
+	"wCbHfRbCo6PjwSr61+KyDf2lNyq7mPXSZr5+bR5b3aZ6q/iG0m+cvvMJpK4RR3cldFcSe/ou/zn7+989",
+	"61KAV1BiVC/siAvrrV4SFF2QgJkhDXd5TlDYuF33YL6sgd+7yDcfSQl8X335FREk1tTdhVS3V53duQ73",
+	"Cqe9nXU30HLCq9pOURH42nfVLoZQolaKeHbZUffunW+pKyz6BHsaSphOg0H536ugu8UOO7y2r2qvAnWB",
+	"CtHehWG4mLjmUqH/98XLF+imPnnL3ytNtXpPvsWC8e8INapNDt4BxW15uu+T9Ja/d4HK5XvyrY/Mfoft",
+	"PY0uW9fA/a3ERgr4wd8olAS2GQRCTRjOFvK13pNvOzl2AZKsA0Hb6sZIHbzj1U1gfWYI+8InMGMOquCA",
+	"WrYlIbPiXDZjs+JQsfCdfYWF1JiVjxYNXqdNOUH9STK9tBmcZjrblPY9+Tbql/udhwETpDEzZkGRGIkq",
+	"xQJB7fTGPTEfVzPRlAWZgHbCtmRI43h/7Vv+h8HqOVV6D7+x9/wfmau4lEAr67xWa7hnEJX78m7LwNO2",
+	"NTCW5FRCQkYoCWvKRQXK6dhv+fOJ0atXOhVgv3gzEHt/ePlu0Xf0KGQAJ4T8z6AtVQ7RvlloZYqb6gkr",
+	"5GafWgq/EI3MwaomrpVW8l77Dhp7nfeHQ/x3q2qzhg/answ9uzNdvXlrJOl12NKMNFyz0jaXZYVRqoQC",
+	"u67P5/y9sOTmG0igny/OWOpJV4iL03sDOM/iUsD7Mk6i+3h60D/plst3Mxfalk3BrvzMnvhwKhzcKzd3",
+	"2g7R46X9RxzYcxfUhj2atTcs9Lli/SUMA44sgjQTDXbPVhpsssXRoecJIeyGAwu67IyjpGK80b1GdXs7",
+	"QiJe5q5ZGHbrwn1awh5dfefcXuUQ92OwTgyXv54RURZfRM7Mz6BdRLTTN6bdYyHNFvaf/1JMN5/9czFV",
+	"O+uRUcf/IWNDDeaQwa/hgx71pPS5ixu+kny+4y/JOeRv+NjoGyrF1OP4s7PXCJbe3Lw1VmrI/aBwWRW9",
+	"dO/TLr5Q2t+NDD7s8WKdFLbqOy85kHDXCfbT4PA597xNhSnLNureIYKYKW8lgp2NtBPyvhTT9+TbgJXv",
+	"IpPKApE0qKwJlDZI3vKNFsk+eRqZDxwW0WLl6se9vOoo0T0a/rmY9in5Xx5rTxgadsX/38z4XGZGdO42",
+	"nbTQoqAvv+RCi/rCtQG5P1fVC7HqIeg0Sf6c2BQ2s9XBsgrmLimXP4P2mLw3JcF+oJdsqQ4eKn9MayG/",
+	"CAW5B8EpcLckm68SMJUR3tG4eyqK5d2i3Hfgv+5WCmrZwPXadh/f7bf9nSZre35hjaGvKpscYU54DDem",
+	"k0f5FL18jE35y+aeHe5syqEgotGnLn4u5szdHkZKwacgyRUtmd2RO8AVm3LztQ6Dt5jYyIRCwsHgJTH+",
+	"OVnEGTICtPLZlO8x3rPgHgZgW+Pe0+G3kw869pvQu0owCm6TNnc84Ni+FuJXype32iFX1zw6efOuk+Bi",
+	"y3IhKrGNi3GTu9ce5bazdT8BhybV9ydIowbhKYu7LEN/6tDTGW9/bC+FrSrKiz1jlpEZlPVnt8dDP21v",
+	"ljDpby7AEBC2X0lqi1iQm88S2X+uItqYfFN2Bbz9CF4LwmGfnLnLFsIT1cgrhimvEpRj9wU2QJFGi8ZO",
+	"2PaKgURzdJUo98IPdIhil4MeGhmEjuRvRnOAei/0cHoXeoKXYrrnbtQMN7TGlw3YfvrX19luVOb7pw9i",
+	"I5+Mxt3GnTr/qts9KuMLEZCkD7dT5lNaBBXpM8oR5EotiU46mqcj903Wkm8O3suZcMB9bhl+oC/8Yn3M",
+	"bayS+kCsKIsvQcfPGynxUm8LaL/TO2rk2o9q34PzHpFtP9FrTtke9Y3CHMbPi94OMBuV5U4Xmd6owuuo",
+	"Icy9IbjThacHy816H8PMNclyNz+hO/HUBlQd4T86dDeJurfdG/a3L6OOOrGuqG+Q7/2JAEvIV6s/ou5G",
+	"6xt78JEVG4uGzrCFaGgOdK/1Ab5b6al3hNouao5+sEkeQvl1pZjZZRk71Tf7a7exZ5uGFIFi367+kqlh",
+	"Lfts2usMaKlnf22MSeOQ0TCXKV4q3D3abQsoMX/Lh1T7vsbUb+zkg1ctG7a/fx8miDcZ3Y2+q9+Mtsji",
+	"yR2jCrRk+UYR/6sbcmOsDUKSA8RbFr9JbDkEjcK7rt192veCOSNM/NeN1dZ+ug9pEmix3Ehor4AWjNuj",
+	"8UlpLRcyXAzD+NQGenyTAvNv21RiIeQckfno8MHO8DgJe0ImTVkOA+2F0BhMWlqmiFuq6FKRxWz5KY6D",
+	"RwvCkNzW7lwfQzexN++us7Z72Zt312gbGTU5nc3CVNT2yTaROkDJ4T653mIvd42KQ5m49RCsB53O4+t4",
+	"utlU+3F0/woSL5/5gmFrBttCS+dqZpJUlNMpVK74pdPxSSVm6+m17N5rhcD6mxc1tXe5dZydFpR0p5UY",
+	"N14/XceNmGaRycaL1dSsDobRylmf5JmQpBKc2ZaabfoWbRvEuSkc3Vy/u/5/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -1,6 +1,6 @@
-// Package problem is what Coffer's HTTP APIs say when they do not do what they
-// are asked (RFC 9457): of which kind the problem is, a sentence for the caller,
-// and the cause for the log. It never writes an answer: internal/httpkit does.
+// Package problem has the errors that Coffer's HTTP APIs answer with (RFC 9457):
+// their kind, a sentence for the caller, and the cause for the log. It never
+// writes an answer: internal/httpkit does.
 package problem
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// A Kind of problem has a name that programs go by and that never changes.
+// A Kind of problem has a name that programs branch on and that never changes.
 type Kind string
 
 const (
@@ -37,7 +37,7 @@ const (
 	NoSpace         Kind = "no-space"
 )
 
-// Status is the HTTP status of a kind: this is where it is chosen.
+// Status returns the HTTP status of a kind. It is chosen here and nowhere else.
 func (k Kind) Status() int {
 	switch k {
 	case Invalid:
@@ -76,12 +76,16 @@ func (k Kind) Status() int {
 	return http.StatusInternalServerError
 }
 
+// Type is the URI that identifies a kind, alike in every API. The gateway serves
+// the page, which explains each.
+func (k Kind) Type() string { return "/docs/problems#" + string(k) }
+
 // A Problem is an error that a caller gets to see.
 type Problem struct {
 	Kind       Kind
 	Detail     string // for the caller; begins with the field at fault, if there is one
 	Field      string // at fault, if there is one
-	RetryAfter int    // seconds; 0: what is usual for the kind
+	RetryAfter int    // seconds; 0: the kind's default
 	Cause      error  // for the log alone
 }
 
@@ -94,19 +98,19 @@ func (p *Problem) Unwrap() error { return p.Cause }
 // New makes a problem without a cause.
 func New(kind Kind, detail string) *Problem { return &Problem{Kind: kind, Detail: detail} }
 
-// Field is what is wrong with a field of a request. The reason does not repeat
-// what the field holds: that may be secret.
+// Field makes a problem with a field of a request. The reason must not repeat the
+// field's value, which may be secret.
 func Field(field, reason string) *Problem {
 	return &Problem{Kind: Invalid, Field: field, Detail: field + ": " + reason}
 }
 
-// Because is the problem with a cause.
+// Because returns the problem with a cause.
 func (p *Problem) Because(cause error) *Problem {
 	p.Cause = cause
 	return p
 }
 
-// OfBody is the problem of an error that reading a request's body brought.
+// OfBody returns the problem for an error from reading a request's body.
 func OfBody(err error) *Problem {
 	if p := Of(err); p != nil {
 		return p
@@ -117,8 +121,8 @@ func OfBody(err error) *Problem {
 	return Field("body", "cut off before its end").Because(err)
 }
 
-// Of is the problem that an error is in any program, nil if that is for the
-// program to say.
+// Of returns the problem for an error that means the same in every program, and
+// nil for one that the program has to judge.
 func Of(err error) *Problem {
 	var p *Problem
 	var tooLarge *http.MaxBytesError

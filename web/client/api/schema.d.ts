@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Register an account
-         * @description With a password the account is signed in to with it. Without one, the client id in the answer is the account's only secret.
+         * @description With a password, the account signs in with it. Without one, the client id in the answer is the account's only secret.
          */
         post: operations["register"];
         delete?: never;
@@ -35,9 +35,9 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description With the password, or for an account without one with the client id, the token carries the identity.
-         *     With the username alone it only says who one claims to be, and each call must bear the client id too.
-         *     An unknown username, a wrong password and a wrong client id look the same.
+         * @description Signing in with the password, or with the client id if the account has no password, returns a token that proves the identity.
+         *     A token from the username alone proves nothing, and each call must carry the client id too.
+         *     The answer is the same for an unknown username, a wrong password and a wrong client id.
          */
         post: operations["login"];
         delete?: never;
@@ -57,7 +57,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out
-         * @description The token is dead from then on; with everywhere, so are all others of the account.
+         * @description Revokes the token; with everywhere, all tokens of the account.
          */
         post: operations["logout"];
         delete?: never;
@@ -73,7 +73,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Describe the account */
+        /** Get the account */
         get: operations["getAccount"];
         put?: never;
         post?: never;
@@ -93,8 +93,8 @@ export interface paths {
         get?: never;
         /**
          * Change password and key bundle together
-         * @description For an account that is signed in with its password; one without gets its first password from the command line.
-         *     All other tokens of the account are dead afterwards; the answer bears a fresh one.
+         * @description Requires a sign-in with the password. For an account without a password, the command line sets the first one.
+         *     Revokes all other tokens of the account; the answer contains a new one.
          */
         put: operations["setPassphrase"];
         post?: never;
@@ -114,9 +114,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Remove the account with all its files, for good
-         * @description An account with a password proves it in the call. One without takes a sign-in with its client id that is
-         *     younger than 5 minutes.
+         * Remove the account and all its files permanently
+         * @description An account with a password must send the password with the call. An account without one must have signed in
+         *     with its client id within the last 5 minutes.
          */
         post: operations["removeAccount"];
         delete?: never;
@@ -135,9 +135,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bring the public key, get a session key
-         * @description Another key than the one on record is taken only from an account signed in with its password, with a sign-in
-         *     younger than 5 minutes or with the password in the call. Sessions under the key until then end.
+         * Set the public key and get a session key
+         * @description Replacing an existing key requires a sign-in with the password within the last 5 minutes, or the password
+         *     in the call. Sessions with the previous key end.
          */
         post: operations["sendPublicKey"];
         delete?: never;
@@ -155,7 +155,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Get a fresh session key */
+        /** Get a new session key */
         post: operations["newSessionKey"];
         delete?: never;
         options?: never;
@@ -167,7 +167,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -177,8 +177,8 @@ export interface paths {
         get: operations["getKeyBundle"];
         /**
          * Replace the key bundle
-         * @description Opaque bytes, encrypted by their owner, up to 64 KiB. It takes a sign-in younger than 5 minutes, or the
-         *     password or the account's client id in the call.
+         * @description The bundle is opaque to the server: up to 64 KiB that the owner has encrypted. Requires a sign-in within the
+         *     last 5 minutes, or the password or the account's client id in the call.
          */
         put: operations["putKeyBundle"];
         post?: never;
@@ -198,9 +198,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Upload a packet of a file, in JSON
-         * @description The content is decoded as it comes; the members may stand in any order. Packet 1 a second time, other
-         *     sizes or another session key start the file over.
+         * Upload a packet of a file as JSON
+         * @description The server decodes the content as it arrives; the members may be in any order. Sending packet 1 again,
+         *     different sizes or a new session key restarts the file.
          */
         post: operations["uploadFilePacket"];
         delete?: never;
@@ -220,7 +220,7 @@ export interface paths {
         put?: never;
         /**
          * Confirm a complete file by its checksum
-         * @description A checksum that matches commits the file. One that differs has all packets awaited again, four times at most.
+         * @description A matching checksum commits the file. After a wrong one, all packets must be sent again; there are four attempts.
          */
         post: operations["verifyFile"];
         delete?: never;
@@ -236,7 +236,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List files, newest version each, a page at a time */
+        /** List the newest version of each file, in pages */
         get: operations["listFiles"];
         put?: never;
         post?: never;
@@ -249,11 +249,11 @@ export interface paths {
     "/api/v1/files/{filename}": {
         parameters: {
             query?: {
-                /** @description A version of the file; without it the newest, and for DELETE all. */
+                /** @description The version of the file. Default is the newest; for DELETE, all. */
                 version?: components["parameters"]["Version"];
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -265,11 +265,11 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Describe a file */
+        /** Get a file */
         get: operations["getFile"];
         put?: never;
         post?: never;
-        /** Remove a version of a file, or all */
+        /** Remove one version of a file or all */
         delete: operations["deleteFile"];
         options?: never;
         head?: never;
@@ -279,11 +279,11 @@ export interface paths {
     "/api/v1/files/{filename}/content": {
         parameters: {
             query?: {
-                /** @description A version of the file; without it the newest, and for DELETE all. */
+                /** @description The version of the file. Default is the newest; for DELETE, all. */
                 version?: components["parameters"]["Version"];
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -309,7 +309,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -318,7 +318,7 @@ export interface paths {
         /** List unfinished uploads */
         get: operations["listUploads"];
         put?: never;
-        /** Begin an upload with a session key of its own */
+        /** Begin an upload with its own session key */
         post: operations["beginUpload"];
         delete?: never;
         options?: never;
@@ -330,7 +330,7 @@ export interface paths {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -338,7 +338,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Ask how far an upload is */
+        /** Get the state of an upload */
         get: operations["getUpload"];
         put?: never;
         post?: never;
@@ -359,7 +359,7 @@ export interface paths {
         get?: never;
         /**
          * Upload a packet
-         * @description A packet that is there already is taken as received, so a packet may be sent again.
+         * @description A packet may be sent again; one that the server already has counts as received.
          */
         put: operations["putPacket"];
         post?: never;
@@ -393,7 +393,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the server accepts */
+        /** Get the server's limits */
         get: operations["getLimits"];
         put?: never;
         post?: never;
@@ -411,8 +411,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How the server is
-         * @description Callers from networks that the operator has not named, if there are any named, learn only whether it works: server_running, database and storage.
+         * Get the server's status
+         * @description If the operator has restricted the full status to certain networks, other callers see only server_running, database and storage.
          */
         get: operations["getStatus"];
         put?: never;
@@ -430,7 +430,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the gateway runs */
+        /** Check that the gateway is alive */
         get: operations["healthz"];
         put?: never;
         post?: never;
@@ -447,7 +447,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the core can be reached, and the gateway is not about to end */
+        /** Check that the gateway is ready */
         get: operations["readyz"];
         put?: never;
         post?: never;
@@ -464,7 +464,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Measurements for Prometheus */
+        /** Get metrics for Prometheus */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -481,7 +481,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This contract as a page */
+        /** Get this API documentation as a page */
         get: operations["docs"];
         put?: never;
         post?: never;
@@ -498,7 +498,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the types of problems mean */
+        /** Get the explanation of problem types */
         get: operations["docsProblems"];
         put?: never;
         post?: never;
@@ -515,7 +515,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This contract */
+        /** Get this API documentation as OpenAPI */
         get: operations["openapi"];
         put?: never;
         post?: never;
@@ -547,7 +547,7 @@ export interface components {
          */
         Filename: string;
         /**
-         * @description POSIX cksum of the plaintext, hex or decimal.
+         * @description POSIX cksum of the plaintext, in hexadecimal or decimal.
          * @example 0x12345678
          */
         Checksum: string;
@@ -583,45 +583,45 @@ export interface components {
             versions: number;
             /**
              * Format: int64
-             * @description Of ciphertext.
+             * @description Bytes of ciphertext.
              */
             bytes: number;
-            /** @description Unfinished ones. */
+            /** @description Unfinished uploads. */
             uploads: number;
-            /** @description Size of the public key on record, 0 without one. */
+            /** @description Size of the public key; 0 without a key. */
             key_bits: number;
             has_password: boolean;
             has_bundle: boolean;
             /**
              * Format: int64
-             * @description Versions kept of each file, 0 for all.
+             * @description Number of versions kept of each file; 0 for all.
              */
             keep_versions: number;
             /**
-             * @description The client id on the wire, for clients that connect there with the account's keys. It is no credential here.
+             * @description The client id in the wire protocol, for clients that connect there with the account's keys. It is not a credential in this API.
              * @example 6f1c7a520b0e4f0d9d3c0c4d1c9a7b21
              */
             wire_id: string;
-            /** @description Whether the base protocol, which the wire's client id alone authorizes, is served for the account. */
+            /** @description Whether the account is served over the base protocol, which the client id of the wire protocol alone authorizes. */
             base_open: boolean;
         };
         PassphraseRequest: {
             current_password: components["schemas"]["Password"];
             password: components["schemas"]["Password"];
-            /** @description The new key bundle, base64; at most 64 KiB. */
+            /** @description The new key bundle in base64; at most 64 KiB. */
             key_bundle: string;
         };
         RemoveAccountRequest: {
             password?: components["schemas"]["Password"];
         };
         /**
-         * @description What the content is, for the owner's own client: a file or a folder (tar, zstd), sealed with age or not. The server does not look.
+         * @description The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
          * @enum {string}
          */
         Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
         PublicKeyRequest: {
             client_id?: components["schemas"]["ClientID"];
-            /** @description DER SubjectPublicKeyInfo of an RSA key, base64. */
+            /** @description The RSA public key as SubjectPublicKeyInfo in DER, in base64. */
             public_key_der: string;
             password?: components["schemas"]["Password"];
         };
@@ -629,12 +629,12 @@ export interface components {
             client_id?: components["schemas"]["ClientID"];
         };
         SessionKey: {
-            /** @description RSA-OAEP of the session key, base64. */
+            /** @description The session key, wrapped with RSA-OAEP, in base64. */
             aes_key_encrypted: string;
-            /** @description Length in bytes of the encrypted key. */
+            /** @description Length of the wrapped key in bytes. */
             key_size: number;
             /**
-             * @description Hash of OAEP and of its MGF1.
+             * @description The hash of OAEP and its MGF1.
              * @enum {string}
              */
             oaep_hash?: "sha256" | "sha1";
@@ -642,11 +642,11 @@ export interface components {
         FilePacket: {
             client_id?: components["schemas"]["ClientID"];
             filename: components["schemas"]["Filename"];
-            /** @description The packet, base64. */
+            /** @description The packet in base64. */
             encrypted_data: string;
             /**
              * Format: int64
-             * @description Bytes of the plaintext of the whole file.
+             * @description Size of the whole file before encryption.
              */
             original_size: number;
             /** Format: int64 */
@@ -657,11 +657,11 @@ export interface components {
         PacketReceived: {
             /** Format: int64 */
             packet_received: number;
-            /** @description The first missing ones, at most 100. */
+            /** @description The first missing packets, at most 100. */
             awaiting_packets: number[];
             /**
              * Format: int64
-             * @description How many are missing, in all.
+             * @description The number of missing packets.
              */
             awaiting_count: number;
             server_crc?: components["schemas"]["Checksum"];
@@ -679,11 +679,11 @@ export interface components {
             verified: boolean;
             /** @enum {string} */
             status: "crc_match" | "crc_mismatch";
-            /** @description With a mismatch. */
+            /** @description Remaining attempts after a mismatch. */
             attempts_left?: number;
             /**
              * Format: int64
-             * @description The version that was committed.
+             * @description The committed version.
              */
             version?: number;
         };
@@ -703,7 +703,7 @@ export interface components {
             oaep_hash?: "sha256" | "sha1";
             /**
              * Format: int64
-             * @description Most bytes in a packet.
+             * @description Maximum size of a packet in bytes.
              */
             max_packet: number;
             /** Format: date-time */
@@ -756,7 +756,7 @@ export interface components {
              */
             original_size: number;
             crc: components["schemas"]["Checksum"];
-            /** @description Of the ciphertext, hex. */
+            /** @description SHA-256 of the ciphertext, in hexadecimal. */
             sha256: string;
             format: components["schemas"]["Format"];
             verified: boolean;
@@ -766,7 +766,7 @@ export interface components {
         FileList: {
             files: components["schemas"]["File"][];
             /**
-             * @description Where the next page is; absent on the last.
+             * @description The URL of the next page; absent on the last page.
              * @example /api/v1/files?after=backup.zip&limit=100
              */
             next?: string;
@@ -778,7 +778,7 @@ export interface components {
             key_size: number;
             /** @enum {string} */
             oaep_hash?: "sha256" | "sha1";
-            /** @description SHA-256 of the public key that the session key is wrapped with, hex. */
+            /** @description SHA-256 of the public key that wraps the session key, in hexadecimal. */
             key_fingerprint: string;
         };
         Limits: {
@@ -792,7 +792,7 @@ export interface components {
              * @description Bytes.
              */
             max_file: number;
-            /** @description Sizes of RSA keys known to work; those between are accepted too. */
+            /** @description Tested sizes of RSA keys; sizes between them are accepted too. */
             key_bits: number[];
             /** Format: int64 */
             session_seconds: number;
@@ -823,12 +823,12 @@ export interface components {
             bytes_stored?: number;
             /**
              * Format: int64
-             * @description Versions whose checksum their client confirmed.
+             * @description Versions whose checksum the client confirmed.
              */
             versions_verified?: number;
             /**
              * Format: int64
-             * @description Clients whose requests the operator refuses.
+             * @description Suspended clients.
              */
             clients_suspended?: number;
             /**
@@ -843,12 +843,12 @@ export interface components {
             bytes_sent?: number;
             /**
              * Format: int64
-             * @description To the core, since the start.
+             * @description Requests to the core since the start.
              */
             requests?: number;
             /**
              * Format: int64
-             * @description Requests of these that were refused or failed.
+             * @description Refused or failed requests since the start.
              */
             failures?: number;
             /**
@@ -865,17 +865,17 @@ export interface components {
             started?: string;
             version?: string;
         };
-        /** @description RFC 9457, with error and message added. */
+        /** @description An error in the format of RFC 9457, with error and message added. */
         Problem: {
             type: string;
             title: string;
             status: number;
             detail: string;
-            /** @description Of this occurrence: /requests/ and the request id. */
+            /** @description Identifies this occurrence: /requests/ and the request id. */
             instance: string;
-            /** @description The status text. */
+            /** @description The text of the HTTP status. */
             error: string;
-            /** @description What was wrong, and with which field. */
+            /** @description What went wrong and with which field, in human-readable text. */
             message: string;
         };
     };
@@ -914,7 +914,7 @@ export interface components {
                 "application/json": components["schemas"]["PacketReceived"];
             };
         };
-        /** @description The server's checksum, and whether the file was committed. */
+        /** @description The server's checksum and whether the file was committed. */
         VerifyResult: {
             headers: {
                 [name: string]: unknown;
@@ -930,7 +930,7 @@ export interface components {
                 "application/json": components["schemas"]["Verified"];
             };
         };
-        /** @description Any other problem; its type says which. */
+        /** @description Any other problem; see its type. */
         AnyProblem: {
             headers: {
                 /** @description Seconds, with 429 and 503. */
@@ -941,7 +941,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The message names the field and what is wrong with it. */
+        /** @description The request is invalid; the message names the field and the reason. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -961,7 +961,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The token is missing or of no use, or the sign-in failed. */
+        /** @description The token is missing or invalid, or the sign-in failed. */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate"?: string;
@@ -971,7 +971,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Known, and not allowed; so is a client id that is not the token's own. */
+        /** @description Not allowed, or the client id does not belong to the token. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -980,7 +980,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Not there, or not the caller's. */
+        /** @description Not found, or not the caller's. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -989,7 +989,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Taken, or not in the state for this. */
+        /** @description The name is taken, or the state does not allow the call. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -998,7 +998,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is over the limit. */
+        /** @description The body exceeds the limit. */
         TooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -1009,16 +1009,16 @@ export interface components {
         };
     };
     parameters: {
-        /** @description The account's client id, where the token does not carry the identity and the body has none. */
+        /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
         XClientID: components["schemas"]["ClientID"];
-        /** @description The account's password, base64 of its UTF-8, where the sign-in is not recent. */
+        /** @description The account's password in UTF-8 and base64, if the sign-in is not recent. */
         XPassword: string;
         /**
          * @description The file's name, percent-encoded as a whole; a slash is %2F.
          * @example docs/plan.txt
          */
         PathFilename: string;
-        /** @description A version of the file; without it the newest, and for DELETE all. */
+        /** @description The version of the file. Default is the newest; for DELETE, all. */
         Version: number;
         PathUploadID: components["schemas"]["UploadID"];
     };
@@ -1110,7 +1110,7 @@ export interface operations {
                 everywhere?: boolean;
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1133,7 +1133,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1141,7 +1141,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What the server has of it. */
+            /** @description The account. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1192,7 +1192,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1225,7 +1225,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1253,7 +1253,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1280,7 +1280,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1288,7 +1288,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The bundle, as it was put. */
+            /** @description The key bundle, unchanged. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1306,9 +1306,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
-                /** @description The account's password, base64 of its UTF-8, where the sign-in is not recent. */
+                /** @description The account's password in UTF-8 and base64, if the sign-in is not recent. */
                 "X-Password"?: components["parameters"]["XPassword"];
             };
             path?: never;
@@ -1320,7 +1320,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Kept. */
+            /** @description Replaced. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1337,7 +1337,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1372,7 +1372,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1401,13 +1401,13 @@ export interface operations {
     listFiles: {
         parameters: {
             query?: {
-                /** @description The file name that the page before ended with. */
+                /** @description The last file name of the previous page. */
                 after?: string;
-                /** @description Files in a page. */
+                /** @description Maximum number of files in a page. */
                 limit?: number;
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1415,7 +1415,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of files. The Link header, too, names the next one. */
+            /** @description A page of files. The Link header also has the next page. */
             200: {
                 headers: {
                     Link?: string;
@@ -1432,11 +1432,11 @@ export interface operations {
     getFile: {
         parameters: {
             query?: {
-                /** @description A version of the file; without it the newest, and for DELETE all. */
+                /** @description The version of the file. Default is the newest; for DELETE, all. */
                 version?: components["parameters"]["Version"];
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -1450,7 +1450,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The version asked for, what it takes to decrypt it, and which other versions there are. */
+            /** @description The requested version with its wrapped session key, and the list of other versions. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1467,13 +1467,13 @@ export interface operations {
     deleteFile: {
         parameters: {
             query?: {
-                /** @description A version of the file; without it the newest, and for DELETE all. */
+                /** @description The version of the file. Default is the newest; for DELETE, all. */
                 version?: components["parameters"]["Version"];
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
-                /** @description Remove only if this is the entity tag (ETag) of the version that is named, or of the newest. */
+                /** @description Remove only if this is the entity tag (ETag) of the given version or, without one, of the newest. */
                 "If-Match"?: string;
             };
             path: {
@@ -1503,13 +1503,13 @@ export interface operations {
     getFileContent: {
         parameters: {
             query?: {
-                /** @description A version of the file; without it the newest, and for DELETE all. */
+                /** @description The version of the file. Default is the newest; for DELETE, all. */
                 version?: components["parameters"]["Version"];
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
-                /** @description Ranges of bytes, as RFC 9110 has them; at most 16. */
+                /** @description Byte ranges as in RFC 9110, at most 16. */
                 Range?: string;
                 "If-Match"?: string;
                 "If-Unmodified-Since"?: string;
@@ -1530,7 +1530,7 @@ export interface operations {
             /** @description The whole ciphertext. */
             200: {
                 headers: {
-                    /** @description The ciphertext's SHA-256. */
+                    /** @description The SHA-256 of the ciphertext. */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -1538,7 +1538,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The range asked for. */
+            /** @description The requested range. */
             206: {
                 headers: {
                     "Content-Range"?: string;
@@ -1548,7 +1548,7 @@ export interface operations {
                     "application/octet-stream": string;
                 };
             };
-            /** @description The caller has it already. */
+            /** @description The caller already has this version. */
             304: {
                 headers: {
                     [name: string]: unknown;
@@ -1566,7 +1566,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1591,7 +1591,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path?: never;
@@ -1627,7 +1627,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -1637,7 +1637,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its state, enough to resume it. */
+            /** @description The state, with everything needed to resume the upload. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1655,7 +1655,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -1680,11 +1680,11 @@ export interface operations {
     putPacket: {
         parameters: {
             query?: {
-                /** @description Makes this packet's number the total, where it was not given. */
+                /** @description Makes this packet's number the total, if no total was given. */
                 last?: boolean;
             };
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -1712,7 +1712,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The account's client id, where the token does not carry the identity and the body has none. */
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
                 "X-Client-ID"?: components["parameters"]["XClientID"];
             };
             path: {
@@ -1790,7 +1790,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The gateway is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1812,7 +1812,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description The core is reachable and the gateway is not stopping. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1834,7 +1834,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description In the text format. */
+            /** @description The metrics in the Prometheus text format. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1856,7 +1856,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page that needs nothing else. */
+            /** @description A self-contained page. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1877,7 +1877,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page; the types of problems are its anchors. */
+            /** @description A page with an anchor for each problem type. */
             200: {
                 headers: {
                     [name: string]: unknown;

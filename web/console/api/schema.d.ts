@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Ask whether one is signed in */
+        /** Check the sign-in */
         get: operations["getSession"];
         put?: never;
         /** Exchange the token for a cookie */
@@ -30,7 +30,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The figures of this moment */
+        /** Get the current figures */
         get: operations["getStats"];
         put?: never;
         post?: never;
@@ -47,7 +47,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The figures of the last hour or day */
+        /** Get the figures of the last hour or day */
         get: operations["getHistory"];
         put?: never;
         post?: never;
@@ -65,15 +65,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Figures and activity as they come
-         * @description Server-Sent Events, whose data is JSON:
-         *     `stats` (Stats) at once and then each second;
-         *     `activity` (Activity) at once, with the activity's id as the event's;
-         *     `transfers` (TransferEvent) at once, each second while there are any, and once when there are none any more;
-         *     `scrub` (ScrubState) when it changes, each second while one runs;
-         *     `missed` (MissedEvent) when this reader was too slow for all of them: it should ask for lists anew.
-         *     With Last-Event-ID, the activities since then come first, 1000 at most; if there were more, a `missed` comes before them.
-         *     A comment comes every 15 seconds if nothing else does.
+         * Stream figures and activities
+         * @description Server-Sent Events with JSON data:
+         *     `stats` (Stats) at once and then every second;
+         *     `activity` (Activity) as it happens, with the activity's id as the event id;
+         *     `transfers` (TransferEvent) at once, every second while there are transfers, and once when the last one has ended;
+         *     `scrub` (ScrubState) when it changes, every second during an integrity check;
+         *     `missed` (MissedEvent) when this reader was too slow and missed events: it should fetch the lists again.
+         *     With Last-Event-ID, the stream begins with the activities since then, at most 1000; if there were more, a `missed` comes first.
+         *     If nothing else is sent, a comment is sent every 15 seconds.
          */
         get: operations["getEvents"];
         put?: never;
@@ -91,7 +91,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened, the newest first */
+        /** List activities, newest first */
         get: operations["listActivities"];
         put?: never;
         post?: never;
@@ -108,7 +108,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Clients, sorted and searched */
+        /** List clients */
         get: operations["listClients"];
         put?: never;
         post?: never;
@@ -128,11 +128,11 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** Describe a client */
+        /** Get a client */
         get: operations["getClient"];
         put?: never;
         post?: never;
-        /** Remove a client with all its files, for good */
+        /** Remove a client and all its files permanently */
         delete: operations["removeClient"];
         options?: never;
         head?: never;
@@ -150,8 +150,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The versions of a client's files
-         * @description By name, and of each name the newest first. What the content is, the server does not know.
+         * List the versions of a client's files
+         * @description Ordered by name, then newest version first. The server does not know the content.
          */
         get: operations["listFiles"];
         put?: never;
@@ -176,7 +176,7 @@ export interface paths {
         put?: never;
         /**
          * End a client's session
-         * @description The client must reconnect, and gets another session key. Tokens of the gateway that it has are dead.
+         * @description The client must reconnect and gets a new session key. All its session tokens of the gateway are revoked.
          */
         post: operations["endSession"];
         delete?: never;
@@ -197,7 +197,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refuse a client's requests from now on */
+        /** Suspend a client */
         post: operations["suspendClient"];
         delete?: never;
         options?: never;
@@ -217,7 +217,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Serve a suspended client again */
+        /** Resume a suspended client */
         post: operations["resumeClient"];
         delete?: never;
         options?: never;
@@ -238,9 +238,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take base requests of a client
-         * @description Such requests, which the C++ client sends, are authorized by the client id alone, which stands on the wire in
-         *     the clear.
+         * Open base access for a client
+         * @description Base requests, which the C++ client sends, are authorized by the client id alone, which is sent unencrypted.
          */
         post: operations["openBase"];
         delete?: never;
@@ -261,7 +260,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Refuse base requests of a client from now on */
+        /** Close base access for a client */
         post: operations["closeBase"];
         delete?: never;
         options?: never;
@@ -276,7 +275,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Uploads in progress, and uploads that ended recently */
+        /** List uploads in progress and uploads that ended recently */
         get: operations["listTransfers"];
         put?: never;
         post?: never;
@@ -298,7 +297,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Drop an upload in progress */
+        /** Cancel an upload in progress */
         delete: operations["cancelTransfer"];
         options?: never;
         head?: never;
@@ -312,7 +311,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Space, and what takes it */
+        /** Get storage usage */
         get: operations["getStorage"];
         put?: never;
         post?: never;
@@ -329,12 +328,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The integrity check that runs, and what the last one found */
+        /** Get the running integrity check and the last report */
         get: operations["getScrub"];
         put?: never;
         /** Start an integrity check */
         post: operations["startScrub"];
-        /** Stop the integrity check that runs */
+        /** Stop the running integrity check */
         delete: operations["stopScrub"];
         options?: never;
         head?: never;
@@ -348,12 +347,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Backups of the catalog that are kept */
+        /** List backups of the catalog */
         get: operations["listBackups"];
         put?: never;
         /**
-         * Back the catalog up now
-         * @description The server goes on meanwhile. The backup has neither blobs nor the master key.
+         * Back up the catalog now
+         * @description The server keeps running. The backup contains neither blobs nor the master key.
          */
         post: operations["createBackup"];
         delete?: never;
@@ -389,7 +388,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The last log records, the newest first */
+        /** List log records, newest first */
         get: operations["listLogs"];
         put?: never;
         post?: never;
@@ -406,7 +405,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All log records that are kept and match, the oldest first */
+        /** Download all matching log records, oldest first */
         get: operations["downloadLogs"];
         put?: never;
         post?: never;
@@ -424,9 +423,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Log records as they come
-         * @description Server-Sent Events: `log` (LogRecord), with the record's id as the event's, and `missed` (MissedEvent)
-         *     when this reader was too slow. It begins with what is logged from now on, or with Last-Event-ID since then.
+         * Stream log records
+         * @description Server-Sent Events: `log` (LogRecord), with the record's id as the event id, and `missed` (MissedEvent)
+         *     when this reader was too slow. Begins with new records, or with the records since Last-Event-ID.
          */
         get: operations["getLogEvents"];
         put?: never;
@@ -444,7 +443,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the server runs with, and where each value came from */
+        /** List settings with their values and origins */
         get: operations["getSettings"];
         put?: never;
         post?: never;
@@ -452,8 +451,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change settings while the server runs
-         * @description All of them are changed, or none. They are kept, and win over flags and environment when the server starts again.
+         * Change settings of the running server
+         * @description Changes all given settings or none. Changed settings survive a restart and override flags and environment variables.
          */
         patch: operations["changeSettings"];
         trace?: never;
@@ -465,7 +464,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The last base requests that failed, field by field */
+        /** List the last failed base requests, field by field */
         get: operations["listFailures"];
         put?: never;
         post?: never;
@@ -482,7 +481,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics for Prometheus */
+        /** Get metrics for Prometheus */
         get: operations["getMetrics"];
         put?: never;
         post?: never;
@@ -499,7 +498,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process lives */
+        /** Check that the process is alive */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -516,7 +515,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the core serves, and catalog and blobs answer */
+        /** Check that the core is ready */
         get: operations["getReadiness"];
         put?: never;
         post?: never;
@@ -537,11 +536,11 @@ export interface components {
             token: string;
         };
         /**
-         * @description Full is said of the storage alone: uploads are refused, the rest is served.
+         * @description full applies to storage only: uploads are refused, everything else is served.
          * @enum {string}
          */
         State: "operational" | "failing" | "full";
-        /** @description What the dashboard shows that changes by itself. */
+        /** @description The live figures of the dashboard. */
         Stats: {
             /** Format: date-time */
             at: string;
@@ -549,27 +548,27 @@ export interface components {
             started: string;
             /** Format: double */
             uptime_seconds: number;
-            /** @description Of the server's build. */
+            /** @description The version of the server. */
             version: string;
             /**
              * @description The address that clients connect to.
              * @example [::]:1256
              */
             listen: string;
-            /** @description Whether clients connect by TLS. */
+            /** @description Whether clients can connect with TLS. */
             tls: boolean;
             database: components["schemas"]["State"];
             storage: components["schemas"]["State"];
-            /** @description Whether it is stopping. */
+            /** @description Whether the server is stopping. */
             closing: boolean;
             registration_open: boolean;
-            /** @description Gateways that are connected, however many connections they have. */
+            /** @description Connected gateways, regardless of their number of connections. */
             gateways: number;
-            /** @description Clients at work: connected themselves, or by a gateway. */
+            /** @description Active clients: connected directly or through a gateway. */
             connected: number;
-            /** @description Clients whose requests are refused. */
+            /** @description Suspended clients. */
             suspended: number;
-            /** @description Open connections of clients. */
+            /** @description Open client connections. */
             connections: number;
             /** @description Clients with a live session. */
             sessions: number;
@@ -577,7 +576,7 @@ export interface components {
             uploads: number;
             /**
              * Format: int64
-             * @description Registered ones.
+             * @description Registered clients.
              */
             clients: number;
             /** Format: int64 */
@@ -586,12 +585,12 @@ export interface components {
             versions: number;
             /**
              * Format: int64
-             * @description Versions of which the client confirmed the checksum.
+             * @description Versions whose checksum the client confirmed.
              */
             verified: number;
             /**
              * Format: int64
-             * @description Stored.
+             * @description Stored bytes of ciphertext.
              */
             bytes: number;
             /**
@@ -611,7 +610,7 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description Requests since the start that failed.
+             * @description Failed requests since the start.
              */
             failures: number;
             /**
@@ -636,7 +635,7 @@ export interface components {
             failure_rate: number;
             /**
              * Format: int64
-             * @description Bytes, 0 if it is not known.
+             * @description Bytes; 0 if unknown.
              */
             disk_total: number;
             /** Format: int64 */
@@ -646,11 +645,11 @@ export interface components {
         History: {
             /** @enum {string} */
             window: "hour" | "day";
-            /** @description Between two samples. */
+            /** @description Seconds between two samples. */
             step_seconds: number;
             samples: components["schemas"]["Sample"][];
         };
-        /** @description What came to pass in the step that ended then. */
+        /** @description The figures of one step, which ended at this time. */
         Sample: {
             /** Format: date-time */
             at: string;
@@ -668,13 +667,13 @@ export interface components {
             requests: number;
             /** Format: int64 */
             failures: number;
-            /** @description Open at its end. */
+            /** @description Open connections at the end of the step. */
             connections: number;
         };
         MissedEvent: {
             /**
              * Format: int64
-             * @description How many events did not come, 0 if that is not known.
+             * @description The number of missed events; 0 if unknown.
              */
             missed: number;
         };
@@ -683,17 +682,17 @@ export interface components {
         /** @enum {string} */
         Outcome: "ok" | "warning" | "failed";
         ClientRef: {
-            /** @description As it was then. */
+            /** @description The name at that time. */
             name: string;
             /**
-             * @description Of the client id, which is a secret.
+             * @description A fingerprint of the client id, which is not shown.
              * @example 9f86d081
              */
             fingerprint: string;
             looks_like?: components["schemas"]["LooksLike"];
         };
         /**
-         * @description The name of an account that is hard to tell from this one: by letters of other scripts, digits for letters, capitals or accents. Absent without one.
+         * @description The name of an existing account that looks like this one, through letters of other scripts, digits for letters, capitals or accents. Absent if there is none.
          * @example admin
          */
         LooksLike: string;
@@ -715,10 +714,10 @@ export interface components {
             bytes?: number;
             /** Format: double */
             took_seconds?: number;
-            /** @description For a person. */
+            /** @description Human-readable text. */
             detail?: string;
             /**
-             * @description Where the request came from.
+             * @description The address of the caller.
              * @example 192.0.2.7
              */
             address?: string;
@@ -727,7 +726,7 @@ export interface components {
             activities: components["schemas"]["Activity"][];
             /**
              * Format: int64
-             * @description The before of the next page; absent on the last.
+             * @description The value of before for the next page; absent on the last page.
              */
             next?: number;
         };
@@ -735,29 +734,29 @@ export interface components {
             name: string;
             looks_like?: components["schemas"]["LooksLike"];
             /**
-             * @description Of the client id, which is a secret.
+             * @description A fingerprint of the client id, which is not shown.
              * @example 9f86d081
              */
             fingerprint: string;
-            /** @description How it registered: cpp_client, web_client, api_client; may be empty. */
+            /** @description How the client registered: cpp_client, web_client, api_client, or empty if unknown. */
             kind: string;
             /** Format: date-time */
             created: string;
             /** Format: date-time */
             last_seen: string;
             suspended: boolean;
-            /** @description Whether base requests are taken, which the client id alone authorizes. */
+            /** @description Whether base requests, which the client id alone authorizes, are served. */
             base_open: boolean;
-            /** @description Whether it has a live session. */
+            /** @description Whether the client has a live session. */
             session: boolean;
             /**
              * Format: date-time
-             * @description Unless it makes another request; absent without a session.
+             * @description When the session ends if the client makes no further request; absent without a session.
              */
             session_ends?: string;
             /** @description Unfinished ones. */
             uploads: number;
-            /** @description Size of the public key on record, 0 without one. */
+            /** @description Size of the public key; 0 without a key. */
             key_bits: number;
             /** @description RSA, or empty without a key. */
             key_kind: string;
@@ -771,7 +770,7 @@ export interface components {
             verified: number;
             /**
              * Format: int64
-             * @description Of ciphertext.
+             * @description Bytes of ciphertext.
              */
             bytes: number;
         };
@@ -779,12 +778,12 @@ export interface components {
             clients: components["schemas"]["Client"][];
             /**
              * Format: int64
-             * @description How many match.
+             * @description The number of matching clients.
              */
             total: number;
         };
         /**
-         * @description What the client says that it is.
+         * @description The format of the content, as the client declared it.
          * @enum {string}
          */
         Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
@@ -794,12 +793,12 @@ export interface components {
             version: number;
             /**
              * Format: int64
-             * @description Of ciphertext.
+             * @description Bytes of ciphertext.
              */
             bytes: number;
             /**
              * Format: int64
-             * @description Before it was encrypted.
+             * @description Size before encryption.
              */
             original_bytes: number;
             format: components["schemas"]["Format"];
@@ -807,16 +806,16 @@ export interface components {
             /** Format: date-time */
             created: string;
             /**
-             * @description POSIX cksum of what the client encrypted, hex.
+             * @description POSIX cksum of the content before encryption, in hexadecimal.
              * @example 0x1a2b3c4d
              */
             checksum: string;
-            /** @description Of the ciphertext, hex. */
+            /** @description SHA-256 of the ciphertext, in hexadecimal. */
             sha256: string;
         };
         FileList: {
             files: components["schemas"]["FileVersion"][];
-            /** @description The after of the next page; absent on the last. */
+            /** @description The value of after for the next page; absent on the last page. */
             next?: string;
         };
         /** @example 0f1e2d3c4b5a69788796a5b4c3d2e1f0 */
@@ -826,28 +825,28 @@ export interface components {
             client: components["schemas"]["ClientRef"];
             file: string;
             /**
-             * @description Unconfirmed: all is here, and the client has not said whether it is right. Changed says when a receiving one last went on.
+             * @description unconfirmed: complete, but the client has not confirmed the checksum.
              * @enum {string}
              */
             state: "receiving" | "storing" | "unconfirmed";
             /**
              * Format: int64
-             * @description Of ciphertext that are here.
+             * @description Received bytes of ciphertext.
              */
             bytes: number;
             /**
              * Format: int64
-             * @description Of the whole ciphertext; absent while unknown.
+             * @description Size of the whole ciphertext; absent while unknown.
              */
             total_bytes?: number;
             /**
              * Format: int64
-             * @description Of the whole before it was encrypted; absent while unknown.
+             * @description Size of the whole file before encryption; absent while unknown.
              */
             original_bytes?: number;
             /**
              * Format: int64
-             * @description Received.
+             * @description Received packets.
              */
             packets: number;
             /**
@@ -857,19 +856,19 @@ export interface components {
             total_packets?: number;
             /**
              * Format: int64
-             * @description Packets that have not come, of those known.
+             * @description Known packets that have not been received.
              */
             missing: number;
             /** Format: date-time */
             started: string;
             /**
              * Format: date-time
-             * @description When something came last.
+             * @description When data was last received.
              */
             changed: string;
             /**
              * Format: date-time
-             * @description When it is dropped if nothing comes.
+             * @description When the upload is dropped if no more data is received.
              */
             expires: string;
             /**
@@ -882,7 +881,7 @@ export interface components {
              * @description At this rate; absent while unknown.
              */
             seconds_left?: number;
-            /** @description How often the checksum may still differ. */
+            /** @description Remaining attempts with a wrong checksum. */
             attempts_left: number;
             format: components["schemas"]["Format"];
         };
@@ -891,14 +890,14 @@ export interface components {
         };
         TransferList: {
             transfers: components["schemas"]["Transfer"][];
-            /** @description Of the kinds upload, mismatch and upload_dropped. */
+            /** @description Activities of the kinds upload, mismatch and upload_dropped. */
             ended: components["schemas"]["Activity"][];
         };
         Storage: {
             state: components["schemas"]["State"];
             /**
              * Format: int64
-             * @description Bytes, 0 if it is not known.
+             * @description Bytes; 0 if unknown.
              */
             disk_total: number;
             /** Format: int64 */
@@ -916,12 +915,12 @@ export interface components {
             verified: number;
             /**
              * Format: int64
-             * @description Versions of which no client confirmed the checksum.
+             * @description Versions whose checksum no client confirmed.
              */
             unverified: number;
             /**
              * Format: int64
-             * @description Of all versions.
+             * @description Bytes of ciphertext of all versions.
              */
             bytes: number;
             /**
@@ -931,9 +930,9 @@ export interface components {
             unfinished: number;
             /** Format: int64 */
             unfinished_bytes: number;
-            /** @description The last uploads that expired or were cancelled, 20 at most. */
+            /** @description The last uploads that expired or were cancelled, at most 20. */
             dropped: components["schemas"]["Activity"][];
-            /** @description By bytes, 10 at most. */
+            /** @description The largest clients by bytes, at most 10. */
             largest: components["schemas"]["Client"][];
             scrub: components["schemas"]["ScrubState"];
             report?: components["schemas"]["ScrubReport"];
@@ -947,13 +946,13 @@ export interface components {
         };
         ScrubState: {
             running: boolean;
-            /** @description Whether it began by itself. */
+            /** @description Whether the schedule started it. */
             scheduled: boolean;
             /** @description Whether it removes orphans. */
             collect: boolean;
             /**
              * Format: date-time
-             * @description Absent when none runs.
+             * @description Absent if no check is running.
              */
             started?: string;
             /** Format: int64 */
@@ -962,7 +961,7 @@ export interface components {
             total_bytes: number;
             /**
              * Format: int64
-             * @description Read back.
+             * @description Verified so far.
              */
             versions: number;
             /**
@@ -972,7 +971,7 @@ export interface components {
             rate: number;
             /**
              * Format: int64
-             * @description Most bytes per second, 0 for no limit.
+             * @description Limit in bytes per second; 0 for no limit.
              */
             rate_limit: number;
             /**
@@ -980,11 +979,11 @@ export interface components {
              * @description At this rate; absent while unknown.
              */
             seconds_left?: number;
-            /** @description So far. */
+            /** @description Findings so far. */
             findings: number;
             /**
              * Format: date-time
-             * @description When one starts by itself; absent if never.
+             * @description When the next scheduled check starts; absent if none is scheduled.
              */
             next?: string;
         };
@@ -1000,12 +999,12 @@ export interface components {
             version?: number;
             /**
              * Format: int64
-             * @description Of ciphertext.
+             * @description Bytes of ciphertext.
              */
             bytes: number;
-            /** @description Where it is kept. */
+            /** @description The location of the blob. */
             blob: string;
-            /** @description For a person. */
+            /** @description Human-readable text. */
             detail: string;
         };
         ScrubReport: {
@@ -1013,24 +1012,24 @@ export interface components {
             started: string;
             /** Format: date-time */
             ended: string;
-            /** @description Whether it came to its end. */
+            /** @description Whether the check finished. */
             complete: boolean;
-            /** @description By the operator, before that. */
+            /** @description Whether the operator stopped it. */
             stopped: boolean;
-            /** @description Whether it began by itself. */
+            /** @description Whether the schedule started it. */
             scheduled: boolean;
             /** @description Whether it removed orphans. */
             collect: boolean;
-            /** @description Why it did not, if it did not. */
+            /** @description Why the check failed; absent if it did not. */
             error?: string;
             /**
              * Format: int64
-             * @description Read back.
+             * @description Verified versions.
              */
             versions: number;
             /**
              * Format: int64
-             * @description Read back.
+             * @description Verified bytes.
              */
             bytes: number;
             /** Format: int64 */
@@ -1041,10 +1040,10 @@ export interface components {
             orphans: number;
             /**
              * Format: int64
-             * @description Bytes of orphans that were removed.
+             * @description Bytes freed by removing orphans.
              */
             freed: number;
-            /** @description The first 1000. */
+            /** @description The findings, at most 1000. */
             findings: components["schemas"]["Finding"][];
         };
         Scrub: {
@@ -1073,7 +1072,7 @@ export interface components {
             at: string;
             level: components["schemas"]["LogLevel"];
             message: string;
-            /** @description In the order in which they were logged. */
+            /** @description The attributes in logged order. */
             attributes: components["schemas"]["LogAttribute"][];
         };
         LogAttribute: {
@@ -1084,7 +1083,7 @@ export interface components {
             records: components["schemas"]["LogRecord"][];
             /**
              * Format: int64
-             * @description The before of the next page; absent on the last.
+             * @description The value of before for the next page; absent on the last page.
              */
             next?: number;
         };
@@ -1095,23 +1094,23 @@ export interface components {
              */
             name: string;
             /**
-             * @description Of the environment.
+             * @description The environment variable.
              * @example COFFER_SERVER_SESSION_TTL
              */
             variable: string;
             help: string;
             /**
-             * @description In force, as the flag would be given. Of a secret: set, or empty.
+             * @description The value in force, in the notation of the flag. For a secret: set, or empty.
              * @example 30m
              */
             value: string;
             /**
-             * @description What flags, environment or default said.
+             * @description The value from flag, environment variable or default.
              * @example 10m
              */
             configured: string;
             /**
-             * @description Of the value in force.
+             * @description The origin of the value in force.
              * @enum {string}
              */
             origin: "default" | "flag" | "environment" | "console";
@@ -1123,20 +1122,20 @@ export interface components {
              * @enum {string}
              */
             kind: "text" | "choice" | "count" | "duration" | "bytes" | "switch";
-            /** @description Of a choice. */
+            /** @description The values of a choice. */
             choices?: string[];
         };
         SettingList: {
             settings: components["schemas"]["Setting"][];
-            /** @description Where the master key is, for the reminder to back it up; empty if it came by the environment. */
+            /** @description The file with the master key, for the reminder to back it up; empty if an environment variable holds the key. */
             master_key_file: string;
         };
         SettingsChange: {
-            /** @description Values by name, as the flags would be given. */
+            /** @description Values by name, in the notation of the flags. */
             set?: {
                 [key: string]: string;
             };
-            /** @description Names that go back to what was configured. */
+            /** @description Names of settings to reset to their configured values. */
             reset?: string[];
         };
         Failure: {
@@ -1144,39 +1143,44 @@ export interface components {
             at: string;
             /** @description The client's address. */
             peer: string;
-            /** @description A fingerprint; absent if the id was zeros. */
+            /** @description A fingerprint of the client id; absent if the id was all zeros. */
             client?: string;
             /**
              * Format: int64
-             * @description Served on the connection before it.
+             * @description Requests served on the connection before this one.
              */
             requests_before: number;
             /** @example 1028 (packet) */
             request: string;
-            /** @description What the server said. */
+            /** @description Why the server refused the request. */
             reason: string;
-            /** @description Of the protocol that it broke. */
+            /** @description The protocol rule that the request broke. */
             rule: string;
-            /** @description What is usually the cause. */
+            /** @description The usual cause. */
             usually: string;
             fields: components["schemas"]["WireField"][];
         };
         WireField: {
             offset: number;
-            /** @description Hex. */
+            /** @description The bytes in hexadecimal. */
             bytes: string;
             meaning: string;
         };
         FailureList: {
             failures: components["schemas"]["Failure"][];
         };
-        /** @description RFC 9457. */
+        /** @description An error in the format of RFC 9457. */
         Problem: {
+            /**
+             * @description Identifies the kind of problem, as in the gateway's API, whose page /docs/problems explains each.
+             * @example /docs/problems#conflict
+             */
+            type: string;
             title: string;
             status: number;
-            /** @description What was wrong, for a person. */
+            /** @description What went wrong, in human-readable text. */
             detail: string;
-            /** @description What it was about, where that is one field. */
+            /** @description The field at fault, if it is a single one. */
             field?: string;
         };
     };
@@ -1192,7 +1196,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The detail names the field and what is wrong with it. */
+        /** @description The request is invalid; the detail names the field and the reason. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -1200,6 +1204,7 @@ export interface components {
             content: {
                 /**
                  * @example {
+                 *       "type": "/docs/problems#invalid",
                  *       "title": "Bad Request",
                  *       "status": 400,
                  *       "detail": "session-ttl: must be positive",
@@ -1209,7 +1214,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Not signed in, or the token is wrong. */
+        /** @description Not signed in, or wrong token. */
         Unauthorized: {
             headers: {
                 [name: string]: unknown;
@@ -1218,7 +1223,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too many wrong tokens; wait a little. */
+        /** @description Too many wrong tokens; wait before trying again. */
         TooMany: {
             headers: {
                 /** @description Seconds. */
@@ -1229,7 +1234,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Not there, or not any more. */
+        /** @description Not found. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -1238,7 +1243,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description One runs already. */
+        /** @description Already running. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -1249,15 +1254,15 @@ export interface components {
         };
     };
     parameters: {
-        /** @description Any page can send a request that has no body, but not with this header. */
+        /** @description Protects calls without a body against other web pages, which cannot set this header. */
         Guard: components["schemas"]["Guard"];
         /** @description The client's name, percent-encoded as a whole; a slash is %2F. */
         Name: string;
-        /** @description The least severe level. */
+        /** @description The lowest level to include. */
         LogLevel: components["schemas"]["LogLevel"];
-        /** @description A client's name or fingerprint. */
+        /** @description The name or fingerprint of a client. */
         LogClient: string;
-        /** @description Part of the message, or of an attribute; case does not matter. */
+        /** @description Part of the message or of an attribute, ignoring case. */
         LogText: string;
     };
     requestBodies: never;
@@ -1315,7 +1320,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path?: never;
@@ -1323,7 +1328,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The cookie is of no use from now on. */
+            /** @description Signed out; the cookie is no longer valid. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1342,7 +1347,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They are at most a second old. */
+            /** @description The figures, at most a second old. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1358,7 +1363,7 @@ export interface operations {
     getHistory: {
         parameters: {
             query?: {
-                /** @description An hour in steps of 10 seconds, or a day in steps of a minute. */
+                /** @description The last hour in steps of 10 seconds, or the last day in steps of a minute. */
                 window?: "hour" | "day";
             };
             header?: never;
@@ -1367,7 +1372,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The oldest first. It begins with the server's start. */
+            /** @description The samples since the server started, oldest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1384,7 +1389,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The last activity that was seen; EventSource sends it. */
+                /** @description The id of the last activity received; EventSource sends it. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -1392,7 +1397,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It goes on until one side ends it. */
+            /** @description The stream, until one side closes it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1408,12 +1413,12 @@ export interface operations {
     listActivities: {
         parameters: {
             query?: {
-                /** @description The name of the client that it is about. */
+                /** @description Only activities of the client with this name. */
                 client?: string;
-                /** @description Of these kinds; may be given several times. */
+                /** @description Only activities of these kinds; may be repeated. */
                 kind?: components["schemas"]["ActivityKind"][];
                 outcome?: components["schemas"]["Outcome"];
-                /** @description Before the activity with this id. */
+                /** @description Only activities before the one with this id. */
                 before?: number;
                 limit?: number;
             };
@@ -1423,7 +1428,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of activities. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1453,7 +1458,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them, and how many there are in all. */
+            /** @description A page of clients, and the number of matching clients. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1478,7 +1483,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What the server knows of it. */
+            /** @description The client. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1495,11 +1500,11 @@ export interface operations {
     removeClient: {
         parameters: {
             query: {
-                /** @description The client's name once more. */
+                /** @description The client's name, to confirm the removal. */
                 confirm: string;
             };
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1510,7 +1515,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone. */
+            /** @description Removed. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1525,7 +1530,7 @@ export interface operations {
     listFiles: {
         parameters: {
             query?: {
-                /** @description The last page's next. */
+                /** @description The value of next on the previous page. */
                 after?: string;
                 limit?: number;
             };
@@ -1538,7 +1543,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of file versions. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1556,7 +1561,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1567,7 +1572,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It has none any more, if it had one. */
+            /** @description The client has no session. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1583,7 +1588,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1594,7 +1599,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Each of its requests is refused, on connections that are open too. */
+            /** @description Suspended; all its requests are refused, on open connections too. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1610,7 +1615,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1621,7 +1626,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is served. */
+            /** @description Resumed; its requests are served. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1637,7 +1642,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1648,7 +1653,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They are taken. */
+            /** @description Open; base requests are served. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1664,7 +1669,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1675,7 +1680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They are refused, on connections that are open too. */
+            /** @description Closed; base requests are refused, on open connections too. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1701,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The ones in progress with the last started first; the ended ones with the last ended first, 50 at most. */
+            /** @description The uploads in progress, last started first; and at most 50 ended uploads, last ended first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1713,7 +1718,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1723,7 +1728,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was received of it is gone. */
+            /** @description Cancelled; the received content is deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1744,7 +1749,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The storage. */
+            /** @description The storage usage. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1766,7 +1771,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The state, and the last report. */
+            /** @description The state and the last report. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1792,7 +1797,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It runs. */
+            /** @description Started. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -1810,7 +1815,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path?: never;
@@ -1818,7 +1823,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description None runs any more, if one did. */
+            /** @description No integrity check is running. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1838,7 +1843,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The newest first. */
+            /** @description The backups, newest first. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1855,7 +1860,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path?: never;
@@ -1863,7 +1868,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is made. */
+            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -1888,7 +1893,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A SQLite database. */
+            /** @description An SQLite database. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1906,7 +1911,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Any page can send a request that has no body, but not with this header. */
+                /** @description Protects calls without a body against other web pages, which cannot set this header. */
                 "X-Coffer-Console": components["parameters"]["Guard"];
             };
             path: {
@@ -1916,7 +1921,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is gone. */
+            /** @description Removed. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -1931,13 +1936,13 @@ export interface operations {
     listLogs: {
         parameters: {
             query?: {
-                /** @description The least severe level. */
+                /** @description The lowest level to include. */
                 level?: components["parameters"]["LogLevel"];
-                /** @description A client's name or fingerprint. */
+                /** @description The name or fingerprint of a client. */
                 client?: components["parameters"]["LogClient"];
-                /** @description Part of the message, or of an attribute; case does not matter. */
+                /** @description Part of the message or of an attribute, ignoring case. */
                 text?: components["parameters"]["LogText"];
-                /** @description Before the record with this id. */
+                /** @description Only records before the one with this id. */
                 before?: number;
                 limit?: number;
             };
@@ -1947,7 +1952,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of them. */
+            /** @description A page of log records. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1963,11 +1968,11 @@ export interface operations {
     downloadLogs: {
         parameters: {
             query?: {
-                /** @description The least severe level. */
+                /** @description The lowest level to include. */
                 level?: components["parameters"]["LogLevel"];
-                /** @description A client's name or fingerprint. */
+                /** @description The name or fingerprint of a client. */
                 client?: components["parameters"]["LogClient"];
-                /** @description Part of the message, or of an attribute; case does not matter. */
+                /** @description Part of the message or of an attribute, ignoring case. */
                 text?: components["parameters"]["LogText"];
             };
             header?: never;
@@ -1976,7 +1981,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A LogRecord on each line. */
+            /** @description One LogRecord a line. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1992,15 +1997,15 @@ export interface operations {
     getLogEvents: {
         parameters: {
             query?: {
-                /** @description The least severe level. */
+                /** @description The lowest level to include. */
                 level?: components["parameters"]["LogLevel"];
-                /** @description A client's name or fingerprint. */
+                /** @description The name or fingerprint of a client. */
                 client?: components["parameters"]["LogClient"];
-                /** @description Part of the message, or of an attribute; case does not matter. */
+                /** @description Part of the message or of an attribute, ignoring case. */
                 text?: components["parameters"]["LogText"];
             };
             header?: {
-                /** @description The last record that was seen; EventSource sends it. */
+                /** @description The id of the last record received; EventSource sends it. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -2008,7 +2013,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It goes on until one side ends it. */
+            /** @description The stream, until one side closes it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2030,7 +2035,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Every setting, in the order of the command line's help. */
+            /** @description All settings, in the order of the command-line help. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2067,7 +2072,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description They are in force. */
+            /** @description Changed; the settings are in force. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2090,7 +2095,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The newest first, without content. */
+            /** @description The failed requests, newest first, without content. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2112,7 +2117,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description In Prometheus's text format. */
+            /** @description The metrics in the Prometheus text format. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2133,7 +2138,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2154,7 +2159,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All of it. */
+            /** @description The core is serving, and catalog and blobs work. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2163,7 +2168,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description Not all of it; the text says what. */
+            /** @description Not ready; the text says why. */
             503: {
                 headers: {
                     [name: string]: unknown;
