@@ -67,7 +67,8 @@ func (c *Catalog) BeginRun(ctx context.Context, begun store.Run) (newest uint32,
 				return err
 			}
 			packs.Subtract(x.gone)
-			r.base, r.base.Bytes = packs, base.meta.PackBytes
+			packs.Bytes = base.meta.PackBytes
+			r.base = packs
 		}
 		r.pins = r.base.Clone()
 		x.runs[r.ID] = r
