@@ -118,6 +118,8 @@ func format(f protocol.Format) contract.Format {
 		return contract.FormatFolder
 	case protocol.FormatSealedFolder:
 		return contract.FormatSealedFolder
+	case protocol.FormatSnapshot:
+		return contract.FormatSnapshot
 	}
 	return contract.FormatUnknown
 }

@@ -86,7 +86,9 @@ const (
 
 // Sealed reports whether content of that format is sealed, as base clients never
 // do.
-func (f Format) Sealed() bool { return f == FormatSealedFile || f == FormatSealedFolder }
+func (f Format) Sealed() bool {
+	return f == FormatSealedFile || f == FormatSealedFolder || f == FormatSnapshot
+}
 
 // BeginUpload begins an upload with a session key of its own: 1034, original
 // size u64 or UnknownSize, total packets u32 or 0 if unknown, format u8,

@@ -89,27 +89,35 @@ func (c *conn) readFile(ctx context.Context, r *request, m *protocol.ReadFile) (
 	}
 	c.restoring.begin(v.Blob)
 	head := &protocol.FileContent{Version: v.Number, Size: uint64(v.Size), Offset: m.Offset}
+	if err := c.sendRange(r, head, blob, m.Offset, length); err != nil {
+		return nil, err
+	}
+	c.restored(ctx, r, &v, m.Offset+length)
+	return nil, nil
+}
+
+// sendRange sends an answer whose content is a range of a blob, in pieces.
+func (c *conn) sendRange(r *request, head protocol.Message, blob store.Blob, offset, length uint64) error {
 	b := c.s.readers.Get().(*readBuffer)
 	defer c.s.readers.Put(b)
 	out := protocol.AppendResponse(b[:0], head, uint32(length))
-	content := io.NewSectionReader(blob, int64(m.Offset), int64(length))
+	content := io.NewSectionReader(blob, int64(offset), int64(length))
 	for left := int64(length); ; {
 		if c.s.suspended.has(r.client) {
-			return nil, lostError{errSuspended} // half way there is no other answer
+			return lostError{errSuspended} // half way there is no other answer
 		}
 		// The head goes out with the first piece.
 		n := min(left, int64(len(b)-len(out)))
 		if _, err := io.ReadFull(content, b[len(out):][:n]); err != nil {
 			c.s.log.Error("a blob ends early or cannot be read", "client", r.client, "error", err)
 			c.s.noteError(r.from.address, r.client, "the blob of a file ends early or cannot be read; a scrub tells more")
-			return nil, lostError{err}
+			return lostError{err}
 		}
 		if err := c.write(b[:int64(len(out))+n]); err != nil {
-			return nil, err
+			return err
 		}
 		if left -= n; left == 0 {
-			c.restored(ctx, r, &v, m.Offset+length)
-			return nil, nil
+			return nil
 		}
 		out = out[:0]
 	}
@@ -128,9 +136,10 @@ func (r *restoring) begin(blob store.BlobRef) {
 	}
 }
 
-// restored notes a restore once a file is read to its end.
+// restored notes a restore once a file is read to its end. What is read of a
+// snapshot here is its manifest alone, and for other reasons, too.
 func (c *conn) restored(ctx context.Context, r *request, v *store.Version, upTo uint64) {
-	if upTo < uint64(v.Size) || c.restoring.noted {
+	if upTo < uint64(v.Size) || c.restoring.noted || protocol.Format(v.Format) == protocol.FormatSnapshot {
 		return
 	}
 	c.restoring.noted = true
@@ -144,6 +153,7 @@ func (c *conn) deleteFile(ctx context.Context, r *request, m *protocol.DeleteFil
 		return nil, fileError(err)
 	}
 	c.s.removeBlobs(ctx, dropped)
+	c.s.sweeper.poke()
 	c.s.log.Info("file removed", "client", r.client, "versions", len(dropped))
 	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client),
 		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})

@@ -59,6 +59,7 @@ func (s *Server) finishRemoval(ctx context.Context, id store.ClientID, blobs []s
 		}
 	}
 	s.removeBlobs(ctx, blobs)
+	s.sweeper.poke()
 	return s.cfg.Catalog.EndRemoval(ctx, id)
 }
 

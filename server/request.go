@@ -27,8 +27,8 @@ type request struct {
 func (c *conn) newRequest(h protocol.RequestHeader) *request {
 	r := &request{header: h, code: h.Code.Canonical(), client: store.ClientID(h.Client), from: c.client(), payload: c.newPayload(h.Size)}
 	r.limit, _ = r.code.Limit()
-	if r.limit.Content {
-		r.limit.Max = min(r.limit.Max, c.s.cfg.MaxPacket)
+	if r.limit.Content && r.limit.Max == protocol.MaxPayload { // others have limits of their own
+		r.limit.Max = c.s.cfg.MaxPacket
 	}
 	if r.code.IsBase() {
 		r.payload.keep = int(min(h.Size, protocol.MaxFailedHead))
@@ -185,19 +185,19 @@ var handlers = map[protocol.Code]handler{
 	protocol.CodeMakeAPIID:     decoded((*conn).makeAPIID),
 	protocol.CodeGetIdentity:   decoded((*conn).getIdentity),
 
-	protocol.CodeBeginRun:       unserved,
-	protocol.CodeAskPacks:       unserved,
-	protocol.CodePutPack:        unserved,
-	protocol.CodeCommitSnapshot: unserved,
-	protocol.CodeReadPack:       unserved,
-	protocol.CodeMendSnapshot:   unserved,
-	protocol.CodeListSnapshots:  unserved,
-	protocol.CodeEndRun:         unserved,
-	protocol.CodeListRuns:       unserved,
-	protocol.CodeSnapshotPacks:  unserved,
-	protocol.CodeListMends:      unserved,
-	protocol.CodeCheckPack:      unserved,
-	protocol.CodeReportVerified: unserved,
+	protocol.CodeBeginRun:       decoded((*conn).beginRun),
+	protocol.CodeAskPacks:       decoded((*conn).askPacks),
+	protocol.CodePutPack:        decoded((*conn).putPack),
+	protocol.CodeCommitSnapshot: decoded((*conn).commitSnapshot),
+	protocol.CodeReadPack:       decoded((*conn).readPack),
+	protocol.CodeMendSnapshot:   decoded((*conn).mendSnapshot),
+	protocol.CodeListSnapshots:  decoded((*conn).listSnapshots),
+	protocol.CodeEndRun:         decoded((*conn).endRun),
+	protocol.CodeListRuns:       decoded((*conn).listRuns),
+	protocol.CodeSnapshotPacks:  decoded((*conn).snapshotPacks),
+	protocol.CodeListMends:      decoded((*conn).listMends),
+	protocol.CodeCheckPack:      decoded((*conn).checkPack),
+	protocol.CodeReportVerified: decoded((*conn).reportVerified),
 
 	protocol.CodeCreateAccount: decoded((*conn).createAccount),
 	protocol.CodeSignIn:        decoded((*conn).signIn),

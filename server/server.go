@@ -57,6 +57,10 @@ type Config struct {
 	MaxVersions          int               // file versions of one client; 0: no limit
 	MaxUploadsInAll      int               // unfinished uploads of all; 0: no limit
 	MaxUploadsPerAddress int               // of them begun from one IPv4 address or IPv6 /64; 0: no limit
+	MaxRuns              int               // unfinished runs of one client
+	MaxRunPacks          int               // packs put under one run
+	MaxPuts              int               // packs that come in at once, of all
+	MaxPutsPerAccount    int               // of them of one client
 	MinRate              int               // bytes per second a payload must keep up
 	OAEPHash             string            // "auto", "sha256" or "sha1"
 	BaseSessions         BaseSessions      // what a session key of the base protocol belongs to
@@ -84,6 +88,10 @@ func DefaultConfig() Config {
 		MaxVersions:          1_000_000,
 		MaxUploadsInAll:      4096,
 		MaxUploadsPerAddress: 512,
+		MaxRuns:              64,
+		MaxRunPacks:          1 << 20,
+		MaxPuts:              512,
+		MaxPutsPerAccount:    32,
 		MinRate:              1 << 10,
 		OAEPHash:             "auto",
 		BaseSessions:         PerConnection,
@@ -111,6 +119,8 @@ type Server struct {
 	connections   *connections
 	strangers     strangers // connections to the internal listener
 	registrations *registrations
+	packs         packGates
+	sweeper       *sweeper
 	admin         *admin.Service
 
 	settings *settings.Settings
@@ -158,6 +168,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
 	s.uploads = s.newUploads()
+	s.packs, s.sweeper = newPackGates(&s.cfg), newSweeper(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
@@ -216,6 +227,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
 	tending.Go(func() { s.tend(work) })
 	tending.Go(func() { s.admin.Run(ctx, work) })
+	tending.Go(func() { s.sweeper.run(ctx) })
 
 	<-ctx.Done()
 	if !s.closing.Swap(true) {

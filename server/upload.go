@@ -117,6 +117,9 @@ func (c *conn) endGuessed(who guesser, sess session) bool {
 func (s *Server) uploadFor(ctx context.Context, f upload.File, number uint32) (*upload.Upload, error) {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
+	if protocol.IsSnapshotName(f.Key.Name) {
+		return nil, errReserved
+	}
 	if _, live := s.sessions.get(f.Key.Client, f.Key.Owner); !live {
 		return nil, refuse(protocol.StatusNoSession, "the session has ended; reconnect")
 	}
@@ -139,6 +142,10 @@ func (c *conn) beginUpload(ctx context.Context, r *request, m *protocol.BeginUpl
 		return nil, err
 	}
 	switch {
+	case protocol.IsSnapshotName(m.Name):
+		return nil, errReserved
+	case m.Format == protocol.FormatSnapshot:
+		return nil, refuse(protocol.StatusInvalid, "format: a snapshot is committed, not uploaded")
 	case m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62:
 		return nil, errHugeFile
 	case tooMany(m.Total, m.OriginalSize):

@@ -16,7 +16,7 @@ import (
 func (s *Server) newUploads() *upload.Registry {
 	return upload.New(upload.Deps{
 		Blobs: s.cfg.Blobs, Catalog: s.cfg.Catalog, Keys: s.cfg.MasterKey, Log: s.log,
-		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.nameOf, Events: uploadEvents{s},
+		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.nameOf, Events: uploadEvents{s}, Other: s.recoverSealed,
 	})
 }
 

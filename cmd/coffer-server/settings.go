@@ -20,6 +20,9 @@ type settingFlags struct {
 	MaxConnections int            `help:"Maximum number of client connections." default:"4096" env:"COFFER_SERVER_MAX_CONNECTIONS"`
 	ScrubInterval  time.Duration  `help:"Interval between integrity checks of everything stored; 0 disables them." default:"168h" env:"COFFER_SERVER_SCRUB_INTERVAL"`
 	ScrubRate      quantity.Bytes `help:"Maximum bytes per second that an integrity check reads; 0 is no limit." default:"32MiB" env:"COFFER_SERVER_SCRUB_RATE"`
+	SweepEvery     time.Duration  `help:"Interval between sweeps for packs that no snapshot needs; 0 disables them." default:"1h" env:"COFFER_SERVER_SWEEP_EVERY"`
+	SweepGrace     time.Duration  `help:"Time that such a pack is kept before it is removed." default:"24h" env:"COFFER_SERVER_SWEEP_GRACE"`
+	RunTimeout     time.Duration  `help:"Time without requests after which an unfinished snapshot run ends and no longer protects its packs." default:"168h" env:"COFFER_SERVER_RUN_TIMEOUT"`
 }
 
 // values are the settings that the flags give.
@@ -34,5 +37,8 @@ func (f *settingFlags) values() settings.Values {
 		MaxConnections:   f.MaxConnections,
 		ScrubInterval:    f.ScrubInterval,
 		ScrubRate:        int(min(f.ScrubRate, 1<<62)),
+		SweepEvery:       f.SweepEvery,
+		SweepGrace:       f.SweepGrace,
+		RunTimeout:       f.RunTimeout,
 	}
 }

@@ -119,7 +119,24 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		r.histogram("catalog_transaction_changes", "Changes that shared a transaction.", commits.Changes)
 		r.histogram("catalog_commit_seconds", "How long a transaction took to commit, with its sync.", commits.Sync)
 	}
+	c.snapshots(r)
 	c.scrubs(r, now)
+}
+
+func (c collector) snapshots(r reporter) {
+	m := c.m
+	r.value("pack_puts", "Packs of snapshots that are coming in.", prometheus.GaugeValue, float64(m.Puts.Load()))
+	r.labelled("packs_put_total", "Packs of snapshots that were sent, by what came of them.", prometheus.CounterValue, float64(m.PacksPut.Load()), "result", "stored")
+	r.labelled("packs_put_total", "Packs of snapshots that were sent, by what came of them.", prometheus.CounterValue, float64(m.PacksKnown.Load()), "result", "known")
+	r.value("pack_stored_bytes_total", "Bytes of the packs that were stored.", prometheus.CounterValue, float64(m.PackBytes.Load()))
+	r.value("pack_read_bytes_total", "Bytes of packs that were sent to clients.", prometheus.CounterValue, float64(m.PackBytesRead.Load()))
+	r.value("packs_damaged_total", "Packs that were found damaged as clients read them.", prometheus.CounterValue, float64(m.PacksDamaged.Load()))
+	r.value("snapshots_total", "Snapshots that were committed.", prometheus.CounterValue, float64(m.Snapshots.Load()))
+	r.value("runs_expired_total", "Runs that ended because they made no request for too long.", prometheus.CounterValue, float64(m.RunsExpired.Load()))
+	r.value("sweeps_total", "Sweeps over the packs of all clients.", prometheus.CounterValue, float64(m.Sweeps.Load()))
+	r.value("packs_marked_total", "Packs that no snapshot and no run needed any more.", prometheus.CounterValue, float64(m.PacksMarked.Load()))
+	r.value("packs_swept_total", "Packs that were removed after the grace.", prometheus.CounterValue, float64(m.PacksSwept.Load()))
+	r.value("pack_swept_bytes_total", "Bytes of the packs that were removed.", prometheus.CounterValue, float64(m.BytesSwept.Load()))
 }
 
 func (c collector) requests(r reporter) {

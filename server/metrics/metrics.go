@@ -55,6 +55,19 @@ type Metrics struct {
 	Scrubbed           atomic.Uint64 // bytes read back
 	ScrubFaults        atomic.Uint64 // damaged or missing blobs found
 
+	Puts          atomic.Int64  // packs that come in now
+	PacksPut      atomic.Uint64 // packs stored
+	PacksKnown    atomic.Uint64 // packs put that were there already
+	PackBytes     atomic.Uint64 // bytes of the packs stored
+	PackBytesRead atomic.Uint64 // bytes of packs sent to clients
+	PacksDamaged  atomic.Uint64 // packs found damaged as they were read
+	Snapshots     atomic.Uint64 // committed
+	RunsExpired   atomic.Uint64 // ended for want of requests
+	Sweeps        atomic.Uint64 // passes over the packs of all clients
+	PacksMarked   atomic.Uint64 // packs that nothing needed any more
+	PacksSwept    atomic.Uint64 // packs removed after the grace
+	BytesSwept    atomic.Uint64 // bytes of these
+
 	requests  [codes][outcomes]atomic.Uint64
 	committed atomic.Uint64
 	uploads   prometheus.Histogram // seconds, of those that were committed

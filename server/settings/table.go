@@ -18,6 +18,9 @@ type Values struct {
 	MaxConnections   int           // on the public listener
 	ScrubInterval    time.Duration // how often what is stored is read back and compared; 0: never by itself
 	ScrubRate        int           // bytes a second that a scrub reads; 0: no limit
+	SweepEvery       time.Duration // how often packs are looked for that no snapshot needs; 0: never
+	SweepGrace       time.Duration // how long such a pack stays before it is removed
+	RunTimeout       time.Duration // a run of a snapshot ends after this time without a request
 }
 
 // Defaults are the values that a core starts with unless it is given others.
@@ -32,6 +35,9 @@ func Defaults() Values {
 		MaxConnections:   4096,
 		ScrubInterval:    7 * 24 * time.Hour,
 		ScrubRate:        32 << 20,
+		SweepEvery:       time.Hour,
+		SweepGrace:       24 * time.Hour,
+		RunTimeout:       7 * 24 * time.Hour,
 	}
 }
 
@@ -54,6 +60,9 @@ func table() []row {
 		rowOf("max-connections", counts(), func(v *Values) *int { return &v.MaxConnections }, atLeast(1)),
 		rowOf("scrub-interval", durations(), func(v *Values) *time.Duration { return &v.ScrubInterval }, aMinuteOrNever),
 		rowOf("scrub-rate", sizes(), func(v *Values) *int { return &v.ScrubRate }, between(64<<10, 1<<40)),
+		rowOf("sweep-every", durations(), func(v *Values) *time.Duration { return &v.SweepEvery }, aMinuteOrNever),
+		rowOf("sweep-grace", durations(), func(v *Values) *time.Duration { return &v.SweepGrace }, notNegative),
+		rowOf("run-timeout", durations(), func(v *Values) *time.Duration { return &v.RunTimeout }, aSecond),
 	}
 }
 

@@ -82,6 +82,9 @@ func (r *Registry) fromPart(ctx context.Context, part store.Part, header []byte)
 // recoverBlob takes up a blob that is complete and not confirmed: the client may
 // still do so. One whose commit was written before its mark gets the mark.
 func (r *Registry) recoverBlob(ctx context.Context, b store.StoredBlob) error {
+	if b.Metadata.Snapshot != nil {
+		return r.Other(ctx, b)
+	}
 	versions, err := r.Catalog.Versions(ctx, b.Metadata.Client, b.Metadata.Name)
 	if err != nil && !errors.Is(err, store.ErrNoFile) {
 		return err

@@ -31,7 +31,9 @@ type Deps struct {
 	Admit  func(client store.ClientID, bytes int) (written func(), err error)
 	NameOf func(ctx context.Context, client store.ClientID) string
 	Events Events
-	Log    *slog.Logger
+	// Other takes up a blob that an earlier run left, and that is no upload's.
+	Other func(ctx context.Context, b store.StoredBlob) error
+	Log   *slog.Logger
 }
 
 // Blobs are where the content gathers, and where files are stored.

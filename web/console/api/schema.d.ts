@@ -786,7 +786,7 @@ export interface components {
          * @description The format of the content, as the client declared it.
          * @enum {string}
          */
-        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
+        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder" | "snapshot";
         FileVersion: {
             name: string;
             /** Format: int64 */

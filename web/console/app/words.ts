@@ -76,6 +76,7 @@ export const formats: Record<FileVersion["format"], string> = {
   sealed_file: "File, sealed",
   folder: "Folder",
   sealed_folder: "Folder, sealed",
+  snapshot: "Snapshot",
 }
 
 /** What happened, told from who did it to what it was done to. */

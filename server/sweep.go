@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"coffer/store"
+)
+
+// A sweeper removes the packs that no snapshot and no run needs: the catalog
+// marks them in the transaction that proves it, and what has been marked for the
+// grace goes. Clients neither ask for it nor wait for it.
+type sweeper struct {
+	s   *Server
+	due chan struct{} // holds one wish for a sweep soon
+}
+
+func newSweeper(s *Server) *sweeper { return &sweeper{s: s, due: make(chan struct{}, 1)} }
+
+// sweepPause is the least time between two sweeps, however much is removed.
+const sweepPause = time.Minute
+
+// sweepStep is how many packs a transaction of a sweep takes on.
+const sweepStep = 1000
+
+// poke has a sweep come soon, since something was removed.
+func (w *sweeper) poke() {
+	select {
+	case w.due <- struct{}{}:
+	default:
+	}
+}
+
+// run sweeps until ctx is done.
+func (w *sweeper) run(ctx context.Context) {
+	last := time.Now()
+	for w.wait(ctx, last) {
+		// What counts as time is what this sweeper saw go by, and no more than
+		// an interval of it: no leap of a clock makes a pack old.
+		now := time.Now()
+		elapsed := min(now.Sub(last), w.s.Settings().SweepEvery)
+		last = now
+		if err := w.pass(ctx, elapsed); err != nil && ctx.Err() == nil {
+			w.s.log.Error("cannot sweep packs", "error", err)
+		}
+	}
+}
+
+// wait waits until a sweep is due, and reports whether there is to be one.
+func (w *sweeper) wait(ctx context.Context, last time.Time) bool {
+	soon := false
+	for {
+		every := w.s.Settings().SweepEvery
+		since := time.Since(last)
+		if every > 0 && (since >= every || soon && since >= sweepPause) {
+			return true
+		}
+		next := sweepPause // settings can change meanwhile
+		if every > 0 {
+			next = max(min(sweepPause, every-since), time.Millisecond)
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+		case <-w.due:
+			soon = true
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+}
+
+// pass sweeps the packs of all clients. What is wrong with those of one keeps no
+// other from being swept.
+func (w *sweeper) pass(ctx context.Context, elapsed time.Duration) error {
+	var owners []store.ClientID
+	err := w.s.cfg.Catalog.PackOwners(ctx, func(id store.ClientID) error {
+		owners = append(owners, id)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range owners {
+		if err := w.sweep(ctx, id, elapsed); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			w.s.log.Error("cannot sweep the packs of a client", "client", id, "error", err)
+			w.s.noteError("", id, "its packs cannot be swept; the log says why")
+		}
+	}
+	for more := true; more; {
+		if more, err = w.s.cfg.Catalog.SweepLeftovers(ctx); err != nil {
+			return err
+		}
+	}
+	w.s.metrics.Sweeps.Add(1)
+	return nil
+}
+
+// sweep sweeps the packs of one client.
+func (w *sweeper) sweep(ctx context.Context, id store.ClientID, elapsed time.Duration) error {
+	settings := w.s.Settings()
+	rules := store.SweepRules{Elapsed: elapsed, Grace: settings.SweepGrace, RunIdle: settings.RunTimeout, Limit: sweepStep}
+	removed, bytes := 0, int64(0)
+	defer func() { w.tell(ctx, id, removed, bytes) }()
+	for {
+		swept, err := w.s.cfg.Catalog.SweepPacks(ctx, id, rules)
+		if err != nil {
+			return err
+		}
+		w.s.metrics.PacksMarked.Add(uint64(swept.Marked))
+		w.expired(ctx, swept.Expired)
+		n, size, err := w.remove(ctx, id, swept.Removable)
+		removed, bytes = removed+n, bytes+size
+		if err != nil || !swept.More {
+			return err
+		}
+		rules.Elapsed = 0
+	}
+}
+
+// remove removes the blobs of dead packs, and then the packs. One whose blob
+// cannot be removed stays for the next sweep.
+func (w *sweeper) remove(ctx context.Context, id store.ClientID, dead []store.Pack) (removed int, bytes int64, err error) {
+	var gone []uint32
+	var failed error
+	for _, p := range dead {
+		if err := w.s.cfg.Blobs.Remove(ctx, p.Blob); err != nil {
+			failed = fmt.Errorf("remove a pack: %w", err)
+			break
+		}
+		gone, bytes = append(gone, p.Ordinal), bytes+p.Size
+	}
+	if len(gone) == 0 {
+		return 0, 0, failed
+	}
+	if err := w.s.cfg.Catalog.ForgetPacks(ctx, id, gone); err != nil {
+		return 0, 0, errors.Join(failed, err)
+	}
+	w.s.metrics.PacksSwept.Add(uint64(len(gone)))
+	w.s.metrics.BytesSwept.Add(uint64(bytes))
+	return len(gone), bytes, failed
+}
+
+// expired notes runs that ended for want of requests.
+func (w *sweeper) expired(ctx context.Context, runs []store.Run) {
+	for _, run := range runs {
+		w.s.metrics.RunsExpired.Add(1)
+		w.s.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: store.OutcomeWarning, Client: run.Client, Name: w.s.nameOf(ctx, run.Client),
+			File: run.Name, Bytes: run.Bytes, Took: time.Since(run.Begun), Detail: "a snapshot that nobody finished in time; it had " + plural(int(run.Packs), "pack", "packs")})
+	}
+}
+
+// tell notes what a sweep removed.
+func (w *sweeper) tell(ctx context.Context, id store.ClientID, removed int, bytes int64) {
+	if removed == 0 {
+		return
+	}
+	w.s.log.Info("packs swept", "client", id, "packs", removed, "bytes", bytes)
+	w.s.note(store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: w.s.nameOf(ctx, id), Bytes: bytes,
+		Detail: plural(removed, "pack that no snapshot needed", "packs that no snapshot needed")})
+}
