@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/bits"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
@@ -27,7 +28,8 @@ type world struct {
 	id    age.Identity
 	to    age.Recipient
 	packs map[snapshot.PackID][]byte
-	fetch struct{ requests, bytes int }
+	mu    sync.Mutex
+	fetch struct{ requests, bytes int } // guarded by mu
 }
 
 func newWorld(t testing.TB, identity string) *world {
@@ -49,6 +51,8 @@ func (w *world) Fetch(_ context.Context, id snapshot.PackID, offset int64, lengt
 	if !found {
 		return nil, errors.New("no such pack")
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.fetch.requests++
 	sealed = sealed[min(offset, int64(len(sealed))):]
 	sealed = sealed[:min(length, len(sealed))]

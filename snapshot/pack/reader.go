@@ -30,7 +30,8 @@ var (
 )
 
 // Fetch reads length bytes at offset of a sealed pack. It returns fewer only at
-// the pack's end, and none beyond it. The bytes are the caller's.
+// the pack's end, and none beyond it. The bytes are the caller's. It is called by
+// several goroutines at once.
 type Fetch func(ctx context.Context, pack snapshot.PackID, offset int64, length int) ([]byte, error)
 
 // A Reader reads chunks out of packs, of which it fetches what it needs. It
