@@ -103,7 +103,7 @@ func (g *Gateway) RemoveAccount(w http.ResponseWriter, r *http.Request, _ contra
 
 // formats are the wire's formats, by their number, as the contract names them.
 func formats() []contract.Format {
-	return []contract.Format{contract.FormatUnknown, contract.FormatFile, contract.FormatSealedFile, contract.FormatFolder, contract.FormatSealedFolder}
+	return []contract.Format{contract.FormatUnknown, contract.FormatFile, contract.FormatSealedFile, contract.FormatFolder, contract.FormatSealedFolder, contract.FormatSnapshot}
 }
 
 // formatName is the contract's name for a format of the wire's.

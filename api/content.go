@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -41,16 +40,19 @@ func (g *Gateway) GetFileContent(w http.ResponseWriter, r *http.Request, filenam
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(info.Name)}))
 	size := int64(info.Size)
-	content.Serve(w, r, info.Created, size, &remoteFile{
-		ctx: r.Context(), core: g.core, client: id, size: size,
-		m: protocol.ReadFile{Version: info.Version, Name: info.Name},
-	}, func(status int) {
-		p := problem.New(problem.Range, "Range: beyond the end of the file, not a range, or too many of them")
-		if status == http.StatusPreconditionFailed {
-			p = notMet()
-		}
-		g.answers.Fail(w, r, p)
-	})
+	content.Serve(w, r, info.Created, size, &remoteFile{size: size, read: func(offset int64, p []byte) error {
+		m := protocol.ReadFile{Version: info.Version, Name: info.Name, Offset: uint64(offset), Length: uint32(len(p))}
+		return g.core.ReadFile(r.Context(), id, m, p)
+	}}, func(status int) { g.answers.Fail(w, r, notServed(status)) })
+}
+
+// notServed is the problem of a request whose range, or precondition, content
+// cannot be served by.
+func notServed(status int) *problem.Problem {
+	if status == http.StatusPreconditionFailed {
+		return notMet()
+	}
+	return problem.New(problem.Range, "Range: beyond the end of the file, not a range, or too many of them")
 }
 
 // etag is a version's entity tag.
@@ -61,13 +63,11 @@ func notMet() *problem.Problem {
 	return problem.New(problem.Precondition, "the file is not what the request's precondition says")
 }
 
-// A remoteFile reads one version of a file from the core, a piece at a time.
+// A remoteFile reads one version of a file, or a pack, from the core, a piece at
+// a time.
 type remoteFile struct {
-	ctx    context.Context // the request's, for which alone this lives
-	core   *core
-	client protocol.ClientID
-	m      protocol.ReadFile
-	size   int64
+	size int64
+	read func(offset int64, p []byte) error // reads all of p
 
 	at    int64
 	piece []byte // what is at hand, from at on
@@ -113,12 +113,10 @@ func (f *remoteFile) fetch() error {
 	if f.buf == nil {
 		f.buf = make([]byte, want)
 	}
-	m := f.m
-	m.Offset, m.Length = uint64(f.at), uint32(min(want, int64(len(f.buf))))
-	err := f.core.ReadFile(f.ctx, f.client, m, f.buf)
-	if err != nil {
+	p := f.buf[:min(want, int64(len(f.buf)))]
+	if err := f.read(f.at, p); err != nil {
 		return fmt.Errorf("read the file's content: %w", err)
 	}
-	f.piece = f.buf[:m.Length]
+	f.piece = p
 	return nil
 }

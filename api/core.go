@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"coffer/api/relay"
 	"coffer/client"
 	"coffer/protocol"
 )
@@ -163,4 +164,70 @@ func (c *core) ReadFile(ctx context.Context, id protocol.ClientID, m protocol.Re
 		_, err = io.ReadFull(stored, p[:m.Length])
 		return errors.Join(err, stored.Close())
 	})
+}
+
+func (c *core) BeginRun(ctx context.Context, id protocol.ClientID, m protocol.BeginRun) (*protocol.RunBegun, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.RunBegun, error) { return conn.BeginRun(ctx, id, m) })
+}
+
+func (c *core) ListRuns(ctx context.Context, id protocol.ClientID) ([]protocol.RunEntry, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) ([]protocol.RunEntry, error) { return conn.ListRuns(ctx, id) })
+}
+
+func (c *core) EndRun(ctx context.Context, id protocol.ClientID, run protocol.RunID) error {
+	return c.conns.Idempotent(ctx, func(conn *client.Conn) error { return conn.EndRun(ctx, id, run) })
+}
+
+func (c *core) AskPacks(ctx context.Context, id protocol.ClientID, run protocol.RunID, packs []protocol.PackID) ([]protocol.PackID, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) ([]protocol.PackID, error) { return conn.AskPacks(ctx, id, run, packs) })
+}
+
+// PutPack sends a pack of size bytes, which can be read more than once.
+func (c *core) PutPack(ctx context.Context, id protocol.ClientID, run protocol.RunID, pack protocol.PackID, content *relay.Spool, size int64) error {
+	return c.conns.Idempotent(ctx, func(conn *client.Conn) error {
+		return conn.PutPack(ctx, id, run, pack, content.Reader(), uint32(size))
+	})
+}
+
+// PackSize finds out how large a pack is.
+func (c *core) PackSize(ctx context.Context, id protocol.ClientID, pack protocol.PackID) (int64, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (int64, error) {
+		answer, first, err := conn.ReadPack(ctx, id, protocol.ReadPack{ID: pack, Length: 1})
+		if err != nil {
+			return 0, err
+		}
+		return int64(answer.Size), first.Close()
+	})
+}
+
+// ReadPack reads m.Length bytes into p.
+func (c *core) ReadPack(ctx context.Context, id protocol.ClientID, m protocol.ReadPack, p []byte) error {
+	return c.conns.Idempotent(ctx, func(conn *client.Conn) error {
+		_, stored, err := conn.ReadPack(ctx, id, m)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadFull(stored, p[:m.Length])
+		return errors.Join(err, stored.Close())
+	})
+}
+
+// CommitSnapshot commits what stands behind the name in a commit's content. It
+// can be repeated, since a run commits once.
+func (c *core) CommitSnapshot(ctx context.Context, id protocol.ClientID, m *protocol.CommitSnapshot, name string, content *relay.Spool) (version uint32, missing []protocol.PackID, err error) {
+	err = c.conns.Idempotent(ctx, func(conn *client.Conn) (err error) {
+		version, missing, err = conn.SendCommit(ctx, id, m, func(w io.Writer) error {
+			if _, err := io.WriteString(w, name); err != nil {
+				return err
+			}
+			_, err := content.WriteTo(w)
+			return err
+		})
+		return err
+	})
+	return version, missing, err
+}
+
+func (c *core) ListSnapshots(ctx context.Context, id protocol.ClientID, m protocol.ListSnapshots) (*protocol.SnapshotList, error) {
+	return ask(ctx, c.conns.Idempotent, func(conn *client.Conn) (*protocol.SnapshotList, error) { return conn.ListSnapshots(ctx, id, m) })
 }

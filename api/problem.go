@@ -61,6 +61,8 @@ func asProblem(err error) *problem.Problem {
 		return failureProblem(failure)
 	case client.IsTransport(err), errors.Is(err, context.DeadlineExceeded):
 		return problem.New(problem.Unavailable, coreAway).Because(err)
+	case errors.Is(err, client.ErrNoSnapshots):
+		return problem.New(problem.Core, "the storage server does not know snapshots: update it").Because(err)
 	case errors.Is(err, client.ErrProtocol), errors.Is(err, client.ErrRefused):
 		return problem.New(problem.Core, "the storage server gave an answer that makes no sense").Because(err)
 	}

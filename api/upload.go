@@ -55,7 +55,7 @@ func (c *jsonContent) sink(p *packetjson.Packet, known bool) (io.Writer, error) 
 	if err != nil {
 		return nil, err
 	}
-	c.kept = c.g.relay.Spool(id)
+	c.kept = c.g.relay.Spool(id, c.g.cfg.MaxPacket)
 	return c.kept, nil
 }
 

@@ -62,7 +62,13 @@ func (c *Conn) CommitSnapshot(ctx context.Context, id protocol.ClientID, s Snaps
 		Run: s.Run, Before: s.Before, Base: s.Base, NameSize: uint16(len(s.Name)), HeadSize: uint16(len(s.Head)),
 		Added: uint32(s.Added.Count), Dropped: uint32(s.Dropped.Count), ManifestSize: uint32(len(s.Manifest)),
 	}
-	t, err := c.send(ctx, id, m, content{size: uint32(m.ContentSize()), write: s.writeTo})
+	return c.SendCommit(ctx, id, m, s.writeTo)
+}
+
+// SendCommit is CommitSnapshot with content that write writes, exactly as m
+// announces it.
+func (c *Conn) SendCommit(ctx context.Context, id protocol.ClientID, m *protocol.CommitSnapshot, write func(io.Writer) error) (version uint32, missing []protocol.PackID, err error) {
+	t, err := c.send(ctx, id, m, content{size: uint32(m.ContentSize()), write: write})
 	if err != nil {
 		return 0, nil, err
 	}

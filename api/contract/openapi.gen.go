@@ -44,6 +44,7 @@ const (
 	FormatFolder       Format = "folder"
 	FormatSealedFile   Format = "sealed_file"
 	FormatSealedFolder Format = "sealed_folder"
+	FormatSnapshot     Format = "snapshot"
 	FormatUnknown      Format = "unknown"
 )
 
@@ -57,6 +58,8 @@ func (e Format) Valid() bool {
 	case FormatSealedFile:
 		return true
 	case FormatSealedFolder:
+		return true
+	case FormatSnapshot:
 		return true
 	case FormatUnknown:
 		return true
@@ -195,7 +198,7 @@ type File struct {
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
 
-	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
+	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not, or the manifest of a snapshot. The server does not check it.
 	Format Format `json:"format"`
 
 	// OriginalSize Bytes of plaintext.
@@ -263,7 +266,7 @@ type FilePacket struct {
 // Example: backup.zip
 type Filename = string
 
-// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
+// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not, or the manifest of a snapshot. The server does not check it.
 type Format string
 
 // Limits defines model for Limits.
@@ -309,6 +312,11 @@ type LoginRequest struct {
 	Username Username `json:"username"`
 }
 
+// PackID The SHA-256 of the pack, in base64url without padding.
+//
+// Example: 47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU
+type PackID = string
+
 // PacketReceived defines model for PacketReceived.
 type PacketReceived struct {
 	// AwaitingCount The number of missing packets.
@@ -322,6 +330,17 @@ type PacketReceived struct {
 	//
 	// Example: 0x12345678
 	ServerCrc *Checksum `json:"server_crc,omitempty"`
+}
+
+// PacksMissing defines model for PacksMissing.
+type PacksMissing struct {
+	// Missing At most 2,000 after a commit.
+	Missing []PackID `json:"missing"`
+}
+
+// PacksRequest defines model for PacksRequest.
+type PacksRequest struct {
+	Packs []PackID `json:"packs"`
 }
 
 // PassphraseRequest defines model for PassphraseRequest.
@@ -397,6 +416,69 @@ type RemoveAccountRequest struct {
 	Password *Password `json:"password,omitempty"`
 }
 
+// Run defines model for Run.
+type Run struct {
+	Base  int64     `json:"base"`
+	Begun time.Time `json:"begun"`
+
+	// Bytes Size of these packs in bytes.
+	Bytes int64 `json:"bytes"`
+
+	// Name s/ and 32 hexadecimal digits.
+	//
+	// Example: s/000102030405060708090a0b0c0d0e0f
+	Name SnapshotName `json:"name"`
+
+	// Packs Packs that it uploaded.
+	Packs int64 `json:"packs"`
+
+	// RunId 16 random bytes that the caller makes, in base64url without padding.
+	//
+	// Example: AQIDBAUGBwgJCgsMDQ4PEA
+	RunId RunID `json:"run_id"`
+
+	// Seen Time of a recent call.
+	Seen time.Time `json:"seen"`
+}
+
+// RunBegun defines model for RunBegun.
+type RunBegun struct {
+	// MaxPack Maximum size of a pack in bytes.
+	MaxPack int64 `json:"max_pack"`
+
+	// Newest The newest version; 0 is none.
+	Newest int64 `json:"newest"`
+
+	// RunSeconds Seconds without a call after which the run ends.
+	RunSeconds int64 `json:"run_seconds"`
+}
+
+// RunID 16 random bytes that the caller makes, in base64url without padding.
+//
+// Example: AQIDBAUGBwgJCgsMDQ4PEA
+type RunID = string
+
+// RunList defines model for RunList.
+type RunList struct {
+	Runs []Run `json:"runs"`
+}
+
+// RunRequest defines model for RunRequest.
+type RunRequest struct {
+	// Base The version whose packs the snapshot starts with; 0 is none.
+	Base *int64 `json:"base,omitempty"`
+
+	// Name s/ and 32 hexadecimal digits.
+	//
+	// Example: s/000102030405060708090a0b0c0d0e0f
+	Name SnapshotName `json:"name"`
+
+	// RunId 16 random bytes that the caller makes, in base64url without padding.
+	//
+	// Example: AQIDBAUGBwgJCgsMDQ4PEA
+	RunId RunID `json:"run_id"`
+}
+
 // SessionKey defines model for SessionKey.
 type SessionKey struct {
 	// AesKeyEncrypted The session key, wrapped with RSA-OAEP, in base64.
@@ -421,6 +503,47 @@ type SessionKeyRequest struct {
 	// Example: 6f1c7a52-0b0e-4f0d-9d3c-0c4d1c9a7b21
 	ClientId *ClientID `json:"client_id,omitempty"`
 }
+
+// Snapshot defines model for Snapshot.
+type Snapshot struct {
+	// Bytes Size of these packs in bytes.
+	Bytes int64 `json:"bytes"`
+
+	// Damaged Number of damaged packs.
+	Damaged int64 `json:"damaged"`
+	File    File  `json:"file"`
+
+	// Head The sealed summary for lists, in base64.
+	Head string `json:"head"`
+
+	// Mends Number of mend records.
+	Mends int64 `json:"mends"`
+
+	// Packs Number of packs that the snapshot needs.
+	Packs int64 `json:"packs"`
+
+	// RunId 16 random bytes that the caller makes, in base64url without padding.
+	//
+	// Example: AQIDBAUGBwgJCgsMDQ4PEA
+	RunId RunID `json:"run_id"`
+}
+
+// SnapshotCommitted defines model for SnapshotCommitted.
+type SnapshotCommitted struct {
+	Version int64 `json:"version"`
+}
+
+// SnapshotList defines model for SnapshotList.
+type SnapshotList struct {
+	// Next Path of the next page; absent on the last page.
+	Next      *string    `json:"next,omitempty"`
+	Snapshots []Snapshot `json:"snapshots"`
+}
+
+// SnapshotName s/ and 32 hexadecimal digits.
+//
+// Example: s/000102030405060708090a0b0c0d0e0f
+type SnapshotName = string
 
 // Status defines model for Status.
 type Status struct {
@@ -530,7 +653,7 @@ type UploadRequest struct {
 	// Example: backup.zip
 	Filename Filename `json:"filename"`
 
-	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
+	// Format The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not, or the manifest of a snapshot. The server does not check it.
 	Format       *Format `json:"format,omitempty"`
 	OriginalSize *int64  `json:"original_size,omitempty"`
 	TotalPackets *int64  `json:"total_packets,omitempty"`
@@ -588,6 +711,16 @@ type VerifyUploadRequest struct {
 
 // PathFilename defines model for PathFilename.
 type PathFilename = string
+
+// PathPackID The SHA-256 of the pack, in base64url without padding.
+//
+// Example: 47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU
+type PathPackID = PackID
+
+// PathRunID 16 random bytes that the caller makes, in base64url without padding.
+//
+// Example: AQIDBAUGBwgJCgsMDQ4PEA
+type PathRunID = RunID
 
 // PathUploadID Example: 0f1e2d3c4b5a69788796a5b4c3d2e1f0
 type PathUploadID = UploadID
@@ -743,6 +876,97 @@ type NewSessionKeyParams struct {
 	XClientID *XClientID `json:"X-Client-ID,omitempty"`
 }
 
+// GetPackParams defines parameters for GetPack.
+type GetPackParams struct {
+	// Range Byte ranges (RFC 9110), at most 16.
+	Range       *string `json:"Range,omitempty"`
+	IfMatch     *string `json:"If-Match,omitempty"`
+	IfNoneMatch *string `json:"If-None-Match,omitempty"`
+	IfRange     *string `json:"If-Range,omitempty"`
+
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// PutPackParams defines parameters for PutPack.
+type PutPackParams struct {
+	// RunId The run that the call is part of.
+	RunId RunID `form:"run_id" json:"run_id"`
+
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// ListRunsParams defines parameters for ListRuns.
+type ListRunsParams struct {
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// BeginRunParams defines parameters for BeginRun.
+type BeginRunParams struct {
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// EndRunParams defines parameters for EndRun.
+type EndRunParams struct {
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// AskPacksParams defines parameters for AskPacks.
+type AskPacksParams struct {
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// ListSnapshotsParams defines parameters for ListSnapshots.
+type ListSnapshotsParams struct {
+	// Only Only the versions of this snapshot.
+	Only *SnapshotName `form:"only,omitempty" json:"only,omitempty"`
+
+	// All Whether to list all versions.
+	All *bool `form:"all,omitempty" json:"all,omitempty"`
+
+	// After The last name of the previous page.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// AfterVersion Its version.
+	AfterVersion *int64 `form:"after_version,omitempty" json:"after_version,omitempty"`
+
+	// Limit Snapshots in a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
+// CommitSnapshotParams defines parameters for CommitSnapshot.
+type CommitSnapshotParams struct {
+	// RunId The run that the call is part of.
+	RunId RunID        `form:"run_id" json:"run_id"`
+	Name  SnapshotName `form:"name" json:"name"`
+
+	// Before The newest version that the caller knows; 0 is none. The answer is 409 if the server has a newer one.
+	Before *int64 `form:"before,omitempty" json:"before,omitempty"`
+
+	// Base The run's base, if the snapshot needs packs of it; 0 is none.
+	Base *int64 `form:"base,omitempty" json:"base,omitempty"`
+
+	// HeadSize Size of the head in bytes.
+	HeadSize *int `form:"head_size,omitempty" json:"head_size,omitempty"`
+
+	// Added Number of packs that are added.
+	Added *int64 `form:"added,omitempty" json:"added,omitempty"`
+
+	// Dropped Number of packs that are dropped.
+	Dropped *int64 `form:"dropped,omitempty" json:"dropped,omitempty"`
+
+	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
+	XClientID *XClientID `json:"X-Client-ID,omitempty"`
+}
+
 // ListUploadsParams defines parameters for ListUploads.
 type ListUploadsParams struct {
 	// XClientID The account's client id, if the token does not prove the identity and the body has no client id.
@@ -806,6 +1030,12 @@ type SendPublicKeyJSONRequestBody = PublicKeyRequest
 // NewSessionKeyJSONRequestBody defines body for NewSessionKey for application/json ContentType.
 type NewSessionKeyJSONRequestBody = SessionKeyRequest
 
+// BeginRunJSONRequestBody defines body for BeginRun for application/json ContentType.
+type BeginRunJSONRequestBody = RunRequest
+
+// AskPacksJSONRequestBody defines body for AskPacks for application/json ContentType.
+type AskPacksJSONRequestBody = PacksRequest
+
 // BeginUploadJSONRequestBody defines body for BeginUpload for application/json ContentType.
 type BeginUploadJSONRequestBody = UploadRequest
 
@@ -865,6 +1095,30 @@ type ServerInterface interface {
 	// GetLimits Get the server's limits
 	// (GET /api/v1/limits)
 	GetLimits(w http.ResponseWriter, r *http.Request)
+	// GetPack Download a pack, or ranges of it
+	// (GET /api/v1/packs/{pack_id})
+	GetPack(w http.ResponseWriter, r *http.Request, packId PathPackID, params GetPackParams)
+	// PutPack Upload a pack
+	// (PUT /api/v1/packs/{pack_id})
+	PutPack(w http.ResponseWriter, r *http.Request, packId PathPackID, params PutPackParams)
+	// ListRuns List unfinished runs
+	// (GET /api/v1/runs)
+	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
+	// BeginRun Begin a run, which makes a snapshot
+	// (POST /api/v1/runs)
+	BeginRun(w http.ResponseWriter, r *http.Request, params BeginRunParams)
+	// EndRun End a run without a snapshot
+	// (DELETE /api/v1/runs/{run_id})
+	EndRun(w http.ResponseWriter, r *http.Request, runId PathRunID, params EndRunParams)
+	// AskPacks List the packs that the server does not have
+	// (POST /api/v1/runs/{run_id}/packs/missing)
+	AskPacks(w http.ResponseWriter, r *http.Request, runId PathRunID, params AskPacksParams)
+	// ListSnapshots List the newest version of each snapshot
+	// (GET /api/v1/snapshots)
+	ListSnapshots(w http.ResponseWriter, r *http.Request, params ListSnapshotsParams)
+	// CommitSnapshot Commit a snapshot
+	// (POST /api/v1/snapshots)
+	CommitSnapshot(w http.ResponseWriter, r *http.Request, params CommitSnapshotParams)
 	// GetStatus Get the server's status
 	// (GET /api/v1/status)
 	GetStatus(w http.ResponseWriter, r *http.Request)
@@ -1009,6 +1263,54 @@ func (_ Unimplemented) NewSessionKey(w http.ResponseWriter, r *http.Request, par
 // GetLimits Get the server's limits
 // (GET /api/v1/limits)
 func (_ Unimplemented) GetLimits(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPack Download a pack, or ranges of it
+// (GET /api/v1/packs/{pack_id})
+func (_ Unimplemented) GetPack(w http.ResponseWriter, r *http.Request, packId PathPackID, params GetPackParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PutPack Upload a pack
+// (PUT /api/v1/packs/{pack_id})
+func (_ Unimplemented) PutPack(w http.ResponseWriter, r *http.Request, packId PathPackID, params PutPackParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRuns List unfinished runs
+// (GET /api/v1/runs)
+func (_ Unimplemented) ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// BeginRun Begin a run, which makes a snapshot
+// (POST /api/v1/runs)
+func (_ Unimplemented) BeginRun(w http.ResponseWriter, r *http.Request, params BeginRunParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EndRun End a run without a snapshot
+// (DELETE /api/v1/runs/{run_id})
+func (_ Unimplemented) EndRun(w http.ResponseWriter, r *http.Request, runId PathRunID, params EndRunParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// AskPacks List the packs that the server does not have
+// (POST /api/v1/runs/{run_id}/packs/missing)
+func (_ Unimplemented) AskPacks(w http.ResponseWriter, r *http.Request, runId PathRunID, params AskPacksParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSnapshots List the newest version of each snapshot
+// (GET /api/v1/snapshots)
+func (_ Unimplemented) ListSnapshots(w http.ResponseWriter, r *http.Request, params ListSnapshotsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CommitSnapshot Commit a snapshot
+// (POST /api/v1/snapshots)
+func (_ Unimplemented) CommitSnapshot(w http.ResponseWriter, r *http.Request, params CommitSnapshotParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1926,6 +2228,615 @@ func (siw *ServerInterfaceWrapper) GetLimits(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// GetPack operation middleware
+func (siw *ServerInterfaceWrapper) GetPack(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pack_id" -------------
+	var packId PathPackID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pack_id", chi.URLParam(r, "pack_id"), &packId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pack_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPackParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Range", Err: err})
+			return
+		}
+
+		params.Range = &Range
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Range", Err: err})
+			return
+		}
+
+		params.IfRange = &IfRange
+
+	}
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPack(w, r, packId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutPack operation middleware
+func (siw *ServerInterfaceWrapper) PutPack(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pack_id" -------------
+	var packId PathPackID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pack_id", chi.URLParam(r, "pack_id"), &packId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pack_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutPackParams
+
+	// ------------- Required query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "run_id", r.URL.Query(), &params.RunId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "run_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutPack(w, r, packId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRuns operation middleware
+func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRunsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRuns(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BeginRun operation middleware
+func (siw *ServerInterfaceWrapper) BeginRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BeginRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginRun(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndRun operation middleware
+func (siw *ServerInterfaceWrapper) EndRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run_id" -------------
+	var runId PathRunID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", chi.URLParam(r, "run_id"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndRunParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndRun(w, r, runId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AskPacks operation middleware
+func (siw *ServerInterfaceWrapper) AskPacks(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run_id" -------------
+	var runId PathRunID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", chi.URLParam(r, "run_id"), &runId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AskPacksParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AskPacks(w, r, runId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSnapshots operation middleware
+func (siw *ServerInterfaceWrapper) ListSnapshots(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSnapshotsParams
+
+	// ------------- Optional query parameter "only" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "only", r.URL.Query(), &params.Only, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "only"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "only", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "all" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "all", r.URL.Query(), &params.All, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "all"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "all", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after_version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after_version", r.URL.Query(), &params.AfterVersion, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after_version"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after_version", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSnapshots(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CommitSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) CommitSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CommitSnapshotParams
+
+	// ------------- Required query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "run_id", r.URL.Query(), &params.RunId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "run_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "base" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "base", r.URL.Query(), &params.Base, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "base"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "base", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "head_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "head_size", r.URL.Query(), &params.HeadSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "head_size"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "head_size", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "added" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "added", r.URL.Query(), &params.Added, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "added"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "added", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "dropped" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dropped", r.URL.Query(), &params.Dropped, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "dropped"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "dropped", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Client-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Client-ID")]; found {
+		var XClientID XClientID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Client-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Client-ID", valueList[0], &XClientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Client-ID", Err: err})
+			return
+		}
+
+		params.XClientID = &XClientID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CommitSnapshot(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetStatus operation middleware
 func (siw *ServerInterfaceWrapper) GetStatus(w http.ResponseWriter, r *http.Request) {
 
@@ -2508,6 +3419,30 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/api/v1/uploads/{upload_id}/verify", wrapper.VerifyUpload)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/runs", wrapper.ListRuns)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/runs", wrapper.BeginRun)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/api/v1/runs/{run_id}", wrapper.EndRun)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/runs/{run_id}/packs/missing", wrapper.AskPacks)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/packs/{pack_id}", wrapper.GetPack)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/v1/packs/{pack_id}", wrapper.PutPack)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/v1/snapshots", wrapper.ListSnapshots)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/v1/snapshots", wrapper.CommitSnapshot)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/v1/limits", wrapper.GetLimits)
 	})
 	r.Group(func(r chi.Router) {
@@ -2540,118 +3475,146 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H15c9u29uhXwfDeN23n0bIky07sTOeNs9ZpmvraTtM7SZ4HIo8k1BTAAqBlJT9/999gI0ER1OL1Zub6",
-	"L4sLloOzb/wWJWyaMwpUiujgW5Rjjqcggetfx1hOXpMMKJ6C+p2CSDjJJWE0OojOJoBGJIMfBFIPxCgH",
-	"ngCVW0ATlkKKsEAYzSYsg2cII5FhMUFEoP/Tf92J4giu8DTPIDqIUpaI7TzDtCOvZBRHRI2eYzmJ4shM",
-	"HY3cKuKIw98F4ZBGB5IXEEcimcAUq+VN8dU7oGM5iQ76u4M4mhLqfvfiSM5zNZKQnNBxdH0d6+19yDOG",
-	"06OX6v3AvIW+fU7SpRP/k8MoOoj+sV0Bc9vcFdvlBGrGP4ALDbwQLC/NTcRGSFrQdtBLGOEikwpu6iKF",
-	"GQj5DI0YRy9fvXt19ipGOMs6Dmp/F8Dn1fLtkJG/2BHjUyyjg4hQuTeIYgU2Mi2m0cGgvz/Y33vS39/V",
-	"sDMXK8gRKmEMXG/kzxcZASoN3JpbwUnCCip/ECjRzyGSxoiYfUl2ARSlDASiTKKcs0vQN0gKVBI5R5im",
-	"+sKQpXM0weq5apxyqxPAKfBqr39umTVtHb2M1j2cchd6T8dYiBnj6ao95fY5RCj6cPZ666le8RAL2BuU",
-	"2xRkTLcIVQentslBkcaSxZeTB88qr+56WN7b2Xu6Cs2vFeKKnFEBmqYP6fyYs2EGU/UrYVQClepfnOcZ",
-	"SbDa8XZunvi/fwmDrOtB042rJ60D8JDOEZMT4MgO/QwJAESkQGrBCi4GJHqNJyD5fOtwJIE3z+IUEkZT",
-	"EaMZkRM06O9r6O92dzo10DWQVi3qOU5P4O8ChNxg8yWjUiuRmGT6PJILkOe0mA6BHyDzUyDMAWksgRSN",
-	"OJuinmJ0nDMeHajJkZtdoYGQmCZqjdvcXBXbg9HOsJvu9nEv2R/gXcXupiAEHsOGcwqJZSGig0G3G0eS",
-	"SM1nj+glzkiKeLkIC6Rtw4HNvsU/iHkuuo5vf/CKcux8ihTs0M80iditaekhLM+DLC3pnwMWjHbUOl4w",
-	"OspIIh8SZ9XS1dI078UXQGPEuKFtiSVULAxnGZvpG4nmxddx9JrxIUlToA+54PduLZCWSy35ZrXcIWSM",
-	"jpFkFTvWa37P5GtW0PShlzxSk+oFq9U5MAL/QehlHWs8P1UgX7KyALHiGSaS0PG5po7ooB9XlyzxRAef",
-	"+vHOl9jRluLS5FKJ+N76yK9fPXFvtiCSmQDNsEBuEr27UxBKQv8K8yMhCkg33CKI8wuYnwNN+DyX6vXo",
-	"76c7l6/+OvkIbw9/juJI3RbkK0QHvf7TtTdVLSvIzZEw99EFzGM04zjPITUMuUI6JSmLYUYS9ZTe7Blj",
-	"7zAfw0NTsVYk4CoBSA2fyciUSL2kDxQXcsI4+QrpQy/LaEJEoCkRgtCxIgHLICtWY9WIESYZpAty8uPH",
-	"j1uHhZwovSmx9NGQgJUmYBRQMpqfgCgyuRmqCeCXwM8TnkQHUfeq198Z7O49eerJmijhyfkUy0Tpz5dq",
-	"IuKU5bXx7g/3WgvIzCqUXjmB5EIUUy0sZhPQuoVTmzWZJWw6JVJqOivnNypQYjnCtyjnLAcuidGNlAp3",
-	"znIIKOgfvSmsJqhOTq8nRezS3lIjKBVHsoRlMZpNSDJZ4MNWvZ8RXj2JcMYooBIVRacSzkPGMsBUIetw",
-	"Ls1C62t7ri6rcROST4BLuNKKZkPRX1SJ4ijhgKVB/PLpFEvYkkTbWgsoFGs7TAStiObgEyzOhwVNDf40",
-	"d6Pu557K3XziAiA/tzZMYN/vtSakNu6eQReQS3UBcDLRqPAMdbWxZI2kNZatGOaQyMB8p+QruOOrOJua",
-	"QXE+VkiEDasLDWssycCoH+iIUCImkCL7TMsAArgzxJcanO656zjyYbfG1hVOKls3aP9UGExoE4NjDWXz",
-	"jOKxWKKEUQqJlugcKuFQ2VEXMBcddCSdjYRRwkEbgTgzkxCBDo+P6t6CvVEveYJ3+91hFwajbrqf7iTd",
-	"ZJD2kn38ZNhX2m+OpQSuFv7/P3W39vHW6Mu3nf71P6OQF6Ay6z9VMK5Iw+G8B0xHiNWhelizgNc1MljE",
-	"6Ariscd7vpSrZMO/IJFa/7Xsrnk0x7+fHv2JDC90uJlhdahXMlZQnMAVTiEhU5wpoWL/rcO0xs896P3Y",
-	"/XT15xcLw8Ot11++9eKn1/+jLqh/e93rn/4ZYhPt3oGPCjMw9XnoBWUzioZzw0V/OTs7jjVXx0hAwpXS",
-	"pBGISOcLcMDtfKYV8hgPgsE8ZVmlArEKTx0r1t4G/cJECVw1cOczDeLXlkKwLYVhWwrFtlbimIbP0+st",
-	"/+dgk5+9IIrG0WtiWGhdWGlJvMK94bDmpqx+HX5TOgivK/a64g3z1HUcMU7GhOLMaqitgq3E6DV5uJjg",
-	"/u5egIP/crjV391zhFLJy0VK6YQgsmKRG0vfSkcKCb/Lyle4cqwFNuZ5Sz0PoFr9IshjjUYlwMple4ur",
-	"UCfEmNTpv9ReEdFE0YB58i2MaOsgmRPOI0LHwHNOjAq39IQrMW04gzJVjAlQs2DWOPzKjvoWOEqGIT+f",
-	"YDHRWjNVjPpTBVQxwT0PetWgvnwmEqZiXTjYkTDneB48/rq8ah6Et6EmVNsO+h0RAa251AlvsYM4onAl",
-	"w4rHh5N37jjVQyjHY3iG8FAodcTy+AwLc6Mu17ZxTrYve9t6if8PjyTwn4c4uSjyzleSfy663f6etgV/",
-	"7nW7K7UDs9E24Bg/QIBPa1lo1ar1nNFxVB7UeYolDsPFuhQIta7nzl1x8RVc2VeDdXTH2FxDGDEOyK6c",
-	"MBrkgmVcoRviiDUX590EK+JIMomzyuNzRxGQFn67cHBNflvf4uLq2pArHIE7gQxLcglxaYB0tObU6SAB",
-	"46k64BgpfNexNxD6pjL5OctQMsEcJxK4eIawRFMmJOrvDtDQyTMd2qjTU0U79UDE6nCbdola3SAQRtT3",
-	"SrFsnBLGpFAX2Iwao19TyAHCBuOUWYdGLEuBox8l5jH6KmT6U4wE4Mz5o/AYrGuxgyoPQuUN1Y4ERLTM",
-	"doy7oFontbq/YuB6wHP7y0zpXTa/Qwz+nWIuAcnYbmSegZCQIoUt+hROTg+1ofTMXhqCnAForjfVvn+c",
-	"JKAQDknGdHzJceEAJSzw3Cm+OnfSN6DUrKnGqFH0fkpbf82X8pJj3nxyK8bPhYkKrTm7Detu8tICyXvr",
-	"9+BYswMXl9aYtgG6EPW/Y+MxpEf0rgTLVU44iHNCWyNrnaWA1k7LkHuxDp/647V5W3ZJqBeau4Od+q6l",
-	"5f57+9yNfCxtDoTQJhciBU11eSFgEeKUtPR5OaexFR1r0kszAhJO6+BCLs4Ql2Ki1+3WOM169H5kHu91",
-	"u01O1Ii/fFuP+Cuf9LqW8MKBLU4cgFC8eDDhsxUin3AsoB2LC84VGt8EMev8NYAWMNNGjnmm0gkr0b43",
-	"QL+S55263H76ZOfpasm9+YIXgNzYeewnNKxggH5Wxqp8iG5/9W687IfFHAWkQ/XOv1kpJSevX6D9we4T",
-	"m3NgnlK6lItg4zQ1wZn6ibt0gYDRa5MCQmcplZFjVaFfzs6OkQmwBNX7KotgcaQj7UgdER1ZJwKxxJxC",
-	"AgeoSjjwYu02Rp8G5ymzEIL+vJmyxGac0bEJxyggGX+bDugb+7qYYrrFAad4mJlNhp0sNpoU1F9MIkMA",
-	"nObCKqGk77phyqlid04eON0BVTsPoqb2LvwK88eXXMbRoZWJFFoQS6mSnkMEC3Ra6L2U+ziiI6YO6+Wr",
-	"k7huWHpUtjvYWyO5rsZk64sLgfIExkRI4Ksg6Q7aqepJnp+bW1EczWBY/cA5cT++3AlTu0v1IK7tZxlA",
-	"QorCjbCqIqzKnuPVJKvOsJqzHCq87Cm7BBthbT3MG0mUxlxeksJ6rsdQPLktj+Hk9HDr98NXx/EKB4vv",
-	"F6yPb8ij9JTYwRXlqRGdjbPCl9hcsrqjBlWL0+yWSIF+e/O651uwq1yPC4e71D/4ZSno75L1BQ+5RNuF",
-	"WL0CYE1hXPRS0QRcthZf1yVvRhUQdC3fZkTJ+NpqrY2intsA6sbviULkQNMgVNwtF6pdN1HALGWDWHKK",
-	"JVZkU2c46gR1ignOQsSUEnFxPuJwS4+EHkY71m43zgiTrOChlIsTGBUCUsS4zcxxCpRA4kZosklihZsq",
-	"tCy7CJvclzAON1yQta14Qak6nGCISo+3SUxRkYFVI9fGCeMg5TVxuLaLZ12QesG2pUGa9YcS5354r35M",
-	"f7h0ldmECahymbxEoYTREeFTY1Vs6pxaODuPGKsjCHF1U6sQEKZSwjSX4jyDkQyr5k3fxZ04Iw5NlIdQ",
-	"hFFGhLxjt0NTiKzFCxXiypaspo3j7NYzdr+B+RUhHQvm2YRkgKz3e00+YY/uIVw3gVDOnW2jKvTZpJ6n",
-	"ptt7pUJeQKjElgCoGgjYoCM/D8khSjvlPodxQW8aht8YD5dHxJc5+H8z8TYd0VCqLPZjmRvI5xtG3e/2",
-	"rFfE1muBgtVHaHKmvMysUQ/66U4yGO7ivf0nT58+2d/Du8NBspP2oTfqbpTt5iYJx/E9iblWJN9Ki1XZ",
-	"CG7Y9j23mhCPkoK0Ycj6AaPLQQh6LokKa/5iE3qeMtg8SvuHp7SsUAIWVc8pJkrdQO5BpPMtEEZTInRa",
-	"eOcOJYHnzXCeIC/7XP9vZ21LvFkv9SqQB+vyyl3W8S00NJN85aVaLfGsmNR9heqrTO5NMwNv4k3anDTb",
-	"cya8ZbdvfAWruMnWwx6u8DI0oiYFJ3J+qgayTgjAHPhhISfVL5fnEL39eBbF7T4nExo14i9jY0LL+kWN",
-	"jXqsCpEmUuamKILQEQtjpg4WHB4f6byJUhwhk7QhOuiFzc62t3QShXB5O3ICcySApp+pnMD0oEqhR0Qg",
-	"RgEdvjrd6u/ubb14/gIJyQFPY5QUSmhLVlUjSoTpHOWMUJNw8ZnajIspvoBG6p2JF+ikPCIDBUQ2+wH9",
-	"+Pvhq+OfOp+ppkBnL9mi6GUp0M/sjHoJFwC5sNkjnymj2dzyKM/wmmCBHEGa63Y2kyeckQSo8WrY0t3D",
-	"HCcT2Op3lCwueGYPSxxsb89msw7WtzuMj7ftu2L73dGLV+9PX+l3qrBG9IKNRvrMS/4T9bSIyoHinEQH",
-	"0U6n29kxIn+iEdAluOGqpGVsNK7Sqj5Ko4PoDUhX9RLXivw/hYmlemS7KvW+/rJQS9zvdtcoIlqv8sct",
-	"r6Xwx25Q12wNur220crlbdcKu/SQupB+9YtegbSm+mI6xXxuYOgXMCjaxGOh3af2yhf1wsKRbOdlZFhz",
-	"rUKG3TZKL0S4rPcqSaFMdkevddCxzJyvak7cI7H1+UyniqoyQhXiS1dZy4VUZNz5TE/gkilaxFlmi7I1",
-	"KxKOeOwMhnQwFTPgOicLE6qWSGFmB4riBTQ7BVkFwqPSU/WcpfPNqs2asfIoYZxDItGEcQH1sPFB9O+P",
-	"afbu4x/Fv3fe7ia/nOTD/qAY7rylfqT5IBpqTXmOhMS5yUJdt8RzMbh/XRcetsbt3oijTAIKUMeLCaZj",
-	"W016I8oYdHdWv1QVNN8JLZlFV50UFMJ6+QuSjXW53bo0xnXUSdMXEzIY2vfJxqMZNC2E1HKvRm2eKMJZ",
-	"1kGHTbpTIlG/PMGXpk4TUkToZ6pfJdLrfaHfIV6m8i6aElooQzdARLUQ2q3Z9Q0JsJXw1iaaYCRwLboZ",
-	"BK0Ldvm9IblZdK1kVNc1ZZlGD6N+5cCnWA2ZzVdieyEn21pVbMf0UzLWRlhIhOii4gUdS9fz1dj+YpVV",
-	"jDjIgmvWb1RWXUlhK6n8xi2dz/TQPqIbUah7LuJtK1zr9VemzksrmorMDDklmPP5wgolY1b3s+LIan5C",
-	"jTwyctH6+8oZY4RtTkqNy7iLVUOZAAnqdMTbyK8qU6CyxdemnFoy5J1JGm91fhLozl6328jujGD+djJ8",
-	"k5DfydujD1+Peu/J2/0O7HQ7ST+jG+2kVW6dOo75CDqdteSig09ffIJVS0L64Es6VKZdkAiZUeTCVOg0",
-	"rLLBxjObOXYJfK7LGXXbprDe1Qmho5ruFqIgbq1nZwgsT7I4EFpOqLdUtZda353yTEY4E9CsYg8YEYMw",
-	"G4MUseJRNX6NDwbyKxDChSfbUeJjXe+IayxXaQ+i5NlEdtDHSsuIF9k19RVzywmrqmpt1prK2U5At7Dr",
-	"vI1u7mdi1XOubsX2FlPA1uJ8vRutnaTrF/qW7S28EPTGe2rvaOEVQlcTWKTfX427ZWOke2CHbvGe1bmU",
-	"EsochqAL4h0R8rUtpb87PnbmVGrtqdKahnMBcbgkrBBlWWCIiWn3T7SsiWAjcaotmFVl5hvFTsesl82t",
-	"Cw/DvFMHq8u4Qa+rfy6LGNynZ6as/Ax2Asp1gZXdtCmxekfoBTJtahDOBNMaZa18c6GPjXphde+aRxIC",
-	"aute70W/TWPpItVJgmpjwiMQWy7aoJDtokqzCIoKv0wNEpZaRcIeJsLaV4o5J5cgXCc1hXsCTfEcDXX6",
-	"P6ZzxHgKvINOgaZVGQfqITzGhMafaUpGI+Cg5Y+uNuPWu+M7aDnoLB9R9aQM6MvGOe9VwT6S1XoD9r5Y",
-	"abvYP6sKdNSrHxfihjtd/dcoYe01IoQ7awsPD57rWwHLsdxvpqZJao13vKaJD2d9byz8Br01pigbkN0J",
-	"ZzBYX2Uv6FCOlkNYoLenv79fhxnoWMN8iesK6SimIuAy7mFCkB5JokMbajW2rVYalUrvojLasB4qrqL4",
-	"hyL/Z7YtD+bKgC54GbVt6oxV4PGRyTrQe+wGBB8m6M06lNXCsHdFm7XebDentMHql8pOjw+qZVbOX5Pb",
-	"iDByyVG2g8DcuE1dgHYN6vnmTvPaUI7Ly6tj8Et9PYzBIT+jsaG0W4wIZ2HZ5sQSj9GPr87w+CenaI7J",
-	"JdBKLeCx7yKOq9YVSntobQB8NNr6zSYvtGtBXx7IVbopCvX6m2HDHTpXGa01zvY6A2RZAIHi1vCoxY57",
-	"1aJdo5zlfXKrzBJUhhJc9UitXsXV7mVKQ2UjG8tz+ccPiAB3E1s1Zxc8tM2kTq1tvTLYVjzvurKv8agv",
-	"0JYwo20PZZYh3Av72Aqu9HwuAXFMxyC09k9NRWqv1/VqsvdaecuJenMpY4m/3YIrLXn5A52yVKdSbOnq",
-	"mZuO855RuN1KVsNgMxOaJRLklkmDqTOBMhVsSCjW9n6gJXuT+E0nnXoPMc9EVhInbCm29jTrLN2uWkW/",
-	"u/eQW6z4m8blhR1aWrAntdIbsBOSfWdl82iEMw7Yfj9Ai/EyW+8/WS4OensPL0pfshm1loz9nkeFRN8l",
-	"O76Audiu2iW0ceBfYf7cNeZ8TNKvEh9iVNDk9vkcjyK+ZW0nHt6o07gB2tRtx2DelO7tbTteCMRy/HcB",
-	"rvTNONAOUJGrK6b7hYlclx2lNG8o/T8d1JKGZeItn2k9c6Ps0F1GlxlfiMQ0QjY6lyTgPjsuari4IZyq",
-	"Ium1bexbovCNEjjyDCcPm8HxCC4hu82VxLDIrEyHhGUBZTWuzq6nCK6IkOp/459dnTvYnn/UwOLP1MdV",
-	"dOpiwtWYLqyiJgeahtMAaVr2lPiOfMGLTTSi347ejH477L55cfr3m9Oj4c7Lf716fvivD4eHgzfvD1++",
-	"eE7+9fPPG6QRLrYLuSvPUeMjEt9TltSplR1+ZxKaorG2CD17dzUR2Yd9Kqrj5XuYeT0jvhe8vMFHO/6L",
-	"YA3fwkJcayk2ZWXXxjbV0fZ1vM+UXzNDi8poVvifkA1ffpEjcyBxcDV36pCtyrbGocLQI2PDGnAzo6Bx",
-	"UKpHIm05xqjIMtsRSyl2CXCJCUUU5IzxCyXQtBfMWIFCf2XMZsT4NfExciXxmtnYovhm7OONCZYV93rU",
-	"doalnzzR+SFm7Z37yPVoHGfZHGvZcXolo605Hx/KbyTcGwC9qtblWTY/CFQ0PrcRI5aloFNIuHjUfDOd",
-	"atBcoHcIZTHtbc2poHx8DmNCbVnvLSScF2Grf9rzerOPZt55Itgmk5ta+gA66RuLCSzMzHRPSSyPEKPT",
-	"qKDTqk2Qu4xEsBltkaMVbjY5xPa3smR+aaTuBaYJZB4KrrIrzQvZd+YvMauuwNtC4W3aRxt87pqjtook",
-	"iSXEXkqz+ZoKBUh1H2ols4upsYLNfr5Lb5b5zCMbrTynzf2hVWeJGzs5A5S1bfM9tr/R69Ziw0OXrmKT",
-	"xfycEEah8pFZxcN3pGshqmNQ1UcMA86sGyaBNQDT9s2DH4TNtoztF0874a9G06Vfbb6LRg3NZNAL13B1",
-	"Yam2FkDiTH8imDLzQ3+qTmcQtKaJYiE3y7CP78WUvWef4X9y8trGcZ/HTkW7gVQOJKKF0sBK0fNwPO+u",
-	"Esd2uruD3v7T/b1Nk71uoI3+N91rabqXVSrbE77qWKusiFYb86W6uVIVknAltydymq1Q0UOfus1GW7b8",
-	"HVKbvn5vFrj54iFKWVJMgUq9TSVvTSlBmzle+373Ukgdu4fuEWK6JMDUWSsTIpkwblqSYPMFPrUA+9n3",
-	"e/RkwJWyOw0A2ag2b6tbYwI4k5OvrRD8xd5fD3i6CclCr8sLHS7ZAJxK6xljCTM8R0QgnJHL+4Gb7otT",
-	"aX+Lc7aBbAqSkyXk+Zu9vyHINoSQXYULtB5zNgU5gUKYbvpGQ+k8sAd6CYK69SqyqBbbBmPbAKbjJFwQ",
-	"0L/bLjG3tAoX+x41wK3mUSxqp9N9BD5oZ2+DlDZV2un3xNx+YPLVXXh1fR9OJvrrBy5z0yMyyiQSkuX5",
-	"fXl42+lbAy0I0fpw9X5Xn74o1cw8G0paPFNnaGcpOyNta33OTtSwTBNnX9Iq09WUSHe8kj01e9g69Lss",
-	"KMVCgJSEjmtvuzZDYfOyjEHGvpNLlAdWxfS9MXUAqTngqe75bQrjTLKu1WqU3lOWK3rjmASr5kAfqtdI",
-	"6r5ki+ncJZjU67VRgql1wHhjO4UqsExj5tuQiukcZIJL5csWIa6/XP9vAAAA//8=",
+	"7H19d9M4n+hX0fE+98zMuU7ipGmh5cy5J0BhygNMpy3DswvcrmIriaaO5JHkhsDtd79Hb5Ydy4nTpgV2",
+	"l79obEs/Sb/3N30NYjrPKEFE8ODoa5BBBudIIKb+OoVi9gKniMA5kn8niMcMZwJTEhwFFzMEJjhFP3Eg",
+	"XwhBhliMiOggEtMEJQByAMFiRlP0BEDAU8hnAHPwvwYvukEYoM9wnqUoOAoSGvNelkLSFZ9FEAZYjp5B",
+	"MQvCQE8dTCwUYcDQ3zlmKAmOBMtRGPB4huZQgjeHn18jMhWz4GiwPwyDOSb2734YiGUmR+KCYTINbm5C",
+	"tbxTGF+dPJdfe2bNYHx1iZO1k/6DoUlwFPxbz21kTz/lPTO4nessJ41TsZzcZSY9tJ3oXZZSmDTOlavH",
+	"d5mumEDOWCyrjh4sJ0DMoABihkAM01SefwaZAHTStSf9d47Y8h524k/EuALFB9m1fgjoRMEm8asLnqMJ",
+	"zFMhgZQ/ErRAXDwBE8rA8+PXxxfHIYBp2gS4GTIoQzqhbA5FcBRgIg6GQShxFM/zeXA0HBwODw8eDQ73",
+	"FaLqHx2aYiLQFDG1kH89SzEiommTYRzTnIifOIjVewAnIcB6XYJeIQISijggVICM0WukHuAEEYHFEkCS",
+	"qB/GNFmCGZTvuXGKpc4QTBBza/1XR8PUOXketD2ZYhVqTaeQ8wVlyaY1ZeY9gAl4d/Gi81hBPIYcHQyL",
+	"ZXI8JR1M5MHJZTIk+dAa4IvJvWeVuaclltLfO3i8iafcSKzlGSUcKQY6IstTRscpmsu/YkoEIkL+F2ZZ",
+	"imMoV9zL9Bv/+y+ukbUlbzHjqkmrGzgiS0DFDDFghn4COEIACw4kwHJf9JYoGM+QYMvOaCIQq5/FOYop",
+	"SXgIFljMwHBwqHZ/P9rrVrauhrQSqKcwOUN/54iLLRZfSAUJiYA4NWwYiUuSz8eIHQH9JweQIaCwBCVg",
+	"wugc9KVUYYyy4EhODuzsEg24gCSWMPaY/pX3hpO9cZTsD2A/PhzCfSlb5ohzOEVbzskFFDkPjoZRFAYC",
+	"CyXUTsg1THECWAGE2aSeFnd63fzfsH4vuAnvfvCK5er5JCmYoZ8oEjFLU6KaG56H0qSgf4Ygp6Qr4XhG",
+	"ySTFsXhInJWgS9AU74VXiISAMk3bAgrkWBhMU7oo5ImC9wVlY5wkiDwkwG8tLCgpQC34pgN3jFJKpkBQ",
+	"x44VzG+peEFzkjw0yBM5qQJYQme3EbGfuALrVOH5udzyNZB5iBUuIBaYTC8VdQRHg9D9ZIgnOPowCPc+",
+	"hZa2JJfG11K+92+20aiQOLNfNiCSngAsIAd2ErW6c8SlhP4nWp5wnqNkyyUifnmFlpeIxGyZCfl58Pfj",
+	"vevjv87eo1ejX4MwkI85/oKCo/7gcetFObC83Bxw/RxcoWUIFgxmGUo0Q3ZIJyVlPk5xLN9Si72g9DVk",
+	"U/TQVKwUCfQ5RijRfCbFcywUSO8IzMWMMvwFJQ8NltaEMAdzzDkmU0kChkE6VmPUiAnEKUpW5OT79+87",
+	"o1zMpN4UG/qoSUCnCWgFFE+WZ4jnqdgO1Thi14hdxiwOjoLoc3+wN9w/ePS4JGuCmMWXcyhiqddfy4mw",
+	"1ZRb492f9rOGLdNQSL1yhuIrns+VsFjMkNItrNqsyCym8zkWQtFZMb9WgWLDEb4GGaMZYgJr3UiqcJc0",
+	"Qx4F/X1pCqMJypNT8CSAXptHcgSp4gga0zQEixmOZyt82Kj3C8zcmwCmlCBQoCLvOuE8pjRFkEhkHS+F",
+	"BrQK21P5sxw3xtkMMYE+K0WzpuivqkRhEDMEhUb84u0ECtQRWBm2KygUKqOXe62I+uAzyC/HOUk0/tRX",
+	"I59nJZW7/sYVQtmlsWE8636rNCG5cPsOuEKZNOQAgvFMocITECljyRhJLcCWDHOMhWe+c/wF2eNznE3O",
+	"IDkfzQWAmtX5htUWrmfUd2SCCeYzlADzTsMAHDHr9VhrCNv3bsKgvHctli5xUhq6XvvHYTAmdQwO1S7r",
+	"d7g2sGNKCIqVRGfICQdnR12hJe+CE2FtJAhihpQRCFM9CeZgdHpSdc0cTPrxI7g/iMYRGk6i5DDZi6N4",
+	"mPTjQ/hoPJDabwaFQEwC/n8/RJ1D2Jl8+ro3uPlH4HO5OJv+g9tjRxoW50ubaQnRHWoJa1bwukIGqxjt",
+	"djws8Z5PBZR0/BeKhdJ/DburH83p7+cn/wKaF1rcTKE81M8ilLs4Q59hgmI8h6kUKua/1T2t8PPS7v0c",
+	"ffj8r09mD0edF5++9sPHN/9P/iD/249ufvmHj000ewfeS8yApMxDrwhdEDBeai7628XFaai4OgQcxUwq",
+	"TQqBsLC+ALu53Y/EIY/2IGjMk5ZVwgF1eGpZsfI2qA9mUuDKgbsfiRe/OhLBOhLDOhLFOhtxTO3P45tO",
+	"+c/hNn/2vSgaBi+wZqFVYaUk8Qb3hsWa27L6Nvym8MbeOPa64Qv91k0YUIanmMDUaKiNgq3A6JY8nM/g",
+	"YP/Aw8F/G3UG+weWUJy8XKWUrm9HNgC5tfR1OpJP+F07X+HGsVbYWMk1XfIASuhXtzxUaFRsWAF2CTiH",
+	"Oj7GJE//ufKK8DqKesyTr35Ea4NkVjhPMJkiljGsVbi1J+zEtOYM0lTRJkDFgmlx+M6O+uo5SgpRdjmD",
+	"fKa0ZiIZ9Qe3qXwG+6Xdc4OW5TMWaM7b7oMZCTIGl97jr8qr+kGUFlTf1aaDfo25R2sudMI7rCAMCPos",
+	"/IrHu7PX9jjlSyCDU/QEwDGX6ojh8Snk+kFVrvVghnvX/Z4C8f/AiUDs1zGMr/Ks+wVnH/MoGhwoW/DX",
+	"fhRt1A70Qps2R/sBPHxayUKjVrVzRodBcVCXCRTQvy/GpYCJcT13d8XFN3DlshqsQmna5hqjCWUIGMgx",
+	"JV4uWMQVIh9HrLg4dxOsCANBBUydx2dHEZAGfrtycHV+W13iKnRNyOUPd56hFAp8jcLCAOkqzanbBRxN",
+	"5/KAQyDxXQU6EVcPpcnPaAriGWQwFojxJwAKMKdcgMH+EIytPFOhjSo9OdqpBiI2xzaVS9ToBp6YrXpW",
+	"iGXtlNAmhfyBLog2+hWFHAGoMU6adWBC0wQx8LOALARfuEh+CQFHMLX+KDhFxrVY+FTmkOAJ4mo+CDiB",
+	"GZ9R0QXOweCcpcrPALAS6Zav50SprMY0kPxdzXdp/tIQlX4u/jYzeUXBa8mGPDK02Ry9QFygBEi8Uud1",
+	"dj5SJtUT89MYiQVCij/OVZQAxjGSqAkEpSoSZfm1h2ZWuPMcfr60ctqj/rRUeOQoaj2FV6DlR1nBW28/",
+	"uRH4l1zHj1rObgLT23y0whxK8Jf2sWIxroJWm7a2dT4+8ZpOpyg5IbsSQZ8zzBC/xKQxBtddu9HKvelz",
+	"RFb3p/p6Zd6GVWJSCuLtYKVlJ9R6T79571bemCZXg2+RLgWkzitXNVwYX4VOCchZWgiDDCYJJtMqCx8+",
+	"en78R/bX49+ensPO5cXJ/H1n/9UzlP+Bzq7m+2/fZK/e/8fLvdl5/uLdipU76vwH7HyJOoeXnU9fh3t+",
+	"W3UlGlI3CVaCMr4VksKvZx3jRjy2pPR6lMefJ8S4WJ0hLERhP4oqPLIdpzrRr/ejqM5DazGmr+3YlvO7",
+	"t7X2V1BtdWLPDoWrB9OElfyN3rD6yc7dg5VokVUuwiiKgFLCATTu+coWt8lb2mD6WCAawW/kHHIn2lsx",
+	"DpzKoUdKC7J/b4BVz+iHlPNsxiBHzYwuZ0xyutvwrqoI9tAfWiiLWb/jeIvTEw+G4J/4abeqBD5+tPd4",
+	"sxq4PcAr21ZbeVjOjtkgI8spPpuSa6LB5tWUUmlWE16AyvuwznKn4Z69eAYOh/uPTAKLfksq5jYdAiaJ",
+	"jvRVT9zmnng8KCbDxHeWQlrMRlT8dnFxCnS0zmsrupSU1ZFOlFd+glWaBuaAxvoUYnQEXPZKKXHDJHwk",
+	"3nmKlBavc3ghzfoFo2SqY3tyk7TzVmWHaGdNPoekwxBM4DjVi/R77Exo0qvi6qwYz3bqHzbpLeqpHaaY",
+	"KrTnVNpOe0Bu5V7UVK6qf6Llt1dutNdM6ZsJakAsaW2UvGuQg/NcraVYxwmZUHlYz4/PwqqXokRl+8OD",
+	"FmmxFbZZBc63lWdoirlAbNNO2oO2hl2cZZf6URAGCzR2f8AM2z8+7YSp7VKDDCvrWbchPo3sVljlCMtp",
+	"lsxNsukM3ZzFUH6w5/QamXD9Gsl9C4lSnysn/oSAlnraGE1z0j660hDKL/nWuNbtuSKdLezcNjh1bjwR",
+	"b43Hr1B+VmKLan7lOMfCRKe1aGoBh0mabpcbLfVcX9rFBZ4j7abRCbQmwy5stcsrSFdkcRuiUYdr1+5i",
+	"uvogDUCf/Jjy1B72igpsTP36Ot5oD6PyzOj1yPe2PlqV/d2otEmRa5z+T0CkA6MEbXFcJS+H194v5Tmo",
+	"zHmty7skF5YTgIxfYFs3iVlbFRDn/Wk6CZ+V3D8ADJKEzo0vs5LujxiYwyvEt7GZR3+cPH86evfy6WL6",
+	"6tmUv3n+x/D0eLTOPB40hHLPcuIPorB8iyiQ5FWbLCE1YMOmNbJSy++aixMWM1owJhVGM5xE6pVMaAzZ",
+	"hHzr3e3RrpjaVgxoLa/wbWMpQ7Jd3NOXzNaURHl2Pur8Pjo+DTdEd8pByer4Wp0qwjRmcKmplXnOhkBm",
+	"HWT5RA4qgVPqORYcvHn5ol/2j2+Ke67s9drg5Pqt36Wq7FMKLEp5KOXe5HcC53DqQxmX7mZe0eO3HHab",
+	"KPsMwUaUVZEVns/nkC1VgCbFXPBNiDpHXrniliRfkDKesqTtihqUFjdm5tSXCqsiCLWe5C5MxDj6C16i",
+	"trWucNgDt7v0aQ0iPrNJrXWMvEO+iP103cx+seWP2p9Cx3rahezrlruZtr1QLGh1k2R0Q69b71tvxNU4",
+	"OfYGlbS6BE+x9k47nYH3oijqR4NoLxpG+9FB9Ch6HB1GMBpHcZREKJpU9Qfe25CqGAbnhdHl4UUVv/Iq",
+	"UyIxsoUrrG12kh6VI2+WzV1GFJS19n6bhNJLk0u69Xc85xkiiXdX7CObtdo2Z1qDskVabQIFtJqVQxB5",
+	"girbHqa+w04wv7qcMHTHkKsaRuUY3G2cCcRpznwi7wxNco4SQJkpUrDuPw74rdBkmxxzO5UPLAOEqXOK",
+	"KUO3BMiEYFhOiAlw1LP11HjbpFdKMjBO0NY4oXNFWMWZ0zqG3XZLS3Jkbb5a+6H4ZTnTsXpMf9rMfW1Y",
+	"FGUdpZqJmJIJZvOWjodadLlydiVidEfgEwO6nNyj2guB5pnglymaCL9juR7i3EnMcqSlJyYAKp1rx9HJ",
+	"uhBpxQsl4oqGAo+tU45N6P9+c5Q3ZLeZbV7McIqAyfTZQiFFgj9EhNeT1bazZbheDNu0XKh4pkvdHEq5",
+	"cQW2eLaqhoA1OiqXZFhEaabcBg9du4zkrfFwfXLwugwmv2PQpHVuIZ9vmYC827PekGZcyYTafITatVcq",
+	"Upn00SDZi4fjfXhw+Ojx40eHB3B/PIz3kgHqT6KtCn/sJH6zpiQxW9keRlpssjzssM1rbnRofJNqjC2z",
+	"dx8w0da7g6WAmsOav+iMXCYUbZ+w+mdJadmgBKyqnnOIpboB7ItF1sscc1Uh292hJCjF4mwcs1SIq/5v",
+	"Zm2qQWhXheIpCbTeCOsevoOGputQSlUna+KCuopZovomB+C2RVK3iYVuT5rN6eMlsJsXvoFV3Gbp/vis",
+	"HwyFqHHOsFiey4GMEwJBhtgoFzP3l035Dl69vwjCZg+4zv3U4i+lU0yKVi4KG9VYDpFmQmS6PhyTCfVj",
+	"pkp1GZ2eKA9lIY6Azl/nXfDMFKqaRyqfnNsSBjFDS8ARST4SMUPzI1dNDDAHlCAwOj7vDPYPOs+ePgNc",
+	"MATnIYhzKbQFdY1ZBIBkCTKKiU4u/0hMdrkKQK1WIelsF1WfhIWnl4JJ7wY//z46Pv2l+5EoCrT2kukP",
+	"ta4a9ImZUYFwhVDGTSL9R0JJujQ8qmR4zSAHliD172Y2XTKZ4hgR7dUwXYxGGYxnqDPoSlmcs9QcFj/q",
+	"9RaLRReqx13Kpj3zLe+9Pnl2/Pb8WH3jknKCZ3QyUWde8J+gr0RUhgjMcHAU7HWj7p4W+TOFgLbWB7rq",
+	"/qnWuAqr+iQJjoKXSNgGAGGludwHP7G4V3qu69XNp5W2SoMoatFPoV0TBAteQw8Es0DVvmIY9ZtGK8Dr",
+	"VXpcqCFVT7HNH5Z6RSmq115/vYflWm5Jm3DKVTDH/PJJfrByJL2syGtUXCsXfreN1AsBLFpfFKRQ1P2C",
+	"FyplrigidmFp+0pofD7zuaSqFBOJ+MI2GWJcSDLufiRn6JpKWoRpavpTKVbELfGYGTTpQMIXiKnyFIiJ",
+	"BJGghRkoCFfQ7BwJl8YZFJ6qpzRZbtd4o57pGcSUMRQLMKOMo2rS41Hw7++T9PX7P/N/33u1H/92lo0H",
+	"w3y894qU8ySPgrHSlJeAC5jpoE/bbjerqak3VeFh2n3cG3EUVQ4e6ng2g2RqGuvcijKG0d7mj1xvp53Q",
+	"kgbaNZWTCFvKvhV0qjqPtKUxpnKmFH1RX67IqEo2JZoB85wLJfcq1FYSRTBNu2BUpzspEtXHM3itW9ag",
+	"BGDykahPsSi1AVTf4FIEaB/MMcmloeshokoC2J3Z9S0JsJHwWhONN4+tFd0MvdYFvf7RkFwDXemeo1o8",
+	"pKlCD61+ZYjNoRwyXW7E9lzMekpVbMb0czxVRphPhKhawBUdS7U2qbD91YYTIWBI5Eyxfq2yquCyaSpR",
+	"7mHZ/UhG5hXVk08+s/maptlPtRWFbnmhFE2VWqXIKYaMLVcgFJQa3c+II6P5cTnyRMtF4+8rZgwBNBnV",
+	"FS5jf3S9NT0kqOqt7iK/XJ6rs8VbU06l2mtnkqYEXbnKbe8gimrlawFavpqNX8b4d/zq5N2Xk/5b/Oqw",
+	"i/aibjxIyVYraZRb55ZjfgOdzlhywdGHT2WClSABdfAFHUrTzkuEVCtyfiq0GlbRa/CJqXu4RmypOruo",
+	"DrZ+vavrQ0c53R1EQdjY2osCZHiSwQEfOL42u24tlRakxZlMYMpRvaGXx4gY+tkYSgDNv6nGr/BB7/wG",
+	"hLDhyWaUeF/VO8IKy5XaAy94NhZd8N5pGeEquyZlxdxwQtdgSpm1uolQ16NbGDjvopuX6wiqFQN3Ynur",
+	"BQytOF//VrDjpH3Po6LTXykEvfWampv7lXpCuQkM0h9uxt2iR+w9sEMLfMnqXEsJRQ6D1wXxGnPxwnQV",
+	"2x0fu7AqtfJUKU3DuoAYusY050W6lY+JKfdPsK55fS2NsymY5Qp4tWKnYtbr5lY9WPy8UwWri7hBUWPZ",
+	"HDG4T89M0QTH2xQ1U70mzKJ1O4nXmFwB3bETwJRTpVFW0uJWWnrKDza38fxGQkAuvdSGvtyxvnCRqkxQ",
+	"uTBeIhDTOadGIb3cpVnQpsoG25IDxTQxioQ5TACVrxQyhq8Rt02lJe5xMIdLMFbFq5AsAWUJYl1wjkji",
+	"qr1BH8ApxCT8SBI8mSCGlPxR7TSY8e6UHbQMmST3oj2/R1/WzvlSQ6BvZLXegr2vNh1abSXsAh3VRjAr",
+	"ccO9SP2rdfPp1yKEe62FR2k/21sB67G83FdakVSLb0r94x/O+t5a+A37LaYoejHvhDNorHfZCyqUo+QQ",
+	"5ODV+e9v2zADFWtYrnFdARXFlARcxD10CLJEkmBkQq3atlVKo1TpbVRGGdZjyVUk/5Dk/8R0KIVMGtA5",
+	"K6K2dZ3RBR6/MVl72jDfguD9BL1ds+ZKGHZXtFlpU317Shtu/qhoev+gWqZz/urcRt0PQyVHmWZqS+02",
+	"tQHaFtTz1Z7mjaYcm5dXxeDn6nc/Bvv8jNqGUm4xzK2FZe5pEXAKfj6+gNNfrKI5xdeIOLWAhWUXcehK",
+	"AqT20HgXysmk88YkLzRrQZ8eyFW6LQr1B9thww6dq5RU7hAqNUlLUw8ChY3hUYMd96pF256h668McZkl",
+	"oAgl2Fq2SvWc7TyRYt3WTcfybP7xAyLAbmKr+uy8h7ad1KlclyYNtg3v2wuqWrxaFmhrmFGvhDLrEO6Z",
+	"eW0DV3q6FAgwSKaIK+2f6H4q/X5Uat100MhbzuSXaxlL+PUOXGnNx+/InCYqlaKjqmduO85bStDdINm8",
+	"B9uZ0DQWSHR0GkyVCRSpYGNMoLL3PbdT1YlfNxWttlMumchS4rRqjVYdYb1FPYgOHnKJjr8pXF5ZoaEF",
+	"c1IbvQF7Ptl34erdYcoQNFepKTFeZOt9z3Jx2D94eFH6nC6IsWTMPZIOiX5IdnyFlrznmn01ceB/ouVT",
+	"e0fBtyR9l/gQgpzEd8/n+CbiW1RWUsIbeRq3QJuq7ejNm1LXHJl+bRzQDP6dI1v6ph1oRyDP5C+6d5sr",
+	"i1bNdRVvKPw/XdCQhqXjLR9JNXOjaKxbRJcpW4nE1EI2KpfE4z47zSu4uOU+uRY/rW3sO6LwrRI4shTG",
+	"D5vB8Q1cQmaZG4lhlVnp/l7rAspyXJVdTwD6jLmQ/9f+2c25g835RzUs/kjKuArObUzYjWnDKnJyRBJ/",
+	"GiBJio5oP5AveLUFXPDm5OXkzSh6+ez875fnJ+O9538cPx398W40Gr58O3r+7Cn+49dft0gjXG12tyvP",
+	"Ue0+vR8pS+rcyI5yXz2SgKmyCEv27mYiMi+XqaiKl2/RotTB5kfBy1vcX/g/CFbzLazEtdZiU1q0pW9S",
+	"HU3j+vtM+dUzNKiMGsLvIRu+uJwwtVti91U/qe6sagPT+2oudL9Zt8WnML7axjHys/WJ/PKdO0X+2zgz",
+	"5Cm3dmPIl3/ipnvu9+W2UKnqkF+hBEwouye3hWqNqFNvBXh4G/AW8dYfzrmhbw2gzHIMOgG47OAo9Ui6",
+	"lZOj6I++C9vWNpDfG4A3+GkXjDSGuMZeOkFEYgzm7pYTFdzt+ixMPz/dAKjp8fUdG5a/E8CFaohtOpt0",
+	"HzaxYWuf4LdNU2hA95KItk05G5P4znJyr5qPbRe6PmHyJw5yd4msBDoENE2QSgVk/JvmDauUsRXodsRn",
+	"VjhHQ8oIy4m6pBbFgqv4oe4KmBOBU4CFTSAJVeNaxRJ1dS6huhBjQhn4z1JP2v+U/IehTLUi0a/Io8Yk",
+	"N7lpLPcwnadoislZfqdCCqP0tGosZ9sWNrWubZ+1m5OdJyG3nlk3cfEgv3qwmjlJ9TT3lD35I2STKCwD",
+	"UKKgvfBWI7O75awd0+t91Qi0NpXkmCQao7dXD2zX77tVXHtE4DFJ7qIr3v0IjlVdlWQ6rij5lntvLMTS",
+	"vTrNObIVLmevheI+FanOm0b86tS0JH3Ak7x1MaZq+vphq3usPm1R3ly6I+iBK5sr1ys1SPzydVU/VlpL",
+	"kTvux8ziwsUZvEabCaXSHnaKvJJfpePHkOiq5AlaIAYQEUzfYgOJ0gaUq0bn6levhbR5R1g18nh5fAE2",
+	"Zbh4itUwF+cFpBscOL+TVNd62qwlncaAubuhsqF6ghJVMNvSM1rpkr62Gk4lU0kFx+VRNZSOqASzLQrf",
+	"mmtXvkXZyong5QZGjbNcli7Trq812kWn+zpwBf7816miqbSUXltJU5B5vZqmVkgT2mtN/6tU02xQG+7D",
+	"XFJZBDRZ2kRfuZWhKWzn5RsnDQNXt8omibpSFgjVwdW8NIYcVb7UX5WefiTFEAmjKqXz572BubJDbsAv",
+	"Lq3TtJ23HDpUua6mpxpRuZ51q2xq+71wOEcfia4R9YVodU/1c7fbt/ILWR/1Ck2avl5VLWJXvLp+70vt",
+	"rpMrQhe8fCEHqLYOGEaHtulByY2mYkSIAXODh29hulfWg7JCo+j+xA12Wbgrff0domGxchGJdxmmFfDD",
+	"8fPS7emSvCqNPn0QypdsB00/mA6q6PBgW3i81yUUdN0oD+XDW+xb39aG7QhIwzmawDSP7w3Q78UZ/HBG",
+	"iL4STG69MUWe2A4mYAG56wipbJNduoPqN2D4GkBVpv9+Pd8/QEWf3sqtvBeuEanXIjvRTE8LX6oFDUMS",
+	"zWNhGgxO8jQ1N5RKjSJGTEBMAEFiQdkVD01dh5ZtHHCEbI+Hcpf3ENgm70qBKIIhYT2yfm5v7bw/ZVfP",
+	"0GDPG5mLOTCwd++je0EtQaG4rHRdgkKpCXJjAOSdeeceN7DUp3mbMIiB/vuNhOTF1tlDKNpD70i394Qg",
+	"TKPqOzjgSjWjCY15L0sh6YrPon1Iodq+9oGjCuXu8N9LYOFbxQmIwUFXW0cXpCEzzOFmnUP0vhZN4NcG",
+	"DJ5BEqO0hIKbvPn6g/QHqwDQULvtbaDwpmSvpv3ZNUdtFEkCChSWmnRp7U4aV9rOZ4jnc53XrdfzQ9Zn",
+	"qGUqV++Gc9o+JuLuSrh12Y6Hsnqmg0HvK7lpbJ87sg0YTPuTcpcDSlDN7V4uDVNCVFVV2ks4GpNnbtHW",
+	"pLYx/rwvJMW47hgS6taJ/cK4y6CYlTwra90qu7h6oN7e6MpegL8CquluJ2CqvBKE6j+USaRq4htdtpCL",
+	"rV3n9xBpewj79Dttx/KDZS0hcQup7Gmt4mtsUoieh+N5u2qFshftD/uHjw8Ptm1fcgtt9H8amKxtYGKU",
+	"yuYWJlWslVZEo435XD7cqAoJ9Fn0ZmKeblDR64EmjtJJxzR0VxfqmqTJ+7HAMVd3UiQ0zueICLVMoNzt",
+	"cuImc1ybWXqS9Tt1al+6xx1ToTndOVyaEPGMMn3JBoxnwEAJ5Dj36slAn6XdqTeQTirzNro1ZgimYval",
+	"cQd/M8/bbZ66VmPl9sarj2R9xr5P355CgRZQhdxgiq/vZ9/UTS9O+1uds2nL5kgwvIY835jnW27Zljtk",
+	"oLClw6eMzpGYoZwDOSzQGkr3gWuq1iCohVeShQO2aY/NlSZdK+G8G/27uffkjlbh6k0+te2W80gWtdeN",
+	"vgEfNLM37ZQyVZrp90w/fmDyVffKqo61MJ6p5HsbtC4RGaECcEGz7L48vM30rTbNu6PV4ao3OH34JFUz",
+	"/a4vWelCnqGZpbjrp6f0OTNRzTKNrX1JXO8m3fS7W4orytn91mH53gCpWHAkBCbTytf24hy/eVlU1YZl",
+	"JxcvDsxVqZfGVCWRnjCuusVat3rVeQpGq5F6T9GAtzSObhlSH+id+wwnNmsXkqVtmVDtQK7y2bQDpjS2",
+	"Vajqoz/VF15pzFBXe6h4yUL+aSqrjkzFgIqsllIuirwj9S1BOkQzL03rwkCe/dH+BRPL0ZfwzM0l6fZz",
+	"jYk3n27+fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

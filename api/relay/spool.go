@@ -13,8 +13,8 @@ import (
 	"coffer/protocol"
 )
 
-// A Spool takes in the content of a packet of which it is not yet known where
-// it goes: in memory, as long as there is some to spare, the rest in a file.
+// A Spool takes in content that cannot go to the core as it comes: in memory, as
+// long as there is some to spare, the rest in a file.
 type Spool struct {
 	// static after construction
 	dir    string
@@ -32,9 +32,10 @@ type Spool struct {
 	spilt int64    // bytes of file
 }
 
-// Spool makes a spool of a client's. Close must be called on it.
-func (r *Relay) Spool(owner protocol.ClientID) *Spool {
-	return &Spool{dir: r.limits.TempDir, limit: r.limits.Packet, pieces: r.pieces, memory: r.memory,
+// Spool makes a spool of a client's, for at most limit bytes. Close must be
+// called on it.
+func (r *Relay) Spool(owner protocol.ClientID, limit int64) *Spool {
+	return &Spool{dir: r.limits.TempDir, limit: limit, pieces: r.pieces, memory: r.memory,
 		room: r.spooled, owner: string(owner[:]), used: pieceSize}
 }
 
@@ -45,7 +46,7 @@ func (s *Spool) Write(p []byte) (n int, err error) {
 	}
 	if s.room.Enter(s.owner, int64(len(p))) != fair.NotFull {
 		return 0, &problem.Problem{Kind: problem.Unavailable, RetryAfter: 2,
-			Detail: "the gateway holds too much already; try again, or give all other fields before encrypted_data, so that it has to hold nothing"}
+			Detail: "the gateway holds too much already; try again. A packet in JSON is not held if all other fields stand before encrypted_data"}
 	}
 	s.taken += int64(len(p))
 	for len(p) > 0 && s.memoryLeft() {
@@ -92,7 +93,10 @@ func (s *Spool) spill(p []byte) (n int, err error) {
 }
 
 // WriteTo writes all that was taken in to w.
-func (s *Spool) WriteTo(w io.Writer) (int64, error) {
+func (s *Spool) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, s.Reader()) }
+
+// Reader reads all that was taken in, from its beginning.
+func (s *Spool) Reader() io.Reader {
 	var parts []io.Reader
 	for i, piece := range s.kept {
 		b := piece[:]
@@ -104,7 +108,7 @@ func (s *Spool) WriteTo(w io.Writer) (int64, error) {
 	if s.file != nil {
 		parts = append(parts, io.NewSectionReader(s.file, 0, s.spilt))
 	}
-	return io.Copy(w, io.MultiReader(parts...))
+	return io.MultiReader(parts...)
 }
 
 // Close drops what was taken in.

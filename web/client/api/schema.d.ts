@@ -386,6 +386,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** List unfinished runs */
+        get: operations["listRuns"];
+        put?: never;
+        /**
+         * Begin a run, which makes a snapshot
+         * @description A run protects its packs until it commits, ends, or makes no call for `run_seconds`. A repeated call continues the run.
+         */
+        post: operations["beginRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a run without a snapshot */
+        delete: operations["endRun"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/packs/missing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * List the packs that the server does not have
+         * @description The run protects the packs that the server has.
+         */
+        post: operations["askPacks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/packs/{pack_id}": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path: {
+                pack_id: components["parameters"]["PathPackID"];
+            };
+            cookie?: never;
+        };
+        /** Download a pack, or ranges of it */
+        get: operations["getPack"];
+        /**
+         * Upload a pack
+         * @description At most 32 MiB. A pack that the server has is accepted again.
+         */
+        put: operations["putPack"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the newest version of each snapshot
+         * @description A page can have fewer entries than its limit. The manifest of a version is at GET /api/v1/files/{filename}/content.
+         */
+        get: operations["listSnapshots"];
+        put?: never;
+        /**
+         * Commit a snapshot
+         * @description The body is the head, the ids of the packs that are added to those of the base, the ids of packs of the base
+         *     that are dropped (32 bytes each), and the sealed manifest, one after another. A repeated call gets the same
+         *     answer.
+         */
+        post: operations["commitSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/limits": {
         parameters: {
             query?: never;
@@ -537,6 +653,21 @@ export interface components {
         ClientID: string;
         /** @example 0f1e2d3c4b5a69788796a5b4c3d2e1f0 */
         UploadID: string;
+        /**
+         * @description 16 random bytes that the caller makes, in base64url without padding.
+         * @example AQIDBAUGBwgJCgsMDQ4PEA
+         */
+        RunID: string;
+        /**
+         * @description The SHA-256 of the pack, in base64url without padding.
+         * @example 47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU
+         */
+        PackID: string;
+        /**
+         * @description s/ and 32 hexadecimal digits.
+         * @example s/000102030405060708090a0b0c0d0e0f
+         */
+        SnapshotName: string;
         /** @example john_doe */
         Username: string;
         /** Format: password */
@@ -615,10 +746,10 @@ export interface components {
             password?: components["schemas"]["Password"];
         };
         /**
-         * @description The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not. The server does not check it.
+         * @description The format of the content, for the owner's client: a file or a folder (tar, zstd), sealed with age or not, or the manifest of a snapshot. The server does not check it.
          * @enum {string}
          */
-        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder";
+        Format: "unknown" | "file" | "sealed_file" | "folder" | "sealed_folder" | "snapshot";
         PublicKeyRequest: {
             client_id?: components["schemas"]["ClientID"];
             /** @description The RSA public key as SubjectPublicKeyInfo in DER, in base64. */
@@ -780,6 +911,100 @@ export interface components {
             oaep_hash?: "sha256" | "sha1";
             /** @description SHA-256 of the public key that wraps the session key, in hexadecimal. */
             key_fingerprint: string;
+        };
+        RunRequest: {
+            run_id: components["schemas"]["RunID"];
+            name: components["schemas"]["SnapshotName"];
+            /**
+             * Format: int64
+             * @description The version whose packs the snapshot starts with; 0 is none.
+             */
+            base?: number;
+        };
+        RunBegun: {
+            /**
+             * Format: int64
+             * @description The newest version; 0 is none.
+             */
+            newest: number;
+            /**
+             * Format: int64
+             * @description Seconds without a call after which the run ends.
+             */
+            run_seconds: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a pack in bytes.
+             */
+            max_pack: number;
+        };
+        Run: {
+            run_id: components["schemas"]["RunID"];
+            name: components["schemas"]["SnapshotName"];
+            /** Format: int64 */
+            base: number;
+            /**
+             * Format: int64
+             * @description Packs that it uploaded.
+             */
+            packs: number;
+            /**
+             * Format: int64
+             * @description Size of these packs in bytes.
+             */
+            bytes: number;
+            /** Format: date-time */
+            begun: string;
+            /**
+             * Format: date-time
+             * @description Time of a recent call.
+             */
+            seen: string;
+        };
+        RunList: {
+            runs: components["schemas"]["Run"][];
+        };
+        PacksRequest: {
+            packs: components["schemas"]["PackID"][];
+        };
+        PacksMissing: {
+            /** @description At most 2,000 after a commit. */
+            missing: components["schemas"]["PackID"][];
+        };
+        SnapshotCommitted: {
+            /** Format: int64 */
+            version: number;
+        };
+        Snapshot: {
+            file: components["schemas"]["File"];
+            run_id: components["schemas"]["RunID"];
+            /** @description The sealed summary for lists, in base64. */
+            head: string;
+            /**
+             * Format: int64
+             * @description Number of packs that the snapshot needs.
+             */
+            packs: number;
+            /**
+             * Format: int64
+             * @description Size of these packs in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Number of damaged packs.
+             */
+            damaged: number;
+            /**
+             * Format: int64
+             * @description Number of mend records.
+             */
+            mends: number;
+        };
+        SnapshotList: {
+            snapshots: components["schemas"]["Snapshot"][];
+            /** @description Path of the next page; absent on the last page. */
+            next?: string;
         };
         Limits: {
             /**
@@ -1020,6 +1245,10 @@ export interface components {
         PathFilename: string;
         /** @description The version of the file. Default is the newest; for DELETE, all. */
         Version: number;
+        PathRunID: components["schemas"]["RunID"];
+        /** @description The run that the call is part of. */
+        RunID: components["schemas"]["RunID"];
+        PathPackID: components["schemas"]["PackID"];
         PathUploadID: components["schemas"]["UploadID"];
     };
     requestBodies: never;
@@ -1735,6 +1964,316 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listRuns: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account's unfinished runs, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    beginRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "run_id": "AQIDBAUGBwgJCgsMDQ4PEA",
+                 *       "name": "s/000102030405060708090a0b0c0d0e0f"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description Begun. */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunBegun"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    endRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path: {
+                run_id: components["parameters"]["PathRunID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    askPacks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path: {
+                run_id: components["parameters"]["PathRunID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "packs": [
+                 *         "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["PacksRequest"];
+            };
+        };
+        responses: {
+            /** @description The missing packs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PacksMissing"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    getPack: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+                /** @description Byte ranges (RFC 9110), at most 16. */
+                Range?: string;
+                "If-Match"?: string;
+                "If-None-Match"?: string;
+                "If-Range"?: string;
+            };
+            path: {
+                pack_id: components["parameters"]["PathPackID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole pack. */
+            200: {
+                headers: {
+                    /** @description The pack's id. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The range asked for. */
+            206: {
+                headers: {
+                    "Content-Range"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The pack has not changed. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["AnyProblem"];
+            416: components["responses"]["AnyProblem"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    putPack: {
+        parameters: {
+            query: {
+                /** @description The run that the call is part of. */
+                run_id: components["parameters"]["RunID"];
+            };
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path: {
+                pack_id: components["parameters"]["PathPackID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description On stable storage. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    listSnapshots: {
+        parameters: {
+            query?: {
+                /** @description Only the versions of this snapshot. */
+                only?: components["schemas"]["SnapshotName"];
+                /** @description Whether to list all versions. */
+                all?: boolean;
+                /** @description The last name of the previous page. */
+                after?: string;
+                /** @description Its version. */
+                after_version?: number;
+                /** @description Snapshots in a page. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of snapshots. The Link header has the next page, too. */
+            200: {
+                headers: {
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            default: components["responses"]["AnyProblem"];
+        };
+    };
+    commitSnapshot: {
+        parameters: {
+            query: {
+                /** @description The run that the call is part of. */
+                run_id: components["parameters"]["RunID"];
+                name: components["schemas"]["SnapshotName"];
+                /** @description The newest version that the caller knows; 0 is none. The answer is 409 if the server has a newer one. */
+                before?: number;
+                /** @description The run's base, if the snapshot needs packs of it; 0 is none. */
+                base?: number;
+                /** @description Size of the head in bytes. */
+                head_size?: number;
+                /** @description Number of packs that are added. */
+                added?: number;
+                /** @description Number of packs that are dropped. */
+                dropped?: number;
+            };
+            header?: {
+                /** @description The account's client id, if the token does not prove the identity and the body has no client id. */
+                "X-Client-ID"?: components["parameters"]["XClientID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Packs are missing; nothing was committed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PacksMissing"];
+                };
+            };
+            /** @description Committed. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotCommitted"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             default: components["responses"]["AnyProblem"];
         };
     };
