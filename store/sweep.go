@@ -21,7 +21,7 @@ type Swept struct {
 	Bytes     int64  // of these
 	Expired   []Run  // runs that ended for want of requests
 	Removable []Pack // whose blobs are to be removed, and which are to be forgotten then
-	More      bool   // another step is due, with Elapsed 0
+	More      bool   // another step is due, with Elapsed 0, which ends no runs
 }
 
 // Sweeps is the part of the catalog that finds out which packs nobody needs.

@@ -36,3 +36,13 @@ func TestCatalogReopened(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+func TestSnapshots(t *testing.T) {
+	disks := make(map[string]*memstore.Data)
+	storetest.Snapshots(t, func(_ *testing.T, dir string) storetest.Storage {
+		if disks[dir] == nil {
+			disks[dir] = memstore.New()
+		}
+		return storetest.Storage{Catalog: disks[dir].Catalog(), Blobs: disks[dir].Blobs()}
+	})
+}

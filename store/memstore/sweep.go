@@ -68,6 +68,9 @@ func (x *packIndex) needed() (*packset.Set, error) {
 // expire ends the runs that were idle for long. Since the last pass does not
 // count: a request may have come at its very end.
 func (x *packIndex) expire(rules store.SweepRules) (expired []store.Run) {
+	if rules.Elapsed == 0 {
+		return nil // another step of the same pass
+	}
 	for id, r := range x.runs {
 		if x.age-r.seen >= rules.RunIdle {
 			expired = append(expired, r.Run)

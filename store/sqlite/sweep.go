@@ -49,7 +49,7 @@ func (c *Catalog) sweepRuns(ctx context.Context, client store.ClientID, rules st
 	return c.write(ctx, func(t *tx) error {
 		swept.Expired = nil
 		o, there, err := t.packs().owner(client)
-		if err != nil || !there {
+		if err != nil || !there || rules.Elapsed == 0 { // another step of the same pass
 			return err
 		}
 		var idle []run
@@ -71,7 +71,7 @@ func (c *Catalog) sweepRuns(ctx context.Context, client store.ClientID, rules st
 		if err != nil {
 			return err
 		}
-		if rules.Elapsed == 0 || runs == 0 && o.usage.Dead == 0 {
+		if runs == 0 && o.usage.Dead == 0 {
 			return nil // nothing that could grow older
 		}
 		_, err = t.exec(t.stmts.ageOwner, int64(rules.Elapsed), o.number)

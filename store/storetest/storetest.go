@@ -213,21 +213,28 @@ func newVersion(client int, name string, size int64, blob any) store.Version {
 	}
 }
 
-func must(t *testing.T, doing string, err error) {
+// A reporter is a test, or a step of one that is made at random.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func must(t reporter, doing string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: %v", doing, err)
 	}
 }
 
-func wantErr(t *testing.T, doing string, err, want error) {
+func wantErr(t reporter, doing string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
 		t.Errorf("%s: got error %v, want %v", doing, err, want)
 	}
 }
 
-func wantEqual[T any](t *testing.T, what string, got, want T) {
+func wantEqual[T any](t reporter, what string, got, want T) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\n got %+v\nwant %+v", what, got, want)
