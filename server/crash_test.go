@@ -141,8 +141,9 @@ func (s *snapshotter) crash(c *core) bool {
 func TestCrashBeforeRefusal(t *testing.T) {
 	c, s := watchedCore(t, 2)
 	w := c.proven("client")
-	garbage := content(111, 200_000) // its end is no padding
-	id, _ := w.begin(&protocol.BeginUpload{OriginalSize: uint64(len(garbage) - 1), Total: 2, Name: "f"})
+	id, up := w.begin(&protocol.BeginUpload{OriginalSize: 199_999, Total: 2, Name: "f"})
+	garbage := encrypt(up.key, content(111, 199_999))
+	garbage[len(garbage)-17] ^= 1 // so that its padding of one byte says zero
 	w.packet(id, 1, false, garbage[:100_000])
 	w.fails(&protocol.UploadPacket{Upload: id, Number: 2}, garbage[100_000:], protocol.StatusInvalid)
 	if !s.crash(c) {
