@@ -29,7 +29,7 @@ func Undrawn(name string) (r rune, ok bool) {
 			if !coloured(at(i-1), at(i+1)) {
 				return r, true
 			}
-		case blank(r) || unicode.In(r, unicode.Co, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point):
+		case blank(r) || unassigned(r) || unicode.In(r, unicode.Co, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point):
 			return r, true
 		case unicode.Is(unicode.Mn, r) && r == at(i-1): // drawn over itself
 			return r, true
@@ -61,6 +61,14 @@ func blank(r rune) bool {
 		return true
 	}
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// unassigned reports whether a character has no meaning yet, and is none of
+// those that may have got one since: emoji and rare Han characters come each
+// year.
+func unassigned(r rune) bool {
+	emoji, han := r >= 0x1F000 && r <= 0x1FAFF, r >= 0x20000 && r <= 0x3FFFF
+	return unicode.Is(unicode.Cn, r) && !emoji && !han
 }
 
 // drawn is a name without what draws nothing.

@@ -25,7 +25,8 @@ func TestUndrawn(t *testing.T) {
 		{"annotations, and what is reserved", []rune{0xFFF9, 0xFFFB, 0xFFF0, 0xFFF8}},
 		{"ends of lines", []rune{0x2028, 0x2029}},
 		{"private use", []rune{0xE000, 0xF8FF, 0xF0000, 0x10FFFD}},
-		{"no characters", []rune{0xFDD0, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF}},
+		{"not assigned", []rune{0x0378, 0x1CBB, 0x2FE0, 0x10FFF, 0xE1000}},
+		{"no characters", []rune{0xFDD0, 0xFFFE, 0xFFFF, 0x1FFFE, 0x2FFFF, 0x10FFFF}},
 	} {
 		for _, r := range tt.runes {
 			for _, name := range []string{"a" + string(r) + "da", "ada" + string(r), string(r) + "ada", "日" + string(r) + "本", "ад" + string(r) + "а"} {
@@ -42,6 +43,7 @@ func TestUndrawn(t *testing.T) {
 		"ada", "ada lovelace", "été", "e\u0301te\u0301", "Tie\u0302\u0301n", "דנה כהן", "שָׁלוֹם", "日本語", "山田\u3000太郎", "नमस्ते", "ສະບາຍດີ", "Ὀδυσσεύς",
 		"می\u200cخواهم", "ක්\u200dෂ", "র\u200d্য", // joiners where letters join
 		"👩\u200d💻", "❤\uFE0F", "❤\uFE0F\u200d🔥", "👩🏽\u200d🚒", "1\uFE0F\u20E3", "™\uFE0F", "‼\uFE0F", "🏴\u200d☠\uFE0F", // emoji
+		"\U0001FAFF", "\U000323B5", // perhaps assigned since
 		"a+b", "50 €", "x²", "ﬁn",
 	} {
 		if r, ok := alike.Undrawn(name); ok {
