@@ -264,3 +264,19 @@ func (r *Rules) match(outer *Dir, name, full string, info fs.FileInfo) string {
 	}
 	return ""
 }
+
+// A Pattern is one of those that [Rules] are made of, by itself.
+type Pattern struct{ p pattern }
+
+// NewPattern reads a pattern. Fold takes upper and lower case for the same.
+func NewPattern(text string, fold bool) (Pattern, error) {
+	p, err := newPattern(text, text, fold)
+	return Pattern{p}, err
+}
+
+// Match reports whether the pattern fits a path, with slashes, that begins
+// where a pattern of whole paths does.
+func (p Pattern) Match(full string, folder bool) bool {
+	full = "/" + strings.TrimPrefix(full, "/")
+	return p.p.match(path.Base(full), full, folder) != p.p.keep
+}

@@ -450,3 +450,45 @@ func TestDamagedCache(t *testing.T) {
 	c.Close()
 	m.open()
 }
+
+// A cache that was lost is made anew from the trees: nothing is opened that did
+// not change, and nothing is sent.
+func TestLearn(t *testing.T) {
+	m := newMachine(t)
+	root := t.TempDir()
+	for i := range 40 {
+		write(t, filepath.Join(root, fmt.Sprintf("d%d/e/f%d", i%5, i)), fmt.Sprint(i))
+	}
+	write(t, filepath.Join(root, "large"), random(3<<20))
+	opened := 0
+	opts := m.options().WithClock(later).WithOpen(func(i *scan.Item) (take.File, scan.Stat, error) {
+		opened++
+		return i.Open()
+	})
+	for _, paths := range [][]string{{root}, {filepath.Join(root, "d1"), filepath.Join(root, "d2/e"), filepath.Join(root, "large")}} {
+		if _, err := m.try(opts, paths...); err != nil {
+			t.Fatal(err)
+		}
+		m.cache.Close()
+		if err := os.Remove(m.path); err != nil {
+			t.Fatal(err)
+		}
+		m.open()
+		if err := take.Learn(context.Background(), m.repo, m.viewKeys(), m.cache, "home"); err != nil {
+			t.Fatal(err)
+		}
+		before, puts := opened, m.repo.Puts
+		result, err := m.try(opts, paths...)
+		if err != nil || opened != before || m.repo.Puts != puts || result.New+result.Changed != 0 {
+			t.Errorf("%q: %+v, %v: %d files opened, %d packs sent", paths, result, err, opened-before, m.repo.Puts-puts)
+		}
+		if to, _, err := m.restore(0, view.RestoreOptions{}); err != nil {
+			t.Error(err)
+		} else if v, err := m.snapshot(0).Verify(context.Background(), view.Slice{N: 1, Of: 1}, nil); err != nil || v.Bad > 0 {
+			t.Errorf("%s: %+v, %v", to, v, err)
+		}
+	}
+	if err := take.Learn(context.Background(), m.repo, m.viewKeys(), m.cache, "none"); err != nil {
+		t.Error(err)
+	}
+}

@@ -328,7 +328,7 @@ func (r *restore) plan(ctx context.Context, path string, e *snapshot.Entry) erro
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return r.fail(path, err)
 	}
-	if existing && r.stays(info, e) {
+	if existing && r.stays(path, info, e) {
 		r.did(path, e, Kept)
 		return nil
 	}
@@ -377,14 +377,28 @@ func (r *restore) makeRoom(path string) error {
 }
 
 // stays reports whether what is there is kept.
-func (r *restore) stays(info fs.FileInfo, e *snapshot.Entry) bool {
+func (r *restore) stays(path string, info fs.FileInfo, e *snapshot.Entry) bool {
 	switch r.opts.Overwrite {
 	case Never:
 		return true
 	case IfChanged:
-		return e.Type == snapshot.File && info.Mode().IsRegular() && uint64(info.Size()) == e.Size && info.ModTime().Equal(e.MTime.Time())
+		return r.same(path, info, e)
 	case IfNewer:
 		return !e.MTime.Time().After(info.ModTime())
+	}
+	return false
+}
+
+// same reports whether what is there looks as it did.
+func (r *restore) same(path string, info fs.FileInfo, e *snapshot.Entry) bool {
+	switch {
+	case !info.ModTime().Equal(e.MTime.Time()):
+		return false
+	case e.Type == snapshot.File:
+		return info.Mode().IsRegular() && uint64(info.Size()) == e.Size
+	case e.Type == snapshot.Symlink && info.Mode()&fs.ModeSymlink != 0:
+		target, err := r.root.Readlink(path)
+		return err == nil && target == e.Target
 	}
 	return false
 }

@@ -140,7 +140,7 @@ func (s *Snapshot) readPacks(ctx context.Context, needed map[snapshot.PackID]boo
 			v.ReadBytes += uint64(len(sealed))
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, pack.ErrDamaged), errors.Is(err, ErrNotFound):
+		case errors.Is(err, pack.ErrDamaged), errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
 			for _, path := range users[id] {
 				v.add(path, fmt.Errorf("%w: %w", ErrDamaged, err))
 			}

@@ -109,7 +109,6 @@ type Snapshot struct {
 	*snapshot.Manifest
 	Number uint32 // of the version
 	Digest snapshot.ManifestDigest
-	// Removed: the version that it was made after is not there any more.
 
 	repo   Repository
 	keys   Keys
@@ -249,6 +248,34 @@ func (s *Snapshot) Dir(ctx context.Context, dir *snapshot.Entry, failed func(err
 		}
 	}
 	return nil
+}
+
+// Pieces calls f for the pieces of a folder's tree, with what each of them holds.
+// One that is not where its place says is an error.
+func (s *Snapshot) Pieces(ctx context.Context, dir *snapshot.Entry, f func(p snapshot.Place, piece []byte, entries []snapshot.Entry) error) error {
+	for _, p := range dir.Subtree {
+		piece, err := s.reader.Chunk(ctx, snapshot.Tree, p)
+		if err != nil {
+			return s.damage(err)
+		}
+		entries, err := snapshot.DecodeTree(piece, p.Pack)
+		if err != nil {
+			return err
+		}
+		if err := f(p, piece, entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListPiece is what a list piece, of so many levels, holds.
+func (s *Snapshot) ListPiece(ctx context.Context, p snapshot.Place, depth int) ([]snapshot.Place, error) {
+	piece, err := s.reader.Chunk(ctx, snapshot.List, p)
+	if err != nil {
+		return nil, s.damage(err)
+	}
+	return snapshot.DecodeList(piece, p.Pack, depth)
 }
 
 // Find is the entry at a path, with slashes, below the root; "" is the root.
