@@ -60,7 +60,7 @@ type Seen struct {
 
 // is reports whether a version is the one that was seen.
 func (s Seen) is(e protocol.FileEntry) bool {
-	return s.SHA256 == export.Hash(e.SHA256) && s.Format == e.Format && s.Stored == e.Size
+	return s.SHA256 == export.Hash(e.SHA256) && s.Format == e.Format && (s.Stored == e.Size || s.Format == protocol.FormatSnapshot)
 }
 
 // mostSeen is how many versions of a name are remembered, the newest ones.
@@ -88,6 +88,14 @@ func (m *Memento) see(version uint32, s Seen) {
 	for len(m.Versions) > mostSeen {
 		delete(m.Versions, slices.Min(slices.Collect(maps.Keys(m.Versions))))
 	}
+}
+
+// SeeSnapshot notes a version of a snapshot: what is remembered is its label, and
+// its manifest. Versions above it are no longer there.
+func (m *Memento) SeeSnapshot(label string, version uint32, manifest [32]byte) {
+	m.Source = label
+	m.goBack(version)
+	m.see(version, Seen{SHA256: manifest, Format: protocol.FormatSnapshot})
 }
 
 // goBack forgets the versions above one.
@@ -153,6 +161,32 @@ func (t Trust) remember(version uint32, info *protocol.FileInfo, size uint64) er
 			m.goBack(info.Version)
 		}
 		m.see(info.Version, Seen{SHA256: info.SHA256, Format: info.Format, Size: size, Stored: info.Size})
+		return nil
+	})
+}
+
+// Snapshot holds a snapshot that was opened against what was seen of its name,
+// and remembers it. Asked is the version that was asked for, 0 for the newest.
+func (t Trust) Snapshot(name, label string, asked, version uint32, manifest [32]byte) (seen bool, err error) {
+	m, err := t.recall(name)
+	if err != nil || t.Memory == nil {
+		return false, err
+	}
+	s, known := m.Versions[version]
+	same := known && s.SHA256 == export.Hash(manifest)
+	switch newest := m.Newest(); {
+	case t.AcceptOlder:
+	case asked == 0 && version < newest:
+		return false, olderError(version, newest)
+	case known && !same:
+		return false, fmt.Errorf("version %d: %w", version, ErrReplaced)
+	}
+	return same, t.Memory.Update(name, func(m *Memento) error {
+		m.Source = label
+		if t.AcceptOlder && asked == 0 {
+			m.goBack(version)
+		}
+		m.see(version, Seen{SHA256: export.Hash(manifest), Format: protocol.FormatSnapshot})
 		return nil
 	})
 }
@@ -239,6 +273,20 @@ func (a *Audit) Entry(e protocol.FileEntry) (Seen, bool) {
 		a.listed[e.Name] = true
 	}
 	return seen, same
+}
+
+// Seen returns what was seen of a version, if it is the same.
+func (a *Audit) Seen(e protocol.FileEntry) (Seen, bool) {
+	seen, known := a.known[e.Name].Versions[e.Version]
+	return seen, known && seen.is(e)
+}
+
+// Label is what the owner calls a name on the wire: of a snapshot, its label.
+func (a *Audit) Label(name string) string {
+	if protocol.IsSnapshotName(name) {
+		return cmp.Or(a.known[name].Source, name)
+	}
+	return name
 }
 
 // add notes a surprise, one for each name: what follows from it is no other. If

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,26 +17,98 @@ import (
 
 	"coffer/backup"
 	"coffer/internal/program"
+	"coffer/internal/quantity"
 	"coffer/protocol"
 )
 
 type backupCommand struct {
-	Path   string `arg:"" type:"filename" help:"File or folder to back up, or - for standard input."`
-	Name   string `help:"Name of the backup on the server (default: the name of the file)."`
-	NoSeal bool   `name:"no-seal" help:"Do not encrypt: the server can read the backup."`
-	Adopt  bool   `help:"Use the name for this source, even if it belonged to another source or machine."`
+	Paths  []string `arg:"" optional:"" name:"path" type:"filename" help:"Files and folders to back up, or - for standard input."`
+	Name   string   `help:"Name of the backup (default: the name of the file or folder)."`
+	NoSeal bool     `name:"no-seal" help:"Do not encrypt: the server can read the backup."`
+	Adopt  bool     `help:"Use the name for this source, even if it belonged to another source or machine."`
+
+	Snapshot bool `help:"Make a snapshot, which sends only what changed since the last one of the name. Any flag below implies it, and so does a name that has snapshots."`
+	scanFlags
+	StdinFromCommand bool           `help:"Back up what a command prints: coffer backup --name db --stdin-from-command -- pg_dump db. Nothing is kept if it fails."`
+	Tag              []string       `placeholder:"TAG" help:"Mark the snapshot with a tag. Repeatable."`
+	DryRun           bool           `short:"n" help:"Send nothing; report what would be sent. With --verbose, name it."`
+	Verbose          bool           `short:"v" help:"Name what is new or changed, and what is left out by which rule."`
+	Force            bool           `help:"Read every file, even if it looks unchanged."`
+	IgnoreInode      bool           `help:"A file with a different inode number may be unchanged: for file systems that do not keep them."`
+	IgnoreCTime      bool           `name:"ignore-ctime" help:"A file with a different change time may be unchanged."`
+	LimitUpload      quantity.Bytes `placeholder:"SIZE" help:"Send at most this many bytes per second, such as 2MiB."`
+}
+
+// Validate checks what flags mean together.
+func (c *backupCommand) Validate() error {
+	switch {
+	case len(c.Paths) == 0 && c.StdinFromCommand:
+		return errors.New("--stdin-from-command needs the command after --")
+	case len(c.Paths) == 0 && len(c.FilesFrom) == 0:
+		return errors.New("nothing to back up: name a file or folder")
+	case c.NoSeal && c.asked():
+		return errors.New("--no-seal sends one file or folder as a whole: it excludes snapshots, and several paths")
+	case !c.StdinFromCommand && len(c.Paths) > 1 && slices.Contains(c.Paths, "-"):
+		return errors.New("- stands alone: standard input cannot be combined with paths")
+	}
+	return nil
+}
+
+// asked reports whether the command line asks for a snapshot.
+func (c *backupCommand) asked() bool {
+	return c.Snapshot || c.any() || len(c.Paths) > 1 || c.StdinFromCommand || len(c.Tag) > 0 || c.DryRun || c.Verbose ||
+		c.Force || c.IgnoreInode || c.IgnoreCTime || c.LimitUpload > 0
 }
 
 func (c *backupCommand) Run(a *app) error {
-	source, err := c.source(a)
+	switch {
+	case c.Name != "":
+		if err := checkName(c.Name); err != nil {
+			return err
+		}
+	case c.stream() || len(c.Paths) != 1:
+		what := "several paths need"
+		if c.stream() {
+			what = "standard input needs"
+		}
+		return fmt.Errorf("%w: %s --name", program.ErrUsage, what)
+	default:
+		var err error
+		if c.Name, err = nameFor(c.Paths[0]); err != nil {
+			return err
+		}
+	}
+	if !c.stream() {
+		for _, path := range c.Paths {
+			if _, err := os.Stat(path); err != nil {
+				return err
+			}
+		}
+	}
+	u, err := a.openUser()
 	if err != nil {
 		return err
 	}
-	if c.Name == "" {
-		c.Name, err = nameFor(c.Path)
-	} else {
-		err = checkName(c.Name)
+	defer u.session.Close()
+	makesSnapshot := c.asked()
+	if !makesSnapshot && !c.NoSeal {
+		snaps, err := u.snapshots(0)
+		if err != nil {
+			return err
+		}
+		if makesSnapshot, err = snaps.has(a.ctx, c.Name); err != nil {
+			return err
+		}
 	}
+	if makesSnapshot {
+		return c.snapshot(a, u)
+	}
+	return c.whole(a, u)
+}
+
+// whole sends one file or folder as a whole.
+func (c *backupCommand) whole(a *app, u *user) error {
+	source, err := c.source(a)
 	if err != nil {
 		return err
 	}
@@ -43,11 +116,6 @@ func (c *backupCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.openUser()
-	if err != nil {
-		return err
-	}
-	defer u.session.Close()
 	bar := program.NewBar(a.stderr, a.quiet)
 	opts := backup.Options{Identity: u.identity, Progress: bar.Show, Memory: u.memory, Origin: origin, Adopt: c.Adopt,
 		Skipped: func(path, reason string) {
@@ -90,7 +158,7 @@ func (c *backupCommand) Run(a *app) error {
 		}{result.Name, result.Version, result.Size, result.Stored, result.Cksum, true, backup.IsSealed(result.Format), kind(result.Format), result.Skipped, result.Changed})
 	} else {
 		_, err = fmt.Fprintf(a.stdout, "backed up %s as %s, version %d: %s, %s stored, cksum %s, verified\n",
-			program.Printable(c.Path), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
+			program.Printable(c.Paths[0]), result.Name, result.Version, program.Size(result.Size), program.Size(result.Stored), program.Checksum(result.Cksum))
 	}
 	if err == nil && result.Skipped+result.Changed > 0 {
 		err = leftOut(result.Skipped, result.Changed)
@@ -112,11 +180,8 @@ func leftOut(skipped, changed int) error {
 }
 
 func (c *backupCommand) source(a *app) (backup.Source, error) {
-	if c.Path != "-" {
-		return backup.Path(c.Path)
-	}
-	if c.Name == "" {
-		return backup.Source{}, fmt.Errorf("%w: standard input needs --name", program.ErrUsage)
+	if c.Paths[0] != "-" {
+		return backup.Path(c.Paths[0])
 	}
 	if program.Closed(a.stdin) {
 		return backup.Source{}, errors.New("standard input is closed: nothing to back up")
@@ -163,10 +228,14 @@ func (c *backupCommand) origin() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("get the host name: %w", err)
 	}
-	if c.Path == "-" {
+	if c.stream() {
 		return "standard input on " + host, nil
 	}
-	path, err := filepath.Abs(c.Path)
+	if len(c.Paths) != 1 || len(c.FilesFrom) > 0 {
+		// Which paths there are may change from time to time: what stays is the name.
+		return host + ": several paths", nil
+	}
+	path, err := filepath.Abs(c.Paths[0])
 	if err != nil {
 		return "", err
 	}

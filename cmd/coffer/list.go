@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
+	"coffer/snapshot/view"
 )
 
 // trustFlags say what is taken from a server, or an export, against the better
@@ -42,13 +45,22 @@ type listed struct {
 	Sealed   bool      `json:"sealed"`
 	Kind     string    `json:"kind"`
 	Seen     bool      `json:"seen"` // by this machine, and the same then
+
+	// Of a snapshot.
+	Files   *uint64  `json:"files,omitempty"`
+	Added   *uint64  `json:"added,omitempty"` // bytes of content that were new
+	LeftOut uint64   `json:"left_out,omitempty"`
+	Damaged uint32   `json:"damaged_packs,omitempty"`
+	Source  string   `json:"source,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
+	Foreign bool     `json:"foreign,omitempty"` // not written with this account's keys
 }
 
 func describe(e protocol.FileEntry) listed {
 	return listed{
 		Name: e.Name, Version: e.Version, Stored: e.Size, Cksum: e.Cksum,
 		SHA256: hex.EncodeToString(e.SHA256[:]), Created: e.Created, Verified: e.Verified,
-		Sealed: backup.IsSealed(e.Format), Kind: kind(e.Format),
+		Sealed: backup.IsSealed(e.Format) || e.Format == protocol.FormatSnapshot, Kind: kind(e.Format),
 	}
 }
 
@@ -77,6 +89,8 @@ func kind(f protocol.Format) string {
 		return "file"
 	case protocol.FormatFolder, protocol.FormatSealedFolder:
 		return "folder"
+	case protocol.FormatSnapshot:
+		return "snapshot"
 	}
 	return "unknown"
 }
@@ -93,13 +107,25 @@ func (c *listCommand) Run(a *app) error {
 	}
 	found := false
 	each := func(print func(listed) error) error {
-		return backup.Each(a.ctx, u.session, c.Versions || c.Name != "", func(e protocol.FileEntry) error {
+		var stored []protocol.FileEntry // snapshots, by their names on the wire
+		err := backup.Each(a.ctx, u.session, c.Versions || c.Name != "", func(e protocol.FileEntry) error {
 			seen, known := audit.Entry(e)
+			if e.Format == protocol.FormatSnapshot {
+				stored = append(stored, e)
+				return nil
+			}
 			if c.Name != "" && c.Name != e.Name {
 				return nil
 			}
 			found = true
 			return print(listing(e, u.identity, seen, known))
+		})
+		if err != nil || len(stored) == 0 {
+			return err
+		}
+		return c.snapshots(a, u, audit, stored, func(l listed) error {
+			found = true
+			return print(l)
 		})
 	}
 	if a.json {
@@ -122,6 +148,48 @@ func (c *listCommand) Run(a *app) error {
 	return alarm
 }
 
+// snapshots lists snapshots by the names that their owner knows them by.
+func (c *listCommand) snapshots(a *app, u *user, audit *backup.Audit, stored []protocol.FileEntry, print func(listed) error) error {
+	snaps, err := u.snapshots(0)
+	if err != nil {
+		return err
+	}
+	type version struct {
+		name   string
+		number uint32
+	}
+	entries := map[version]protocol.FileEntry{}
+	for _, e := range stored {
+		entries[version{e.Name, e.Version}] = e
+	}
+	var list []listed
+	err = view.List(a.ctx, snaps.repo, snaps.forReading(), c.Name, c.Versions || c.Name != "", func(s view.Summary, bad error) error {
+		e, ok := entries[version{s.Listed.Name, s.Version}]
+		if !ok {
+			return nil // it came after the list
+		}
+		l := describe(e)
+		l.Foreign, l.Damaged = bad != nil, s.Damaged
+		if bad == nil {
+			l.Name, l.Size, l.Files, l.Added = s.Label, &s.Bytes, &s.Files, &s.Added
+			l.LeftOut, l.Source, l.Tags, l.Stored, l.Created = s.Unreadable, s.Source, s.Tags, s.PackBytes, s.Start
+			_, l.Seen = audit.Seen(e)
+		}
+		list = append(list, l)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(x, y listed) int { return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(y.Version, x.Version)) })
+	for _, l := range list {
+		if err := print(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // alarm prints a line for each name that is not what this machine has seen.
 // What was listed stays listed: the alarm is an incomplete.
 func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
@@ -133,6 +201,7 @@ func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
 		return nil, nil
 	}
 	for _, one := range found {
+		one.Name = audit.Label(one.Name)
 		fmt.Fprintf(a.stderr, "coffer: %s\n", program.Printable(one.Error()))
 	}
 	return incomplete(program.Count(len(found), "backup is", "backups are") + " different from what this machine has seen. " +
@@ -152,7 +221,7 @@ func (a *app) printTable(each func(print func(listed) error) error) error {
 			size = program.Size(*l.Size)
 		}
 		_, err := fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", program.Printable(l.Name), l.Version, size, program.Size(l.Stored),
-			l.Created.Local().Format(time.DateTime), l.Kind, sealed(l.Sealed), program.Checksum(l.Cksum))
+			l.Created.Local().Format(time.DateTime), l.Kind, sealed(l.Sealed), l.last())
 		return err
 	})
 	if err == nil {
@@ -170,4 +239,22 @@ func sealed(is bool) string {
 		return "yes"
 	}
 	return "NO"
+}
+
+// last is the last column: a checksum, or what there is to say of a snapshot.
+func (l *listed) last() string {
+	switch {
+	case l.Kind != "snapshot":
+		return program.Checksum(l.Cksum)
+	case l.Foreign:
+		return "NOT WRITTEN WITH THIS ACCOUNT'S KEYS"
+	}
+	text := program.Count(*l.Files, "file", "files") + ", " + program.Size(*l.Added) + " added"
+	if l.LeftOut > 0 {
+		text += fmt.Sprintf(", %d LEFT OUT", l.LeftOut)
+	}
+	if l.Damaged > 0 {
+		text += ", DAMAGED"
+	}
+	return text
 }

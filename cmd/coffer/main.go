@@ -17,6 +17,8 @@ import (
 	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
+	"coffer/snapshot/take"
+	"coffer/snapshot/view"
 )
 
 // version and commit are stamped by the linker.
@@ -34,9 +36,15 @@ type cli struct {
 	SignIn     signInCommand     `cmd:"" name:"sign-in" help:"Set up this machine with an account's name and passphrase."`
 	Passphrase passphraseCommand `cmd:"" help:"Set or change the account's passphrase, for signing in elsewhere."`
 	Backup     backupCommand     `cmd:"" help:"Back up a file, a folder, or standard input."`
-	List       listCommand       `cmd:"" aliases:"ls" help:"List backups."`
+	List       listCommand       `cmd:"" help:"List backups."`
+	LS         lsCommand         `cmd:"" name:"ls" help:"List what is in a snapshot; without a name, list backups."`
+	Find       findCommand       `cmd:"" help:"Find files in snapshots by name."`
+	Diff       diffCommand       `cmd:"" help:"Compare two snapshots."`
+	Cat        catCommand        `cmd:"" help:"Print a file of a snapshot."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a file or folder."`
 	Verify     verifyCommand     `cmd:"" help:"Verify that backups can be restored."`
+	Stats      statsCommand      `cmd:"" help:"Show how much snapshots hold and store."`
+	Uploads    uploadsCommand    `cmd:"" help:"List or discard backups that did not finish."`
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and its server's limits."`
 	Pin        pinCommand        `cmd:"" help:"Show the server's pinned certificate, or accept a new one."`
@@ -124,12 +132,14 @@ func withRemedy(err error) error {
 		return fmt.Errorf("%w (--accept-unsealed accepts it)", err)
 	case errors.Is(err, backup.ErrOlder), errors.Is(err, backup.ErrReplaced), errors.Is(err, backup.ErrMissing):
 		return fmt.Errorf("%w (if you removed it or backed it up on another machine, --accept-older continues from the server's state)", err)
-	case errors.Is(err, backup.ErrOtherSource):
+	case errors.Is(err, backup.ErrOtherSource), errors.Is(err, take.ErrOtherSource):
 		return fmt.Errorf("%w (--name chooses another name; --adopt uses this name for the new source)", err)
 	case errors.Is(err, seal.ErrAbsurdSize):
 		return fmt.Errorf("%w (--max-size sets the limit)", err)
 	case errors.Is(err, seal.ErrFolderInTheWay):
 		return fmt.Errorf("%w (--delete replaces it and deletes everything else in the way)", err)
+	case errors.Is(err, view.ErrDamaged):
+		return fmt.Errorf("%w (--keep-going restores everything else)", err)
 	case errors.Is(err, backup.ErrIsFolder):
 		return fmt.Errorf("%w (-o chooses a destination)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):

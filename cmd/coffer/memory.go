@@ -154,3 +154,14 @@ func (f *seenFile) account(key string) *seenAccount {
 	}
 	return account
 }
+
+// seeSnapshot notes a snapshot that was made, or read and found right, and
+// returns the newest version that this machine had seen of its name.
+func (m *memory) seeSnapshot(wireName, label string, version uint32, digest [32]byte) (before uint32, err error) {
+	err = m.Update(wireName, func(memento *backup.Memento) error {
+		before = memento.Newest()
+		memento.SeeSnapshot(label, version, digest)
+		return nil
+	})
+	return before, err
+}

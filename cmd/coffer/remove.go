@@ -16,6 +16,7 @@ import (
 type removeCommand struct {
 	Name    string `arg:"" help:"Name of the backup on the server."`
 	Version uint32 `help:"Version to remove (default: all)."`
+	Archive bool   `help:"Remove the backup of this name that is no snapshot."`
 	Yes     bool   `help:"Do not ask for confirmation; required without a terminal."`
 }
 
@@ -26,7 +27,9 @@ func (c *removeCommand) Run(a *app) error {
 	}
 	defer u.session.Close()
 	what := fmt.Sprintf("version %d of %s", c.Version, program.Printable(c.Name))
-	if c.Version == 0 {
+	if t, err := parseTarget(c.Name); err == nil && t.version > 0 {
+		what = program.Printable(c.Name)
+	} else if c.Version == 0 {
 		what = fmt.Sprintf("%s, all versions", program.Printable(c.Name))
 	}
 	if !c.Yes {
@@ -34,13 +37,26 @@ func (c *removeCommand) Run(a *app) error {
 			return err
 		}
 	}
+	name := c.Name // on the wire
+	if !c.Archive {
+		snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if t.path != "" || !t.until.IsZero() {
+				return fmt.Errorf("%w: a snapshot is removed as a whole, by NAME or NAME@VERSION", program.ErrUsage)
+			}
+			name, c.Name, c.Version = snaps.keys.WireName(t.name), t.name, t.version
+		}
+	}
 	err = u.session.Do(a.ctx, func(conn *client.Conn) error {
-		return conn.DeleteFile(a.ctx, u.session.Client(), c.Name, c.Version)
+		return conn.DeleteFile(a.ctx, u.session.Client(), name, c.Version)
 	})
 	if err != nil {
 		return about("remove", c.Name, c.Version, err)
 	}
-	a.remembers(backup.Trust{Memory: u.memory}.Forget(c.Name, c.Version))
+	a.remembers(backup.Trust{Memory: u.memory}.Forget(name, c.Version))
 	if a.json {
 		return a.printJSON(map[string]any{"name": c.Name, "version": c.Version, "removed": true})
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 type restoreCommand struct {
-	Name       string         `arg:"" optional:"" help:"Name of the backup on the server."`
+	Name       string         `arg:"" optional:"" help:"Name of the backup; of a snapshot NAME@VERSION or NAME@DATE as well, with :PATH for something in it."`
 	Output     string         `short:"o" type:"filename" placeholder:"PATH" help:"Destination; - is standard output (default: its name, in this folder)."`
 	Version    uint32         `help:"Version to use (default: the newest)."`
 	Force      bool           `help:"Replace existing files. Other files in a folder stay."`
@@ -28,18 +28,26 @@ type restoreCommand struct {
 	All        bool           `help:"With --from-export: restore the newest version of every file to the --output folder (default: this folder)."`
 	MaxSize    quantity.Bytes `placeholder:"SIZE" help:"Maximum size to restore, such as 10GiB. Default: ask before unpacking to a thousand times the archive's size."`
 	Trust      bool           `help:"Restore setuid and setgid bits of unencrypted backups, too."`
+	snapshotFlags
 	trustFlags
 }
 
 // Validate checks what flags mean together.
 func (c *restoreCommand) Validate() error {
+	if _, ok := overwrite(c.Overwrite); !ok {
+		return fmt.Errorf("--overwrite is always, if-changed, if-newer or never, not %q", c.Overwrite)
+	}
 	switch {
 	case c.All && (c.FromExport == "" || c.Name != "" || c.Version != 0 || c.Output == "-"):
 		return errors.New("--all needs --from-export and a folder as --output, and excludes a name and --version")
 	case !c.All && c.Name == "":
 		return errors.New("no name given: add one, or --all with --from-export")
-	case c.Delete && !c.Force:
-		return errors.New("--delete needs --force")
+	case c.Delete && !c.Force && c.Overwrite == "":
+		return errors.New("--delete needs --force or --overwrite")
+	case (c.Archive || c.FromExport != "") && c.snapshotFlags.any():
+		return errors.New("--archive and --from-export exclude the flags of snapshots")
+	case c.Force && c.Overwrite != "" && c.Overwrite != "always":
+		return errors.New("--force is --overwrite always")
 	}
 	return nil
 }
@@ -50,6 +58,13 @@ func (c *restoreCommand) Run(a *app) error {
 		return err
 	}
 	defer u.session.Close()
+	snaps, t, isSnapshot, err := c.snapshotTarget(a, u)
+	if err != nil {
+		return err
+	}
+	if isSnapshot {
+		return c.snapshot(a, u, snaps, t)
+	}
 	changed := notes{a: a, kept: "restored"}
 	opts := backup.RestoreOptions{Identity: u.identity, Force: c.Force, Delete: c.Delete, Trust: c.trust(u.memory),
 		KeepSetID: c.Trust, MaxSize: int64(min(c.MaxSize, math.MaxInt64)), Changed: changed.add, Confirm: c.confirm(a)}

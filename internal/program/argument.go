@@ -19,7 +19,7 @@ var errNotUTF8 = errors.New("it is not UTF-8")
 // and refuse them in anything else:
 //
 //	(no type)     text in UTF-8
-//	filename      a path as it was typed
+//	filename      a path as it was typed, or a list of them
 //	path          a path, made absolute
 //	existingfile  the same, of a file that is there
 //	existingdir   the same, of a folder that is there
@@ -68,11 +68,27 @@ func mapList(ctx *kong.DecodeContext, target reflect.Value) error {
 }
 
 func mapFilename(ctx *kong.DecodeContext, target reflect.Value) error {
+	if target.Kind() == reflect.Slice {
+		return mapFilenames(ctx, target)
+	}
 	name, err := pop(ctx)
 	if err == nil {
 		target.SetString(name)
 	}
 	return err
+}
+
+// mapFilenames takes all that follow as arguments, or one more of a flag: a path
+// may have commas in it.
+func mapFilenames(ctx *kong.DecodeContext, target reflect.Value) error {
+	for first := true; first || ctx.Value.Flag == nil && ctx.Scan.Peek().IsValue(); first = false {
+		name, err := pop(ctx)
+		if err != nil {
+			return err
+		}
+		target.Set(reflect.Append(target, reflect.ValueOf(name)))
+	}
+	return nil
 }
 
 func mapPath(ctx *kong.DecodeContext, target reflect.Value) error {

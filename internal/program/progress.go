@@ -36,7 +36,9 @@ func NewBar(w io.Writer, quiet bool) *Bar {
 }
 
 // Show says how far a phase is, in bytes; a total below 1 is unknown.
-func (b *Bar) Show(phase string, done, total int64) {
+func (b *Bar) Show(phase string, done, total int64) { b.show(phase, done, total, "") }
+
+func (b *Bar) show(phase string, done, total int64, more string) {
 	if b.w == nil {
 		return
 	}
@@ -50,11 +52,17 @@ func (b *Bar) Show(phase string, done, total int64) {
 		return
 	}
 	b.drawn = now
-	line := progressLine(phase, done, total, now.Sub(b.started))
+	line := progressLine(phase, done, total, now.Sub(b.started)) + more
 	if width, _, err := term.GetSize(int(b.terminal.Fd())); err == nil && len(line) >= width {
 		line = line[:max(width-1, 0)]
 	}
 	fmt.Fprintf(b.w, "\r\x1b[K%s", line)
+}
+
+// ShowFiles says how far the reading of files is, and at which; a total below 1
+// is unknown.
+func (b *Bar) ShowFiles(path string, files, done, total uint64) {
+	b.show(Count(files, "file,", "files,"), int64(done), int64(total), "  "+Printable(path))
 }
 
 // Clear removes the line.
