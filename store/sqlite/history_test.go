@@ -78,7 +78,7 @@ func addSince(t *testing.T, c *Catalog, n int, ago time.Duration) store.ClientID
 // stored something give way after those that did not, and one network's before
 // another's.
 func TestFloodOfNewAccounts(t *testing.T) {
-	const keep = 400
+	const keep = 120
 	for name, flood := range map[string]struct {
 		stored  bool
 		address func(n int) string
@@ -128,7 +128,7 @@ func TestFloodOfNewAccounts(t *testing.T) {
 			}
 			c.NoteActivity(store.Activity{At: time.Now(), Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: leaver, Bytes: 4096})
 
-			for n := range 1000 {
+			for n := range 200 {
 				id := store.ClientID{byte(n), byte(n >> 8), 3}
 				address := flood.address(n)
 				note(id, address, store.ActivityRegistration, store.OutcomeOK)
@@ -141,7 +141,7 @@ func TestFloodOfNewAccounts(t *testing.T) {
 				if flood.gone {
 					note(id, address, store.ActivityRemoval, store.OutcomeOK)
 				}
-				if n%300 == 0 { // some of it is written, the rest waits
+				if n%90 == 0 { // some of it is written, the rest waits
 					if err := c.SetSetting(t.Context(), "n", nil); err != nil {
 						t.Fatal(err)
 					}
