@@ -196,7 +196,7 @@ func TestHistoryUndone(t *testing.T) {
 		slices.Sort(all)
 		return fmt.Sprint(h.counts, all)
 	}
-	for i := range int64(500) {
+	for i := range int64(150) {
 		var batch []store.Activity
 		for range random.IntN(40) {
 			batch = append(batch, store.Activity{
