@@ -5,6 +5,11 @@
 //	manifest.json   a Manifest; written last, so that it is there only once all
 //	                of what it lists is
 //	content/ab12…   a ciphertext, named by its SHA-256 in hexadecimal
+//	packs/ab/ab12…  a pack that snapshots need, named by its id, which is its
+//	                SHA-256; there only if there are snapshots
+//
+// A version with "snapshot" in the manifest is one: its content is the sealed
+// manifest of the snapshot, which names trees, which name packs.
 //
 // It knows the layout and nothing else: no storage, no wire, no keys. Nothing in
 // an export is secret that was not secret on the server: without the client's
@@ -27,12 +32,15 @@ import (
 const (
 	ManifestName = "manifest.json"
 	ContentName  = "content"
+	PacksName    = "packs"
 )
 
-// What every manifest says it is.
+// What every manifest says it is. Version is 1 if there are no snapshots, so
+// that earlier programs can read it, and WithSnapshots if there are some.
 const (
-	Format  = "coffer-export"
-	Version = 1
+	Format        = "coffer-export"
+	Version       = 1
+	WithSnapshots = 2
 )
 
 var (
@@ -47,7 +55,7 @@ var (
 // A Manifest lists everything of one client.
 type Manifest struct {
 	Format    string    `json:"format"`  // "coffer-export"
-	Version   int       `json:"version"` // 1
+	Version   int       `json:"version"` // 1, or 2 with snapshots
 	Client    string    `json:"client"`  // its name
 	PublicKey []byte    `json:"public_key,omitempty"`
 	Created   time.Time `json:"created"`
@@ -68,6 +76,29 @@ type File struct {
 	OAEPHash       string    `json:"oaep_hash"`       // "sha256" or "sha1"
 	KeyFingerprint Hash      `json:"key_fingerprint"` // SHA-256 of the public key that the session key is wrapped for, DER
 	WrappedKey     []byte    `json:"wrapped_key"`     // the session key, RSA-OAEP
+	Snapshot       *Snapshot `json:"snapshot,omitempty"`
+}
+
+// A Snapshot is what a version has that is one. It has no wrapped key: its
+// content is sealed to its owner and nothing else.
+type Snapshot struct {
+	Head  []byte `json:"head"`            // what lists show, sealed
+	Run   Hex    `json:"run"`             // that made it, 16 bytes
+	Packs int64  `json:"packs"`           // how many it needs
+	Lost  []Hash `json:"lost,omitempty"`  // those of them that could not be exported
+	Mends []Hash `json:"mends,omitempty"` // mend records in content, the oldest first
+}
+
+// Hex are bytes, as text in hexadecimal.
+type Hex []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (h Hex) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *Hex) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.AppendDecode(nil, text)
+	return err
 }
 
 // A Hash is a SHA-256, as text in hexadecimal.
@@ -98,8 +129,8 @@ func Parse(text []byte) (*Manifest, error) {
 	if m.Format != Format {
 		return nil, ErrManifest
 	}
-	if m.Version != Version {
-		return nil, fmt.Errorf("%w: its layout is %d, but this program reads %d", ErrManifest, m.Version, Version)
+	if m.Version < Version || m.Version > WithSnapshots {
+		return nil, fmt.Errorf("%w: its layout is %d, but this program reads up to %d", ErrManifest, m.Version, WithSnapshots)
 	}
 	type version struct {
 		name   string
@@ -111,6 +142,11 @@ func Parse(text []byte) (*Manifest, error) {
 		switch v := (version{f.Name, f.Version}); {
 		case f.Name == "" || f.Version == 0 || seen[v]:
 			return nil, fmt.Errorf("%w: file %d has no name, no version, or a duplicate of both", ErrManifest, i)
+		case f.Snapshot != nil:
+			if f.Size < 0 || m.Version < WithSnapshots {
+				return nil, fmt.Errorf("%w: %q should be no snapshot", ErrManifest, f.Name)
+			}
+			seen[v] = true
 		case f.OriginalSize < 0 || f.Size != f.OriginalSize-f.OriginalSize%16+16 || f.Size < 0:
 			return nil, fmt.Errorf("%w: the sizes of %q do not match", ErrManifest, f.Name)
 		case f.OAEPHash != "sha256" && f.OAEPHash != "sha1":
@@ -170,6 +206,17 @@ func (f *Folder) Content(file *File) (io.ReadCloser, error) {
 	return content, nil
 }
 
+// Pack opens a pack. Whoever reads it has to compare its SHA-256.
+func (f *Folder) Pack(id Hash) (content *os.File, size int64, err error) {
+	return openRegular(PackPath(f.path, id))
+}
+
+// Mend opens a mend record of a snapshot, by its SHA-256, which whoever reads
+// it has to compare.
+func (f *Folder) Mend(sum Hash) (content *os.File, size int64, err error) {
+	return openRegular(ContentPath(f.path, sum))
+}
+
 // maxManifest bounds what is read as a manifest, in bytes: some million
 // versions.
 const maxManifest = 1 << 30
@@ -207,4 +254,9 @@ func openRegular(path string) (*os.File, int64, error) {
 // ContentPath is where in an export a ciphertext is.
 func ContentPath(folder string, sum Hash) string {
 	return filepath.Join(folder, ContentName, sum.String())
+}
+
+// PackPath is where in an export a pack is.
+func PackPath(folder string, id Hash) string {
+	return filepath.Join(folder, PacksName, id.String()[:2], id.String())
 }

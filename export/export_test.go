@@ -37,7 +37,7 @@ func TestParse(t *testing.T) {
 	}
 	for name, spoil := range map[string]func(*export.Manifest){
 		"another format":   func(m *export.Manifest) { m.Format = "tar" },
-		"a newer layout":   func(m *export.Manifest) { m.Version++ },
+		"a newer layout":   func(m *export.Manifest) { m.Version = export.WithSnapshots + 1 },
 		"no name":          func(m *export.Manifest) { m.Files[0].Name = "" },
 		"version 0":        func(m *export.Manifest) { m.Files[0].Version = 0 },
 		"a version twice":  func(m *export.Manifest) { m.Files[0].Version = 1 },

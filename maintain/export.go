@@ -22,6 +22,8 @@ type Exported struct {
 	Versions int
 	Bytes    int64 // of ciphertext, that which was there already included
 	Present  int   // versions whose content an earlier run had written
+	Packs    int   // of snapshots
+	Lost     int   // packs that are damaged or missing, and left out
 }
 
 // A Listing is what an export asks of the catalog.
@@ -29,6 +31,10 @@ type Listing interface {
 	ClientByName(ctx context.Context, name string) (store.Client, error)
 	List(ctx context.Context, id store.ClientID, after store.Cursor, limit int, all bool) ([]store.Version, error)
 	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
+	ListPacks(ctx context.Context, client store.ClientID, after uint32, limit int) ([]store.Pack, error)
+	Snapshot(ctx context.Context, client store.ClientID, name string, number uint32) (store.Snapshot, error)
+	SnapshotPacks(ctx context.Context, client store.ClientID, name string, number, after uint32, limit int) ([]store.Pack, error)
+	Mends(ctx context.Context, client store.ClientID, name string, number uint32) ([]store.Mend, error)
 }
 
 // Export writes everything of one client into a folder: see package export. The
@@ -56,6 +62,17 @@ func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, 
 	}
 	m := export.Manifest{Format: export.Format, Version: export.Version, Client: c.Name, PublicKey: c.PublicKey,
 		Created: time.Now().UTC(), Files: []export.File{}}
+	told := func(bytes int64) {
+		done.Bytes += bytes
+		if progress != nil {
+			progress(done.Bytes, max(usage.Bytes, done.Bytes))
+		}
+	}
+	packs := packExport{catalog: catalog, blobs: blobs, client: c.ID, folder: folder, lost: make(map[store.PackID]bool), told: told}
+	if err := packs.all(ctx); err != nil {
+		return done, fmt.Errorf("exporting packs: %w", err)
+	}
+	done.Packs, done.Lost = packs.written, len(packs.lost)
 	const page = 1000
 	for after, more := (store.Cursor{}), true; more; {
 		versions, err := catalog.List(ctx, c.ID, after, page, true)
@@ -67,15 +84,19 @@ func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, 
 			if err != nil {
 				return done, fmt.Errorf("exporting version %d of %q: %w", v.Number, v.Name, err)
 			}
-			m.Files = append(m.Files, exported(v))
+			file := exported(v)
+			if file.Snapshot, err = packs.snapshot(ctx, v); err != nil {
+				return done, fmt.Errorf("exporting version %d of %q: %w", v.Number, v.Name, err)
+			}
+			if file.Snapshot != nil {
+				m.Version = export.WithSnapshots
+			}
+			m.Files = append(m.Files, file)
 			done.Versions++
-			done.Bytes += v.Size
 			if !written {
 				done.Present++
 			}
-			if progress != nil {
-				progress(done.Bytes, usage.Bytes)
-			}
+			told(v.Size)
 			after = store.Cursor{Name: v.Name, Number: v.Number}
 		}
 		more = len(versions) == page
@@ -95,7 +116,11 @@ func exported(v store.Version) export.File {
 
 // exportContent writes a version's ciphertext, unless it is there, whole.
 func exportContent(ctx context.Context, blobs store.Contents, v store.Version, folder string) (written bool, err error) {
-	path := export.ContentPath(folder, v.SHA256)
+	return exportBlob(ctx, blobs, v.Blob, v.SHA256, export.ContentPath(folder, v.SHA256))
+}
+
+// exportBlob writes a blob, unless it is there, whole.
+func exportBlob(ctx context.Context, blobs store.Contents, ref store.BlobRef, want [32]byte, path string) (written bool, err error) {
 	if there, err := os.Open(path); err == nil {
 		sum := sha256.New()
 		_, err := io.Copy(sum, interruptible{ctx, there})
@@ -103,11 +128,11 @@ func exportContent(ctx context.Context, blobs store.Contents, v store.Version, f
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		if err == nil && [32]byte(sum.Sum(nil)) == v.SHA256 {
+		if err == nil && [32]byte(sum.Sum(nil)) == want {
 			return false, nil
 		}
 	}
-	blob, err := blobs.Open(ctx, v.Blob)
+	blob, err := blobs.Open(ctx, ref)
 	if err != nil {
 		return false, err
 	}
@@ -115,7 +140,7 @@ func exportContent(ctx context.Context, blobs store.Contents, v store.Version, f
 	sum := sha256.New()
 	content := io.TeeReader(interruptible{ctx, io.NewSectionReader(blob, 0, blob.Size())}, sum)
 	return true, writeWhole(path, &checkedReader{content, func() error {
-		if [32]byte(sum.Sum(nil)) != v.SHA256 {
+		if [32]byte(sum.Sum(nil)) != want {
 			return store.ErrDamaged
 		}
 		return nil

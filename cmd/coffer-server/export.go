@@ -40,5 +40,11 @@ func (cmd *exportCmd) Run(ctx context.Context, std program.Streams) (err error) 
 	}
 	_, err = fmt.Fprintf(std.Out, "exported %s: %s, %s, %d of them already present\n",
 		program.Printable(cmd.Client), program.Count(done.Versions, "file version", "file versions"), program.Size(uint64(done.Bytes)), done.Present)
+	if err == nil && done.Packs+done.Lost > 0 {
+		_, err = fmt.Fprintf(std.Out, "with %s of snapshots\n", program.Count(done.Packs, "pack", "packs"))
+	}
+	if err == nil && done.Lost > 0 {
+		err = fmt.Errorf("%s damaged or missing; what else the snapshots need is in the export", program.Count(done.Lost, "pack is", "packs are"))
+	}
 	return err
 }
