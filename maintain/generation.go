@@ -71,3 +71,16 @@ func Remark(ctx context.Context, catalog Marked, blobs MarkedBlobs) error {
 	}
 	return nil
 }
+
+// BeginSweep is to be called before each pass of a sweep: it gives catalog and
+// blobs a new mark, or returns ErrUnreconciled, and then nothing may be swept.
+func BeginSweep(ctx context.Context, catalog Marked, blobs MarkedBlobs) error {
+	same, err := together(ctx, catalog, blobs)
+	if err != nil {
+		return fmt.Errorf("comparing the marks of catalog and blobs: %w", err)
+	}
+	if !same {
+		return ErrUnreconciled
+	}
+	return Remark(ctx, catalog, blobs)
+}

@@ -1,7 +1,6 @@
 package maintain_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -139,93 +138,26 @@ func (s *storage) whole(p store.Pack) bool {
 	return sha256.Sum256(content) == p.ID
 }
 
-func (s *storage) sweeper() *maintain.Sweeper {
-	return &maintain.Sweeper{Catalog: s.catalog, Blobs: s.blobs, Every: time.Hour, Grace: 0, RunIdle: time.Hour}
+// sweep makes a pass as the core does, without a grace.
+func (s *storage) sweep(c store.Client) (marked, removed int, err error) {
+	s.t.Helper()
+	if err := maintain.BeginSweep(s.t.Context(), s.catalog, s.blobs); err != nil {
+		return 0, 0, err
+	}
+	swept, err := s.catalog.SweepPacks(s.t.Context(), c.ID, store.SweepRules{Elapsed: time.Minute, RunIdle: time.Hour})
+	s.check(err)
+	var gone []uint32
+	for _, p := range swept.Removable {
+		s.check(s.blobs.Remove(s.t.Context(), p.Blob))
+		gone = append(gone, p.Ordinal)
+	}
+	s.check(s.catalog.ForgetPacks(s.t.Context(), c.ID, gone))
+	return swept.Marked, len(gone), nil
 }
 
 // packFile is where a pack lies.
 func (s *storage) packFile(p store.Pack) string {
 	return filepath.Join(s.folder, "blobs", filepath.FromSlash(string(p.Blob)))
-}
-
-// A sweep removes what nobody needs, file and row, and nothing else.
-func TestSweep(t *testing.T) {
-	s := newStorage(t)
-	ada, bob := s.client("ada"), s.client("bob")
-	first := s.begin(ada, 0)
-	needed, useless := first.put(ciphertext(1, 5000)), first.put(ciphertext(2, 6000))
-	first.set.Remove(useless)
-	first.commit()
-	other := s.begin(bob, 0)
-	pinned := other.put(ciphertext(3, 7000))
-	before := s.snapshots(ada)
-	done, err := s.sweeper().Pass(t.Context())
-	if err != nil || done.Marked != 1 || done.Bytes != 6000 || done.Removed != 1 || done.Freed != 6000 || len(done.Expired)+len(done.PassedOver) != 0 {
-		t.Errorf("a pass: %+v, %v", done, err)
-	}
-	if s.whole(useless) || !s.whole(needed) || !s.whole(pinned) {
-		t.Error("not the useless pack went")
-	}
-	if after := s.snapshots(ada); after != before {
-		t.Errorf("snapshots\n%sbefore\n%s", after, before)
-	}
-	done, err = s.sweeper().Pass(t.Context())
-	if err != nil || done.Marked != 0 || done.Removed != 0 {
-		t.Errorf("another pass: %+v, %v", done, err)
-	}
-}
-
-// failing is storage of which one blob cannot be removed.
-type failing struct {
-	store.Blobs
-	ref store.BlobRef
-}
-
-func (f failing) Remove(ctx context.Context, ref store.BlobRef) error {
-	if ref == f.ref {
-		return errors.New("the disk is on strike")
-	}
-	return f.Blobs.Remove(ctx, ref)
-}
-
-// What cannot be removed is tried again; others are swept all the same.
-func TestSweepCannotRemove(t *testing.T) {
-	s := newStorage(t)
-	ada, bob := s.client("ada"), s.client("bob")
-	var packs []store.Pack
-	for _, c := range []store.Client{ada, bob} {
-		b := s.begin(c, 0)
-		packs = append(packs, b.put(ciphertext(1, 5000)))
-		s.check(s.catalog.EndRun(t.Context(), c.ID, b.run))
-	}
-	sweeper := s.sweeper()
-	sweeper.Blobs = failing{s.blobs, packs[0].Blob}
-	done, err := sweeper.Pass(t.Context())
-	if err != nil || done.Removed != 1 || len(done.PassedOver) != 1 || done.PassedOver[ada.ID] == nil {
-		t.Errorf("%+v, %v", done, err)
-	}
-	sweeper.Blobs = s.blobs
-	done, err = sweeper.Pass(t.Context())
-	if err != nil || done.Removed != 1 || len(done.PassedOver) != 0 || s.whole(packs[0]) {
-		t.Errorf("%+v, %v", done, err)
-	}
-}
-
-// Killed between removing a blob and forgetting its row, a sweep goes on.
-func TestSweepKilled(t *testing.T) {
-	s := newStorage(t)
-	ada := s.client("ada")
-	b := s.begin(ada, 0)
-	p := b.put(ciphertext(1, 5000))
-	s.check(s.catalog.EndRun(t.Context(), ada.ID, b.run))
-	s.check(s.blobs.Remove(t.Context(), p.Blob))
-	done, err := s.sweeper().Pass(t.Context())
-	if err != nil || done.Removed != 1 {
-		t.Errorf("%+v, %v", done, err)
-	}
-	if usage, err := s.catalog.Usage(t.Context(), ada.ID); err != nil || usage.Bytes != 0 {
-		t.Errorf("%+v, %v", usage, err)
-	}
 }
 
 // A catalog made anew knows the snapshots and packs that the lost one did, and
@@ -255,9 +187,8 @@ func TestRebuildSnapshots(t *testing.T) {
 	if after := s.snapshots(ada); after != before {
 		t.Errorf("snapshots\n%sbefore\n%s", after, before)
 	}
-	done, err := s.sweeper().Pass(t.Context())
-	if err != nil || done.Marked != 1 || s.whole(useless) {
-		t.Errorf("a pass: %+v, %v", done, err)
+	if marked, _, err := s.sweep(ada); err != nil || marked != 1 || s.whole(useless) {
+		t.Errorf("a pass: %d packs, %v", marked, err)
 	}
 	if after := s.snapshots(ada); after != before {
 		t.Errorf("snapshots after a sweep\n%sbefore\n%s", after, before)
@@ -287,21 +218,21 @@ func TestReconcile(t *testing.T) {
 	gone, err := s.catalog.Remove(t.Context(), ada.ID, label, 1)
 	s.check(err)
 	s.check(s.blobs.Remove(t.Context(), gone[0]))
-	if done, err := s.sweeper().Pass(t.Context()); err != nil || done.Removed != 1 || s.whole(old) {
-		t.Errorf("%+v, %v", done, err)
+	if _, removed, err := s.sweep(ada); err != nil || removed != 1 || s.whole(old) {
+		t.Errorf("a pass: %d packs, %v", removed, err)
 	}
 	want := s.snapshots(ada)
 
 	s.openCatalog("copy.db")
-	if _, err := s.sweeper().Pass(t.Context()); !errors.Is(err, maintain.ErrUnreconciled) {
+	if _, _, err := s.sweep(ada); !errors.Is(err, maintain.ErrUnreconciled) {
 		t.Errorf("a sweep with an earlier catalog: %v", err)
 	}
 	done, err := maintain.Reconcile(t.Context(), s.catalog, s.blobs)
 	if err != nil || !done.Needed || done.Packs != 1 || done.Missing != 1 || done.Snapshots != 1 || done.Damaged != nil {
 		t.Errorf("reconciled %+v, %v", done, err)
 	}
-	if done, err := s.sweeper().Pass(t.Context()); err != nil || done.Removed != 0 {
-		t.Errorf("%+v, %v", done, err)
+	if _, removed, err := s.sweep(ada); err != nil || removed != 0 {
+		t.Errorf("a pass: %d packs, %v", removed, err)
 	}
 	_, err = s.catalog.Remove(t.Context(), ada.ID, label, 1) // which the copy still had
 	s.check(err)
@@ -333,14 +264,14 @@ func TestReconcileDamaged(t *testing.T) {
 	if done, err := maintain.Reconcile(t.Context(), s.catalog, s.blobs); err != nil || done.Damaged == nil {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if _, err := s.sweeper().Pass(t.Context()); !errors.Is(err, maintain.ErrUnreconciled) {
+	if _, _, err := s.sweep(ada); !errors.Is(err, maintain.ErrUnreconciled) {
 		t.Errorf("a sweep: %v", err)
 	}
 	s.check(os.WriteFile(owner, text, 0o600))
 	if done, err := maintain.Reconcile(t.Context(), s.catalog, s.blobs); err != nil || done.Damaged != nil {
 		t.Errorf("%+v, %v", done, err)
 	}
-	if _, err := s.sweeper().Pass(t.Context()); err != nil {
+	if _, _, err := s.sweep(ada); err != nil {
 		t.Errorf("a sweep: %v", err)
 	}
 }

@@ -192,6 +192,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.finishRemovals(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.reconcile(ctx); err != nil {
+		return nil, err
+	}
 	if s.admin, err = s.newAdmin(ctx); err != nil {
 		return nil, err
 	}

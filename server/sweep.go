@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"coffer/maintain"
 	"coffer/store"
 )
 
@@ -24,6 +25,23 @@ const sweepPause = time.Minute
 
 // sweepStep is how many packs a transaction of a sweep takes on.
 const sweepStep = 1000
+
+// reconcile brings the catalog into agreement with the packs beside it, if it is
+// not the one that was used with them last. Until that is done, nothing is swept.
+func (s *Server) reconcile(ctx context.Context) error {
+	done, err := maintain.Reconcile(ctx, s.cfg.Catalog, s.cfg.Blobs)
+	if err != nil {
+		return err
+	}
+	if done.Needed {
+		s.log.Warn("the catalog is not the one that was used with these packs last; it has been reconciled with them",
+			"packs_added", done.Packs, "packs_missing", done.Missing, "snapshots_added", done.Snapshots)
+	}
+	if done.Damaged != nil {
+		s.log.Error("packs are not swept, since something beside them cannot be read", "error", done.Damaged)
+	}
+	return nil
+}
 
 // poke has a sweep come soon, since something was removed.
 func (w *sweeper) poke() {
@@ -78,6 +96,9 @@ func (w *sweeper) wait(ctx context.Context, last time.Time) bool {
 // pass sweeps the packs of all clients. What is wrong with those of one keeps no
 // other from being swept.
 func (w *sweeper) pass(ctx context.Context, elapsed time.Duration) error {
+	if err := maintain.BeginSweep(ctx, w.s.cfg.Catalog, w.s.cfg.Blobs); err != nil {
+		return err
+	}
 	var owners []store.ClientID
 	err := w.s.cfg.Catalog.PackOwners(ctx, func(id store.ClientID) error {
 		owners = append(owners, id)

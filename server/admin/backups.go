@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"coffer/maintain"
 	"coffer/store"
 )
 
@@ -74,6 +75,10 @@ func (s *Service) backup(ctx context.Context) (BackupInfo, error) {
 	partial := path + partialSuffix
 	if err := source.Backup(ctx, partial, func(int64, int64) {}); err != nil {
 		return info, err
+	}
+	// The copy knows nothing of what comes, and must not sweep if it is restored.
+	if err := maintain.Remark(ctx, s.deps.Catalog, s.deps.Blobs); err != nil {
+		return info, errors.Join(err, os.Remove(partial))
 	}
 	if err := os.Rename(partial, path); err != nil {
 		return info, fmt.Errorf("naming the backup: %w", errors.Join(err, os.Remove(partial)))
