@@ -14,7 +14,7 @@ import (
 // The catalog in SQLite and the blobs in files keep what snapshots need,
 // whatever happens in whatever order.
 func TestSnapshotsInAnyOrder(t *testing.T) {
-	atMost(t, 8)
+	atMost(t, 5)
 	storetest.Snapshots(t, func(t *testing.T, dir string) storetest.Storage {
 		catalog, err := sqlite.Open(t.Context(), filepath.Join(dir, "catalog.db"))
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"coffer/maintain"
 	"coffer/protocol"
 	"coffer/server"
 	"coffer/store"
@@ -339,4 +340,35 @@ func TestSnapshotActivity(t *testing.T) {
 	if !committed || !verified {
 		t.Errorf("activities: %+v", all)
 	}
+}
+
+// A catalog that is not the one which these packs were used with last sweeps
+// nothing, until a start has reconciled the two.
+func TestNoSweepWithAnotherCatalog(t *testing.T) {
+	onBoth(t, func(cfg *server.Config) {
+		noSweeps(cfg)
+		cfg.SweepGrace, cfg.RunTimeout = 0, time.Minute
+	}, func(t *testing.T, c *core) {
+		w := c.proven("ada")
+		w.beginRun(1, home, 0)
+		w.put(1, content(1, 100))
+		if err := c.blobs.SetGeneration(t.Context(), "that of another catalog"); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := c.srv.Sweep(t.Context(), time.Hour); !errors.Is(err, maintain.ErrUnreconciled) {
+				t.Errorf("a sweep: %v", err)
+			}
+		}
+		if n := c.packBlobs(); n != 1 {
+			t.Errorf("%d packs are left", n)
+		}
+		c.restart()
+		for range 3 {
+			c.sweep()
+		}
+		if n := c.packBlobs(); n != 0 {
+			t.Errorf("%d packs are left once it is reconciled", n)
+		}
+	})
 }
