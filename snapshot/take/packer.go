@@ -220,7 +220,9 @@ func (p *putter) buffer() bytes.Buffer {
 	case b := <-p.free:
 		return b
 	default:
-		return bytes.Buffer{}
+		var b bytes.Buffer
+		b.Grow(pack.Full + 2<<20) // mostly enough; what is not used takes no memory
+		return b
 	}
 }
 
