@@ -28,7 +28,9 @@ var (
 	// empty one a folder is restored.
 	ErrFolderExists = fmt.Errorf("%w as a folder that is not empty", ErrExists)
 	ErrNoIdentity   = errors.New("sealed, and this profile has no identity to open it")
-	ErrIsFolder     = errors.New("a folder, which cannot be written to a terminal")
+	// ErrSnapshot: a version that package backup does not read.
+	ErrSnapshot = errors.New("a snapshot, which is restored from a server by the name that its owner gave it")
+	ErrIsFolder = errors.New("a folder, which cannot be written to a terminal")
 )
 
 // Phases of a transfer, as Progress gets them.

@@ -102,6 +102,9 @@ func inspect(ctx context.Context, from origin, name string, version uint32, trus
 		return nil, trust.missing(name, version, err)
 	}
 	result := &Restored{FileInfo: info}
+	if info.Format == protocol.FormatSnapshot {
+		return result, ErrSnapshot
+	}
 	seen, known, err := trust.check(name, version, info)
 	if err != nil {
 		return result, err
