@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -24,8 +23,8 @@ import (
 // errCannotBuild is about the machine, not about the client.
 var errCannotBuild = errors.New("the C++ client cannot be built here")
 
-// buildCPP builds coffer-cpp as it is released, once, in a folder of the user's
-// cache that makes the next time quick.
+// buildCPP builds coffer-cpp as it is released, where make cpp-test builds it
+// too, so that there is little left to do.
 var buildCPP = sync.OnceValues(func() (program string, err error) {
 	if _, err := exec.LookPath("cmake"); err != nil {
 		return "", fmt.Errorf("%w: there is no cmake (apt-get install cmake ninja-build)", errCannotBuild)
@@ -34,22 +33,19 @@ var buildCPP = sync.OnceValues(func() (program string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	folder := filepath.Join(cache, "coffer-cpp", fmt.Sprintf("e2e-%x", sha256.Sum256([]byte(source)))[:12])
-	configure := exec.Command("cmake", "-S", source, "-B", folder, "-DCMAKE_BUILD_TYPE=Release", "-DCOFFER_TESTS=OFF")
+	configure := exec.Command("cmake", "--preset", "release")
+	configure.Dir = source
 	if out, err := configure.CombinedOutput(); bytes.Contains(out, []byte("Could NOT find")) {
 		return "", fmt.Errorf("%w: a library is missing (apt-get install libcrypto++-dev libasio-dev)\n%s", errCannotBuild, out)
 	} else if err != nil {
 		return "", fmt.Errorf("cmake: %w\n%s", err, out)
 	}
-	build := exec.Command("cmake", "--build", folder, "--target", "coffer-cpp", "--parallel")
+	build := exec.Command("cmake", "--build", "--preset", "release", "--target", "coffer-cpp")
+	build.Dir = source
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("cmake --build: %w\n%s", err, out)
 	}
-	return filepath.Join(folder, "coffer-cpp"), nil
+	return filepath.Join(source, "build/release/coffer-cpp"), nil
 })
 
 // A cppClient is a folder in which coffer-cpp runs.

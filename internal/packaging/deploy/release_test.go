@@ -24,15 +24,13 @@ import (
 var made = []string{"VERSION=v1.2.3", "COMMIT=0123456789abcdef0123456789abcdef01234567", "SOURCE_DATE_EPOCH=1500000000"}
 
 // release makes a release for one platform, from a folder with the project.
-func release(t *testing.T, folder string) (dist string) {
+func release(t *testing.T, folder, dist string) {
 	t.Helper()
 	for _, name := range []string{"jq", "npm", "zip"} {
 		tool(t, name)
 	}
-	dist = filepath.Join(t.TempDir(), "dist")
 	env := append([]string{"PLATFORMS=linux/amd64", "DIST=" + dist}, made...)
 	run(t, env, filepath.Join(folder, "scripts/release"))
-	return dist
 }
 
 // here is the project's folder, with a web client that is built.
@@ -53,13 +51,24 @@ func here(t *testing.T) string {
 
 // A release is the same wherever it is made, and has what it says.
 func TestRelease(t *testing.T) {
-	dist := release(t, here(t))
-	sums := checkSums(t, dist)
-	t.Run("made elsewhere", func(t *testing.T) {
-		if again := checkSums(t, release(t, elsewhere(t))); again != sums {
-			t.Errorf("it is another:\n%s\n%s", sums, again)
-		}
+	folder := t.TempDir()
+	dist, again := filepath.Join(folder, "here"), filepath.Join(folder, "elsewhere")
+	t.Run("made", func(t *testing.T) {
+		t.Run("here", func(t *testing.T) {
+			t.Parallel()
+			release(t, here(t), dist)
+		})
+		t.Run("elsewhere", func(t *testing.T) {
+			t.Parallel()
+			release(t, elsewhere(t), again)
+		})
 	})
+	if t.Failed() {
+		return
+	}
+	if first, second := checkSums(t, dist), checkSums(t, again); first != second {
+		t.Errorf("the releases differ:\n%s\n%s", first, second)
+	}
 	t.Run("archive", func(t *testing.T) { checkArchive(t, dist) })
 	t.Run("packages", func(t *testing.T) { checkPackages(t, dist) })
 }
