@@ -98,7 +98,7 @@ func (q *packQueries) queries() map[**sql.Stmt]string {
 
 		&q.packsByID:      selectPacksByID,
 		&q.packsByOrdinal: selectPacksByOrdinal,
-		&q.deadPack:       "SELECT " + packColumns + " FROM packs WHERE Owner = ? AND ID = ? AND State = 2 LIMIT 1",
+		&q.deadPack:       "SELECT " + packColumns + " FROM packs INDEXED BY packs_dead_by_id WHERE Owner = ? AND ID = ? AND State = 2 LIMIT 1",
 		&q.packsAfter:     "SELECT " + packColumns + " FROM packs WHERE Owner = ? AND Ordinal > ? ORDER BY Ordinal LIMIT ?",
 		&q.damagedPacks:   "SELECT Ordinal FROM packs WHERE Owner = ? AND State = 1",
 		&q.removablePacks: "SELECT " + packColumns + " FROM packs WHERE Owner = ? AND State = 2 AND DeadAt <= ? ORDER BY DeadAt LIMIT ?",
