@@ -106,7 +106,7 @@ func formats() []contract.Format {
 	return []contract.Format{contract.FormatUnknown, contract.FormatFile, contract.FormatSealedFile, contract.FormatFolder, contract.FormatSealedFolder, contract.FormatSnapshot}
 }
 
-// formatName is the contract's name for a format of the wire's.
+// formatName returns the contract's name for a format of the wire.
 func formatName(f protocol.Format) contract.Format {
 	if names := formats(); int(f) < len(names) {
 		return names[f]
@@ -114,7 +114,7 @@ func formatName(f protocol.Format) contract.Format {
 	return contract.FormatUnknown
 }
 
-// parseFormat is the wire's format for a name of the contract's, which has
+// parseFormat returns the wire's format for a name in the contract, which has
 // checked it.
 func parseFormat(name *contract.Format) protocol.Format {
 	for f, known := range formats() {

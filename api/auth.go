@@ -222,7 +222,7 @@ func (g *Gateway) loggedIn(c caller, issued time.Time) (*contract.LoggedIn, erro
 	return answer, err
 }
 
-// Logout makes the token dead, or all of the account's: POST
+// Logout revokes the token, or all tokens of the account: POST
 // /api/v1/auth/logout.
 func (g *Gateway) Logout(w http.ResponseWriter, r *http.Request, params contract.LogoutParams) {
 	if params.Everywhere != nil && *params.Everywhere {

@@ -67,7 +67,7 @@ func (c *core) CreateAccount(ctx context.Context, m protocol.CreateAccount) (pro
 	return ask(ctx, conns.Once, func(conn *client.Conn) (protocol.ClientID, error) { return conn.CreateAccount(ctx, m) })
 }
 
-// SignIn checks who somebody is.
+// SignIn checks a caller's identity.
 func (c *core) SignIn(ctx context.Context, m protocol.SignIn) (*protocol.SignedIn, error) {
 	conns := c.conns
 	if m.Method == protocol.SignInByPassword {

@@ -191,8 +191,8 @@ func (g *Gateway) hash(r *http.Request, username string, f func() error) error {
 	return err
 }
 
-// address is whom the request is from. What X-Forwarded-For says counts from
-// its end, as far as trusted proxies wrote it.
+// address returns the address that the request is from. Entries of
+// X-Forwarded-For count from its end, as far as trusted proxies wrote them.
 func (g *Gateway) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

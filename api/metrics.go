@@ -62,8 +62,8 @@ func (m *metrics) observe(verb, route string, status int, took time.Duration, in
 	m.bytes.WithLabelValues("out").Add(float64(out))
 }
 
-// coreFailed counts what the core, or the way to it, got wrong. A refusal that
-// a caller deserved is no error of the core's.
+// coreFailed counts errors of the core, and of the connection to it. A refusal
+// that a caller deserved is not an error of the core.
 func (m *metrics) coreFailed(err error) {
 	var failure *protocol.Failure
 	switch {

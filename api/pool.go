@@ -15,8 +15,8 @@ import (
 
 const (
 	dialTimeout = 5 * time.Second
-	// An idle connection is asked for a sign of life so often: the core closes
-	// those that stay silent for a minute.
+	// The interval for checking an idle connection: the core closes connections
+	// that are silent for a minute.
 	pingEvery   = 15 * time.Second
 	pingTimeout = 3 * time.Second
 )

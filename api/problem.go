@@ -69,7 +69,7 @@ func asProblem(err error) *problem.Problem {
 	return problem.New(problem.Internal, "the gateway could not do this; its log says why").Because(err)
 }
 
-// failureProblem is the table of the core's statuses.
+// failureProblem maps statuses of the core to problems.
 func failureProblem(f *protocol.Failure) *problem.Problem {
 	p := &problem.Problem{Detail: f.Message, Cause: f}
 	switch f.Status {

@@ -36,7 +36,7 @@ func (g *Gateway) UploadFilePacket(w http.ResponseWriter, r *http.Request, _ con
 type jsonContent struct {
 	g    *Gateway
 	r    *http.Request
-	out  *relay.Sender // as soon as it is known where the content goes
+	out  *relay.Sender // as soon as the destination is known
 	kept *relay.Spool  // holds it until then; nil if that was known in time
 }
 

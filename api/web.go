@@ -12,8 +12,7 @@ import (
 //go:embed unbuilt.html
 var unbuilt []byte
 
-// notFound serves what is no call of the contract's: the web client, or a
-// problem.
+// notFound serves paths outside the contract: the web client, or a problem.
 func (g *Gateway) notFound(w http.ResponseWriter, r *http.Request) {
 	if !g.web.Serve(w, r) {
 		g.answers.Fail(w, r, problem.New(problem.NotFound, "there is nothing at this path; /docs lists what there is"))

@@ -23,10 +23,9 @@ var ErrNotApart = errors.New("collides with another backup here: restore it by n
 
 // RestoreAll restores the newest version of each file of an export below
 // opts.Root, each under its own name, and calls done for each that it tried.
-// What the server keeps apart ends up apart, or is refused: with names that mean
-// the same path, with names that lie inside another backup, and with those that
-// only this file system takes for the same. It ends when done returns an error
-// or ctx ends.
+// Backups never overwrite one another: names that mean the same path, names
+// inside another backup, and names that only this file system confuses are
+// refused. It ends when done returns an error or ctx ends.
 func RestoreAll(ctx context.Context, keys Keys, folder *export.Folder, opts RestoreOptions, done func(name string, restored *Restored, err error) error) error {
 	names := namesOf(folder)
 	a := &apart{root: opts.Root, names: make(map[string]bool, len(names)), placed: map[string][]fs.FileInfo{}}
@@ -45,7 +44,7 @@ func RestoreAll(ctx context.Context, keys Keys, folder *export.Folder, opts Rest
 	return nil
 }
 
-// namesOf are the names in an export, outer ones before those that lie in them.
+// namesOf returns the names in an export, each before the names inside it.
 func namesOf(folder *export.Folder) []string {
 	var names []string
 	for i, f := range folder.Files {

@@ -39,8 +39,8 @@ const (
 	Receiving = "receiving"
 )
 
-// Progress is told how far a transfer is, in bytes; total is -1 if unknown. It
-// is called from one goroutine at a time and must not block.
+// Progress receives the bytes transferred so far and the total, -1 if unknown.
+// It is called from one goroutine at a time and must not block.
 type Progress func(phase string, done, total int64)
 
 func (p Progress) report(phase string, done, total int64) {
@@ -71,7 +71,7 @@ type Options struct {
 
 	Memory Memory // if not nil: a name means one source
 	Origin string // what the source is, for Memory: its host and absolute path
-	Adopt  bool   // lets a name go on with another source than it had
+	Adopt  bool   // lets a name continue with another source
 }
 
 // A Result is what was backed up.
@@ -80,7 +80,7 @@ type Result struct {
 	Version uint32
 	Size    uint64   // bytes read from the source
 	Stored  uint64   // bytes of ciphertext
-	Cksum   uint32   // of what the server was told is the plaintext
+	Cksum   uint32   // of the plaintext, as the protocol calls it
 	SHA256  [32]byte // of the ciphertext
 	Format  protocol.Format
 	Skipped int    // how much was left out

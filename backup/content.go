@@ -23,8 +23,8 @@ const (
 	ahead     = 8 // chunks fetched before they are asked for
 )
 
-// fetch is a reader of a file's whole ciphertext. It reads ahead, and goes on
-// where it was when the connection breaks. Its goroutine ends when the reader
+// fetch reads a file's whole ciphertext. It reads ahead, and continues at the
+// same offset when the connection breaks. Its goroutine ends when the reader
 // has returned an error, or was closed.
 type fetch struct {
 	cancel context.CancelFunc
@@ -45,7 +45,7 @@ type origin interface {
 
 // Keys open session keys: those of an account, which a [client.Session] has.
 type Keys interface {
-	// Fingerprint is that of the account's public key.
+	// Fingerprint is the fingerprint of the account's public key.
 	Fingerprint() [32]byte
 	// Unwrap opens a session key that was wrapped with the OAEP hash.
 	Unwrap(hash uint8, wrapped []byte) (crypt.SessionKey, error)
@@ -206,7 +206,7 @@ func (s *stored) Read(p []byte) (int, error) {
 }
 
 // openStored begins to read a version back. raw leaves content of unknown
-// format as it is.
+// format unchanged.
 func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, take takes, progress Progress) (*stored, error) {
 	if info.KeyFingerprint != from.Fingerprint() {
 		return nil, ErrOtherKey
@@ -230,7 +230,7 @@ func openStored(ctx context.Context, from origin, info *protocol.FileInfo, id *s
 // takes says what content is handed out.
 type takes struct {
 	unsealed bool // what is not sealed, where there is an identity to seal to
-	raw      bool // what has no format, as it is
+	raw      bool // returns content of unknown format unchanged
 }
 
 func (s *stored) unseal(format protocol.Format, id *seal.Identity, take takes) error {

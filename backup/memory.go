@@ -53,7 +53,7 @@ type Memento struct {
 type Seen struct {
 	SHA256 export.Hash     `json:"sha256"` // of the ciphertext
 	Format protocol.Format `json:"format"`
-	Size   uint64          `json:"size"`           // bytes of the person's own data
+	Size   uint64          `json:"size"`           // bytes of the owner's own data
 	Stored uint64          `json:"stored_size"`    // bytes of ciphertext
 	Sent   bool            `json:"sent,omitempty"` // by this machine
 }
@@ -108,7 +108,7 @@ func (m *Memento) goBack(to uint32) {
 type Trust struct {
 	Memory         Memory
 	AcceptUnsealed bool // takes content that is not sealed
-	AcceptOlder    bool // takes what is older, or another, than what was seen, and goes on from there
+	AcceptOlder    bool // accepts an older or other version than was seen, and continues from there
 }
 
 // recall returns what is remembered of a name.

@@ -25,10 +25,10 @@ type RestoreOptions struct {
 	// anybody could have made, too.
 	KeepSetID bool
 	MaxSize   int64 // bounds what is written, in bytes; 0 is no bound
-	// Confirm is asked before a folder goes on that becomes absurdly large for
-	// its archive; nil is no. A MaxSize takes its place.
+	// Confirm is asked before a folder becomes absurdly large for its archive;
+	// nil refuses. A MaxSize takes its place.
 	Confirm func(unpacked, archived int64) bool
-	// Changed is told what is restored otherwise than it was.
+	// Changed receives what is restored differently than it was backed up.
 	Changed func(path, how string)
 	// RefuseFolder fails for a folder: the Writer is a terminal, which an
 	// archive would only confuse.
@@ -40,7 +40,7 @@ type RestoreOptions struct {
 // A Restored is a version that was read back, whole and as it was backed up.
 type Restored struct {
 	*protocol.FileInfo
-	Content uint64 // bytes of the person's own data, a folder's as its archive
+	Content uint64 // bytes of the owner's own data, a folder's as its archive
 	Seen    bool   // this machine had sent it, or seen it before
 	// Unremembered is why it could not be noted that the version was seen.
 	Unremembered error
@@ -65,11 +65,11 @@ func IsSealed(f protocol.Format) bool {
 	return f == protocol.FormatSealedFile || f == protocol.FormatSealedFolder
 }
 
-// Restore brings a version of a file back, 0 for the newest. At the place of a
-// file or folder nothing appears before all of it was checked; a Writer gets
-// content as it comes and is told by the error that it is not to be trusted.
-// Where there is an Identity, only what is sealed is taken, or what this machine
-// sent unsealed.
+// Restore restores a version of a file, 0 for the newest. A file or folder
+// appears at its place only after all of it was verified. A Writer gets content
+// as it arrives; if Restore returns an error, that content cannot be trusted.
+// With an Identity, Restore accepts only sealed content, and content that this
+// machine sent unsealed.
 func Restore(ctx context.Context, session *client.Session, name string, version uint32, opts RestoreOptions) (*Restored, error) {
 	return restore(ctx, online{session}, name, version, opts)
 }
@@ -92,10 +92,9 @@ func restore(ctx context.Context, from origin, name string, version uint32, opts
 	})
 }
 
-// inspect finds a version, holds it against what was seen, and lets read read
-// it, which is told whether this machine sent it. What was found right is
-// remembered. The Restored is nil if not even the
-// server's answer was to be had.
+// inspect finds a version, compares it with what was seen, and calls read with
+// whether this machine sent it. It remembers what was right. The Restored is
+// nil if there was not even an answer of the server.
 func inspect(ctx context.Context, from origin, name string, version uint32, trust Trust, read func(info *protocol.FileInfo, sent bool) (uint64, error)) (*Restored, error) {
 	info, err := from.info(ctx, name, version)
 	if err != nil {
@@ -175,8 +174,8 @@ func Verify(ctx context.Context, session *client.Session, name string, version u
 	})
 }
 
-// pass writes the content as it comes. How much data there is in a folder its
-// archive does not tell: that is 0.
+// pass writes the content as it arrives. It reports 0 as the data of a folder,
+// whose archive does not contain the amount.
 func pass(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Identity, unsealed bool, progress Progress, to io.Writer) (uint64, error) {
 	size, err := readStored(ctx, from, info, id, unsealed, progress, func(r io.Reader) error {
 		_, err := io.Copy(to, r)
@@ -188,8 +187,8 @@ func pass(ctx context.Context, from origin, info *protocol.FileInfo, id *seal.Id
 	return size, err
 }
 
-// Each calls f for each of the client's files, ordered by name and version:
-// the newest version of each, or all.
+// Each calls f for each file of the client, ordered by name and version: for
+// its newest version, or for all.
 func Each(ctx context.Context, session *client.Session, allVersions bool, f func(protocol.FileEntry) error) error {
 	m := protocol.ListFiles{Limit: protocol.MaxListFiles, AllVersions: allVersions}
 	for {

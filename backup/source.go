@@ -72,7 +72,8 @@ func (s Source) size(ctx context.Context) (int64, error) {
 const copyBuffer = 256 << 10
 
 // writeTo reads the source to its end, as the one stream that is backed up
-// before it is sealed. size is what size said; opts counts what is told.
+// before it is sealed. size is the result of size; opts receives and counts
+// reports.
 func (s Source) writeTo(ctx context.Context, w io.Writer, size int64, opts Options) (read int64, err error) {
 	switch {
 	case s.stream != nil:

@@ -103,7 +103,7 @@ func (u *upload) begin(ctx context.Context) error {
 }
 
 // send reads the source and sends it once. One goroutine reads and encrypts
-// into buffers that the other sends and gives back.
+// into buffers that the other sends and returns.
 func (u *upload) send(ctx context.Context) (Result, error) {
 	keep := u.opts.InFlight
 	buffers := keep + u.opts.InFlight + 2
@@ -128,7 +128,7 @@ func (u *upload) send(ctx context.Context) (Result, error) {
 	return result, err
 }
 
-// counting has what is told of the source counted in a result, too.
+// counting returns options that also count reports on the source in a result.
 func (o Options) counting(result *Result) Options {
 	skipped, changed := o.Skipped, o.Changed
 	o.Skipped = func(path, reason string) {
@@ -305,7 +305,7 @@ func (u *upload) verify(ctx context.Context, sum uint32) (*protocol.VerifyResult
 func (u *upload) cancel(ctx context.Context) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelTimeout)
 	defer stop()
-	// There is nobody to tell if it fails: what failed before is the news.
+	// An error here is ignored: the first failure is the one to report.
 	_ = u.session.Do(ctx, func(conn *client.Conn) error {
 		return conn.CancelUpload(ctx, u.session.Client(), u.ref())
 	})

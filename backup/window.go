@@ -38,8 +38,8 @@ func (w *window) ack(p *packet) {
 	w.trimLocked()
 }
 
-// trimLocked lets go of the oldest packets but for the last few of those that
-// were acknowledged before the first that was not.
+// trimLocked drops the oldest acknowledged packets before the first
+// unacknowledged one, except the last few.
 func (w *window) trimLocked() {
 	acked := 0
 	for acked < len(w.packets) && w.packets[acked].acked {
@@ -68,8 +68,8 @@ func (w *window) missing(state *protocol.UploadState) ([]*packet, error) {
 		return nil, nil
 	}
 	gone := w.highest - uint32(len(w.packets)) // the highest number not at hand
-	// While the total is unknown the server tells what it misses below the
-	// highest packet that it has.
+	// While the total is unknown, the server reports missing packets only below
+	// the highest one that it has.
 	top := uint64(state.Received) + uint64(state.MissingCount)
 	if state.Total == 0 && top < uint64(gone) {
 		return nil, errRestart

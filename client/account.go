@@ -35,7 +35,7 @@ func (c *Conn) CreateAccount(ctx context.Context, m protocol.CreateAccount) (pro
 	return answer.Client, nil
 }
 
-// SignIn checks who somebody is, by way of the gateway: 1065.
+// SignIn checks a caller's identity through the gateway: 1065.
 func (c *Conn) SignIn(ctx context.Context, m protocol.SignIn) (*protocol.SignedIn, error) {
 	return ask[protocol.SignedIn](ctx, c, protocol.ClientID{}, &m)
 }

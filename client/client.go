@@ -2,9 +2,9 @@
 // connection, with every request of docs/protocol.md as a method, and a
 // [Session] keeps an account's connection alive through failures.
 //
-// It moves messages and nothing else: it knows neither files nor folders,
-// seals nothing, and never tries a request again that it was not told is safe
-// to repeat. No error of it holds a client id or a key.
+// It only moves messages: it knows neither files nor folders, does not seal,
+// and repeats only requests that its caller declares safe to repeat. Its errors
+// contain no client id or key.
 package client
 
 import (

@@ -6,8 +6,8 @@ import (
 	"coffer/protocol"
 )
 
-// ListFailures returns the base requests that failed last, over a connection of
-// the gateway's: 1080.
+// ListFailures returns the latest failed base requests, over a gateway's
+// connection: 1080.
 func (c *Conn) ListFailures(ctx context.Context) ([]protocol.FailedExchange, error) {
 	answer, err := ask[protocol.Failures](ctx, c, protocol.ClientID{}, &protocol.ListFailures{})
 	if err != nil {

@@ -46,8 +46,8 @@ type byteRange struct {
 	max    uint32
 }
 
-// covers reports whether an answer's bytes, left of them from an offset on in a
-// content of size bytes, are among those that were asked for.
+// covers reports whether an answer was requested: left bytes from an offset, in
+// content of size bytes.
 func (r byteRange) covers(offset, size uint64, left uint32) bool {
 	overAsked := r.length > 0 && left > r.length
 	overEnd := offset > size || uint64(left) > size-offset

@@ -26,8 +26,8 @@ func (c *Conn) Register(ctx context.Context, name string) (protocol.ClientID, er
 	return answer.Client, nil
 }
 
-// explain asks why a registration was refused: 1057. A server that does not say
-// leaves the refusal as it is.
+// explain asks why a registration was refused: 1057. If the server does not
+// answer, the refusal stays as it is.
 func (c *Conn) explain(ctx context.Context, refusal error) error {
 	var why *protocol.Failure
 	err := c.call(ctx, protocol.ClientID{}, &protocol.GetRefusal{}, new(protocol.Done))

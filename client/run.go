@@ -7,8 +7,8 @@ import (
 	"coffer/protocol"
 )
 
-// BeginRun begins the run m.Run, or goes on with it: 1084. A server that does
-// not know snapshots is [ErrNoSnapshots].
+// BeginRun begins the run m.Run, or continues it: 1084. It returns
+// [ErrNoSnapshots] if the server does not know snapshots.
 func (c *Conn) BeginRun(ctx context.Context, id protocol.ClientID, m protocol.BeginRun) (*protocol.RunBegun, error) {
 	return askNew[protocol.RunBegun](ctx, c, id, &m)
 }

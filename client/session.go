@@ -70,7 +70,7 @@ func setDefault(d *time.Duration, value time.Duration) {
 // Client is the account's client id.
 func (s *Session) Client() protocol.ClientID { return s.credentials.Client }
 
-// Fingerprint is that of the account's public key, as FileInfo has it.
+// Fingerprint is the fingerprint of the account's public key, as in FileInfo.
 func (s *Session) Fingerprint() [32]byte { return crypt.Fingerprint(&s.credentials.Key.PublicKey) }
 
 // Unwrap opens a session key that an extension's answer brought, with the OAEP

@@ -12,8 +12,7 @@ import (
 	"coffer/protocol"
 )
 
-// PackIDs are the ids of packs, Count of them, as Each tells them one after
-// another.
+// PackIDs are Count ids of packs, which Each returns one by one.
 type PackIDs struct {
 	Count int
 	Each  iter.Seq[protocol.PackID]
@@ -125,7 +124,7 @@ func (t *ticket) missing(h protocol.ResponseHeader) ([]protocol.PackID, error) {
 }
 
 // ListSnapshots returns a page of the client's snapshots, which may have fewer
-// than were asked for: 1090.
+// than the limit: 1090.
 func (c *Conn) ListSnapshots(ctx context.Context, id protocol.ClientID, m protocol.ListSnapshots) (*protocol.SnapshotList, error) {
 	return askNew[protocol.SnapshotList](ctx, c, id, &m)
 }

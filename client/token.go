@@ -6,7 +6,7 @@ import (
 	"coffer/protocol"
 )
 
-// RevokeToken makes a token of the gateway's dead until it expires: 1070.
+// RevokeToken revokes a session token until it expires: 1070.
 func (c *Conn) RevokeToken(ctx context.Context, m protocol.RevokeToken) error {
 	return c.call(ctx, protocol.ClientID{}, &m, new(protocol.Done))
 }

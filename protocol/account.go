@@ -114,7 +114,7 @@ const (
 	SignInByClientID uint8 = 2 // an account without a password, by its API id
 )
 
-// SignIn checks who somebody is: 1065, method u8, API id[16], name text,
+// SignIn checks a caller's identity: 1065, method u8, API id[16], name text,
 // password text. Answered with SignedIn; an unknown name, a wrong password and
 // a wrong id all get the same Failure, StatusUnauthenticated, and so does an
 // account that was made on the wire and has neither password nor API id.

@@ -8,7 +8,7 @@ type audience uint8
 const (
 	core    audience = iota // nobody: it is a response
 	base                    // a deployed client, on either listener
-	anyone                  // whoever connects, before any proof
+	anyone                  // any connection, before any proof
 	owner                   // a client that has proven itself, or the gateway for it
 	gateway                 // the gateway, on the internal listener alone
 )
@@ -140,7 +140,8 @@ func (c Code) Canonical() Code {
 }
 
 // Limit returns the bounds of the code's payload; known is false for a code
-// that this protocol does not have. They hold before anything is allocated.
+// that this protocol does not have. The bounds are checked before anything is
+// allocated.
 func (c Code) Limit() (limit SizeLimit, known bool) {
 	s, known := specs[c.Canonical()]
 	return s.limit, known

@@ -13,8 +13,8 @@ const (
 	MaxFailedHead = 288 // bytes of a message; never of content
 )
 
-// ListFailures asks for the last base requests that failed, by way of the
-// gateway's listener: 1080, empty. Answered with Failures.
+// ListFailures asks for the latest failed base requests, on the internal
+// listener: 1080, empty. Answered with Failures.
 type ListFailures struct{}
 
 func (*ListFailures) Code() Code                    { return CodeListFailures }

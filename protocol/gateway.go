@@ -1,11 +1,11 @@
 package protocol
 
-// ProveGateway shows that whoever connected to the internal listener knows the
-// core's secret: 1082, nonce[32], random, and proof[32] = HMAC-SHA256(secret,
-// "coffer gateway", the challenge that the core issued, nonce, binding), where
-// binding is TLS's exporter "EXPORTER-Channel-Binding" of 32 bytes, or nothing
-// on a connection without TLS. Answered with CoreProven; all else is served on
-// the connection from then on.
+// ProveGateway proves that a peer on the internal listener knows the core
+// secret: 1082, nonce[32], random, and proof[32] = HMAC-SHA256(secret, "coffer
+// gateway", the challenge that the core issued, nonce, binding), where binding
+// is TLS's exporter "EXPORTER-Channel-Binding" of 32 bytes, or nothing on a
+// connection without TLS. Answered with CoreProven; then the connection accepts
+// all other requests.
 type ProveGateway struct{ Nonce, Proof [32]byte }
 
 func (*ProveGateway) Code() Code { return CodeProveGateway }

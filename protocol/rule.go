@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// A Rule is what a request broke, or what its bytes give away about a client
-// that breaks it, for whoever has to find out why a client does not work.
+// A Rule is a rule that a request broke, or that its bytes suggest the client
+// breaks. The doctor explains it.
 type Rule uint8
 
 // The rules of this protocol, docs/protocol.md, Errors.
@@ -93,8 +93,8 @@ func (r Rule) Usually() string {
 	return ""
 }
 
-// HeaderRule tells what is wrong with a header that cannot be served, from its
-// bytes; earlier says whether requests before it on the connection could be.
+// HeaderRule finds the reason why a header cannot be served, from its bytes;
+// earlier says whether earlier requests on the connection could be served.
 func HeaderRule(h RequestHeader, earlier bool) Rule {
 	raw := h.Append(nil)
 	swapped := Code(binary.BigEndian.Uint16(raw[17:]))

@@ -83,11 +83,10 @@ func (m *SnapshotCommitted) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// MendSnapshot adds a mend record to a snapshot, and the packs that it names to
-// those that the snapshot needs: 1089, run[16] (which pins them, and goes on),
-// version u32, added u16 (at most MaxAskPacks), as many ids[32], name text,
-// record, to the end (1 to MaxMendRecord bytes). Answered with Done, or with
-// PacksMissing.
+// MendSnapshot adds a mend record to a snapshot, which from then on needs the
+// packs in it, too: 1089, run[16] (which pins them and continues), version u32,
+// added u16 (at most MaxAskPacks), as many ids[32], name text, record, to the
+// end (1 to MaxMendRecord bytes). Answered with Done, or with PacksMissing.
 type MendSnapshot struct {
 	Run     RunID
 	Version uint32

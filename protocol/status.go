@@ -71,7 +71,7 @@ func (m *Failure) Is(target error) bool {
 	return ok && f.Status == m.Status && (f.Message == "" || f.Message == m.Message)
 }
 
-// Done answers an extension request that has nothing to tell: 1610, empty.
+// Done answers an extension request that returns nothing: 1610, empty.
 type Done struct{}
 
 func (*Done) Code() Code                    { return CodeDone }

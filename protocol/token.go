@@ -5,13 +5,12 @@ import "time"
 // MaxTokenTTL is the longest that a token of a gateway's may be good.
 const MaxTokenTTL = 30 * 24 * time.Hour
 
-// A TokenID names a session token of the gateway's.
+// A TokenID names a session token issued by a gateway.
 type TokenID [16]byte
 
-// RevokeToken makes a token of the gateway's dead: 1070, token id[16], expires
-// time, when it would have died by itself, proven bool, whether it proves an
-// identity. One that does not is not worth a place on the disk. Answered with
-// Done.
+// RevokeToken revokes a session token: 1070, token id[16], expires time of the
+// token, proven bool, whether it proves an identity. The core does not store
+// the revocation of a token that proves none. Answered with Done.
 type RevokeToken struct {
 	Token   TokenID
 	Expires time.Time

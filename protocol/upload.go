@@ -77,7 +77,7 @@ type Format uint8
 // The formats of Coffer's own clients.
 const (
 	FormatUnknown      Format = 0 // a base client's or a script's
-	FormatFile         Format = 1 // the file as it is
+	FormatFile         Format = 1 // a file, unchanged
 	FormatSealedFile   Format = 2 // the file, sealed with age
 	FormatFolder       Format = 3 // tar and zstd
 	FormatSealedFolder Format = 4 // tar and zstd, sealed with age
@@ -244,12 +244,12 @@ func (m *CancelUpload) DecodePayload(p []byte) error {
 // A Range is the packet numbers From to To, both included.
 type Range struct{ From, To uint32 }
 
-// UploadState tells how far an upload is: 1612, upload id[16], complete u8,
+// UploadState is the progress of an upload: 1612, upload id[16], complete u8,
 // attempts left u8, received u32 (packets), total u32 (0 while unknown), bytes
 // u64 (ciphertext so far), original size u64 or UnknownSize, cksum u32 of the
 // plaintext (0 until complete), created time, expires time, missing count u32,
 // ranges u16, as many (from u32, to u32), filename text. Missing lists the
-// first ranges of packets not received, below the total, or while that is
+// first ranges of packets not received, below the total or, while it is
 // unknown, below the highest received.
 type UploadState struct {
 	Upload       UploadID

@@ -15,9 +15,9 @@ type inflight struct {
 	size int
 }
 
-// A pipeline takes the pieces of one packet to the core, in order and a few at a
-// time, over one connection, which it holds only while there are any. If the
-// connection breaks, those that were not answered for go once more.
+// A pipeline sends the pieces of one packet to the core, in order and a few at
+// a time, over one connection, which it holds only while there are pieces. If
+// the connection breaks, unanswered pieces are sent once more.
 type pipeline struct {
 	// static after construction
 	ctx    context.Context
@@ -85,8 +85,8 @@ func (l *pipeline) run() {
 	l.changed.Broadcast()
 }
 
-// runOn sends pieces over conn: first those that another connection took with
-// it when it broke.
+// runOn sends pieces over conn, beginning with the pieces that were unanswered
+// when another connection broke.
 func (l *pipeline) runOn(conn *client.Conn, sent *[]inflight) error {
 	var pending []client.PendingPiece
 	start := func(p inflight) error {

@@ -107,10 +107,10 @@ func NewEncrypter(key SessionKey) *Encrypter {
 }
 
 // Append takes the next bytes of the plaintext, appends to dst the ciphertext
-// that can be told so far, and returns it. Up to 15 bytes wait for those that
-// complete their block. It allocates only where dst has less than
-// len(plaintext)+15 bytes of spare capacity, which may overlap plaintext:
-// Append(p[:0], p) encrypts in place.
+// of all complete blocks, and returns it. Up to 15 bytes wait for the rest of
+// their block. It allocates only where dst has less than len(plaintext)+15
+// bytes of spare capacity, which may overlap plaintext: Append(p[:0], p)
+// encrypts in place.
 func (e *Encrypter) Append(dst, plaintext []byte) []byte {
 	return e.advance(encrypting, dst, plaintext, (e.nHeld+len(plaintext))&^(BlockSize-1))
 }

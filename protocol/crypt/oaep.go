@@ -41,9 +41,9 @@ func ParseOAEPHash(name string) (OAEPHash, error) {
 // built with Crypto++: 1024 bits and its default exponent, 17.
 const cryptoppKeySize = 160
 
-// AutoOAEPHash tells from the length of a client's public key, DER as
-// [ParsePublicKey] returns it, which hash the client was built with
-// (docs/protocol.md, "Deployed clients").
+// AutoOAEPHash returns the OAEP hash of a client by the length of its public
+// key, DER as [ParsePublicKey] returns it (docs/protocol.md, "Deployed
+// clients").
 func AutoOAEPHash(der []byte) OAEPHash {
 	if len(der) == cryptoppKeySize {
 		return SHA1
