@@ -46,9 +46,9 @@ type ended interface {
 	ConsoleSessionEnded(id [16]byte) bool
 }
 
-// access decides who may come in. A cookie says until when it is good, under a
-// key that is derived from the token: sessions outlive the process, so that a
-// page goes on where it was after a restart, and end with the token.
+// access decides who may come in. A cookie contains the end of its session,
+// under a key derived from the token: sessions outlive the process, so that a
+// page continues after a restart, and end with the token.
 type access struct {
 	token string
 	key   []byte
@@ -59,7 +59,7 @@ type access struct {
 	busy map[nonce]map[*call]struct{} // calls under way of each session; guarded by mu
 }
 
-// A nonce tells sessions apart.
+// A nonce distinguishes sessions.
 type nonce [16]byte
 
 // A call is under way for a session, and is cut off with it.
@@ -76,8 +76,8 @@ func newAccess(t Token, ended ended) (*access, error) {
 
 var errWrongToken = errors.New("the token is wrong")
 
-// check compares a token. The answer to a wrong one waits its turn: it takes
-// longer the more there are, and a caller may only wait for so long.
+// check compares a token. Answers to wrong tokens wait their turn: they take
+// longer the more there are, but a caller waits only for a limited time.
 func (a *access) check(ctx context.Context, token string) error {
 	if subtle.ConstantTimeCompare([]byte(token), []byte(a.token)) == 1 {
 		return nil
@@ -136,9 +136,9 @@ func (a *access) open(value string, now time.Time) (s session, ok bool) {
 	return s, now.Before(s.ends) && !a.ended.ConsoleSessionEnded(s.nonce)
 }
 
-// admit reports whether a call is of somebody who is signed in, by cookie or by
-// the token itself. The context that it returns ends with the session, so that
-// a stream does, too; release gives it up.
+// admit reports whether a caller is signed in, by cookie or by the token
+// itself. The context that it returns ends with the session, so that a stream
+// does, too; release gives it up.
 func (a *access) admit(r *http.Request) (ctx context.Context, release func(), err error) {
 	if token, given := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); given {
 		return r.Context(), func() {}, a.check(r.Context(), token)
@@ -212,9 +212,9 @@ func (a *access) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// knownHost reports whether a request was meant for this console. A name of
-// somebody else's, which they had resolve to this machine, would make their
-// pages this console's in the eyes of a browser.
+// knownHost reports whether a request was meant for this console. Otherwise an
+// attacker could point a name at this machine, and a browser would treat the
+// attacker's pages as the console's.
 func knownHost(r *http.Request, names []string) bool {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -237,7 +237,7 @@ func knownHost(r *http.Request, names []string) bool {
 }
 
 // foreign reports whether a browser says that a request comes from another
-// origin. Cookies do not tell: to them all ports of a machine are one site.
+// origin. Cookies do not: for them all ports of a machine are one site.
 func foreign(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || !strings.EqualFold(u.Host, r.Host) {

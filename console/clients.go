@@ -107,7 +107,7 @@ func (c *Console) ListFiles(w http.ResponseWriter, r *http.Request, name contrac
 	c.answers.Reply(w, r, http.StatusOK, answer, err)
 }
 
-// format is the contract's name for a format of the wire's.
+// format returns the contract's name for a format of the wire.
 func format(f protocol.Format) contract.Format {
 	switch f {
 	case protocol.FormatFile:

@@ -1,6 +1,6 @@
-// Package console shows the operator of a core what goes on in it, and does
-// what the operator asks: pages, a JSON API as openapi.yaml has it, events as
-// they happen, metrics and health.
+// Package console serves the pages and the API with which an operator watches
+// and manages a core: pages, a JSON API as openapi.yaml defines it, live
+// events, metrics and health.
 //
 // It runs in the core's process and asks the core itself. It shows no client
 // id, no key and no token. A session is in its cookie; that one has ended early
@@ -171,8 +171,8 @@ func route(r *http.Request) string {
 	return ""
 }
 
-// checkHost refuses what was not meant for this console, so that nobody's page
-// can be taken for one of its own.
+// checkHost refuses requests that were not meant for this console, so that no
+// foreign page passes for one of its own.
 func (c *Console) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !knownHost(r, c.cfg.Hosts) {
@@ -214,8 +214,8 @@ func (c *Console) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-// notFound serves what is no call of the contract's: the pages, the link with
-// the token, or a problem.
+// notFound serves paths outside the contract: the pages, the link with the
+// token, or a problem.
 func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/" && r.Method == http.MethodGet && r.URL.Query().Has("token") {
 		c.enter(w, r)
@@ -245,7 +245,7 @@ func (c *Console) enter(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refuse tells a person, or a program, why they cannot come in.
+// refuse explains to a person or a program why access is denied.
 func (c *Console) refuse(w http.ResponseWriter, r *http.Request, kind problem.Kind, title, detail string) {
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		c.answers.Fail(w, r, problem.New(kind, detail))
@@ -278,7 +278,7 @@ func (c *Console) SignOut(w http.ResponseWriter, r *http.Request, _ contract.Sig
 	c.answers.Reply(w, r, http.StatusNoContent, nil, c.access.signOut(w, r))
 }
 
-// GetSession tells who is signed in that they are: GET /api/session.
+// GetSession reports that the caller is signed in: GET /api/session.
 func (c *Console) GetSession(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -14,7 +14,7 @@ import (
 // maxReplay is how many activities a stream makes up for at most.
 const maxReplay = 1000
 
-// GetStats tells the figures of this moment: GET /api/stats.
+// GetStats returns the current figures: GET /api/stats.
 func (c *Console) GetStats(w http.ResponseWriter, r *http.Request) {
 	stats := c.core.Stats(r.Context())
 	c.answers.Reply(w, r, http.StatusOK, c.stats(&stats), nil)
@@ -35,7 +35,7 @@ func (c *Console) stats(m *admin.Stats) contract.Stats {
 	}
 }
 
-// GetHistory tells the figures of the last hour or day: GET /api/history.
+// GetHistory returns the figures of the last hour or day: GET /api/history.
 func (c *Console) GetHistory(w http.ResponseWriter, r *http.Request, params contract.GetHistoryParams) {
 	h := contract.History{Window: contract.HistoryWindowHour, StepSeconds: 10, Samples: []contract.Sample{}}
 	window := metrics.LastHour
@@ -92,8 +92,8 @@ func (c *Console) activity(ctx context.Context, a store.Activity) contract.Activ
 	return answer
 }
 
-// clientRef names a client, and the one that it could be taken for. A name
-// that cannot be compared is told without.
+// clientRef names a client, and the client that it resembles. If the names
+// cannot be compared, the latter is left out.
 func (c *Console) clientRef(ctx context.Context, name, fingerprint string) contract.ClientRef {
 	ref := contract.ClientRef{Name: name, Fingerprint: fingerprint}
 	like, err := c.core.Lookalike(ctx, name)

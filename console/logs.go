@@ -94,7 +94,7 @@ func (c *Console) DownloadLogs(w http.ResponseWriter, r *http.Request, params co
 	}
 }
 
-// GetLogEvents tells log records as they come: GET /api/logs/events.
+// GetLogEvents sends log records as they arrive: GET /api/logs/events.
 func (c *Console) GetLogEvents(w http.ResponseWriter, r *http.Request, params contract.GetLogEventsParams) {
 	f, err := c.logFilter(r, params.Level, params.Client, params.Text)
 	if err != nil {

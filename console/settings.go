@@ -26,8 +26,8 @@ func (c *Console) GetSettings(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, c.settings(), nil)
 }
 
-// settings are all flags; those that can change at run time with the value in
-// force.
+// settings returns all flags; a setting that can change at run time has its
+// current value.
 func (c *Console) settings() contract.SettingList {
 	list := contract.SettingList{Settings: make([]contract.Setting, 0, len(c.cfg.Flags)), MasterKeyFile: c.cfg.MasterKeyFile}
 	states := c.core.SettingStates()

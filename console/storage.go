@@ -16,7 +16,7 @@ import (
 	"coffer/store"
 )
 
-// GetStorage tells of the space, and what takes it: GET /api/storage.
+// GetStorage returns disk space, and what uses it: GET /api/storage.
 func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 	largest, _, err := c.core.Clients(r.Context(), store.ClientQuery{Sort: store.SortByBytes, Descending: true, Limit: 10})
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *Console) GetStorage(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, s, nil)
 }
 
-// GetScrub tells of integrity checks: GET /api/scrub.
+// GetScrub returns the state of integrity checks: GET /api/scrub.
 func (c *Console) GetScrub(w http.ResponseWriter, r *http.Request) {
 	c.answers.Reply(w, r, http.StatusOK, contract.Scrub{State: c.scrubState(), Report: scrubReport(c.core.LastScrub())}, nil)
 }

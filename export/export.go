@@ -211,8 +211,8 @@ func (f *Folder) Pack(id Hash) (content *os.File, size int64, err error) {
 	return openRegular(PackPath(f.path, id))
 }
 
-// Mend opens a mend record of a snapshot, by its SHA-256, which whoever reads
-// it has to compare.
+// Mend opens a mend record of a snapshot, by its SHA-256, which the reader has
+// to compare.
 func (f *Folder) Mend(sum Hash) (content *os.File, size int64, err error) {
 	return openRegular(ContentPath(f.path, sum))
 }
@@ -233,8 +233,8 @@ func readManifest(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, size))
 }
 
-// openRegular opens a file that whoever made the export put there, and refuses
-// what would keep its reader waiting: pipes and devices.
+// openRegular opens a file of an untrusted export, and refuses files that would
+// block its reader: pipes and devices.
 func openRegular(path string) (*os.File, int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -40,7 +40,7 @@ type Listing interface {
 // Export writes everything of one client into a folder: see package export. The
 // manifest is replaced last and in one step, so there is never half of one;
 // contents that an earlier run wrote, whole, are kept. A folder with the export
-// of another client is refused. progress, if not nil, is told how far it is.
+// of another client is refused. progress, if not nil, receives the progress.
 func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, folder string, progress func(done, total int64)) (Exported, error) {
 	var done Exported
 	c, err := catalog.ClientByName(ctx, client)

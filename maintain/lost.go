@@ -25,9 +25,9 @@ type Remembered interface {
 	Removals(ctx context.Context) ([]store.ClientID, error)
 }
 
-// CheckTogether reports whether catalog and blobs can belong together. Serving
-// without the one or the other would tell clients that they are unknown, or
-// that nothing is there, and have them discard what only they have.
+// CheckTogether reports whether catalog and blobs can belong together. A server
+// without one of them would report to clients that they or their files are
+// unknown, and clients might discard what only they have.
 func CheckTogether(ctx context.Context, catalog Remembered, blobs Remainder) error {
 	totals, err := catalog.Totals(ctx)
 	if err != nil {

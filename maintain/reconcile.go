@@ -138,7 +138,7 @@ func restoreMends(ctx context.Context, catalog PackCatalog, mends []store.Stored
 // packPage is how many packs are looked at in one step.
 const packPage = 1000
 
-// addPacks brings the catalog's packs into agreement with those that are there.
+// addPacks makes the catalog's packs agree with the stored ones.
 func addPacks(ctx context.Context, catalog PackCatalog, blobs PackBlobs, done *Reconciled) error {
 	there := make(map[store.ClientID]*packset.Set)
 	waiting := make(map[store.ClientID][]store.StoredPack)

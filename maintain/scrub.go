@@ -23,7 +23,7 @@ const (
 	FaultOrphan  Fault = "orphan"  // no version refers to it
 )
 
-// A Finding is one blob that something is wrong with, and whom it belongs to.
+// A Finding is one blob with a fault, and its owner.
 type Finding struct {
 	Fault  Fault
 	Client store.Client // the zero Client if it is not known
@@ -49,7 +49,7 @@ type ScrubOptions struct {
 	Unfinished time.Duration
 	// Collect removes orphans.
 	Collect bool
-	// Progress is told how many bytes of all versions were read.
+	// Progress receives the bytes of all versions read so far.
 	Progress func(done, total int64)
 }
 
@@ -215,8 +215,8 @@ func (s *scrub) read(bytes int64) {
 	}
 }
 
-// compare reads a version's blob. The error is one of the scrub's; what is
-// wrong with the blob is a fault.
+// compare reads a version's blob. The error is one of the scrub; a problem of
+// the blob is a fault.
 func (s *scrub) compare(ctx context.Context, v store.Version) (fault Fault, detail string, err error) {
 	return s.readBack(ctx, v.Blob, v.Size, v.SHA256)
 }

@@ -126,9 +126,9 @@ func (s *scrub) mends(ctx context.Context, c store.Client) error {
 	return nil
 }
 
-// orphanPacks looks for packs that the catalog does not know: those that came
-// while their run ended, or before a crash. They are left alone as long as the
-// catalog may be an earlier one, which does not know all that it should.
+// orphanPacks looks for packs that the catalog does not know: packs that
+// arrived while their run ended, or before a crash. It leaves them alone as
+// long as the catalog may be an older one, in which packs are missing.
 func (s *scrub) orphanPacks(ctx context.Context) error {
 	same, err := together(ctx, s.catalog, s.blobs)
 	if err != nil {

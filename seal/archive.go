@@ -25,18 +25,18 @@ const windowSize = 4 << 20
 // functions are called by the goroutine that called [Archive]; nil is allowed.
 // Paths are relative to the folder, with slashes; "." is the folder itself.
 type ArchiveOptions struct {
-	// Progress is told how many bytes of file content were read so far; it ends
-	// at what [Measure] said, unless the folder changes.
+	// Progress receives the bytes of file content read so far; the last value
+	// is the result of [Measure], unless the folder changes.
 	Progress func(read int64)
 	// Skipped receives what is left out and why: what cannot be read, sockets,
 	// devices and named pipes, file systems that are the kernel's own, and what
 	// vanished before it could be read.
 	Skipped func(path, reason string)
-	// Changed is told what is kept although it was not at rest while it was
-	// read, and how: it may be of no single moment.
+	// Changed receives files that changed while they were read, and how: they
+	// are kept, but may mix two states.
 	Changed func(path, how string)
-	// NotKept is told, once a kind, that something was seen which no archive
-	// keeps: extended attributes, access lists and the like.
+	// NotKept receives, once for each kind, what no archive keeps: extended
+	// attributes, access lists and the like.
 	NotKept func(kind, path string)
 }
 
@@ -50,7 +50,7 @@ type ArchiveOptions struct {
 // Nothing in the folder but the folder itself can make it fail: what cannot be
 // read is left out. A file that grows while it is read is cut at the size it
 // had when it was opened; one that shrinks, or breaks off, is filled up with
-// zeros, for its size was written by then; in both cases Changed is told.
+// zeros, for its size was written by then; in both cases Changed is called.
 // After an error w holds no complete archive. Memory does not grow with the
 // size of files; a record is kept for each file that has more than one name.
 func Archive(ctx context.Context, root string, w io.Writer, opts ArchiveOptions) error {
@@ -96,7 +96,7 @@ type archiver struct {
 
 	links    links
 	accounts *fileattr.Accounts
-	notKept  map[string]bool // kinds that were told
+	notKept  map[string]bool // kinds that were reported
 	read     int64
 	buf      []byte
 }
@@ -113,7 +113,7 @@ func (a *archiver) changed(path, how string) {
 	}
 }
 
-// lose tells of something that no archive keeps.
+// lose reports something that no archive keeps.
 func (a *archiver) lose(kind, path string) {
 	if a.notKept[kind] {
 		return

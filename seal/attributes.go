@@ -32,14 +32,14 @@ func lostKind(attribute string) string {
 	}
 }
 
-// attributes tells of a file's extended attributes.
+// attributes reports a file's extended attributes.
 func (a *archiver) attributes(f *os.File, path string) {
 	for _, name := range fileattr.AttributeNames(f) {
 		a.lose(lostKind(name), path)
 	}
 }
 
-// sparse tells of a file with holes.
+// sparse reports a file with holes.
 func (a *archiver) sparse(f *os.File, path string, info fs.FileInfo) {
 	if !fileattr.MayBeSparse(info) || a.notKept[lostHoles] {
 		return

@@ -72,7 +72,7 @@ func (id Identity) Secret() string {
 	return id.key.String()
 }
 
-// Recipient is the public half as age writes it ("age1..."): whoever has it can
+// Recipient is the public half as age writes it ("age1..."): anyone with it can
 // seal to the identity. It is about 2,000 characters long for the hybrid kind.
 func (id Identity) Recipient() string { return id.public }
 

@@ -17,7 +17,7 @@ import (
 // maxPinned is how many files are kept open so that nobody gets their inodes.
 const maxPinned = 256
 
-// A state is what tells two looks at a file apart.
+// A state shows whether a file changed between two looks.
 type state struct {
 	size             int64
 	written, changed int64 // nanoseconds; changed is 0 where it is not known
@@ -51,8 +51,8 @@ type pinned struct {
 	until time.Time
 }
 
-// find gives the name under which a file was written. target is that of a
-// symbolic link, "" for a regular file.
+// find returns the name under which a file was written. target is the target of
+// a symbolic link, "" for a regular file.
 func (l *links) find(info fs.FileInfo, target string) (path string, ok bool) {
 	id, shared := fileattr.SharedInode(info)
 	if !shared {

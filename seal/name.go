@@ -51,8 +51,8 @@ func localName(name string) (string, error) {
 	return local, nil
 }
 
-// localOnWindows reports whether Windows takes a name with slashes as it is
-// meant: without drives, streams, other separators and names of devices.
+// localOnWindows reports whether Windows reads a name with slashes as intended:
+// without drives, streams, other separators and names of devices.
 func localOnWindows(name string) bool {
 	if strings.ContainsAny(name, `\:`) {
 		return false

@@ -39,8 +39,8 @@ func open(r io.Reader, id age.Identity) (io.Reader, error) {
 	return &opened{content: content, src: src}, nil
 }
 
-// openError says what an error of age's means: the source's own failure, a
-// file for somebody else, or a damaged one.
+// openError classifies an error of age: the source's own failure, a file for
+// another recipient, or a damaged file.
 func openError(src *source, err error) error {
 	var noMatch *age.NoIdentityMatchError
 	switch {
@@ -67,8 +67,8 @@ func (o *opened) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// source remembers how its reader failed, so that a failure to read is told
-// from bytes that were read and are wrong.
+// source remembers how its reader failed, to distinguish a failure to read from
+// bytes that were read and are wrong.
 type source struct {
 	r   io.Reader
 	err error // never io.EOF

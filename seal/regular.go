@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a read may take of what poses as a regular file and
-// waits for something to happen, as files of the kernel's do.
+// waits for an event, as the kernel's files do.
 const patience = 2 * time.Second
 
 // file writes a regular file: one look at it before it is read, one after.

@@ -35,8 +35,8 @@ var (
 	errNoIdentity = errors.New("no identity given")
 )
 
-// IsSealed tells by a file's first [PrefixSize] bytes or more whether it is an
-// age file.
+// IsSealed reports whether a file is an age file, by its first [PrefixSize]
+// bytes or more.
 func IsSealed(prefix []byte) bool {
 	return bytes.HasPrefix(prefix, []byte(intro))
 }

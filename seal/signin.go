@@ -14,8 +14,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Cost of deriving the password, see docs/security.md. They can never change:
-// whoever has a passphrase has to get the same password from it.
+// Cost of deriving the password, see docs/security.md. It can never change: the
+// same passphrase must always give the same password.
 const (
 	signInTime    = 3
 	signInMemory  = 64 << 10 // KiB
@@ -33,16 +33,15 @@ var (
 // localhost is what the machine itself is called.
 const localhost = "localhost"
 
-// SignInPassword derives what an account's server is told as its password from
-// the passphrase that opens the account's key bundle, so that the server can
-// check a person and not open the bundle: Argon2id (RFC 9106) over the
-// passphrase, salted with the server and the account's name, then HKDF-SHA-256
-// (RFC 5869); 64 hexadecimal digits. One derivation takes 64 MiB and some
-// tenths of a second.
+// SignInPassword derives the password of an account from the passphrase that
+// opens its key bundle, so that the server can check sign-ins and not open the
+// bundle: Argon2id (RFC 9106) over the passphrase, salted with the server and
+// the account's name, then HKDF-SHA-256 (RFC 5869); 64 hexadecimal digits. One
+// derivation takes 64 MiB and some tenths of a second.
 //
-// The server is the host that its owner goes to, in the form of
-// [SignInServer]: what one server is told is of no use at another, even for a
-// person who has the same name and passphrase at both.
+// The server is the host that its owner goes to, in the form of [SignInServer]:
+// a password that one server receives does not work at another, even if a
+// person has the same name and passphrase at both.
 func SignInPassword(server, name, passphrase string) (string, error) {
 	return signInPassword("v2", server+"\x00"+name, passphrase)
 }

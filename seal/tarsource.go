@@ -77,7 +77,7 @@ func (s *tarSource) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end tells an archive's end from the place where it was cut.
+// end returns io.EOF after a whole archive, and an error if it was cut short.
 func (s *tarSource) end(contentEnd int64) error {
 	if s.plain.read-contentEnd < endSize || s.plain.zeros < endSize {
 		return fmt.Errorf("%w: its end is missing", ErrDamagedArchive)

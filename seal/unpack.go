@@ -35,7 +35,7 @@ type UnpackOptions struct {
 	// MaxSize bounds what is unpacked, in bytes; 0 leaves it to the disk and to
 	// Confirm.
 	MaxSize int64
-	// Confirm is asked, once, whether to go on with an archive that becomes
+	// Confirm is asked, once, whether to continue with an archive that becomes
 	// absurdly large, beyond [AbsurdRatio]. Without it, and without a MaxSize,
 	// such an archive is refused with [ErrAbsurdSize].
 	Confirm func(unpacked, archived int64) bool

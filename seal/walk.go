@@ -31,13 +31,13 @@ type entry struct {
 	path   string   // from the tree's root, with slashes; "." is the root
 	info   fs.FileInfo
 	open   *os.File // of a folder alone; closed after the visit
-	kernel bool     // what it holds is made by the kernel as it is read
+	kernel bool     // its content is made by the kernel as it is read
 }
 
 // walker goes through a tree: each folder before what it holds, sorted by name.
-// A folder is opened relative to the one it lies in, so that a link which
-// somebody puts in its place leads nowhere. What cannot be read is skipped; the
-// errors of a walk are those of visit and of its root.
+// A folder is opened relative to the one it lies in, so that a link put in its
+// place leads nowhere. What cannot be read is skipped; the errors of a walk are
+// those of visit and of its root.
 type walker struct {
 	// visit gives errReplaced for an entry that is not what it was, before it
 	// did anything with it.

@@ -31,8 +31,8 @@ func nextTick() tea.Cmd {
 	return tea.Tick(time.Second, func(now time.Time) tea.Msg { return tick(now) })
 }
 
-// Init begins to count seconds: how long there is no answer goes on changing
-// although nothing comes.
+// Init begins to count seconds, so that the time without an answer grows on the
+// screen.
 func (m model) Init() tea.Cmd { return nextTick() }
 
 // Update takes what comes: keys, the terminal's size, the server's events.
@@ -52,7 +52,7 @@ func (m model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	return m.apply(message), nil
 }
 
-// apply takes one of the server's events.
+// apply applies one event of the server.
 func (m model) apply(event any) model {
 	switch event := event.(type) {
 	case connected:

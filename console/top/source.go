@@ -86,7 +86,7 @@ func (s *Source) open(ctx context.Context, path string) (io.ReadCloser, error) {
 	response, err := s.HTTP.Do(request)
 	var failed *url.Error
 	if errors.As(err, &failed) {
-		return nil, failed.Err // without the address, which is told elsewhere
+		return nil, failed.Err // without the address, which is shown elsewhere
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Source) get(ctx context.Context, path string, v any) error {
 	return nil
 }
 
-// Events that Watch tells, beside console.Stats, console.Activity and
+// Events of Watch, beside console.Stats, console.Activity and
 // console.TransferEvent.
 type (
 	// connected is what there is as a stream begins.

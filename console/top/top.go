@@ -1,6 +1,6 @@
-// Package top shows in a terminal what a server's console says: its figures,
-// live, transfers, and what happened lately. It asks the console of a running
-// server and changes nothing.
+// Package top shows a server's console in a terminal: live figures, transfers,
+// and latest activities. It queries the console of a running server and changes
+// nothing.
 package top
 
 import (
@@ -27,7 +27,7 @@ func Run(ctx context.Context, source *Source, in io.Reader, out io.Writer) error
 	cancel()
 	watching.Wait()
 	if errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled) {
-		return nil // it was told to stop
+		return nil // interrupted by the user
 	}
 	return err
 }

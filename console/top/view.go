@@ -173,8 +173,7 @@ func transfer(t contract.Transfer) string {
 	return text
 }
 
-// likeness marks a client whose name is hard to tell from that of an account
-// beside it.
+// likeness marks a client whose name looks like that of an account beside it.
 func (m model) likeness(c *contract.ClientRef) string {
 	if c == nil || c.LooksLike == nil {
 		return ""
@@ -182,7 +181,7 @@ func (m model) likeness(c *contract.ClientRef) string {
 	return " " + m.paint("(looks like "+program.Printable(*c.LooksLike)+")", warn)
 }
 
-// column is a text of somebody else's, cut or filled to a width.
+// column cuts or fills untrusted text to a width.
 func column(text string, width int) string {
 	text = ansi.Truncate(program.Printable(text), width, "…")
 	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))

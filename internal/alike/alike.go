@@ -1,9 +1,8 @@
 // Package alike compares names as people do.
 //
 // A name has a Key, which is equal for names that are the same to a reader, and
-// a Look, which is equal for names that are hard to tell apart on a screen.
-// Like says which of them must not exist side by side, and Resembles which of
-// them are marked.
+// a Look, which is equal for names that look alike on a screen. Like reports
+// which names must not exist side by side, and Resembles which are marked.
 package alike
 
 import (
@@ -44,15 +43,14 @@ type Name struct {
 func NameOf(name string) Name { return Name{Key(name), Look(name), scriptsOf(name)} }
 
 // Like reports whether people would take one name for the other: their Key is
-// equal, or they look the same with letters of different scripts, as an admin
-// with a Cyrillic a does. Names of one script that are hard to tell apart, such
-// as oskar and 0skar, or modern and modem, are both somebody's.
+// equal, or they look the same with letters of different scripts, such as admin
+// with a Cyrillic a. Similar names of one script, such as oskar and 0skar, or
+// modern and modem, can both belong to people.
 func (n Name) Like(other Name) bool {
 	return n.key == other.key || n.look == other.look && !n.scripts.same(other.scripts)
 }
 
-// Resembles reports whether one name is hard to tell from the other, in whatever
-// scripts they are.
+// Resembles reports whether two names look alike, whatever their scripts.
 func (n Name) Resembles(other Name) bool { return n.key == other.key || n.look == other.look }
 
 // Likenesses are one text or two, of which names that resemble each other have

@@ -7,11 +7,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Look is equal for two names that are hard to tell apart on a screen. It is
-// the skeleton of Unicode's UTS #39, in which letters of other scripts, and
-// digits, stand for the letters that they are drawn like; and beyond it what
-// drawnLike has, without the difference of case, and without what is not
-// drawn. Names that differ by Key alone may differ by Look.
+// Look is equal for two names that look alike on a screen. It is the skeleton
+// of Unicode's UTS #39, in which letters of other scripts, and digits, stand
+// for the letters that they are drawn like; and beyond it what drawnLike has,
+// without the difference of case, and without what is not drawn. Names that
+// differ by Key alone may differ by Look.
 func Look(name string) string {
 	look := drawn(norm.NFKC.String(name))
 	for range 2 { // in lower case, some letters are drawn like others again
@@ -20,8 +20,8 @@ func Look(name string) string {
 	return strings.ReplaceAll(look, "vv", "w")
 }
 
-// skeleton is that of UTS #39. Most names are of ASCII, for which it is cheap: a
-// server that starts has one to make for each account.
+// skeleton returns the skeleton of UTS #39. Most names are ASCII, for which it
+// is cheap: a server computes one for each account at its start.
 func skeleton(name string) string {
 	if !isASCII(name) {
 		return confusables.Skeleton(name)

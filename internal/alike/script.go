@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// scripts are those that the letters of a name are of, in order, with "+"
-// between them. Those that Japanese, Korean and Chinese are written in together
+// scripts returns the scripts of a name's letters, in order, with "+" between
+// them. The scripts that are used together for Japanese, Korean and Chinese
 // count as one.
 type scripts string
 
@@ -18,7 +18,7 @@ func scriptsOf(name string) scripts {
 	found := make(map[string]bool)
 	var script string
 	for _, r := range name {
-		if unicode.IsLetter(r) && (script == "" || !unicode.Is(unicode.Scripts[script], r)) { // mostly it is that of the one before
+		if unicode.IsLetter(r) && (script == "" || !unicode.Is(unicode.Scripts[script], r)) { // usually it is the script of the letter before
 			script = scriptOf(r)
 			found[script] = true
 		}

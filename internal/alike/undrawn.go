@@ -63,9 +63,8 @@ func blank(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// unassigned reports whether a character has no meaning yet, and is none of
-// those that may have got one since: emoji and rare Han characters come each
-// year.
+// unassigned reports whether a character has no meaning yet. It excludes ranges
+// that get new characters each year: emoji and rare Han characters.
 func unassigned(r rune) bool {
 	emoji, han := r >= 0x1F000 && r <= 0x1FAFF, r >= 0x20000 && r <= 0x3FFFF
 	return unicode.Is(unicode.Cn, r) && !emoji && !han

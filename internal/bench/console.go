@@ -60,8 +60,8 @@ func (o *operator) get(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// watch does what open pages do until ctx is done: it reads what is told live,
-// figures and log, and asks for lists each second.
+// watch does what open pages do until ctx is done: it reads the live figures
+// and log, and requests lists each second.
 func (o *operator) watch(ctx context.Context) error {
 	var group errgroup.Group
 	for _, stream := range []string{"/api/events", "/api/logs/events?level=debug"} {
@@ -88,7 +88,7 @@ func (o *operator) watch(ctx context.Context) error {
 	})
 	err := group.Wait()
 	if ctx.Err() != nil {
-		return nil // it was told to end
+		return nil // stopped by its caller
 	}
 	return err
 }

@@ -28,7 +28,7 @@ import (
 )
 
 // gatewayPacket is the content of a packet in these measurements: the largest
-// that a gateway takes unless it is told otherwise.
+// that a gateway accepts by default.
 const gatewayPacket = 16 << 20
 
 // gateway is a running gateway, and an account that is signed in.
@@ -90,7 +90,7 @@ func (g *gateway) signIn(ctx context.Context) error {
 	return g.call(ctx, http.MethodPost, "/keys/public", map[string]any{"public_key_der": der}, nil)
 }
 
-// call makes a call. A body of bytes goes as it is, another as JSON.
+// call makes a call. A body of bytes is sent unchanged, any other as JSON.
 func (g *gateway) call(ctx context.Context, method, path string, body, answer any) error {
 	contentType, content := "application/octet-stream", []byte(nil)
 	switch body := body.(type) {
@@ -141,9 +141,9 @@ func (g *gateway) begin(ctx context.Context) (string, error) {
 	return "/uploads/" + begun.ID, err
 }
 
-// raw uploads packets as bytes, so many at once, and returns how long it took.
-// The upload is given up before its end: what comes then is the same whoever
-// sends.
+// raw uploads packets as bytes, with a number of concurrent senders, and
+// returns how long it took. The upload is given up before its end, which does
+// not depend on the sender.
 func (g *gateway) raw(ctx context.Context, packet []byte, count, atOnce int) (time.Duration, error) {
 	path, err := g.begin(ctx)
 	if err != nil {
@@ -155,8 +155,8 @@ func (g *gateway) raw(ctx context.Context, packet []byte, count, atOnce int) (ti
 	return took, errors.Join(err, g.call(ctx, http.MethodDelete, path, nil, nil))
 }
 
-// json uploads packets in JSON. The members stand as API documents have them,
-// or with those that say where the content goes before it.
+// json uploads packets in JSON. The members are in the order of API documents,
+// or begin with those that name the content's destination.
 func (g *gateway) json(ctx context.Context, content string, count, atOnce int, contentLast bool) (time.Duration, error) {
 	name := "bench " + rand.Text()
 	took, err := inTurns(count, atOnce, func(_, n int) error {

@@ -55,8 +55,8 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// commitSmall tells how many files of 4 KiB 32 clients have durably committed
-// in a second, and how much processor time the core took for each.
+// commitSmall measures how many files of 4 KiB 32 clients durably commit in a
+// second, and how much processor time the core takes for each.
 func (b *bench) commitSmall(ctx context.Context, flags ...string) (rate float64, cpu time.Duration, err error) {
 	return b.commitSmallIn(ctx, func(_ *core, commit func() error) error { return commit() }, flags...)
 }

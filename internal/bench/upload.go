@@ -30,7 +30,7 @@ func (b *bench) upload(ctx context.Context) error {
 	})
 }
 
-// copy times what storing costs, whoever does it.
+// copy measures the cost of storing alone.
 func (l *large) copy(ctx context.Context) (time.Duration, error) {
 	target := filepath.Join(l.dir, "copy")
 	took, err := timed(exec.CommandContext(ctx, "dd", "if="+l.file, "of="+target, "bs=256k", "conv=fdatasync"))

@@ -11,7 +11,7 @@ type Gate struct {
 
 	mu   sync.Mutex
 	used int64            // guarded by mu, as what follows
-	by   map[string]int64 // without those that use nothing
+	by   map[string]int64 // without keys that use nothing
 }
 
 // NewGate makes a gate.
@@ -42,7 +42,7 @@ func (g *Gate) Enter(key string, n int64) Full {
 	return NotFull
 }
 
-// Leave gives back n that Enter let in for a key.
+// Leave returns n that Enter let in for a key.
 func (g *Gate) Leave(key string, n int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package fair bounds what anybody can ask for, so that nobody takes it all. A
-// Queue is for work that is dear: few things are done at a time, those who wait
-// take turns by whom they are for, and what would have to wait for too long is
-// refused at once. A Gate bounds what is under way.
+// Package fair limits what each caller can use, so that nobody uses everything.
+// A Queue is for expensive work: few things are done at a time, waiting callers
+// take turns by key, and work that would wait for too long is refused at once.
+// A Gate limits concurrent work.
 package fair
 
 import (
@@ -41,7 +41,7 @@ type lane struct {
 	turns []string             // the sources that wait, the next one first
 }
 
-// A ticket is somebody who waits.
+// A ticket is a waiting caller.
 type ticket struct {
 	called chan struct{} // closed when it gets a slot, or is refused
 	err    error         // set before called is closed

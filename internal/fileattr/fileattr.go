@@ -21,8 +21,8 @@ var ErrUnsupported = errors.ErrUnsupported
 // An Inode is what makes two names one file.
 type Inode struct{ Device, Number uint64 }
 
-// Settled is how long ago a file was changed for the last time if no later
-// change can have the same time: file systems count in steps of up to 2 s.
+// Settled is the time since a file's last change after which a later change
+// cannot have the same time: file systems count in steps of up to 2 s.
 const Settled = 2 * time.Second
 
 // Before and after these, os.Root.Chtimes sets other times than it is given: it

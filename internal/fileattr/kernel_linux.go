@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KernelFileSystem is the kind of file system that a folder lies on if it is
-// one of the kernel's own, whose files are made as they are read and may never
+// KernelFileSystem returns the kind of file system that a folder is on, if it
+// is one of the kernel, whose files are made as they are read and may never
 // end; "" for all others.
 func KernelFileSystem(folder *os.File) string {
 	conn, err := folder.SyscallConn()

@@ -4,5 +4,6 @@ package fileattr
 
 import "os"
 
-// KernelFileSystem names file systems of the kernel's own; here none is known.
+// KernelFileSystem returns the kind of a kernel's file system; none is known
+// here.
 func KernelFileSystem(*os.File) string { return "" }

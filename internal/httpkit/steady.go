@@ -56,7 +56,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.ended = b.ended || err != nil
 	if err == io.EOF {
-		// The server goes on reading, to notice a caller who leaves.
+		// The server keeps reading, to notice a caller who leaves.
 		if clearErr := b.rc.SetReadDeadline(time.Time{}); clearErr != nil && !errors.Is(clearErr, http.ErrNotSupported) {
 			return n, clearErr
 		}

@@ -201,8 +201,9 @@ func broken(err error) error {
 	return problem.Field(field, reason).Because(err)
 }
 
-// checkNames refuses a member that differs from one of the contract's in case
-// alone: to the validator it is another, while encoding/json would take it.
+// checkNames refuses a member whose name differs from one in the contract only
+// in case: the validator treats it as another, while encoding/json would accept
+// it.
 func checkNames(body []byte, op *openapi3.Operation) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {

@@ -1,7 +1,7 @@
-// Package pages serves a browser's client that was built beforehand: an index,
-// which is what all of the client's own routes lead to, and the files that it
-// needs. It keeps them in memory, and lets the pages speak to the server that
-// they came from and to nobody else.
+// Package pages serves a web client that was built beforehand: an index, which
+// answers all of the client's routes, and the files that it needs. It keeps
+// them in memory, and allows the pages to connect only to the server that they
+// came from.
 package pages
 
 import (
@@ -70,8 +70,8 @@ func (s *Site) add(name string, content []byte) {
 	s.files[name] = file{content, `W/"` + hex.EncodeToString(sum[:12]) + `"`}
 }
 
-// find returns the file at a path of the client's. Its own routes, which its
-// script understands, are all the index; they are asked for by browsers alone.
+// find returns the file at a path. All routes of the web client, which its
+// script resolves, are the index; only browsers request them.
 func (s *Site) find(r *http.Request) (name string, f file, found bool) {
 	name = strings.TrimPrefix(r.URL.Path, "/")
 	if name == "" {
@@ -87,8 +87,8 @@ func (s *Site) find(r *http.Request) (name string, f file, found bool) {
 	return index, s.files[index], true
 }
 
-// Serve answers a request for one of the client's files or routes, and reports
-// whether it was for one; if not, nothing is answered.
+// Serve answers a request for a file or route of the web client, and reports
+// whether it was one; if not, it answers nothing.
 func (s *Site) Serve(w http.ResponseWriter, r *http.Request) bool {
 	name, f, found := s.find(r)
 	if !found || r.Method != http.MethodGet && r.Method != http.MethodHead {

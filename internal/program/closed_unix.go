@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Closed reports a standard stream that its process was started without. The
-// Go runtime opens the null device in its place, for reading and writing, which
-// no shell's redirection does; but some programs, such as Python's, give it so
-// to those they start and mean that nobody reads or writes. Nothing tells the
-// two apart. So only what would lose content asks: a command that prints works
-// when nobody reads it.
+// Closed reports a standard stream that its process was started without. The Go
+// runtime opens the null device in its place, for reading and writing, which no
+// shell's redirection does; but some programs, such as Python's, start others
+// this way to mean that nobody reads or writes. The two cannot be
+// distinguished. So only commands that would lose content check this: a command
+// that prints works when nobody reads it.
 func Closed(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completeArg is the first argument by which a shell asks how the others go on.
+// completeArg is the first argument by which a shell requests completion.
 const completeArg = "__complete"
 
 //go:embed completion
@@ -34,7 +34,7 @@ func (c CompletionCommand) Run(p Program, std Streams) error {
 	return err
 }
 
-// A candidate is a way to go on.
+// A candidate is a possible completion.
 type candidate struct {
 	word, help string
 }
@@ -45,8 +45,8 @@ var (
 	anyFolder = candidate{help: "folders"}
 )
 
-// complete prints, a line each, how the last of the words on a command line may
-// go on.
+// complete prints the completions of the last word on a command line, one a
+// line.
 func complete(w io.Writer, app *kong.Application, words []string) error {
 	for _, c := range candidates(app, words) {
 		if _, err := fmt.Fprintf(w, "%s\t%s\n", c.word, c.help); err != nil {
@@ -199,7 +199,7 @@ func valuesOf(v *kong.Value) []candidate {
 	return nil
 }
 
-// matching are the candidates that go on from what was typed.
+// matching returns the candidates that begin with the typed text.
 func matching(all []candidate, typed string) []candidate {
 	return slices.DeleteFunc(all, func(c candidate) bool { return c.word != "" && !strings.HasPrefix(c.word, typed) })
 }

@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// NewJSON makes an encoder of JSON for people's eyes too: names in it may be
-// somebody else's, and to some terminals U+0080 to U+009F, which JSON may have
-// as they are, are commands.
+// NewJSON returns an encoder of JSON that is safe to show in a terminal. Names
+// may be untrusted, and some terminals treat U+0080 to U+009F, which JSON does
+// not escape, as commands.
 func NewJSON(w io.Writer) *json.Encoder { return json.NewEncoder(escapeControls{w}) }
 
 // escapeJSON is JSON with its control characters escaped.

@@ -212,7 +212,7 @@ func (m *roff) environment(node *kong.Node) {
 	walk(node)
 }
 
-// escaped is text that roff prints as it is.
+// escaped returns text that roff prints unchanged.
 func escaped(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

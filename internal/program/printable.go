@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// Printable is a text of somebody else's, such as a server's, as a terminal may
-// be shown it: what is not printable could move the cursor or set a title.
+// Printable makes untrusted text, such as a server's message, safe for a
+// terminal: unprintable characters could move the cursor or set a title.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -39,8 +39,8 @@ var (
 	// ErrIncomplete is for a command that did what it could and reported what it
 	// had to leave out. It makes the exit code ExitIncomplete.
 	ErrIncomplete = errors.New("something was left out")
-	// ErrInterrupted is for a command that was told to stop before it was
-	// done. It makes the exit code ExitInterrupted.
+	// ErrInterrupted means that a command was interrupted. It makes the exit
+	// code ExitInterrupted.
 	ErrInterrupted = errors.New("interrupted")
 )
 
@@ -76,12 +76,12 @@ type Program struct {
 	Version     string // stamped by the linker
 	Commit      string // the same; what the build says if it is empty
 	Section     int    // of the manual: 1 if people use it, 8 if it serves; 0 is 1
-	// Environment, if there is one, is read in place of the process's own.
+	// Environment, if set, replaces the process's environment.
 	Environment Lookup
 	// Earlier, if there is one, is what a variable was called before; "" if it
 	// has no other name. The earlier one still counts, with a notice.
 	Earlier func(variable string) string
-	// Explain, if there is one, is what to tell a person about a command's
+	// Explain, if set, returns the error to show to a person for a command's
 	// error.
 	Explain func(error) error
 }
@@ -126,7 +126,7 @@ func (p Program) Run(ctx context.Context, cli any, args []string, std Streams, o
 		return ExitOK
 	}
 	if unread(err, std.Out) {
-		return ExitFail // whoever read has had enough, and knows
+		return ExitFail // the reader has stopped, and knows
 	}
 	if p.Explain != nil {
 		err = p.Explain(err)

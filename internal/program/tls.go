@@ -38,8 +38,8 @@ func (f TLSFlags) ServerTLS() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// ClientTLS trusts the servers that certificates in PEM vouch for; without any,
-// those that the system's do.
+// ClientTLS trusts servers with a certificate from these authorities, in PEM;
+// without any, the system's.
 func ClientTLS(pem []byte) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(pem) > 0 {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// shorten returns a path to the same socket that fits into an address, by way
-// of the folder's descriptor. It is good until done is called.
+// shorten returns a path to the same socket that fits into an address, through
+// the folder's descriptor. It is valid until done is called.
 func shorten(path string) (short string, done func(), err error) {
 	if len(path) <= maxPath {
 		return path, func() {}, nil

@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// mode lets the owner and the group of the folder's maker connect.
+// mode lets the folder's owner and group connect.
 const mode = 0o660
 
 // maxPath is the longest path that every system takes in a Unix socket's
@@ -40,7 +40,7 @@ func Dial(ctx context.Context, addr string) (net.Conn, error) {
 	defer done()
 	nc, err := d.DialContext(ctx, "unix", short)
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		op.Addr = name(path) // and not the short one, which is nobody's
+		op.Addr = name(path) // and not the short one, which means nothing to readers
 	}
 	return nc, err
 }
@@ -122,7 +122,7 @@ type name string
 // Network is "unix".
 func (name) Network() string { return "unix" }
 
-// String is the address as it is given.
+// String returns the address as it was given.
 func (n name) String() string { return "unix:" + string(n) }
 
 // tooLong says what to do about a path.

@@ -23,7 +23,7 @@ const chunk = 256 << 10
 // buffers are the memory that all files share, one after another.
 type buffers struct{ plain, cipher []byte }
 
-// errUnreadable is about one file; the others go on.
+// errUnreadable concerns one file; the others continue.
 type errUnreadable struct{ err error }
 
 func (e errUnreadable) Error() string { return e.err.Error() }

@@ -1,11 +1,10 @@
-// Package importer brings what an earlier server kept into this one: its
-// clients, with the ids, names and public keys they go on working with, and
-// their files, which lay there in plaintext and are stored here as their owners
-// would have sent them.
+// Package importer imports clients and files from an earlier server. Clients
+// keep the ids, names and public keys that they use. Files, which the earlier
+// server stored in plaintext, are stored as if their owners had sent them.
 //
-// It never changes the earlier server's folder and never guesses: what is not
-// certain (whose a file is, which of two records holds, whom to encrypt for) is
-// left out and reported. It can be run again, and stores nothing twice.
+// It never changes the earlier server's folder and never guesses: anything
+// uncertain (a file's owner, which of two records is right, the key to encrypt
+// for) is left out and reported. It can be run again, and stores nothing twice.
 package importer
 
 import (
@@ -38,12 +37,12 @@ type Options struct {
 	OAEPHash      string            // "sha256", "sha1", or anything else: by the length of each key
 	LegacyCharset encoding.Encoding // of names that are not UTF-8; nil refuses them
 	DryRun        bool              // finds out everything and writes nothing
-	// Progress, if not nil, is told how much of all files was worked on.
+	// Progress, if not nil, receives the bytes of all files processed so far.
 	Progress func(done, total int64)
 }
 
-// Run takes over and reports. An error means that it could not go on; what the
-// report counts until then was taken over and stays.
+// Run imports and reports. An error means that it could not continue; what the
+// report counts until then was imported and stays.
 func Run(ctx context.Context, opts Options) (*Report, error) {
 	if (opts.Catalog == nil || opts.Blobs == nil) && !opts.DryRun {
 		return nil, errors.New("taking over needs a catalog and blobs")
@@ -258,7 +257,7 @@ func (r *run) versions(ctx context.Context, id store.ClientID, name string) ([]s
 	return found, err
 }
 
-// takeFiles takes over the files, and reports those that cannot be.
+// takeFiles imports the files, and reports those that cannot be imported.
 func (r *run) takeFiles(ctx context.Context) error {
 	records, err := r.src.files(ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ type Counts struct {
 // names; ids and keys are secret.
 type Report struct {
 	DryRun  bool      `json:"dry_run"`
-	Whole   bool      `json:"whole"` // false: it could not go on, and more was to come
+	Whole   bool      `json:"whole"` // false: it could not continue, and more was to come
 	Clients Counts    `json:"clients"`
 	Files   Counts    `json:"files"`
 	Bytes   int64     `json:"bytes"` // plaintext of the files taken

@@ -21,7 +21,7 @@ type Recorder struct {
 // NewRecorder makes a recorder that writes to w.
 func NewRecorder(w io.Writer) *Recorder { return &Recorder{w: w, began: time.Now()} }
 
-// lineBytes is how many bytes go on a line.
+// lineBytes is the number of bytes on a line.
 const lineBytes = 32
 
 // Record writes down what one side sent; verb is ">" or "<". When it did is a
