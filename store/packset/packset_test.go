@@ -74,12 +74,23 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		n := int64(0)
-		for range s.After(0) {
-			n++
+		n, before := int64(0), uint32(0)
+		for ordinal := range s.After(0) {
+			if ordinal <= before {
+				t.Fatalf("%d after %d", ordinal, before)
+			}
+			n, before = n+1, ordinal
 		}
 		if n != s.Len() {
 			t.Errorf("%d of %d packs", n, s.Len())
+		}
+		again, err := s.Clone().Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, err := packset.Decode(again)
+		if err != nil || !slices.Equal(slices.Collect(same.After(0)), slices.Collect(s.After(0))) {
+			t.Errorf("it changes when it is encoded again: %v", err)
 		}
 	})
 }
@@ -106,5 +117,25 @@ func TestBytes(t *testing.T) {
 	}
 	if c.Intersect(s); c.Len() != 1 {
 		t.Errorf("%d packs in both", c.Len())
+	}
+}
+
+// BenchmarkDecode is a set of a million packs of which every fiftieth is
+// missing.
+func BenchmarkDecode(b *testing.B) {
+	s := new(packset.Set)
+	s.AddOrdinals(1, 1_000_000)
+	for n := uint32(1); n < 1_000_000; n += 50 {
+		s.Remove(store.Pack{Ordinal: n})
+	}
+	encoded, err := s.Encode()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(encoded)))
+	for b.Loop() {
+		if _, err := packset.Decode(encoded); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
