@@ -16,16 +16,16 @@ var errBaseClosed = broken(protocol.RuleBaseClosed, protocol.StatusForbidden, "t
 var errNotHere = refuse(protocol.StatusForbidden, "not served on this listener")
 
 // baseAccess is what a connection remembers about the client of its base
-// requests, for as long as nobody's access changes.
+// requests, until anyone's access changes.
 type baseAccess struct {
 	client store.ClientID
 	epoch  uint64 // of Server.access; 0: nothing is remembered
 	closed bool
 }
 
-// address finds whom a request is for. The gateway names clients by their API
-// ids, which never travel on the public listener, and the public listener's ids
-// mean nothing to it: neither is a credential on the other side.
+// address finds the client that a request is for. The gateway names clients by
+// their API ids, which never travel on the public listener, and the public
+// listener's ids mean nothing to it: neither is a credential on the other side.
 func (c *conn) address(ctx context.Context, r *request) error {
 	switch {
 	case !c.internal, !c.gateway: // the latter is refused without being looked at

@@ -100,8 +100,8 @@ func (c *conn) createAccount(ctx context.Context, _ *request, m *protocol.Create
 	return &protocol.AccountCreated{Client: protocol.ClientID(client.APIID)}, nil
 }
 
-// signIn checks who somebody is. Whatever is wrong, the answer is the same and
-// takes the same time.
+// signIn checks a caller's identity. Whatever is wrong, the answer is the same
+// and takes the same time.
 func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (protocol.Message, error) {
 	denied := refuse(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
 	at := c.s.revoked.moment(m.Name, time.Now())
@@ -152,8 +152,8 @@ func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (prot
 	return in, nil
 }
 
-// setPassword sets password and key bundle together and ends all sessions of
-// the gateway's. The gateway must bring the password until now; a connection
+// setPassword sets password and key bundle together and ends all sign-ins
+// through the gateway. The gateway must send the old password; a connection
 // that has proven to hold a session key has shown that it has the client's
 // private key.
 func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassword) (protocol.Message, error) {
@@ -218,8 +218,8 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	return &protocol.TokensRevoked{Until: until}, c.s.putAccountRecord(ctx, changed)
 }
 
-// check fails if the password is not the client's. An account without
-// one has none that is right.
+// check fails if the password is not the client's. Every password fails for an
+// account without one.
 func (turn passwordTurn) check(client store.Client, field, password string) error {
 	same, err := turn.matches(client.PasswordHash, password)
 	if err == nil && !same {

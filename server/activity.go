@@ -12,7 +12,7 @@ import (
 	"coffer/store"
 )
 
-// note remembers an activity and sends it to whoever listens. It never waits.
+// note remembers an activity and sends it to subscribers. It never waits.
 func (s *Server) note(a store.Activity) { s.feed.Note(a) }
 
 // noteOf notes an activity of a client.
@@ -74,7 +74,7 @@ func (s *Server) noteError(address string, id store.ClientID, detail string) {
 	}
 }
 
-// noteDenied notes that somebody was not let in as a client that there is.
+// noteDenied notes a refused attempt to use an existing client.
 func (s *Server) noteDenied(ctx context.Context, client *store.Client, detail string) {
 	if s.seldom.due(client.ID, store.ActivitySignIn) {
 		s.noteOf(ctx, client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})

@@ -34,7 +34,7 @@ func networkOf(addr net.Addr) network {
 
 // A peer is where a request comes from.
 type peer struct {
-	address string // as activities tell it; empty if there is none to tell
+	address string // as in activities; empty if there is none
 	network network
 }
 
@@ -45,8 +45,9 @@ func peerOf(addr net.Addr) peer {
 	return peer{address: host(addr), network: networkOf(addr)}
 }
 
-// client is whom the current request comes from: the connection's peer, or the
-// caller that the gateway named. Where the gateway is says nothing of them.
+// client returns where the current request comes from: the connection's peer,
+// or the caller that the gateway named. The gateway's own address does not
+// count.
 func (c *conn) client() peer {
 	if c.internal {
 		return c.calling
@@ -54,8 +55,8 @@ func (c *conn) client() peer {
 	return c.peer
 }
 
-// setCaller notes whom the gateway makes the next request for. It gets no
-// answer, so that saying it takes no time.
+// setCaller notes the caller of the gateway's next request. It gets no answer,
+// so it takes no time.
 func (c *conn) setCaller(_ context.Context, _ *request, m *protocol.Caller) (protocol.Message, error) {
 	c.calling = peer{}
 	if m.Address.IsValid() {

@@ -50,8 +50,8 @@ func (g *likeGuard) take(name string) (release func(), ok bool) {
 	}, true
 }
 
-// refuseLike fails for a name that looks like another's. Pairs that are
-// there already go on. It returns what ends the name's reservation.
+// refuseLike fails for a name that looks like the name of another client.
+// Existing pairs keep working. It returns what ends the name's reservation.
 func (s *Server) refuseLike(ctx context.Context, name string) (release func(), err error) {
 	release, ok := s.alike.take(name)
 	if ok {

@@ -94,7 +94,7 @@ func (c *conn) hold(id store.ClientID, sess session) {
 }
 
 // leave ends what belongs to the connection: its session, and the uploads that
-// nobody else can go on with.
+// no other connection can continue.
 func (c *conn) leave(ctx context.Context) {
 	if c.holder != nil {
 		c.s.sessions.release(*c.holder, c.number)

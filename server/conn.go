@@ -51,7 +51,7 @@ type conn struct {
 	holder    *store.ClientID // whose session key was taken on this connection
 	proven    *store.ClientID // who has proven to hold that key
 	gateway   bool            // it has proven to know the core's secret
-	calling   peer            // whom the gateway makes the next request for, or this one
+	calling   peer            // the caller of the gateway's next request, or of this one
 	access    baseAccess
 	refusal   *refusal // why its last registration was refused
 	ackDue    *protocol.Acknowledged
@@ -159,7 +159,8 @@ func (c *conn) readHeader() (protocol.RequestHeader, error) {
 	if _, err := c.r.Peek(1); err != nil {
 		return protocol.RequestHeader{}, err
 	}
-	// What has begun to come is there in no time, or somebody is playing.
+	// The rest of a message that has begun arrives at once, or the client is
+	// hostile.
 	c.nc.SetReadDeadline(time.Now().Add(min(c.s.cfg.IdleTimeout, c.s.cfg.HeaderTimeout)))
 	if c.s.closing.Load() {
 		c.wakeIfIdle()

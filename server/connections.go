@@ -19,9 +19,10 @@ const (
 	proven                   // it holds one
 )
 
-// connections are those of the public listener. They are bounded in all, by
-// address and by account. When there is no more room, strangers make some for
-// whoever comes: the oldest of the address that has the most.
+// connections are the connections of the public listener. They are limited in
+// total, by address and by account. When there is no more room, a new
+// connection replaces the oldest unproven one of the address with the most
+// connections.
 type connections struct {
 	s *Server
 
@@ -86,7 +87,7 @@ func (cs *connections) make(c *conn) (evicted []*conn, ok bool) {
 		evicted = append(evicted, old)
 	}
 	all := cs.s.Settings().MaxConnections
-	for cs.total >= all || cs.unproven >= all-all/4 { // a quarter is for those that have proven something
+	for cs.total >= all || cs.unproven >= all-all/4 { // a quarter is for proven connections
 		old := cs.heaviestLocked(g).dispensable()
 		if old == nil {
 			return evicted, false

@@ -14,7 +14,7 @@ import (
 // formerKeysFor is how long keys and bundles are kept that others replaced.
 const formerKeysFor = 90 * 24 * time.Hour
 
-// forgetFormerKeys forgets keys and bundles that were replaced long ago, in the
+// forgetFormerKeys forgets former keys and bundles after their time, in the
 // catalog and beside the blobs.
 func (s *Server) forgetFormerKeys(ctx context.Context, now time.Time) {
 	owners, err := s.cfg.Catalog.ForgetFormerKeys(ctx, now.Add(-formerKeysFor))
@@ -49,9 +49,9 @@ func FormerKeys(ctx context.Context, catalog store.Clients, name string) ([]stor
 	return catalog.FormerKeys(ctx, client.ID)
 }
 
-// RestoreKey puts a former key of a client back in force, a bundle with the
-// password that opened it, on storage that no server uses. What was in force
-// becomes a former one. All of the client's session tokens die.
+// RestoreKey restores a former key of a client, a bundle with the password that
+// opened it, on storage that no server uses. The current key becomes a former
+// one. All session tokens of the client end.
 func RestoreKey(ctx context.Context, catalog store.Catalog, blobs store.Blobs, name string, k store.FormerKey) error {
 	client, err := catalog.ClientByName(ctx, name)
 	if err != nil {

@@ -25,7 +25,7 @@ func (c *conn) admits(code protocol.Code) bool {
 	return !c.unproven() || code == protocol.CodeChallenge || code == protocol.CodeProveGateway
 }
 
-// errUnproven refuses whoever has not proven to know the core's secret.
+// errUnproven refuses a peer that has not proven that it knows the core secret.
 var errUnproven = refuse(protocol.StatusUnauthenticated, "the connection has not proven to know the core's secret").hangingUp()
 
 // proveGateway admits a connection to the internal listener.
@@ -54,8 +54,8 @@ func (c *conn) proveGateway(_ context.Context, r *request, m *protocol.ProveGate
 	return &protocol.CoreProven{Proof: secret.CoreProof([32]byte(challenge), m.Nonce, binding)}, nil
 }
 
-// gatewaysLocked is how many gateways are connected. Each names itself by a
-// number of its own on all its connections; those that do not are one.
+// gatewaysLocked returns the number of connected gateways. Each sends a number
+// of its own on all its connections; gateways that send none count as one.
 func (s *Server) gatewaysLocked() int {
 	known := make(map[store.ClientID]struct{})
 	for _, id := range s.gateways {

@@ -36,7 +36,7 @@ const (
 
 var errGuessed = broken(protocol.RuleGuesses, protocol.StatusTooMany, "too many files of this client from this address had wrong padding or were never confirmed; wait, then reconnect")
 
-// A guessKind says what told somebody something.
+// A guessKind is the kind of file that revealed something to its sender.
 type guessKind int
 
 const (
@@ -49,8 +49,8 @@ func (k guessKind) String() string {
 	return [guessKinds]string{"wrong_padding", "never_confirmed"}[k]
 }
 
-// A guesser is who guesses: somebody at an address, in a client's name. The
-// gateway's has no address.
+// A guesser is a possible attacker: an address, and the client whose name it
+// uses. The gateway has no address.
 type guesser struct {
 	client store.ClientID
 	from   network
@@ -64,7 +64,7 @@ type tally struct {
 	cut  time.Time // sessions from before have ended
 }
 
-// age forgets what is long ago.
+// age forgets old guesses.
 func (t *tally) age(now time.Time) {
 	past := int(now.Sub(t.from) / forgetGuess)
 	if past <= 0 {
@@ -117,9 +117,9 @@ func (g *guesses) add(who guesser, kind guessKind, now time.Time) (over bool) {
 	return false
 }
 
-// ends reports whether a session of who that began at a time has ended with
-// the guesses since: they are counted over all sessions, since whoever takes
-// many beforehand would have a guess in each.
+// ends reports whether a session of who that began at a time has ended with the
+// guesses since: they are counted over all sessions, because a guesser could
+// open many in advance and have a guess in each.
 func (g *guesses) ends(who guesser, began time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,7 +156,8 @@ func (g *guesses) over(who guesser, now time.Time) bool {
 	return t.n >= maxGuesses
 }
 
-// pause is how long an answer to who waits that tells something of a file.
+// pause returns how long to delay an answer that reveals something about a file
+// to who.
 func (g *guesses) pause(who guesser, now time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -188,8 +189,8 @@ func (g *guesses) turn(who guesser, now time.Time) (wait time.Duration, ok bool)
 	return wait, true
 }
 
-// guessed notes that an upload told its sender something, and ends the session
-// that it came under, and reports it, if that is one too many.
+// guessed notes that an upload revealed something to its sender. If that is one
+// too many, it ends the session of the upload and reports it.
 func (s *Server) guessed(u upload.Info, kind guessKind) (over bool) {
 	if u.ByID || s.closing.Load() {
 		return false // under a key of its own; or the server's doing

@@ -147,7 +147,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	return sess, nil
 }
 
-// newSession gives an owner a new session key of the client's.
+// newSession gives an owner a new session key of the client.
 func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (sess session, err error) {
 	s.accounts.RLock()
 	defer s.accounts.RUnlock()
@@ -190,7 +190,7 @@ func (s *Server) begin(client *store.Client, o owner, sess *session) error {
 // newSessionFor makes a session key and wraps it for the client.
 func newSessionFor(client store.Client) (sess session, err error) {
 	pub, _, err := crypt.ParsePublicKey(client.PublicKey)
-	if err != nil { // such as one that is larger than those that are taken today
+	if err != nil { // for example, a key larger than the maximum of today
 		return sess, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key on record: "+err.Error())
 	}
 	if sess.OAEPHash, err = crypt.ParseOAEPHash(client.OAEPHash); err != nil {
@@ -245,10 +245,9 @@ func (c *conn) prove(_ context.Context, r *request, m *protocol.Prove) (protocol
 	return &protocol.Done{}, nil
 }
 
-// checkProof refuses an extension request of whoever has not shown whose it is:
-// on the public listener it takes a connection that has proven to hold the
-// session key that was taken on it; on the internal one the gateway asks for any
-// client.
+// checkProof refuses an extension request without a proof: the public listener
+// requires a connection that has proven the session key that was taken on it;
+// on the internal one the gateway asks for any client.
 func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 	if c.internal {
 		if _, err := c.s.client(ctx, id); err != nil {

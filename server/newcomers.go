@@ -18,9 +18,10 @@ const newcomerTime = 10 * time.Minute
 
 var errFirstKey = broken(protocol.RuleFirstKey, protocol.StatusForbidden, "the first public key comes from the connection that registered, or soon after from the same address")
 
-// newcomers knows who registered over the wire and has sent no public key yet.
-// The id is told in clear, so that alone it must not be enough to set the key.
-// It is in memory alone: after a restart, who has no key registers again.
+// newcomers remembers who registered over the wire and has sent no public key
+// yet. The id is sent unencrypted, so it alone must not be enough to set the
+// key. It is only in memory: after a restart, clients without a key register
+// again.
 type newcomers struct {
 	mu     sync.Mutex
 	of     map[store.ClientID]*newcomer
@@ -94,9 +95,9 @@ func (n *newcomers) mayKey(id store.ClientID, o owner, from network, now time.Ti
 	return one != nil && (one.conn == o || one.from == from && now.Sub(one.at) < newcomerTime)
 }
 
-// free reports whether the name of a client without a key is free for somebody
-// elsewhere: its connection is closed, and it is the same address that asks or
-// the time to come back is over.
+// free reports whether an address may register the name of a client without a
+// key: its connection is closed, and the address is the same or the time to
+// come back is over.
 func (n *newcomers) free(client *store.Client, from network, now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

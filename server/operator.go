@@ -43,9 +43,8 @@ func (o operatedCore) Guesses() (list []metrics.Guesses, sessionsEnded uint64) {
 	return list, o.s.guesses.ended.Load()
 }
 
-// connectedClients counts the clients that are at work: by a connection that
-// has proven whose it is, by a session, by an upload, or by calls that a
-// gateway made for them lately.
+// connectedClients counts the active clients: by a proven connection, a
+// session, an upload, or recent calls through a gateway.
 func (s *Server) connectedClients() int {
 	at := make(map[store.ClientID]struct{})
 	s.connections.mu.Lock()

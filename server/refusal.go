@@ -13,9 +13,9 @@ import (
 type refusal struct {
 	status  protocol.Status
 	message string        // a sentence for a person
-	rule    protocol.Rule // of the protocol that the request broke, if it is one of those that are explained
+	rule    protocol.Rule // of the protocol that the request broke, if the doctor explains it
 	reply   protocol.Message
-	hangUp  bool // the connection cannot go on
+	hangUp  bool // the connection must be closed
 	silent  bool // no answer
 }
 

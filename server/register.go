@@ -18,7 +18,7 @@ func (c *conn) register(ctx context.Context, _ *request, m *protocol.Register) (
 		return &protocol.Registered{Client: protocol.ClientID(id)}, nil
 	}
 	if !errors.As(err, &c.refusal) || c.refusal.status == protocol.StatusTooMany || c.refusal.status == protocol.StatusNoSpace {
-		return nil, err // it may be asked again as it is
+		return nil, err // the client may repeat the request unchanged
 	}
 	return nil, c.refusal.replying(&protocol.RegisterRefused{})
 }

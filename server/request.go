@@ -16,7 +16,7 @@ import (
 type request struct {
 	header  protocol.RequestHeader // as it came
 	code    protocol.Code          // its own, in this protocol's numbers
-	client  store.ClientID         // whom it is for
+	client  store.ClientID         // the client that it is for
 	from    peer                   // where it comes from
 	limit   protocol.SizeLimit
 	payload *payload
@@ -123,8 +123,8 @@ func (c *conn) checkUnknown(r *request) error {
 	return errUnknownCode
 }
 
-// authorize decides whether a request is served to whoever sent it. Base
-// requests have rules of their own.
+// authorize decides whether the sender of a request may make it. Base requests
+// have rules of their own.
 func (c *conn) authorize(ctx context.Context, r *request) error {
 	if r.code.Internal() && !c.internal {
 		return errNotHere

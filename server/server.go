@@ -39,12 +39,12 @@ type Config struct {
 	MasterKey  MasterKey
 	CoreSecret crypt.CoreSecret // what a connection to the internal listener must prove to know
 	Log        *slog.Logger
-	TLS        *tls.Config // spoken with whoever begins it, on both listeners; nil: with nobody
+	TLS        *tls.Config // for peers that begin with TLS, on both listeners; nil: for none
 	TLSOnly    bool        // plain TCP is refused on the public listener
 
 	settings.Values // what can be changed while it runs; its LogLevel is Level's, if there is one
 
-	IdleTimeout          time.Duration     // a connection is closed after so long without a complete header
+	IdleTimeout          time.Duration     // a connection is closed after this time without a complete header
 	RetryAckAfter        time.Duration     // silence after a 1030 that earns it a 1604
 	DrainTimeout         time.Duration     // how long requests in flight may take at shutdown
 	HeaderTimeout        time.Duration     // a header that has begun to come has to be whole within it
@@ -71,7 +71,7 @@ type Config struct {
 	BackupDir            string            // where copies of the catalog are kept; empty: none are made
 }
 
-// DefaultConfig returns the settings a server has unless it is told otherwise.
+// DefaultConfig returns the default settings of a server.
 func DefaultConfig() Config {
 	return Config{
 		Values:               settings.Defaults(),

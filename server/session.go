@@ -263,8 +263,8 @@ func (s *sessions) end(id store.ClientID) {
 	delete(s.over, id)
 }
 
-// touch notes that the client was seen, and counts as the use of the owner's
-// session if there is one.
+// touch records that the client was seen, and that the owner's session, if
+// there is one, was used.
 func (s *sessions) touch(id store.ClientID, o owner) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,9 +17,10 @@ import (
 // may write beside what the catalog has allocated.
 const reserveSize = 8 << 20
 
-// Space watches the room left for data. Below a minimum new content is
-// refused. A reserve file is given up when the medium is all but full, so that
-// restoring, removing and the catalog go on, and made again when there is room.
+// Space watches the free space for data. Below a minimum, new content is
+// refused. A reserve file is released when the disk is nearly full, so that
+// restoring, removing and the catalog keep working, and is made again when
+// there is space.
 type Space struct {
 	min     uint64
 	free    func() (free, total uint64, err error)
@@ -33,8 +34,8 @@ type Space struct {
 	pending int64      // reserved, and perhaps not written yet
 }
 
-// NewSpace returns a Space that refuses content while less than min bytes are
-// free, as free tells, and keeps its reserve in the file reserve.
+// NewSpace returns a Space that refuses content while free returns less than
+// min bytes, and keeps its reserve in the file reserve.
 func NewSpace(min uint64, free func() (free, total uint64, err error), reserve string, log *slog.Logger) *Space {
 	s := &Space{min: min, free: free, reserve: reserve, log: log}
 	s.check()
@@ -48,9 +49,9 @@ func (s *Space) Low() bool { return s != nil && s.low.Load() }
 // and account records, in bytes.
 const accountSize = 16 << 10
 
-// Reserve takes room for so many bytes before they are written, and reports
-// whether there was as much above the minimum. written gives back what the free
-// space tells by then.
+// Reserve reserves space for so many bytes before they are written, and reports
+// whether there was as much above the minimum. written releases what the free
+// space already reflects.
 func (s *Space) Reserve(bytes uint64) (written func(), ok bool) {
 	if s == nil {
 		return func() {}, true

@@ -10,7 +10,7 @@ func (c *conn) getStatus(ctx context.Context, _ *request, _ *protocol.GetStatus)
 	return c.s.Status(ctx), nil
 }
 
-// Status tells how the server is.
+// Status returns the state of the server.
 func (s *Server) Status(ctx context.Context) *protocol.ServerStatus {
 	now, settings := s.admin.Stats(ctx), s.Settings()
 	return &protocol.ServerStatus{

@@ -9,10 +9,9 @@ import (
 // prove that they know the core's secret. A gateway takes milliseconds for it.
 const maxStrangers = 128
 
-// strangers are the connections to the internal listener that have not proven
-// that they know the core's secret, the oldest first. Beyond the most there may
-// be, the oldest makes room: so whoever holds connections open without a proof
-// does not keep a gateway out.
+// strangers are the unproven connections to the internal listener, the oldest
+// first. Above the maximum, the oldest is closed, so connections held open
+// without a proof do not keep a gateway out.
 type strangers struct {
 	mu    sync.Mutex
 	conns []*conn

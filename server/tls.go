@@ -9,7 +9,7 @@ import (
 	"coffer/protocol"
 )
 
-// errPlain refuses whoever speaks plain TCP where the operator wants TLS.
+// errPlain refuses plain TCP where the operator requires TLS.
 var errPlain = refuse(protocol.StatusForbidden, "the server takes TLS alone (--tls-only): use a client that speaks it").hangingUp()
 
 // secure reports whether the connection speaks TLS.
@@ -18,12 +18,12 @@ func (c *conn) secure() bool {
 	return ok
 }
 
-// takesPlain reports whether the connection may go on without TLS.
+// takesPlain reports whether the connection may continue without TLS.
 func (c *conn) takesPlain() bool { return c.internal || !c.s.cfg.TLSOnly }
 
-// startTLS looks at a connection's first bytes, and goes on in TLS if they begin
-// that; clients that speak plain TCP have the same port. What they send passes
-// by as before: nothing stands in its way.
+// startTLS looks at a connection's first bytes, and continues in TLS if they
+// begin it. Clients that speak plain TCP use the same port; their bytes pass
+// through unchanged.
 func (c *conn) startTLS() (started bool, err error) {
 	if c.s.cfg.TLS == nil || !protocol.SpeaksTLS(c.r) {
 		return false, nil
@@ -43,7 +43,7 @@ func (c *conn) startTLS() (started bool, err error) {
 	return true, nil
 }
 
-// A rewound connection gives back first what was read to look at it.
+// A rewound connection first returns the bytes that were read to look at it.
 type rewound struct {
 	net.Conn
 	first []byte

@@ -119,16 +119,16 @@ func (r *revokedTokens) forget(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// addAll revokes all of an account's tokens that were issued until now, and
-// returns when that is, as exactly as the protocol tells it.
+// addAll revokes all tokens of an account issued until now, and returns that
+// time in the protocol's precision.
 func (r *revokedTokens) addAll(ctx context.Context, account string) (until time.Time, err error) {
 	now := time.Now()
 	until = r.moment(account, now)
 	return until, r.add(ctx, store.Revocation{Account: account, Until: until, Expires: now.Add(protocol.MaxTokenTTL)})
 }
 
-// moment is now, as exactly as the protocol tells it, for a token of the
-// account: after its last revocation, even if the clock was set back since.
+// moment returns the current time in the protocol's precision, for a token of
+// the account: after its last revocation, even if the clock was set back since.
 func (r *revokedTokens) moment(account string, now time.Time) time.Time {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -18,7 +18,7 @@ type operatedUploads struct {
 	s *Server
 
 	mu    sync.Mutex
-	paces map[store.UploadID]*metrics.Pace // of those that were looked at last; guarded by mu
+	paces map[store.UploadID]*metrics.Pace // of the uploads in the last list; guarded by mu
 }
 
 func newOperatedUploads(s *Server) *operatedUploads {

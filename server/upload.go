@@ -55,8 +55,8 @@ func (c *conn) sendFile(ctx context.Context, r *request, m *protocol.SendFile) (
 	return &protocol.FileReceived{Client: protocol.ClientID(r.client), ContentSize: uint32(whole.Size), Name: m.Name, Cksum: whole.Cksum}, nil
 }
 
-// refuseRest notes that a packet was refused with err, so that those that were
-// sent right behind it get no further answers.
+// refuseRest notes that a packet was refused with err, so that packets sent
+// right behind it get no further answers.
 func (c *conn) refuseRest(ctx context.Context, r *request, m *protocol.SendFile, err error) error {
 	sess, live := c.s.sessions.get(r.client, c.baseOwner())
 	if !live {
@@ -97,7 +97,7 @@ func (c *conn) receiveBase(ctx context.Context, r *request, m *protocol.SendFile
 	}
 	whole, err := u.Receive(ctx, upload.Packet{Number: uint32(m.Number), Size: int64(r.payload.left), Exact: true, From: r.from.address}, r.payload)
 	if whole != nil && c.endGuessed(who, sess) {
-		return nil, upload.ErrPadding // whatever it was: an answer of its own would tell
+		return nil, upload.ErrPadding // whatever it was: a separate answer would reveal it
 	}
 	return whole, err
 }
@@ -262,8 +262,8 @@ func (c *conn) namedUpload(ctx context.Context, r *request, m *protocol.NamedPac
 		From: c.origin().Prefix, Holder: r.from.network.Prefix}, m.Number)
 }
 
-// upload finds the upload that a request means: by its id any of the client's,
-// by its file name one of those that are this connection's, or the gateway's.
+// upload finds the upload that a request means: by its id any upload of the
+// client, by its file name one of this connection, or of the gateway.
 func (c *conn) upload(r *request, ref protocol.UploadRef) (*upload.Upload, error) {
 	if ref.ByID {
 		return c.s.uploads.Find(r.client, store.UploadID(ref.Upload))

@@ -147,8 +147,8 @@ func (e uploadEvents) Mismatched(u upload.Info, left int) {
 // Unconfirmed implements upload.Events.
 func (e uploadEvents) Unconfirmed(u upload.Info) { e.s.guessed(u, neverConfirmed) }
 
-// Changed implements upload.Events: what is sent again tells as much as a new
-// file, unless it is the same.
+// Changed implements upload.Events: content that is sent again reveals as much
+// as a new file, unless it is the same.
 func (e uploadEvents) Changed(u upload.Info) (enough bool) { return e.s.guessed(u, neverConfirmed) }
 
 func activityOf(u upload.Info, kind store.ActivityKind, outcome store.Outcome, detail string) store.Activity {

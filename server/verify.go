@@ -60,9 +60,9 @@ func (c *conn) checksumGiveUp(ctx context.Context, r *request, m *protocol.Check
 	return &protocol.Acknowledged{Client: protocol.ClientID(r.client)}, nil
 }
 
-// baseKey names the upload that a base client means. The session may have
-// ended since: what is found is what was sent on the same connection. But one
-// that never took a key of this client's knows the id alone, and is told nothing.
+// baseKey names the upload that a base client means. The session may have ended
+// since: the upload was sent on the same connection. But a connection that
+// never took a key of this client knows only the id, and learns nothing.
 func (c *conn) baseKey(ctx context.Context, r *request, field *protocol.Field) (upload.Key, error) {
 	key := upload.Key{Client: r.client, Owner: c.baseOwner()}
 	var err error

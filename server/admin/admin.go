@@ -62,10 +62,10 @@ type Blobs interface {
 
 // A Core serves clients.
 type Core interface {
-	// Present tells who is connected.
+	// Present returns who is connected.
 	Present() Presence
-	// Guesses counts the files that told somebody something, and the sessions
-	// that ended because of them.
+	// Guesses counts the files that revealed something to their sender, and the
+	// sessions that ended because of them.
 	Guesses() (guesses []metrics.Guesses, sessionsEnded uint64)
 }
 
@@ -112,7 +112,7 @@ type Accounts interface {
 	Remove(ctx context.Context, client store.Client) error
 }
 
-// Tokens are those that died before they expired.
+// Tokens stores tokens that were revoked before they expired.
 type Tokens interface {
 	Revoke(ctx context.Context, id [16]byte, expires time.Time) error
 	Revoked(id [16]byte) bool
@@ -153,12 +153,12 @@ func (s *Service) Run(ctx, work context.Context) {
 	running.Wait()
 }
 
-// EndConsoleSession keeps, beyond a restart, that a session of the operator's
-// console has ended before it expires.
+// EndConsoleSession records, beyond a restart, that a session of the console
+// has ended before it expires.
 func (s *Service) EndConsoleSession(ctx context.Context, id [16]byte, expires time.Time) error {
 	return s.deps.Tokens.Revoke(ctx, id, expires)
 }
 
-// ConsoleSessionEnded reports whether a session of the operator's console has
-// ended before it expires.
+// ConsoleSessionEnded reports whether a session of the console has ended before
+// it expires.
 func (s *Service) ConsoleSessionEnded(id [16]byte) bool { return s.deps.Tokens.Revoked(id) }

@@ -12,7 +12,7 @@ import (
 // ClientInfo is what an operator sees of a client.
 type ClientInfo struct {
 	Name        string
-	LooksLike   string // another client's name that is hard to tell from it; may be empty
+	LooksLike   string // another client's name that looks like it; may be empty
 	Fingerprint string // of the id
 	Kind        string // how it registered; may be empty
 	Created     time.Time
@@ -97,8 +97,8 @@ func (s *Service) Versions(ctx context.Context, name string, after store.Cursor,
 	return s.deps.Catalog.List(ctx, client.ID, after, limit, true)
 }
 
-// EndSession ends a client's session: it has to reconnect. What it was sending
-// under an upload's own key goes on after that.
+// EndSession ends a client's session: it has to reconnect. Afterwards it can
+// continue uploads that have their own keys.
 func (s *Service) EndSession(ctx context.Context, name string) error {
 	client, err := s.deps.Catalog.ClientByName(ctx, name)
 	if err != nil {

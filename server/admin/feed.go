@@ -9,8 +9,8 @@ import (
 	"coffer/store"
 )
 
-// An Event is something that a subscriber is told of. One of its fields is
-// set, and Missed beside it.
+// An Event is sent to subscribers. One of its fields is set, and Missed beside
+// it.
 type Event struct {
 	Stats    *Stats          // each second
 	Activity *store.Activity // at once
@@ -20,14 +20,14 @@ type Event struct {
 const (
 	// feedRoom is how many events a subscriber may be behind.
 	feedRoom = 256
-	// feedFlood is how many activities a second are told. Nobody reads
-	// thousands as they happen, and telling them would take from what they are.
+	// feedFlood is the maximum number of activities sent in a second. Nobody
+	// reads thousands as they happen, and sending them would slow the cause.
 	feedFlood = 100
 )
 
-// A Feed remembers activities and sends them, and figures, to whoever
-// subscribed. Whoever has something to say never waits, and only remembers it
-// while nobody listens.
+// A Feed remembers activities and sends them, and figures, to subscribers. A
+// caller that reports something never waits; without subscribers the Feed only
+// remembers it.
 type Feed struct {
 	activities store.Activities
 	noting     sync.Mutex // held while an activity gets its ID and is sent

@@ -33,7 +33,7 @@ const (
 	scrubGrace = time.Hour
 )
 
-// ScrubState tells what the scrub is doing.
+// ScrubState is the state of the scrub.
 type ScrubState struct {
 	Running   bool
 	Scheduled bool      // it began by itself
@@ -43,7 +43,7 @@ type ScrubState struct {
 	Total     int64
 	Versions  int // file versions read back
 	Findings  int
-	Rate      float64   // bytes per second lately
+	Rate      float64   // bytes per second, recently
 	Next      time.Time // when one begins by itself; zero: never
 }
 
@@ -56,7 +56,7 @@ type ScrubReport struct {
 	Stopped   bool              `json:"stopped"` // by the operator, before it was through
 	Counts    maintain.Scrubbed `json:"counts"`
 	Findings  []ScrubbedBlob    `json:"findings"`        // the first 1,000
-	Error     string            `json:"error,omitempty"` // why it could not go on
+	Error     string            `json:"error,omitempty"` // why it could not continue
 }
 
 // A ScrubbedBlob is a finding as a report keeps it.
@@ -234,7 +234,7 @@ func (sc *scrubs) found(report *ScrubReport, f maintain.Finding) {
 	}
 }
 
-// keep keeps the report of a scrub that ended, and tells of it.
+// keep stores the report of a scrub that ended, and announces it.
 func (sc *scrubs) keep(ctx context.Context, report *ScrubReport) {
 	s := sc.s
 	text, err := json.Marshal(report)
@@ -291,7 +291,7 @@ func (s *Service) StopScrub() error {
 	return nil
 }
 
-// ScrubState tells what the scrub is doing.
+// ScrubState returns the state of the scrub.
 func (s *Service) ScrubState() ScrubState {
 	sc := s.scrubs
 	sc.mu.Lock()

@@ -18,7 +18,7 @@ type Stats struct {
 	Scrub ScrubState
 }
 
-// Stats tells the figures of now.
+// Stats returns the current figures.
 func (s *Service) Stats(ctx context.Context) Stats {
 	now, counters, present := time.Now(), s.deps.Metrics.Counters(), s.deps.Core.Present()
 	m := Stats{Scrub: s.ScrubState(), Figures: metrics.Figures{
@@ -78,5 +78,5 @@ func (s *Service) Ready(ctx context.Context) error {
 	return nil
 }
 
-// History is what was counted lately: see metrics.Metrics.History.
+// History returns recent counts: see metrics.Metrics.History.
 func (s *Service) History(w metrics.Window) []metrics.Sample { return s.deps.Metrics.History(w) }

@@ -29,7 +29,7 @@ type Transfer struct {
 	AttemptsLeft int    // at a right checksum
 	Started      time.Time
 	Changed      time.Time     // when it last went on
-	Expires      time.Time     // unless it goes on
+	Expires      time.Time     // unless it continues
 	Rate         float64       // bytes per second
 	Left         time.Duration // until it is here at this rate; -1 if that cannot be said
 }

@@ -30,7 +30,7 @@ type Figures struct {
 	store.Totals
 
 	Counters         // since the start
-	PerSecond Rates  // lately
+	PerSecond Rates  // recent
 	Free      uint64 // bytes for blobs
 	DiskTotal uint64
 	Database  string // Operational, or what is wrong
@@ -50,7 +50,7 @@ type Status struct {
 	LastScrub     *Scrub // nil if none has ended
 }
 
-// Guesses counts files that told somebody something, by what that was.
+// Guesses counts files that revealed something to their sender, by kind.
 type Guesses struct {
 	Kind  string
 	Count uint64
@@ -178,7 +178,7 @@ func (c collector) scrubs(r reporter, now Status) {
 	}
 }
 
-// A reporter sends metrics of the server's.
+// A reporter sends metrics of the server.
 type reporter struct{ out chan<- prometheus.Metric }
 
 func (r reporter) value(name, help string, kind prometheus.ValueType, value float64) {

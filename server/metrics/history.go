@@ -113,7 +113,7 @@ func (m *Metrics) Rates(now time.Time, counters Counters) Rates {
 	return m.history.rates(now, counters)
 }
 
-// History is what was counted lately, the oldest first. It begins with the
+// History returns the recent counts, the oldest first. It begins with the
 // server.
 func (m *Metrics) History(w Window) []Sample {
 	h := &m.history

@@ -1,5 +1,5 @@
-// Package metrics counts what the core does, where it does it, and tells the
-// counts to Prometheus and as a history of the last hour and day.
+// Package metrics counts what the core does, and exports the counts to
+// Prometheus and as a history of the last hour and day.
 //
 // What is counted on the way of a request is an addition to a counter that was
 // looked up before. Everything is in memory and begins with the core.
@@ -38,7 +38,7 @@ const (
 	codes     = int(lastCode-firstCode) + 2
 )
 
-// Metrics are the counters, for whoever does what they count to add to.
+// Metrics are the counters. The code that does something adds to its counter.
 type Metrics struct {
 	Connections atomic.Int64 // open on the public listener
 
@@ -70,7 +70,7 @@ type Metrics struct {
 
 	requests  [codes][outcomes]atomic.Uint64
 	committed atomic.Uint64
-	uploads   prometheus.Histogram // seconds, of those that were committed
+	uploads   prometheus.Histogram // seconds, of committed uploads
 	history   history
 }
 

@@ -5,8 +5,8 @@ import "time"
 // paceSpan is how far back a pace looks.
 const paceSpan = 5 * time.Second
 
-// A Pace tells how fast something goes from looks at how far it is. Its zero
-// value is ready.
+// A Pace measures how fast something progresses, from samples. Its zero value
+// is ready.
 type Pace struct {
 	at   time.Time
 	done int64

@@ -100,7 +100,7 @@ type packet struct {
 	fetched int64 // bytes of it so far
 
 	revoked bool // its place is no longer its own
-	round   int  // of the assembler's, in which it came
+	round   int  // of the assembler, in which it arrived
 }
 
 // ciphertextLen is the length of the whole ciphertext, -1 if not known.
@@ -309,7 +309,7 @@ func (a *assembler) step(b *buffer) (more bool, wait <-chan struct{}, err error)
 	p := a.inOrder
 	switch {
 	case p != nil && !p.waited:
-		return false, nil, nil // who sends it goes on
+		return false, nil, nil // the sender continues
 	case p == nil && !a.spooled.has(a.next) && !a.hasAll():
 		return false, nil, a.trimSpool()
 	case a.out.stale():

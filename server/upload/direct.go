@@ -114,8 +114,8 @@ func (a *assembler) resolveOverlap(b *buffer) (way passage, wait <-chan struct{}
 	return free, nil, nil
 }
 
-// relocate moves a piece of a packet that waits in the content to the spool,
-// where it is in nobody's way.
+// relocate moves a piece of a waiting packet from the content to the spool,
+// where it overlaps nothing.
 func (a *assembler) relocate(number uint32, b *buffer) error {
 	from := a.spooled.at[number]
 	m := &a.moving
@@ -151,8 +151,8 @@ type move struct {
 	done     int64
 }
 
-// foretold is what an earlier run's log says of a packet's place: from the
-// places that there are no new ones can be told.
+// foretold records a packet's place from the log of an earlier run. New places
+// cannot be derived from it.
 func (a *assembler) foretold(number uint32, at region) {
 	a.variable = true
 	if at.direct && number > 1 {

@@ -229,7 +229,7 @@ func (ss *packetStreams) silent(now time.Time, ttl time.Duration) (silent []*pac
 	return silent
 }
 
-// IsOpen reports whether a packet in pieces is open, or was until lately.
+// IsOpen reports whether a packet in pieces is open, or was until recently.
 func (r *Registry) IsOpen(id StreamID) bool { return r.streams.find(id) != nil }
 
 // OpenPacket admits a packet that comes in pieces. Opening it again is no error.
@@ -249,8 +249,8 @@ func (r *Registry) OpenPacket(ctx context.Context, id StreamID, u *Upload, m Pac
 	return err
 }
 
-// Piece takes in the next size bytes of an open packet, from an offset in it;
-// last says that the packet ends with them. The upload is the packet's.
+// Piece accepts the next size bytes of an open packet, from an offset in it;
+// last says that the packet ends with them. It returns the packet's upload.
 func (r *Registry) Piece(ctx context.Context, id StreamID, offset int64, last bool, content Source, size int64) (*Upload, error) {
 	s := r.streams.find(id)
 	if s == nil {

@@ -29,7 +29,7 @@ type contents struct {
 	header func() ([]byte, error) // of the part, for the next run
 	blobs  store.Parts
 	inAll  *atomic.Int64 // bytes of small content of all uploads
-	logged bool          // the next run can go on with it
+	logged bool          // the next run can continue with it
 	logger *slog.Logger
 
 	stream  stream
@@ -180,8 +180,8 @@ func (r record) encode() []byte {
 	return binary.LittleEndian.AppendUint64(b, uint64(r.size))
 }
 
-// log notes progress. An upload whose log fails is not worse off until the
-// server starts again, so it goes on.
+// log records progress. If it fails, the upload is no worse off until the
+// server restarts, so it continues.
 func (c *contents) log(r record) {
 	if c.part == nil || !c.logged {
 		return
@@ -215,7 +215,7 @@ type partHeader struct {
 // came.
 const wireField = 255
 
-// header is the header of the upload's part.
+// header returns the header of the part.
 func (u *Upload) header() ([]byte, error) {
 	f := &u.file
 	wire := make([]byte, wireField)

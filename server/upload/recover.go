@@ -113,9 +113,9 @@ func (r *Registry) recoverBlob(ctx context.Context, b store.StoredBlob) error {
 	return err
 }
 
-// fromBlob makes the upload of a complete blob. Connections have gone with the
-// run, so that one by name is the gateway's. The key is not kept with the blob,
-// so this one cannot be sent again.
+// fromBlob makes the upload of a complete blob. The connections of the earlier
+// run are gone, so an upload by name belongs to the gateway. The key is not
+// kept with the blob, so this one cannot be sent again.
 func (r *Registry) fromBlob(ctx context.Context, b store.StoredBlob) *Upload {
 	l := &b.Metadata
 	u := r.make(File{

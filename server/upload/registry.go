@@ -25,9 +25,9 @@ type Deps struct {
 	Limits  func() Limits // they may change
 	// MayBegin fails if a client may begin no further upload.
 	MayBegin func(ctx context.Context, client store.ClientID) error
-	// Admit takes room for so many bytes of a client's before they are written;
-	// written gives back what was not needed. It fails if nothing of the
-	// client's, or of anybody's, is to be stored.
+	// Admit reserves space for bytes of a client before they are written;
+	// written releases what was not needed. It fails if nothing of the client,
+	// or of any client, may be stored.
 	Admit  func(client store.ClientID, bytes int) (written func(), err error)
 	NameOf func(ctx context.Context, client store.ClientID) string
 	Events Events
@@ -56,9 +56,9 @@ type Keys interface {
 
 // Limits are how much there may be of uploads, and for how long.
 type Limits struct {
-	TTL          time.Duration // an upload is dropped after so long without a packet
-	FilesOpen    time.Duration // its files are closed after so long
-	PacketTTL    time.Duration // a packet in pieces is dropped after so long without one
+	TTL          time.Duration // time without a packet after which an upload is dropped
+	FilesOpen    time.Duration // idle time after which its files are closed
+	PacketTTL    time.Duration // time without a piece after which a packet in pieces is dropped
 	MaxOfClient  int
 	MaxOfAddress int // 0: no limit
 	MaxInAll     int // 0: no limit
@@ -78,8 +78,8 @@ type Registry struct {
 	byKey     map[Key]*Upload                // those named by their file
 	ofConn    map[Owner]map[*Upload]struct{} // of these, those of a connection
 	count     map[store.ClientID]int
-	proven    map[store.ClientID]int        // of these, those that are no connection's
-	committed map[store.UploadID]commitment // lately, to answer a repeated question
+	proven    map[store.ClientID]int        // of these, uploads that belong to no connection
+	committed map[store.UploadID]commitment // recent ones, to answer a repeated question
 	lastOf    map[Key]store.UploadID        // which of them bore a name
 	held      map[netip.Prefix]*holding
 	unproven  int // of these
@@ -235,7 +235,7 @@ func (r *Registry) roomLocked(u *Upload, limits *Limits) (most, have int) {
 	return limits.MaxOfClient, r.proven[u.file.Key.Client]
 }
 
-// forget takes an upload out; whoever calls it ends the upload.
+// forget removes an upload from the registry; the caller ends the upload.
 func (r *Registry) forget(u *Upload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -282,7 +282,7 @@ func (r *Registry) remember(u *Upload, result Result) {
 	}
 }
 
-// Result is what came of a client's upload that was committed lately.
+// Result returns the result of a client's upload that was committed recently.
 func (r *Registry) Result(client store.ClientID, id store.UploadID) (Result, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -290,8 +290,8 @@ func (r *Registry) Result(client store.ClientID, id store.UploadID) (Result, boo
 	return c.result, ok && c.key.Client == client
 }
 
-// ResultFor is what came of the last upload of that name, if it was committed
-// lately.
+// ResultFor returns the result of the last upload of that name, if it was
+// committed recently.
 func (r *Registry) ResultFor(key Key) (Result, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -439,7 +439,7 @@ func (u *Upload) idleFor(now time.Time) (idle time.Duration, atRest bool) {
 	return now.Sub(u.changed), u.packets.active == 0 && u.settled == nil
 }
 
-// closeFiles releases what the upload holds open; it can go on.
+// closeFiles releases the files that the upload holds open; it can continue.
 func (u *Upload) closeFiles() error {
 	u.mu.Lock()
 	part := u.contents.part

@@ -6,11 +6,10 @@ import (
 	"net/netip"
 )
 
-// Unfinished uploads are bounded in all and by address, beside what an account
-// or a connection may have. When there is no more room, one makes some for
-// whoever comes: of the address that holds the most, the one that has stood
-// still for longest. So nobody keeps others from beginning, and who holds little
-// loses nothing by a flood.
+// Unfinished uploads are limited in total and by address, besides the limits of
+// accounts and connections. When there is no more room, a new upload replaces
+// the one idle for longest of the address that holds the most. So nobody keeps
+// others from beginning, and a flood costs an address with few uploads nothing.
 
 // A holding is the uploads that one network began.
 type holding struct {
@@ -35,7 +34,7 @@ func (h *holding) of(proven bool) map[*Upload]struct{} {
 	return h.unproven
 }
 
-// holdLocked counts an upload for whoever holds it.
+// holdLocked counts an upload for its holder.
 func (r *Registry) holdLocked(u *Upload) {
 	f := &u.file
 	if r.held[f.Holder] == nil {

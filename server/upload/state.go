@@ -34,7 +34,7 @@ type State struct {
 	Cksum        uint32 // once complete
 	Created      time.Time
 	Changed      time.Time // when it last went on
-	Expires      time.Time // unless it goes on
+	Expires      time.Time // unless it continues
 	Missing      uint32    // packets, below the total or the highest received
 	Ranges       []Range   // the first of them
 }

@@ -28,7 +28,7 @@ func (s *stream) write(ciphertext, scratch []byte) {
 	s.sum.Write(s.dec.Append(scratch[:0], ciphertext))
 }
 
-// clone is the stream as it is now, to return to when a packet breaks off.
+// clone copies the stream, to return to when a packet breaks off.
 func (s *stream) clone() stream {
 	state, err := s.sha.(encoding.BinaryMarshaler).MarshalBinary()
 	sha := sha256.New()

@@ -27,8 +27,8 @@ const UnknownSize = math.MaxUint64
 // MaxAttempts is how often a client may send a file whose checksum is wrong.
 const MaxAttempts = 4
 
-// An Owner is who goes on with an upload that is named by its file: one
-// connection, or those that share what they have.
+// An Owner can continue an upload by its file name: it is one connection, or
+// all connections that share their uploads.
 type Owner uint64
 
 const (
@@ -73,7 +73,7 @@ type File struct {
 	Session  Session
 	From     netip.Prefix // where it was begun; zero if by way of a gateway
 	Holder   netip.Prefix // the same, or where the gateway's caller is: whose room it takes
-	HangUp   func()       // closes the connection that began it; nil if others go on
+	HangUp   func()       // closes the connection that began it; nil if others can continue
 }
 
 // A Packet is what its sender says of a packet before its content.
@@ -139,8 +139,8 @@ func (u *Upload) ByID() bool { return u.file.ByID }
 // Owner is whose the upload is.
 func (u *Upload) Owner() Owner { return u.file.Key.Owner }
 
-// Receive takes in one packet. The metadata is that of the file which it made
-// complete, nil otherwise. Of a packet that is there already nothing is read.
+// Receive accepts one packet. It returns the metadata of the file if the packet
+// completes it, nil otherwise. If the packet is already there, nothing is read.
 func (u *Upload) Receive(ctx context.Context, m Packet, content Source) (*store.Metadata, error) {
 	p, err := u.begin(m)
 	if p == nil || err != nil {
@@ -425,9 +425,9 @@ func (u *Upload) settle(ctx context.Context) error {
 	}
 }
 
-// wait waits until an upload is as far as the packets that came bring it. One
-// that an earlier run left when all were received, and that no packet will move,
-// goes on here.
+// wait waits until an upload has processed all packets that have arrived. An
+// upload that an earlier run left with all packets received continues here,
+// because no packet will move it.
 func (u *Upload) wait(ctx context.Context) error {
 	if err := u.settle(ctx); err != nil || !u.stalled() {
 		return err
