@@ -43,11 +43,11 @@ type Outcome string
 // The outcomes that there are.
 const (
 	OutcomeOK      Outcome = "ok"
-	OutcomeWarning Outcome = "warning" // it went on, and somebody should know
+	OutcomeWarning Outcome = "warning" // it continued, and somebody should know
 	OutcomeFailed  Outcome = "failed"
 )
 
-// An Activity is something that happened, as an operator is told of it.
+// An Activity is an event that the operator sees in the activity list.
 type Activity struct {
 	ID      int64 // ascending; given by the catalog, never twice
 	At      time.Time
@@ -105,7 +105,7 @@ type Activities interface {
 	// other changes within a second or so, and is lost if the process dies
 	// before. No change fails because an activity cannot be written.
 	NoteActivity(a Activity) Activity
-	// Activities returns those that a filter asks for, the newest first,
-	// including what is still queued.
+	// Activities returns the activities that match a filter, the newest first,
+	// including queued ones.
 	Activities(ctx context.Context, f ActivityFilter) ([]Activity, error)
 }

@@ -88,8 +88,8 @@ type Contents interface {
 	// Pending visits the blobs that are sealed and not confirmed, and were
 	// received after since.
 	Pending(ctx context.Context, since time.Time, visit func(StoredBlob) error) error
-	// Walk visits every blob, confirmed or not. Like Pending and AccountRecords it
-	// goes on past what is damaged, and returns ErrDamaged at the end.
+	// Walk visits every blob, confirmed or not. Like Pending and AccountRecords
+	// it continues past damaged ones, and returns ErrDamaged at the end.
 	Walk(ctx context.Context, visit func(StoredBlob) error) error
 }
 
@@ -138,13 +138,13 @@ type Blobs interface {
 // killed process, though not necessarily a power cut. Its methods may be
 // called from several goroutines, Commit and Discard once and last.
 type Part interface {
-	// ID is the upload's.
+	// ID returns the id of the upload.
 	ID() UploadID
 	// Content is the ciphertext so far, in order, from its first byte.
 	Content() File
 	// Waiting is room for packets whose turn has not come.
 	Waiting() File
-	// Log appends a record of at most 255 bytes, for Parts to give back.
+	// Log appends a record of at most 255 bytes, which Parts returns.
 	Log(record []byte) error
 	// Commit makes the first meta.Size bytes of Content a blob, on stable
 	// storage, and removes the rest of the part. If it fails, the part stays.

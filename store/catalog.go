@@ -73,9 +73,9 @@ type Version struct {
 }
 
 // A Retention says which versions of a file are kept when one is added: all
-// that are younger than MinAge, and of those that are not the newest Versions.
-// So no number of new versions, however fast they come, pushes out one that was
-// there: that takes as many that have stood for MinAge themselves.
+// versions younger than MinAge, and of the others the newest Versions. So new
+// versions, however many and fast, do not displace an old one until they have
+// reached MinAge themselves.
 type Retention struct {
 	Versions int           // 0 keeps all
 	MinAge   time.Duration // by Created of the version that is added
@@ -102,9 +102,8 @@ type Clients interface {
 	// NameLike returns a client's name that is another than the given one, and
 	// that people take for it, "" if there is none.
 	NameLike(ctx context.Context, name string) (string, error)
-	// Lookalike returns a client's name that is another than the given one, and
-	// that is hard to tell from it on a screen, "" if there is none. It also
-	// finds what NameLike does.
+	// Lookalike returns the name of another client that looks like the given
+	// one on a screen, "" if there is none. It also finds what NameLike does.
 	Lookalike(ctx context.Context, name string) (string, error)
 	// ClientByAPIID finds a client by its id over HTTP, or returns ErrNoClient.
 	ClientByAPIID(ctx context.Context, id APIID) (Client, error)
@@ -152,8 +151,8 @@ type Clients interface {
 	// AddFormerKey adds one: for rebuilding a catalog. One that is there
 	// already is replaced. ErrNoClient if the client is gone.
 	AddFormerKey(ctx context.Context, id ClientID, k FormerKey) error
-	// ForgetFormerKeys forgets those that were replaced before a moment, and
-	// returns whose they were.
+	// ForgetFormerKeys removes keys that were replaced before a moment, and
+	// returns their clients.
 	ForgetFormerKeys(ctx context.Context, before time.Time) ([]ClientID, error)
 }
 
@@ -178,8 +177,8 @@ type FormerKey struct {
 	PasswordHash string    // that signed in to a bundle; empty if none did
 }
 
-// A Revocation makes session tokens of the gateway's dead before they expire:
-// one, or all of an account's.
+// A Revocation revokes session tokens before they expire: one, or all of an
+// account.
 type Revocation struct {
 	Token   [16]byte  // the token's id, if it is one
 	Account string    // or else the account's name
@@ -195,7 +194,7 @@ type Tokens interface {
 	Revoke(ctx context.Context, all ...Revocation) error
 	// Revocations visits all that are kept.
 	Revocations(ctx context.Context, visit func(Revocation) error) error
-	// ForgetRevocations forgets those that expired before a moment.
+	// ForgetRevocations removes revocations that expired before a moment.
 	ForgetRevocations(ctx context.Context, before time.Time) error
 }
 
@@ -247,13 +246,12 @@ type Removals interface {
 	BeginRemoval(ctx context.Context, id ClientID) error
 	// EndRemoval forgets that it was; one that is not noted is no error.
 	EndRemoval(ctx context.Context, id ClientID) error
-	// Removals returns those that were begun and not ended, in no particular
-	// order.
+	// Removals returns the unfinished removals, in no particular order.
 	Removals(ctx context.Context) ([]ClientID, error)
 }
 
-// Settings is the part of the catalog that keeps a few values of the server's.
-// What is a list, or grows, has a part of its own.
+// Settings is the part of the catalog that keeps a few values of the server.
+// Lists, and values that grow, have their own parts.
 type Settings interface {
 	// Setting returns the value kept under a key, nil if there is none.
 	Setting(ctx context.Context, key string) ([]byte, error)
@@ -286,17 +284,18 @@ type Catalog interface {
 type Backuper interface {
 	// Backup copies the catalog, as it is at one moment, into a new file that
 	// only its owner can read, and leaves no file behind if it fails. progress
-	// is told how far it is, in parts of total.
+	// receives the parts done and their total.
 	Backup(ctx context.Context, path string, progress func(done, total int64)) error
 }
 
 // A GroupCommitter is a catalog in which changes share transactions.
 type GroupCommitter interface {
-	// GroupCommits tells how that went, since the catalog was opened.
+	// GroupCommits returns figures on shared transactions since the catalog was
+	// opened.
 	GroupCommits() GroupCommits
 }
 
-// GroupCommits tells how changes shared transactions.
+// GroupCommits are figures on changes that shared transactions.
 type GroupCommits struct {
 	Queued  int       // changes that wait for a transaction now
 	Changes Histogram // changes in one transaction

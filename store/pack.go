@@ -31,7 +31,7 @@ const (
 type Pack struct {
 	Client  ClientID
 	ID      PackID
-	Ordinal uint32 // of the client's packs, from 1, never used twice
+	Ordinal uint32 // numbers the client's packs from 1, never used twice
 	Size    int64  // sealed bytes
 	State   PackState
 	Blob    BlobRef
@@ -59,8 +59,8 @@ type StoredPack struct {
 type Packs interface {
 	// CreatePack begins to store a pack. Nothing is there until Commit.
 	CreatePack(ctx context.Context, meta PackMetadata) (PackWriter, error)
-	// WalkPacks visits every pack, in no particular order. It goes on past what
-	// is damaged, and returns ErrDamaged at the end.
+	// WalkPacks visits every pack, in no particular order. It continues past
+	// damaged ones, and returns ErrDamaged at the end.
 	WalkPacks(ctx context.Context, visit func(StoredPack) error) error
 	// RemovePacks removes all packs of a client.
 	RemovePacks(ctx context.Context, client ClientID) error
@@ -87,7 +87,7 @@ type PackWriter interface {
 
 // PackUsage is how much of a client's storage is packs.
 type PackUsage struct {
-	Packs int64 // those that are not dead
+	Packs int64 // without dead ones
 	Bytes int64 // of these
 	Dead  int64 // waiting to be removed
 	Freed int64 // bytes that this will free
@@ -99,27 +99,28 @@ type PackIndex interface {
 	// Pack finds a pack by its id, or returns ErrNoPack. A dead one is found if
 	// there is no other: what reads may end.
 	Pack(ctx context.Context, client ClientID, id PackID) (Pack, error)
-	// PacksByID finds packs that are not dead; the answer has as many elements
-	// as ids, and those that are not there are zero.
+	// PacksByID finds packs that are not dead; the answer has one element for
+	// each id, zero for a pack that is not there.
 	PacksByID(ctx context.Context, client ClientID, ids []PackID) ([]Pack, error)
-	// PacksByOrdinal finds packs, dead ones too; the answer has as many
-	// elements as ordinals, and those that are not there are zero.
+	// PacksByOrdinal finds packs, dead ones too; the answer has one element for
+	// each ordinal, zero for a pack that is not there.
 	PacksByOrdinal(ctx context.Context, client ClientID, ordinals []uint32) ([]Pack, error)
 	// ListPacks returns up to limit packs of a client with a higher ordinal,
 	// in their order, dead ones too.
 	ListPacks(ctx context.Context, client ClientID, after uint32, limit int) ([]Pack, error)
 	// MarkDamaged notes that packs are damaged, or, with whole, that they are
-	// not. Dead ones, and those that are gone, are passed over.
+	// not. Dead and missing packs are skipped.
 	MarkDamaged(ctx context.Context, client ClientID, ordinals []uint32, whole bool) error
 	// PackUsage returns how much of a client's storage is packs; zero for a
 	// client that has none.
 	PackUsage(ctx context.Context, client ClientID) (PackUsage, error)
 	// PackOwners visits the clients that have packs, or had some.
 	PackOwners(ctx context.Context, visit func(ClientID) error) error
-	// AddPacks adds packs under the ordinals that they bear: for rebuilding a
-	// catalog, and for reconciling one with its blobs. One whose ordinal was
-	// used, or whose id another pack of the client's has that is not dead, is
-	// left out; added says how many were not. ErrNoClient if the client is gone.
+	// AddPacks adds packs under their own ordinals: for rebuilding a catalog,
+	// and for reconciling one with its blobs. It leaves out a pack whose
+	// ordinal was used, or whose id belongs to another pack of the client that
+	// is not dead; added is the number of the others. ErrNoClient if the client
+	// is gone.
 	AddPacks(ctx context.Context, client ClientID, packs []Pack) (added int, err error)
 	// SettlePacks ends what AddPacks began, while no run is under way: packs
 	// that snapshots need and that were not added are lost from then on. No

@@ -13,9 +13,9 @@ type RunID [16]byte
 func (id RunID) String() string { return hex.EncodeToString(id[:]) }
 
 // A Run is the making of one snapshot. It pins packs, so that no sweep takes
-// them: those of its base, and those that were found, placed or added under it.
-// It ends when it commits, when its client ends it, or when no request of it
-// came for long. Any number of runs of a client are under way at once, and none
+// them: the packs of its base, and packs that were found, placed or added under
+// it. It ends when it commits, when its client ends it, or when it makes no
+// request for long. A client may have any number of runs at once, and none
 // waits for another.
 type Run struct {
 	ID     RunID
@@ -40,15 +40,15 @@ type FoundPack struct {
 // storage.
 type Runs interface {
 	// BeginRun begins a run and pins the packs of its base, and returns the
-	// newest version of the file, 0 if there is none. A run of that id that is
-	// there already is left as it is. ErrNoClient if the client is gone,
-	// ErrNoFile if there is no snapshot of the base's number.
+	// newest version of the file, 0 if there is none. An existing run of that
+	// id stays unchanged. ErrNoClient if the client is gone, ErrNoFile if the
+	// base is not a snapshot.
 	BeginRun(ctx context.Context, r Run) (newest uint32, err error)
 	// Run finds a run of a client, or returns ErrNoRun.
 	Run(ctx context.Context, client ClientID, run RunID) (Run, error)
 	// RunBase returns the packs of a run's base, as they were when it began,
-	// without those that were lost: the set as package packset encodes it, and
-	// their bytes. ErrNoRun if the run has ended.
+	// without lost ones: the set as package packset encodes it, and their
+	// bytes. ErrNoRun if the run has ended.
 	RunBase(ctx context.Context, client ClientID, run RunID) (packs []byte, bytes int64, err error)
 	// ListRuns returns the runs of a client, the oldest first.
 	ListRuns(ctx context.Context, client ClientID) ([]Run, error)
@@ -56,10 +56,10 @@ type Runs interface {
 	// pinned goes with a later sweep.
 	EndRun(ctx context.Context, client ClientID, run RunID) error
 
-	// AskPacks finds packs and pins those that are there, all in one step; one
-	// that is dead or damaged is missing. The answer has as many elements as
-	// ids. Thousands of ids at a time cost little more than one. ErrNoRun if
-	// the run has ended.
+	// AskPacks finds packs and pins the ones found, all in one step; a dead or
+	// damaged one is missing. The answer has one element for each id. Thousands
+	// of ids at a time cost little more than one. ErrNoRun if the run has
+	// ended.
 	AskPacks(ctx context.Context, client ClientID, run RunID, ids []PackID) ([]FoundPack, error)
 	// PlacePack says which ordinal a pack has that is about to be stored, and
 	// pins it. there is true if the pack is there already, whole, and need not

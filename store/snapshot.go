@@ -9,8 +9,8 @@ import (
 // beside what every blob's has. Metadata that comes from Files is without it.
 //
 // A manifest's blob is stored before its version is committed, so that Pending
-// visits one if a crash comes between. No client confirms it later: whoever
-// finds it removes it, unless Refers knows it.
+// visits one if a crash comes between. No client confirms it later: the core
+// removes it when it finds it, unless Refers knows it.
 type SnapshotMetadata struct {
 	Run       RunID  `json:"run"`                  // that made it
 	Head      []byte `json:"head,omitempty"`       // what a list shows, sealed; at most MaxHead bytes
@@ -107,11 +107,12 @@ type Snapshots interface {
 	// ListSnapshots. They bear name, number and head alone.
 	NeededBy(ctx context.Context, client ClientID, ordinal uint32, visit func(Snapshot) error) error
 
-	// AddMend adds a mend record to a snapshot, whose packs it needs from then
-	// on. The packs must be pinned by the run that the metadata names, which goes
-	// on. ErrNoFile if there is no such snapshot, ErrNoRun if the run has
-	// ended, *MissingPacks if a pack is missing. A record with the SHA-256 of
-	// one that is there already changes nothing: unused is then m.Blob.
+	// AddMend adds a mend record to a snapshot, which from then on needs the
+	// packs of the record. The packs must be pinned by the run that the
+	// metadata names; the run continues. ErrNoFile if there is no such
+	// snapshot, ErrNoRun if the run has ended, *MissingPacks if a pack is
+	// missing. A record with the SHA-256 of one that is there already changes
+	// nothing: unused is then m.Blob.
 	AddMend(ctx context.Context, m Mend) (unused BlobRef, err error)
 	// Mends returns the mend records of a snapshot, the oldest first.
 	Mends(ctx context.Context, client ClientID, name string, number uint32) ([]Mend, error)

@@ -37,9 +37,9 @@ var (
 	ErrBusy = errors.New("the storage is busy")
 )
 
-// A ClientID names a client on the wire, where it stands in the clear. It
-// prints as a fingerprint nevertheless: whoever knows it can ask for a session
-// key, and base clients are told from each other by it alone.
+// A ClientID names a client on the wire, where it is sent unencrypted. It still
+// prints as a fingerprint: anyone who knows it can ask for a session key, and
+// only the id distinguishes base clients.
 type ClientID [16]byte
 
 // Fingerprint is a short, stable name for the id that does not reveal it.

@@ -30,8 +30,8 @@ type Sweeps interface {
 	// that were idle for long, and marks as dead, in the transaction that
 	// proves it, the packs that no snapshot, no mend and no run needs. From
 	// then on AskPacks says that they are missing, and a commit refuses them.
-	// Then it returns those that have been dead for the grace. ErrDamaged if
-	// what a snapshot needs cannot be read: then nothing was marked.
+	// Then it returns the packs that have been dead for the grace. ErrDamaged
+	// if what a snapshot needs cannot be read: then nothing was marked.
 	SweepPacks(ctx context.Context, client ClientID, rules SweepRules) (Swept, error)
 	// ForgetPacks forgets dead packs, whose blobs were removed. Those that are
 	// not dead are passed over.

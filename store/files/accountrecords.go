@@ -117,8 +117,8 @@ func (s *Store) RemoveAccountRecord(ctx context.Context, id store.ClientID) erro
 	return nil
 }
 
-// AccountRecords visits every account record. It goes on past damaged ones and
-// reports them at its end.
+// AccountRecords visits every account record. It continues past damaged ones
+// and reports them at its end.
 func (s *Store) AccountRecords(ctx context.Context, visit func(store.AccountRecord) error) error {
 	files, err := names(s.root, clientsDir)
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 
 var errClosed = errors.New("the blobs are closed")
 
-// A put is one record and whoever waits for it to be synced.
+// A put is one record and the caller that waits for its sync.
 type put struct {
 	ctx      context.Context
 	head     []byte // header and metadata

@@ -67,7 +67,7 @@ type Store struct {
 	accountRecords sync.Mutex // held while an account record is written
 
 	mu    sync.Mutex
-	parts map[store.UploadID]bool // those that somebody holds; guarded by mu
+	parts map[store.UploadID]bool // parts in use; guarded by mu
 
 	sealed sealedDirs
 }
@@ -129,7 +129,7 @@ func (s *Store) open(o options) error {
 	return err
 }
 
-// makeDir makes a folder durable; one that is there is left as it is.
+// makeDir makes a folder durable; an existing one stays unchanged.
 func (s *Store) makeDir(name string) error {
 	err := s.root.Mkdir(name, dirMode)
 	if errors.Is(err, fs.ErrExist) {

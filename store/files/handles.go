@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// maxHandles is how many files of unfinished uploads are open at most: what is
-// used least lately is closed for the next, and opened again when it is used.
-// Files in use are left alone, so that there may be a few more.
+// maxHandles is the maximum number of open files of unfinished uploads: the
+// least recently used one is closed for the next, and opened again when it is
+// used. Files in use are left alone, so there may be a few more.
 const maxHandles = 1024
 
 // A handle is an open file that can be closed at any time it is not in use.
@@ -16,7 +16,7 @@ type handle interface {
 	tryClose() bool // false if it is in use
 }
 
-// handles are those that are open.
+// handles are the open files.
 type handles struct {
 	clock atomic.Int64 // counts uses
 

@@ -131,9 +131,8 @@ func (s *Store) eachMarker(visit func(place) error) error {
 	return nil
 }
 
-// Pending visits the blobs that are sealed and not confirmed, and were
-// received after since. It goes on past damaged ones and reports them at its
-// end.
+// Pending visits the blobs that are sealed and not confirmed, and were received
+// after since. It continues past damaged ones and reports them at its end.
 func (s *Store) Pending(ctx context.Context, since time.Time, visit func(store.StoredBlob) error) error {
 	var harm damage
 	late := func(b store.StoredBlob) error {
@@ -158,8 +157,8 @@ func (s *Store) Pending(ctx context.Context, since time.Time, visit func(store.S
 	return harm.err()
 }
 
-// Walk visits every blob. It goes on past damaged ones and reports them at its
-// end.
+// Walk visits every blob. It continues past damaged ones and reports them at
+// its end.
 func (s *Store) Walk(ctx context.Context, visit func(store.StoredBlob) error) error {
 	var harm damage
 	err := s.eachLarge(ctx, func(at place) error { return s.visitLarge(at, visit, &harm) })
@@ -225,9 +224,9 @@ func (s *Store) visitLarge(at place, visit func(store.StoredBlob) error, harm *d
 	return visit(store.StoredBlob{Ref: at.ref(), Metadata: meta, Confirmed: mark})
 }
 
-// Orphans visits large blobs that a crash may have left: those that are not
-// pending, that known does not know, and that are older than grace. Whoever
-// removes one gives its reference to Remove.
+// Orphans visits large blobs that a crash may have left: blobs that are not
+// pending, unknown to known, and older than grace. To remove one, give its
+// reference to Remove.
 func (s *Store) Orphans(ctx context.Context, grace time.Duration, known func(store.BlobRef) (bool, error), visit func(store.BlobRef) error) error {
 	return s.eachLarge(ctx, func(at place) error {
 		info, err := s.root.Stat(at.content())

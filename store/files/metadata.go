@@ -21,11 +21,11 @@ const (
 var errMetadata = errors.New("the metadata cannot be read")
 
 // appendMetadata appends the binary form of metadata, as it lies in a pack: the
-// version u8, by id u8, upload [16], client [16], key fingerprint [32],
-// SHA-256 [32], format u8, cksum u32, size i64, original size i64, received
-// i64 (nanoseconds since 1970, or the least value for the zero time), then
-// name, wire name, wrapped key and OAEP hash, each with its length as uvarint
-// in front. The second version goes on with mend u8, run [16], pack bytes i64,
+// version u8, by id u8, upload [16], client [16], key fingerprint [32], SHA-256
+// [32], format u8, cksum u32, size i64, original size i64, received i64
+// (nanoseconds since 1970, or the least value for the zero time), then name,
+// wire name, wrapped key and OAEP hash, each with its length as uvarint in
+// front. The second version continues with mend u8, run [16], pack bytes i64,
 // head and packs, these two like the name. Integers are little-endian.
 func appendMetadata(b []byte, l *store.Metadata) []byte {
 	version := byte(metadataVersion)

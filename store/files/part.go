@@ -14,8 +14,8 @@ import (
 	"coffer/store"
 )
 
-// writebackEvery is how many bytes gather before the kernel is told to begin
-// writing them, so that the sync at the end has little left to do.
+// writebackEvery is how many bytes gather before the kernel begins to write
+// them, so that little is left for the sync at the end.
 const writebackEvery = 8 << 20
 
 const (
@@ -61,7 +61,7 @@ func (s *Store) NewPart(ctx context.Context, id store.UploadID, header []byte) (
 	return s.newPart(id, &partLog{handles: s.handles, root: s.root, name: partName(id, logSuffix), header: header}), nil
 }
 
-// hold notes that somebody has the part, unless somebody does.
+// hold marks the part as in use, unless it is.
 func (s *Store) hold(id store.UploadID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

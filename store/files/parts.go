@@ -13,9 +13,9 @@ import (
 	"coffer/store"
 )
 
-// Parts visits the parts that an earlier run left. Those without a readable
-// header, and those that a crash kept from being removed after they had become
-// a blob, it removes.
+// Parts visits the parts that an earlier run left. It removes parts without a
+// readable header, and parts that became a blob and that a crash kept from
+// being removed.
 func (s *Store) Parts(ctx context.Context, visit func(p store.Part, header []byte, records [][]byte) error) error {
 	left, err := s.leftParts()
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *Store) leftParts() ([]store.UploadID, error) {
 	return ids, nil
 }
 
-// sealedUploads tells which uploads have become a blob that is still pending,
-// as it is if a crash came right then.
+// sealedUploads returns the uploads that have become a blob that is still
+// pending, as after a crash at that moment.
 func (s *Store) sealedUploads(ctx context.Context) func(store.UploadID) (bool, error) {
 	found := make(map[store.UploadID]bool)
 	err := s.Pending(ctx, time.Time{}, func(b store.StoredBlob) error {

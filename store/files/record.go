@@ -200,9 +200,9 @@ func readContent(r io.ReaderAt, offset int64, h header) ([]byte, error) {
 	return b, nil
 }
 
-// scanRecords calls visit for each record of a pack. Where there should be one
-// and is none, it goes on at the next that can be found, and says so to
-// damaged. It returns where the last one ends.
+// scanRecords calls visit for each record of a pack. Where a record is missing,
+// it continues at the next one that it finds, and reports this to damaged. It
+// returns the end of the last record.
 func scanRecords(r io.ReaderAt, packSize int64, visit func(offset int64, h header) error, damaged func(offset int64)) (end int64, err error) {
 	end = packHeadSize
 	for end < packSize {

@@ -256,8 +256,8 @@ func (s *Store) sweepSealed() error {
 	return nil
 }
 
-// WalkPacks visits every pack. It goes on past folders that do not say whose
-// they are, and reports them at its end.
+// WalkPacks visits every pack. It continues past folders that do not name their
+// client, and reports them at its end.
 func (s *Store) WalkPacks(ctx context.Context, visit func(store.StoredPack) error) error {
 	dirs, err := names(s.root, sealedDir)
 	if err != nil {

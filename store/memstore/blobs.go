@@ -42,7 +42,7 @@ type Blobs struct {
 	closed atomic.Bool
 
 	mu   sync.Mutex
-	held map[store.UploadID]bool // parts of this run, and those that were visited in it
+	held map[store.UploadID]bool // parts of this run, and parts visited in it
 }
 
 // Blobs opens the blobs.

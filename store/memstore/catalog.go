@@ -153,7 +153,7 @@ func (c *Catalog) NameLike(ctx context.Context, name string) (string, error) {
 	return c.like(ctx, name, func(other string) bool { return form.Like(alike.NameOf(other)) })
 }
 
-// Lookalike returns a client's name that is hard to tell from the given one.
+// Lookalike returns a client's name that looks like the given one.
 func (c *Catalog) Lookalike(ctx context.Context, name string) (string, error) {
 	form := alike.NameOf(name)
 	return c.like(ctx, name, func(other string) bool { return form.Resembles(alike.NameOf(other)) })
@@ -194,7 +194,7 @@ func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*st
 		}
 		after.ID, after.Name, after.Created = before.ID, before.Name, before.Created
 		if d.taken(&after) {
-			return store.ErrNameTaken // somebody else's API id
+			return store.ErrNameTaken // another account's API id
 		}
 		if before.PublicKey != nil && !bytes.Equal(before.PublicKey, after.PublicKey) {
 			one.retire(store.FormerKey{Kind: store.FormerPublicKey, Value: before.PublicKey, OAEPHash: before.OAEPHash})
@@ -324,7 +324,7 @@ func (c *Catalog) Revocations(ctx context.Context, visit func(store.Revocation) 
 	return err
 }
 
-// ForgetRevocations forgets those that expired before a moment.
+// ForgetRevocations removes revocations that expired before a moment.
 func (c *Catalog) ForgetRevocations(ctx context.Context, before time.Time) error {
 	return c.write(ctx, func(d *catalogData) error {
 		maps.DeleteFunc(d.tokens, func(_ [16]byte, expires time.Time) bool { return expires.Before(before) })
@@ -402,7 +402,7 @@ func (d *catalogData) shorten() {
 	d.activities = slices.Delete(d.activities, oldest, oldest+1)
 }
 
-// Activities returns those that a filter asks for, the newest first.
+// Activities returns the activities that match a filter, the newest first.
 func (c *Catalog) Activities(ctx context.Context, f store.ActivityFilter) (found []store.Activity, err error) {
 	err = c.read(ctx, func(d *catalogData) error {
 		for _, a := range slices.Backward(d.activities) {
@@ -423,7 +423,7 @@ func (c *Catalog) Check(ctx context.Context) error { return c.usable(ctx) }
 
 // Close closes the catalog; its data stays.
 func (c *Catalog) Close() error {
-	c.data.mu.Lock() // whoever is at it ends first
+	c.data.mu.Lock() // a change under way ends first
 	defer c.data.mu.Unlock()
 	c.closed.Store(true)
 	return nil

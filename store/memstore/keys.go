@@ -108,7 +108,7 @@ func (c *Catalog) AddFormerKey(ctx context.Context, id store.ClientID, k store.F
 	})
 }
 
-// ForgetFormerKeys forgets those that were replaced before a moment.
+// ForgetFormerKeys removes keys that were replaced before a moment.
 func (c *Catalog) ForgetFormerKeys(ctx context.Context, before time.Time) (owners []store.ClientID, err error) {
 	err = c.write(ctx, func(d *catalogData) error {
 		for id, one := range d.clients {

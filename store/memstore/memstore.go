@@ -51,7 +51,7 @@ func cloneMetadata(l store.Metadata) store.Metadata {
 }
 
 func cloneVersion(v store.Version) store.Version {
-	v.Snapshot = nil // what the catalog knows of it, Snapshots tells
+	v.Snapshot = nil // Snapshots returns what the catalog knows of it
 	v.Metadata, v.Created = cloneMetadata(v.Metadata), stamp(v.Created)
 	return v
 }

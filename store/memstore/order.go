@@ -7,7 +7,7 @@ import (
 	"coffer/store"
 )
 
-// orders are the orders of clients. What one does not tell apart stands in the
+// orders are the orders of clients. Clients that are equal in one are in the
 // order of names.
 func orders() map[store.ClientSort]func(a, b store.ClientUsage) int {
 	byName := func(a, b store.ClientUsage) int { return cmp.Compare(a.Name, b.Name) }
@@ -24,7 +24,7 @@ func orders() map[store.ClientSort]func(a, b store.ClientUsage) int {
 	}
 }
 
-// sought reports whether somebody looks for a client.
+// sought reports whether a search finds a client.
 func sought(c *client, text string) bool {
 	text = strings.ToLower(text)
 	return strings.Contains(strings.ToLower(c.Name), text) || strings.HasPrefix(c.ID.Fingerprint(), text)

@@ -46,7 +46,7 @@ func (b *Blobs) NewPart(ctx context.Context, id store.UploadID, header []byte) (
 	return &openPart{p, b}, nil
 }
 
-// hold notes that somebody has the part, unless somebody does.
+// hold marks the part as in use, unless it is.
 func (b *Blobs) hold(id store.UploadID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -130,7 +130,7 @@ func (c *Catalog) EndRun(ctx context.Context, client store.ClientID, id store.Ru
 	})
 }
 
-// AskPacks finds packs and pins those that are there.
+// AskPacks finds packs and pins the ones found.
 func (c *Catalog) AskPacks(ctx context.Context, client store.ClientID, id store.RunID, ids []store.PackID) ([]store.FoundPack, error) {
 	found := make([]store.FoundPack, len(ids))
 	err := c.withRun(ctx, client, id, func(x *packIndex, r *run) error {

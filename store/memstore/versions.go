@@ -89,8 +89,8 @@ func (c *Catalog) Commit(ctx context.Context, v store.Version, keep store.Retent
 	return number, dropped, err
 }
 
-// prune drops the versions of v's file that need not be kept beside it: those
-// that have so many newer ones which, like themselves, are old enough.
+// prune drops the versions of v's file that need not be kept beside it: old
+// enough versions with so many newer ones that are old enough, too.
 func (d *catalogData) prune(c *client, v store.Version, keep store.Retention) []store.BlobRef {
 	if keep.Versions == 0 {
 		return nil

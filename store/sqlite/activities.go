@@ -78,7 +78,7 @@ func (n *notes) queued() []store.Activity {
 	return slices.Clone(n.pending)
 }
 
-// ripe are those that should go into the transaction that is being made: all,
+// ripe returns the activities that should go into the current transaction: all,
 // if some have waited long enough or there are enough of them to be cheap.
 func (n *notes) ripe(now bool) []store.Activity {
 	n.mu.Lock()
@@ -89,8 +89,7 @@ func (n *notes) ripe(now bool) []store.Activity {
 	return slices.Clone(n.pending[:min(len(n.pending), manyNotes)])
 }
 
-// settle forgets those that were written, and sees to it that the others are
-// in time.
+// settle drops written activities from the queue, and schedules the others.
 func (n *notes) settle(written []store.Activity) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -156,7 +155,7 @@ func (t *tx) addActivities(all []store.Activity, h *history, keep int) (undo fun
 	return undo, nil
 }
 
-// Activities returns those that a filter asks for, the newest first.
+// Activities returns the activities that match a filter, the newest first.
 func (c *Catalog) Activities(ctx context.Context, f store.ActivityFilter) ([]store.Activity, error) {
 	if f.Limit <= 0 {
 		return nil, nil
@@ -237,8 +236,8 @@ func scanActivity(row scanner) (store.Activity, error) {
 	return a, err
 }
 
-// loadActivities tells which ID was given last, and which activities there are,
-// of which it leaves as many as are kept.
+// loadActivities reads the last ID given and the activities that exist, and
+// keeps as many as allowed.
 func loadActivities(ctx context.Context, conn *sql.Conn, keep int, known func(store.ClientID) (acquaintance, bool)) (last int64, h *history, err error) {
 	h = newHistory(known)
 	// Twice, for a client's standing is known only at the end.

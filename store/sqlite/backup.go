@@ -16,12 +16,11 @@ import (
 
 var _ store.Backuper = (*Catalog)(nil)
 
-// backupPages is how many pages are copied before it is looked whether to go
-// on.
+// backupPages is how many pages are copied between checks whether to continue.
 const backupPages = 256
 
-// Backup copies the catalog by SQLite's online backup. Changes go on
-// meanwhile, and are not in the copy.
+// Backup copies the catalog by SQLite's online backup. Changes continue during
+// the copy and are not in it.
 func (c *Catalog) Backup(ctx context.Context, path string, progress func(done, total int64)) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

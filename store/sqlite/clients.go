@@ -110,7 +110,7 @@ func (c *Catalog) UpdateSignIn(ctx context.Context, id store.ClientID, bundle []
 // transaction, knowing the password hash until then.
 func (c *Catalog) update(ctx context.Context, id store.ClientID, change func(*store.Client) error, then func(*tx, string) error) (store.Client, error) {
 	var client store.Client
-	var refused error // by change, and returned as it is
+	var refused error // by change, and returned unchanged
 	err := c.write(ctx, func(t *tx) (err error) {
 		var hash string
 		client, refused, err = t.updateClient(id, func(client *store.Client) error {
@@ -157,7 +157,7 @@ func (t *tx) updateClient(id store.ClientID, change func(*store.Client) error) (
 	_, err = t.exec(t.stmts.updateClient, c.Kind, orNull(c.PublicKey), c.OAEPHash, c.PasswordHash,
 		orNull(c.SessionKey), c.Suspended, stamp(c.LastSeen), c.BaseClosed, idOrNull(c.APIID), id[:])
 	if isTaken(err) {
-		err = store.ErrNameTaken // somebody else's API id
+		err = store.ErrNameTaken // another account's API id
 	}
 	t.changes = append(t.changes, clientChange{id: id, seen: stamp(c.LastSeen)})
 	return c, nil, err
@@ -186,7 +186,7 @@ func (c *Catalog) RemoveClient(ctx context.Context, id store.ClientID) ([]store.
 }
 
 // dropPortions removes the versions of a client that is being removed, as many
-// at once as fit into the log as it is. How many names it has is not counted.
+// at once as fit into the existing log. How many names it has is not counted.
 func (c *Catalog) dropPortions(ctx context.Context, id store.ClientID) (dropped []store.BlobRef, err error) {
 	for {
 		var portion []store.BlobRef

@@ -105,7 +105,7 @@ func shortest(keys []store.FormerKey) int {
 	return at
 }
 
-// ForgetFormerKeys forgets those that were replaced before a moment.
+// ForgetFormerKeys removes keys that were replaced before a moment.
 func (c *Catalog) ForgetFormerKeys(ctx context.Context, before time.Time) ([]store.ClientID, error) {
 	var owners []store.ClientID
 	err := c.write(ctx, func(t *tx) error {

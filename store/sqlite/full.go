@@ -11,10 +11,10 @@ import (
 	"coffer/store"
 )
 
-// What the catalog needs to go on when others have taken the last byte of the
-// disk is allocated before: the log, which is kept and overwritten, and pages
-// in the file that are free. Then reading, starting and removing allocate
-// nothing but the log's index, of which a start gives as much back first.
+// The space that the catalog needs to work on a completely full disk is
+// allocated in advance: the log, which is kept and overwritten, and pages in
+// the file that are free. Then reading, starting and removing allocate nothing
+// but the log's index, and a start first releases as much as that takes.
 
 // logSize is how much of the log stays allocated. A transaction that writes
 // more than that needs room on the disk.
@@ -28,7 +28,7 @@ const spareBytes = 256 << 10
 // it leaves.
 const spareKey = "spare"
 
-// logHeader is the size of the log's header.
+// logHeader is the size of the header of the log.
 const logHeader = 32
 
 func logName(path string) string { return path + "-wal" }

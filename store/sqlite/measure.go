@@ -10,7 +10,7 @@ import (
 
 var _ store.GroupCommitter = (*Catalog)(nil)
 
-// measures are what the writer tells about its transactions.
+// measures are the writer's figures on its transactions.
 type measures struct {
 	mu            sync.Mutex
 	changes, sync store.Histogram
@@ -41,7 +41,7 @@ func observe(h *store.Histogram, value float64) {
 	h.Sum += value
 }
 
-// GroupCommits tells how changes shared transactions.
+// GroupCommits returns figures on changes that shared transactions.
 func (c *Catalog) GroupCommits() store.GroupCommits {
 	m := c.writer.took
 	m.mu.Lock()

@@ -141,7 +141,7 @@ func (c *Catalog) NameLike(_ context.Context, name string) (string, error) {
 	return c.writer.register.like(name, alike.Name.Like), nil
 }
 
-// Lookalike returns a client's name that is hard to tell from the given one.
+// Lookalike returns a client's name that looks like the given one.
 func (c *Catalog) Lookalike(_ context.Context, name string) (string, error) {
 	return c.writer.register.like(name, alike.Name.Resembles), nil
 }
@@ -222,7 +222,7 @@ func (r *register) page(q store.ClientQuery) (page []entry, total int, err error
 	return page, total, nil
 }
 
-// matching are those of a list that somebody looks for.
+// matching returns the clients of a list that match a search.
 func matching(list []*entry, text string) (found []*entry) {
 	text = strings.ToLower(text)
 	for _, e := range list {
@@ -233,7 +233,7 @@ func matching(list []*entry, text string) (found []*entry) {
 	return found
 }
 
-// sorted leaves those that are alike in the order that they have.
+// sorted sorts clients by a key; equal ones keep their order.
 func (r *register) sorted(list []*entry, key func(*entry) int64) []*entry {
 	type keyed struct {
 		key int64

@@ -245,7 +245,7 @@ func (t *tx) endRun(one run) error {
 	return err
 }
 
-// AskPacks finds packs and pins those that are there.
+// AskPacks finds packs and pins the ones found.
 func (c *Catalog) AskPacks(ctx context.Context, client store.ClientID, id store.RunID, ids []store.PackID) ([]store.FoundPack, error) {
 	found := make([]store.FoundPack, len(ids))
 	err := c.underRun(ctx, client, id, func(t *tx, o owner, one run) error {

@@ -160,7 +160,7 @@ func (r packReader) versionPage(o owner, q store.SnapshotQuery) ([]snapshot, err
 	return r.snapshots(o, r.q.snapshotRest, q.Only, before, q.Limit)
 }
 
-// snapshots are those that a query finds.
+// snapshots returns the snapshots that a query finds.
 func (r packReader) snapshots(o owner, query *sql.Stmt, args ...any) (found []snapshot, err error) {
 	err = r.each(query, func(row scanner) error {
 		s, err := scanSnapshot(row, o.client)

@@ -6,10 +6,10 @@
 // transaction, and answers them after its commit; see writer. Reads go past it
 // on connections of their own, which see the last commit.
 //
-// The tables are those that operators of the earlier server know, clients and
-// files, with more columns; migrations/ is their definition. The package does
-// not migrate an earlier server's database by itself, holds no ciphertext, and
-// does not keep two processes from opening one file.
+// The tables are those of the earlier server, clients and files, with more
+// columns; migrations/ is their definition. The package does not import an
+// earlier server's database, holds no ciphertext, and does not keep two
+// processes from opening one file.
 package sqlite
 
 import (

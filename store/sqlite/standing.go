@@ -13,7 +13,7 @@ import (
 type standing int
 
 const (
-	anybody  standing = iota // a sign-in to a settled client that failed: whoever it was proved nothing
+	anybody  standing = iota // a sign-in to a settled client that failed, and so proved no identity
 	stranger                 // of a client that never stored anything
 	newcomer                 // of one that did, and registered less than settledAfter before
 	settled                  // of any other, and of the server

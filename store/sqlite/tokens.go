@@ -70,7 +70,7 @@ func (c *Catalog) Revocations(ctx context.Context, visit func(store.Revocation) 
 	return nil
 }
 
-// ForgetRevocations forgets those that expired before a moment.
+// ForgetRevocations removes revocations that expired before a moment.
 func (c *Catalog) ForgetRevocations(ctx context.Context, before time.Time) error {
 	err := c.write(ctx, func(t *tx) error {
 		if _, err := t.exec(t.stmts.forgetTokens, stamp(before)); err != nil {

@@ -14,8 +14,8 @@ import (
 // what one waits for, not what is written.
 const maxBatch = 512
 
-// An operation is one change and whoever waits for it. It runs again if its
-// transaction has to be tried again.
+// An operation is one change and the caller that waits for it. It runs again if
+// its transaction has to be tried again.
 type operation struct {
 	ctx  context.Context
 	run  func(*tx) error

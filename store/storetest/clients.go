@@ -54,8 +54,8 @@ func testClients(t *testing.T, c store.Catalog) {
 	}
 }
 
-// Names that are alike are found, of those that were added and not
-// removed; the catalog itself takes both.
+// Names that look alike are found if they were added and not removed; the
+// catalog itself takes both.
 func testNameLike(t *testing.T, c store.Catalog) {
 	t.Helper()
 	ctx := t.Context()
@@ -92,8 +92,8 @@ func testNameLike(t *testing.T, c store.Catalog) {
 	testLookalike(t, c)
 }
 
-// Names that look like others are found, whichever of them came first, also
-// those that no registration is refused for.
+// Lookalike names are found, whichever of them came first, also names that a
+// registration would accept.
 func testLookalike(t *testing.T, c store.Catalog) {
 	t.Helper()
 	ctx := t.Context()
@@ -227,7 +227,7 @@ func testUpdateClient(t *testing.T, c store.Catalog) {
 		client.Kind = "half done"
 		return refused
 	})
-	if err != refused { // as it is, so not errors.Is
+	if err != refused { // unchanged, so not errors.Is
 		t.Errorf("refused update: got error %v, want it as change returned it", err)
 	}
 	got, err = c.Client(ctx, old.ID)

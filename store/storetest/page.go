@@ -86,7 +86,7 @@ func testListClients(t *testing.T, c store.Catalog) {
 	}
 }
 
-// testListAlike: clients that an order does not tell apart come once each.
+// testListAlike: clients that are equal in an order come once each.
 func testListAlike(t *testing.T, c store.Catalog) {
 	for n := range 50 {
 		must(t, "add", c.AddClient(t.Context(), newClient(n)))

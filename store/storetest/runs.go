@@ -323,7 +323,7 @@ func testPutPacks(t *testing.T, c store.Catalog) {
 	wantEqual(t, "nobody's packs", len(none), 0)
 }
 
-// A damaged pack is missing for whoever asks or commits, until the same bytes
+// A damaged pack is missing for AskPacks and for commits, until the same bytes
 // are stored again.
 func testDamagedPacks(t *testing.T, c store.Catalog) {
 	ctx := t.Context()
