@@ -95,7 +95,8 @@ func TestTLSToTheCore(t *testing.T) {
 	}
 }
 
-// A gateway that is told to stop serves what it has begun to, and nobody else.
+// A stopping gateway finishes the calls that it has begun, and serves no
+// others.
 func TestDrain(t *testing.T) {
 	cfg := config(startCore(t).addr)
 	addr, stop := serve(t, cfg)

@@ -164,8 +164,8 @@ func TestBadCore(t *testing.T) {
 	}
 }
 
-// When all connections to the core are in use, a call waits so long and is
-// told to come again.
+// When all connections to the core are in use, a call waits for a limited time
+// and is then asked to come again.
 func TestBusyCore(t *testing.T) {
 	asked, leave := make(chan struct{}, 1), make(chan struct{})
 	addr := fakeCore(t, func(io.Writer, protocol.Code) bool {

@@ -61,7 +61,7 @@ func TestClients(t *testing.T) {
 	s.must(404, "DELETE", "/api/clients/nobody?confirm=nobody", nil)
 }
 
-// An account whose name is hard to tell from an account's beside it is marked
+// An account whose name looks like that of an account beside it is marked
 // wherever it is named.
 func TestLookalikeClients(t *testing.T) {
 	s := startSite(t, nil)
@@ -246,7 +246,7 @@ func TestBackups(t *testing.T) {
 	none.must(409, "POST", "/api/backups", nil)
 }
 
-// What a base client did wrong is told field by field.
+// A failed base request is shown field by field.
 func TestFailures(t *testing.T) {
 	s := startSite(t, nil)
 	s.person("alice")

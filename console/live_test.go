@@ -74,7 +74,7 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// Who was away for too long is told so, and gets the last of it.
+// A client that was away for too long learns it, and gets the latest events.
 func TestEventsAfterALongTime(t *testing.T) {
 	s := startSite(t, nil)
 	s.person("alice")
@@ -130,7 +130,7 @@ func TestSlowReader(t *testing.T) {
 	s.must(200, "GET", "/api/stats", nil)
 }
 
-// Who is slow for a while is told how much they missed.
+// A client that is slow for a while learns how much it missed.
 func TestMissedLogs(t *testing.T) {
 	s := startSite(t, nil)
 	s.log.Info("first")
@@ -195,7 +195,7 @@ func TestTransfers(t *testing.T) {
 	if _, err := alice.conn.GetUpload(t.Context(), alice.id, protocol.UploadRef{ByID: true, Upload: begun.Upload}); err == nil {
 		t.Error("the upload is still there")
 	}
-	for len(told.Transfers) > 0 { // that there are none any more is told as well
+	for len(told.Transfers) > 0 { // an empty list is sent as well
 		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &told); err != nil {
 			t.Fatal(err)
 		}

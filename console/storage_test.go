@@ -41,7 +41,7 @@ func TestScrub(t *testing.T) {
 		t.Fatalf("of what is sound: %+v", r)
 	}
 
-	blobs := map[string]string{} // by what is in them, as far as one can tell
+	blobs := map[string]string{} // by content, as far as it can be recognised
 	err := filepath.WalkDir(filepath.Join(s.folder, "received_files"), func(path string, entry os.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".json") {
 			label, err := os.ReadFile(path)

@@ -276,8 +276,8 @@ func TestReconcileDamaged(t *testing.T) {
 	}
 }
 
-// A scrub finds packs that are damaged, missing or unknown, says which
-// snapshots need them, and tells the catalog.
+// A scrub finds packs that are damaged, missing or unknown, names the snapshots
+// that need them, and marks them in the catalog.
 func TestScrubPacks(t *testing.T) {
 	s := newStorage(t)
 	ada := s.client("ada")

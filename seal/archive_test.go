@@ -53,8 +53,8 @@ func TestProgressEndsAtMeasure(t *testing.T) {
 	}
 }
 
-// The tree changes when the first file, "a", is read. What is not at rest is
-// kept as it can be, and told.
+// The tree changes when the first file, "a", is read. Changing files are kept
+// as well as possible, and reported.
 func TestArchiveOfChangingTree(t *testing.T) {
 	const size = 3 * copySize
 	overwrite := func(path string, at int64) error {

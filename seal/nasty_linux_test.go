@@ -282,7 +282,7 @@ func TestKernelFileSystems(t *testing.T) {
 	}
 }
 
-// What no archive keeps is told once a kind.
+// What no archive keeps is reported once for each kind.
 func TestWhatIsNotKeptIsTold(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{"a", "b"} {

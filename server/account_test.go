@@ -42,8 +42,8 @@ func (w *wire) bundle() string {
 	return string(m.Bundle)
 }
 
-// Password and key bundle change together, by whoever proves the password or,
-// on the public listener, the private key.
+// Password and key bundle change together, for a caller that proves the
+// password or, on the public listener, the private key.
 func TestSetPassword(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.newClient("client")

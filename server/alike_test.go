@@ -8,9 +8,9 @@ import (
 	"coffer/store"
 )
 
-// A name that is another's but for its case, or for how its accents are written,
-// is refused; pairs that are there
-// already go on, and a name that was freed is free.
+// A name that differs from a registered one only in case, or in how its accents
+// are written, is refused; existing pairs keep working, and a name that was
+// freed is free.
 func TestNamesThatDifferInCase(t *testing.T) {
 	c := startCore(t, nil)
 	w := dial(t, c.public)

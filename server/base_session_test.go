@@ -26,8 +26,8 @@ func (w *wire) stranger(addr string) *wire {
 	return v
 }
 
-// What one connection recorded of another is of no use to it: neither the
-// padding nor the checksum of anything is told.
+// Traffic recorded from one connection is of no use on another: the answers
+// reveal neither its padding nor its checksum.
 func TestStrangerLearnsNothing(t *testing.T) {
 	c := startCore(t, nil)
 	w := c.newClient("ada")
@@ -234,8 +234,8 @@ func TestSessionsPerClient(t *testing.T) {
 	r.expectStored("f", plain)
 }
 
-// Three files that tell something end the session, whatever it was that they
-// told, and the sessions after it wait; nobody elsewhere does.
+// Three files that reveal something end the session, whatever they revealed,
+// and the sessions after it wait; sessions from other addresses do not.
 func TestGuessesEndSessions(t *testing.T) {
 	noise := func(w *wire) []byte { return w.packetFrame("f", 16, 3, 1, 1, make([]byte, 16)) }
 	for _, tt := range []struct {
@@ -355,7 +355,7 @@ func TestGuessesOverConnections(t *testing.T) {
 		}
 		return refused
 	})
-	// The server does not wait for those that wait.
+	// Clients that wait do not keep the server from closing.
 	c.restart()
 }
 

@@ -50,7 +50,8 @@ func TestConnectionsPerAddress(t *testing.T) {
 	owner.store("f", nil, 100) // fails the test if it is closed
 }
 
-// A flood of one address takes no connection of another's, whatever came first.
+// A flood from one address takes no connection of another address, whatever
+// came first.
 func TestFloodClosesItsOwn(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.MaxConnections, cfg.MaxPerAddress = 16, 0 })
 	honest := dialFrom(t, "127.0.0.2", c.public)
@@ -72,8 +73,8 @@ func TestFloodClosesItsOwn(t *testing.T) {
 	}
 }
 
-// Of one address, those without a key go first, then those with one, and those
-// that are proven never.
+// Of one address, connections without a key go first, then connections with
+// one; proven ones never go.
 func TestStandingOfConnections(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.MaxPerAddress = 3 })
 	owner := c.proven("owner")

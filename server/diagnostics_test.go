@@ -24,7 +24,7 @@ func swapped(id [16]byte, code uint16, size uint32) []byte {
 	return append(append(id[:], 3), byte(code>>8), byte(code), byte(size>>24), byte(size>>16), byte(size>>8), byte(size))
 }
 
-// Every way in which clients are known to fail is told apart.
+// Every known way in which clients fail is recognised.
 func TestDoctorRules(t *testing.T) {
 	const name = "client"
 	plain := content(7, 200)

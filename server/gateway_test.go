@@ -107,8 +107,8 @@ func TestInternalListenerWantsTheSecret(t *testing.T) {
 	knows.expect(1623)
 }
 
-// The library proves itself, and tells a wrong secret, and a core that does not
-// know its own, from everything else.
+// The library proves itself, and distinguishes a wrong secret, and a core that
+// does not know its own, from other errors.
 func TestCoreSecret(t *testing.T) {
 	c := startCore(t, nil)
 	dial := func(secret crypt.CoreSecret) error {

@@ -152,9 +152,9 @@ func TestOrderResume(t *testing.T) {
 	}
 }
 
-// Of two connections that send the same first packet in the same instant, the
-// later one starts the file over: neither is refused, and one at least is told
-// that the file is there.
+// If two connections send the same first packet in the same instant, the later
+// one starts the file over: neither is refused, and one at least learns that
+// the file is there.
 func TestTwins(t *testing.T) {
 	c := startCore(t, anyConnection)
 	w := c.proven("client")

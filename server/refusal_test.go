@@ -8,8 +8,8 @@ import (
 	"coffer/server"
 )
 
-// The base protocol has one answer for a registration that is refused; whoever
-// asks is told which of the reasons it was, without a proof.
+// The base protocol has one answer for a refused registration; the client can
+// ask for the reason, without a proof.
 func TestRefusedRegistrationSaysWhy(t *testing.T) {
 	shut := startCore(t, func(cfg *server.Config) { cfg.RegistrationOpen = false })
 	open := startCore(t, nil)
@@ -45,8 +45,8 @@ func TestRefusedRegistrationSaysWhy(t *testing.T) {
 	}
 }
 
-// Of registrations that are too many the same is told, and a registration that
-// succeeds takes back what was said before.
+// Registrations over the limit get the same reason, and a registration that
+// succeeds clears the earlier one.
 func TestRefusalIsOfTheLastRegistration(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.RegistrationRate = 2 })
 	w := dial(t, c.public)

@@ -12,8 +12,8 @@ import (
 	"coffer/server"
 )
 
-// An address registers so many clients and no more; others go on, and those
-// that have nothing yet cost no file.
+// An address registers a limited number of clients; other addresses are not
+// affected, and clients without content cost no file.
 func TestRegistrationsPerAddress(t *testing.T) {
 	c := startOnDisk(t, func(cfg *server.Config) { cfg.RegistrationRate = 3 })
 	w := dial(t, c.public)

@@ -62,8 +62,8 @@ func TestUploadsPerAddress(t *testing.T) {
 	}
 }
 
-// A full server takes room from the address that holds the most, whoever comes;
-// of it from the account that has the most.
+// A full server takes room from the address that holds the most, whatever
+// address begins an upload; of it from the account that has the most.
 func TestUploadsInAll(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.MaxUploadsInAll = 12 })
 	owner := c.provenFrom("127.0.0.2", "owner")
@@ -91,9 +91,9 @@ func TestUploadsInAll(t *testing.T) {
 	}
 }
 
-// Uploads of base requests, which prove nothing, go before those that were
-// begun by who proved something; their connection is closed, since their client
-// would wait for an answer in vain. A quarter is left to them.
+// Base uploads, which prove nothing, go before uploads of proven connections;
+// their connection is closed, since their client would wait for an answer in
+// vain. A quarter is reserved for them.
 func TestBaseUploadsMakeRoom(t *testing.T) {
 	c := startCore(t, func(cfg *server.Config) { cfg.MaxUploadsInAll = 8 })
 	owner := c.provenFrom("127.0.0.2", "owner")

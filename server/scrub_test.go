@@ -63,8 +63,8 @@ func fileSize(t testing.TB, path string) int64 {
 	return info.Size()
 }
 
-// A scrub that the server runs finds what is wrong, tells whom it belongs to,
-// keeps its report, and can be stopped.
+// A scrub in the server finds faults, names their owners, keeps its report, and
+// can be stopped.
 func TestScrubInTheServer(t *testing.T) {
 	c := startOnDisk(t, nil)
 	w := c.proven("ada")

@@ -6,9 +6,9 @@ import (
 	"coffer/protocol"
 )
 
-// Connections to the internal listener that prove nothing are bounded in
-// number: the oldest makes room, a gateway that comes later gets in, and those
-// that have proven themselves stay.
+// Unproven connections to the internal listener are limited in number: the
+// oldest is closed, a gateway that comes later gets in, and proven connections
+// stay.
 func TestUnprovenConnectionsAreBounded(t *testing.T) {
 	const most = 128
 	c := startCore(t, nil)

@@ -61,7 +61,7 @@ func (c *core) secured() *wire {
 	return w
 }
 
-// One port serves both: base clients, plainly, and whoever begins TLS.
+// One port serves both: base clients without TLS, and clients that begin TLS.
 func TestTLSBesidePlain(t *testing.T) {
 	c := startTLSCore(t, nil)
 	for name, connect := range map[string]func() *wire{
@@ -96,8 +96,8 @@ func TestClientIDLikeTLS(t *testing.T) {
 	v.sendKey(key1024)
 }
 
-// With --tls-only a plain client is refused in its own language, a base client
-// by 1607, and the operator is told why.
+// With --tls-only a client without TLS is refused in its own language, a base
+// client by 1607, and the log gives the operator the reason.
 func TestTLSOnly(t *testing.T) {
 	c := startTLSCore(t, func(cfg *server.Config) { cfg.TLSOnly = true })
 	w := dial(t, c.public)
@@ -137,8 +137,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// Over TLS the proof of the core secret covers the connection: whoever stands
-// between two of them, with a certificate of their own, cannot hand it on.
+// Over TLS the proof of the core secret covers the connection: an attacker
+// between two connections, with another certificate, cannot relay it.
 func TestProofCoversTLS(t *testing.T) {
 	c := startTLSCore(t, nil)
 	secret := coreSecret

@@ -220,7 +220,7 @@ func (w *wire) quiet() {
 	w.expectEmpty(1601)
 }
 
-// silence checks that nothing comes for so long.
+// silence checks that nothing arrives for a while.
 func (w *wire) silence(d time.Duration) {
 	w.t.Helper()
 	w.nc.SetReadDeadline(time.Now().Add(d))

@@ -49,7 +49,7 @@ func TestHangupLeavesNothing(t *testing.T) {
 	h.mu.Unlock()
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT} {
 		if signal.Ignored(sig) {
-			continue // whoever runs this ignores it, as nohup does, and so do its programs
+			continue // the test was started with it ignored, as under nohup, and so are its programs
 		}
 		cmd := p.Command(t, "restore", "big", "--accept-unsealed", "-o", "out")
 		if err := cmd.Start(); err != nil {

@@ -178,7 +178,7 @@ func TestSpoolForNobody(t *testing.T) {
 	}
 }
 
-// While another program holds the catalog, calls are told to come again, and
+// While another program holds the catalog, calls are asked to come again, and
 // the command line client does.
 func TestLockedCatalog(t *testing.T) {
 	core := stack.NewCore(t)

@@ -252,7 +252,7 @@ func (h *hostile) respond(header protocol.RequestHeader, payload []byte) (protoc
 	case protocol.CodeChallenge:
 		return &protocol.ChallengeIssued{}, nil
 	case protocol.CodeProve:
-		return &protocol.Done{}, nil // whoever it is
+		return &protocol.Done{}, nil // for every client
 	case protocol.CodeListFiles:
 		return h.list(), nil
 	case protocol.CodeGetFile:
@@ -304,8 +304,8 @@ func (h *hostile) find(name string, version uint32) *stored {
 	return nil
 }
 
-// lies are what a hostile server does, what a person is told, and the way on,
-// if there is one.
+// lies are what a hostile server does, the message to the person, and the way
+// to continue, if there is one.
 type lie struct {
 	name  string
 	tell  func(t *testing.T, h *hostile)

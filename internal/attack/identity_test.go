@@ -110,7 +110,7 @@ func TestIDOverHTTP(t *testing.T) {
 		}
 	}
 	// With a passphrase the account is served, and the wire's id is still worth
-	// nothing; the owner is told it.
+	// nothing; the owner can read it.
 	made := strings.TrimSpace(sealing.Must(t, "account", "api-id"))
 	if made == uuid(idOf(t, sealing)) {
 		t.Error("the id for HTTP is the wire's")

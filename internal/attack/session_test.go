@@ -49,8 +49,8 @@ func (v *victim) versions(t testing.TB, file string) map[uint64]int {
 	return count
 }
 
-// An answer that tells valid padding from wrong one decrypts whatever was
-// recorded, 128 queries a byte.
+// An answer that distinguishes valid padding from wrong one decrypts recorded
+// traffic, 128 queries a byte.
 func TestPaddingOracle(t *testing.T) {
 	core := stack.NewCore(t)
 	v := newVictim(t, core.Addr, "ada")
@@ -108,7 +108,7 @@ func TestGuessTheChecksum(t *testing.T) {
 }
 
 // Backwards, the same answers make content of the attacker's choice, some 2,000
-// queries a block. A session ends at the third, whoever holds it.
+// queries a block. A session ends at the third, for everyone who holds it.
 func TestForging(t *testing.T) {
 	core := stack.NewCore(t)
 	v := newVictim(t, core.Addr, "ada")

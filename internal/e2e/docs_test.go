@@ -310,9 +310,9 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// What the documents tell people to type works, in the order in which they say
-// it, and shows what they say. What cannot be run here is marked, with the
-// reason.
+// The commands in the documents work, in the order in which they appear, and
+// print what the documents show. Commands that cannot run here are marked, with
+// the reason.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	for _, file := range documents(t) {

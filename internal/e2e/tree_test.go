@@ -97,8 +97,8 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// describe says for each thing below root, and root, what can be told of it. A
-// file that is root itself has no times to compare.
+// describe returns a description of each thing below root, and of root. A file
+// that is root itself has no times to compare.
 func describe(root string) (map[string]string, error) {
 	found := make(map[string]string)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

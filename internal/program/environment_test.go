@@ -74,8 +74,8 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// One file's name is never another's: bytes that are not UTF-8 stay what they
-// are in paths, and are refused in anything else.
+// The name of one file never becomes the name of another: bytes that are not
+// UTF-8 stay unchanged in paths, and are refused in anything else.
 func TestArgumentsKeepTheirBytes(t *testing.T) {
 	folder := t.TempDir()
 	const latin1, broken = "caf\xe9", "\xff\xfe"

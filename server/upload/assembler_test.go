@@ -171,7 +171,7 @@ func (l *line) check(want string) {
 	}
 }
 
-// Sizes that do not add up once everything has come are told.
+// Sizes that do not add up are reported once everything has arrived.
 func TestAssemblerMissesBytes(t *testing.T) {
 	l := newLine(t, true, 16, 1)
 	if err := l.send(1, false, []byte("aaaa")); err != nil {
@@ -217,8 +217,8 @@ func TestAssemblerBeginsAnew(t *testing.T) {
 	l.check("new1new2new3")
 }
 
-// Packets that are alike are written where they belong before their turn, and
-// those that are not, elsewhere.
+// Packets of equal size are written in place before their turn, others
+// elsewhere.
 func TestAssemblerWritesDirectly(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -405,7 +405,7 @@ func TestAssemblerAtRandom(t *testing.T) {
 	}
 }
 
-// What is missing is told in ranges, as many as are asked for.
+// Missing packets are reported in ranges, as many as requested.
 func TestAssemblerMissing(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

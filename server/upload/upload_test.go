@@ -100,9 +100,9 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-// A list of uploads never waits for a commit; whoever asks about the file a
-// second time meanwhile gets the same answer; and one that is cancelled then is
-// not torn from under it.
+// A list of uploads never waits for a commit; a repeated question about the
+// file gets the same answer meanwhile; and an upload that is cancelled then is
+// not removed during its commit.
 func TestUploadCommits(t *testing.T) {
 	for _, failing := range []error{nil, errors.New("failing")} {
 		r := newTestRegistry(t)

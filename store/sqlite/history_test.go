@@ -73,10 +73,10 @@ func addSince(t *testing.T, c *Catalog, n int, ago time.Duration) store.ClientID
 	return id
 }
 
-// However many accounts are made, from however many networks, and whatever
-// they do before they have stood for a week, what others did stays. Those that
-// stored something give way after those that did not, and one network's before
-// another's.
+// However many accounts are made, from however many networks, and whatever they
+// do in their first week, activities of other accounts stay. Accounts that
+// stored something give way after accounts that did not, and one network's
+// before another network's.
 func TestFloodOfNewAccounts(t *testing.T) {
 	const keep = 120
 	for name, flood := range map[string]struct {

@@ -88,8 +88,8 @@ func BenchmarkListClients(b *testing.B) {
 	})
 }
 
-// What the register knows is what is in the file, whatever changes came, also
-// those that failed, and those that shared a transaction.
+// The register agrees with the file, whatever changes were made, including
+// failed ones and ones that shared a transaction.
 func TestRegisterFollows(t *testing.T) {
 	c := openTest(t)
 	random := rand.New(rand.NewPCG(3, 4))

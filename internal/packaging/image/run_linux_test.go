@@ -19,7 +19,7 @@ import (
 const patience = 60 * time.Second
 
 // A container is an image as an engine runs it: its root is read-only, its
-// volumes are not, and whoever runs is the image's user.
+// volumes are not, and processes run as the image's user.
 type container struct {
 	t     *testing.T
 	image image
