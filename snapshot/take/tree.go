@@ -133,23 +133,25 @@ func (a *assembler) job(ctx context.Context, d *dir, j *job) error {
 	if a.run.opts.DryRun {
 		return nil
 	}
-	if err := a.content(ctx, j); err != nil {
+	entry := j.entry // a job that is done is read by other names of the file
+	if err := a.content(ctx, &entry, j.content); err != nil {
 		return err
 	}
 	if d == nil {
-		a.root = j.entry
-		return a.quote(&a.packs, &j.entry)
+		a.root = entry
+		return a.quote(&a.packs, &a.root)
 	}
-	return a.add(d, &j.entry, j.anew, false)
+	return a.add(d, &entry, j.anew, false)
 }
 
-// content waits for the packs that a file's chunks are in.
-func (a *assembler) content(ctx context.Context, j *job) error {
-	if len(j.content) == 0 {
+// content gives a file the places of its chunks, once the packs that they are in
+// are closed.
+func (a *assembler) content(ctx context.Context, entry *snapshot.Entry, chunks []*ref) error {
+	if len(chunks) == 0 {
 		return nil
 	}
 	w := snapshot.NewContentWriter(a.list)
-	for _, ref := range j.content {
+	for _, ref := range chunks {
 		o, place, err := a.run.data.inPack(ref)
 		if err != nil {
 			return err
@@ -165,7 +167,7 @@ func (a *assembler) content(ctx context.Context, j *job) error {
 		}
 	}
 	var err error
-	j.entry.Content, j.entry.Depth, err = w.Close()
+	entry.Content, entry.Depth, err = w.Close()
 	return err
 }
 
