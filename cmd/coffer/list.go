@@ -96,6 +96,9 @@ func kind(f protocol.Format) string {
 }
 
 func (c *listCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	u, err := a.openUser()
 	if err != nil {
 		return err

@@ -56,6 +56,9 @@ func describeEntry(path string, e *snapshot.Entry) entryJSON {
 }
 
 func (c *lsCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	if c.Target == "" {
 		if c.Long || c.Recursive {
 			return fmt.Errorf("%w: ls -l and ls -R need a snapshot", program.ErrUsage)
@@ -206,6 +209,9 @@ type findCommand struct {
 }
 
 func (c *findCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	pattern, err := scan.NewPattern(c.Pattern, c.Ignore)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrUsage, err)
@@ -307,8 +313,8 @@ type catCommand struct {
 }
 
 func (c *catCommand) Run(a *app) error {
-	if program.Closed(a.stdout) {
-		return errClosedOutput
+	if err := a.needOutput(); err != nil {
+		return err
 	}
 	return a.withTarget(c.Target, func(u *user, snaps *snapshots, t target) error {
 		snap, e, err := snaps.find(a.ctx, t)
@@ -350,6 +356,9 @@ type diffStat struct {
 }
 
 func (c *diffCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	old, err := parseTarget(c.Old)
 	if err != nil {
 		return err

@@ -13,8 +13,17 @@ import (
 	"coffer/protocol"
 )
 
-// errClosedOutput: content should go to standard output, and it would be lost.
-var errClosedOutput = errors.New("standard output is closed, or is a null device opened for reading too: restore to a file, a pipe or >/dev/null")
+// errClosedOutput: what the command is for would be lost.
+var errClosedOutput = errors.New("standard output is closed, or is a null device opened for reading too: use a file, a pipe or >/dev/null")
+
+// needOutput fails if what a command prints, which is all that it is for, would
+// be lost.
+func (a *app) needOutput() error {
+	if program.Closed(a.stdout) {
+		return errClosedOutput
+	}
+	return nil
+}
 
 // incomplete says what a command that did its work had to leave out or change.
 type incomplete string

@@ -102,8 +102,8 @@ func (c *restoreCommand) single(a *app, u *user, folder *export.Folder, opts bac
 		}
 	}
 	if c.Output == "-" {
-		if program.Closed(a.stdout) {
-			return errClosedOutput
+		if err := a.needOutput(); err != nil {
+			return err
 		}
 		opts.Writer = a.stdout
 		opts.RefuseFolder = isTerminal(a.stdout)

@@ -35,6 +35,9 @@ type statJSON struct {
 }
 
 func (c *statsCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	u, err := a.openUser()
 	if err != nil {
 		return err
@@ -104,6 +107,9 @@ type runJSON struct {
 }
 
 func (uploadsListCommand) Run(a *app) error {
+	if err := a.needOutput(); err != nil {
+		return err
+	}
 	u, err := a.openUser()
 	if err != nil {
 		return err

@@ -145,8 +145,8 @@ func (c *restoreCommand) snapshot(a *app, u *user, snaps *snapshots, t target) e
 		return fmt.Errorf("restore %s: %w", t.text, err)
 	}
 	if c.Output == "-" {
-		if program.Closed(a.stdout) {
-			return errClosedOutput
+		if err := a.needOutput(); err != nil {
+			return err
 		}
 		if e.Type != snapshot.File {
 			return fmt.Errorf("%s is %w", t.text, backup.ErrIsFolder)

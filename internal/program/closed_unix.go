@@ -12,8 +12,8 @@ import (
 // runtime opens the null device in its place, for reading and writing, which no
 // shell's redirection does; but some programs, such as Python's, start others
 // this way to mean that nobody reads or writes. The two cannot be
-// distinguished. So only commands that would lose content check this: a command
-// that prints works when nobody reads it.
+// distinguished. So only commands that exist for what they print check this: one
+// that does something else works when nobody reads it.
 func Closed(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {
