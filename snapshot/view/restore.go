@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -97,6 +98,7 @@ type restore struct {
 	opts  RestoreOptions
 	chown bool
 	root  *os.Root
+	dirs  *folders
 
 	links  map[string]string // where the first name of a file with several is
 	files  []*target
@@ -119,6 +121,7 @@ type target struct {
 
 	mu     sync.Mutex
 	left   int  // guarded by mu; chunks
+	begun  bool // guarded by mu; there is a file at tmp
 	failed bool // guarded by mu
 }
 
@@ -137,7 +140,8 @@ type later struct {
 }
 
 func (r *restore) run(ctx context.Context, e *snapshot.Entry, root *os.Root) (Restored, error) {
-	r.root = root
+	r.root, r.dirs = root, newFolders(root)
+	defer r.dirs.close()
 	var err error
 	if e.Type == snapshot.Dir {
 		err = r.dir(ctx, "", ".", e)
@@ -246,6 +250,7 @@ func (r *restore) remove(path, at string, names map[string]bool) error {
 			continue
 		}
 		if !r.opts.DryRun {
+			r.dirs.forget(Join(path, name))
 			if err := r.root.RemoveAll(Join(path, name)); err != nil {
 				if err := r.fail(Join(path, name), err); err != nil {
 					return err
@@ -294,7 +299,7 @@ func (r *restore) makeDir(path, at string, e *snapshot.Entry) error {
 // parents makes the folders that something lies in which itself was asked for.
 func (r *restore) parents(at string) error {
 	outer := parent(at)
-	if outer == "." {
+	if outer == "." || r.dirs.has(outer) {
 		return nil
 	}
 	if info, err := r.root.Lstat(outer); err == nil && info.IsDir() {
@@ -308,6 +313,9 @@ func (r *restore) parents(at string) error {
 	}
 	return nil
 }
+
+// lastName is the name of a path in its folder.
+func lastName(at string) string { return at[strings.LastIndexByte(at, '/')+1:] }
 
 func parent(at string) string {
 	for i := len(at) - 1; i >= 0; i-- {
@@ -323,7 +331,7 @@ func (r *restore) plan(ctx context.Context, path string, e *snapshot.Entry) erro
 	if r.opts.Wanted != nil && !r.opts.Wanted(path, e) {
 		return nil
 	}
-	info, err := r.root.Lstat(path)
+	info, err := r.lstat(path)
 	existing := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return r.fail(path, err)
@@ -365,8 +373,19 @@ func (r *restore) plan(ctx context.Context, path string, e *snapshot.Entry) erro
 	return r.planFile(ctx, t)
 }
 
+// lstat looks at what is in the place of an entry.
+func (r *restore) lstat(path string) (fs.FileInfo, error) {
+	dir, base, done, err := r.dirs.outer(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return dir.Lstat(base)
+}
+
 // makeRoom removes a folder where none is to be, if that is allowed.
 func (r *restore) makeRoom(path string) error {
+	r.dirs.forget(path)
 	if r.opts.Delete {
 		return r.root.RemoveAll(path)
 	}
@@ -461,17 +480,26 @@ type fetchError struct{ error }
 
 // last completes a file that is waiting for no chunk.
 func (r *restore) last(t *target) error {
+	dir, base, done, err := r.dirs.outer(t.tmp)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if len(t.entry.Content) == 0 {
-		if err := r.create(t); err != nil {
+		f, err := create(dir, base, t.entry)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
 			return err
 		}
 	}
-	return r.complete(t)
+	return r.complete(t, dir, base)
 }
 
 // special makes what has no content.
 func (r *restore) special(t *target) error {
-	dir, base, done, err := r.outer(t.tmp)
+	dir, base, done, err := r.dirs.outer(t.tmp)
 	if err != nil {
 		return err
 	}
@@ -496,34 +524,22 @@ func (r *restore) special(t *target) error {
 	if err != nil {
 		return err
 	}
-	return r.complete(t)
-}
-
-// outer opens the folder that a path lies in.
-func (r *restore) outer(path string) (dir *os.Root, base string, done func(), err error) {
-	outer := parent(path)
-	if outer == "." {
-		return r.root, path, func() {}, nil
-	}
-	dir, err = r.root.OpenRoot(outer)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	return dir, path[len(outer)+1:], func() { dir.Close() }, nil
+	return r.complete(t, dir, base)
 }
 
 // create makes a file that nothing is in yet, with its size.
-func (r *restore) create(t *target) error {
-	f, err := r.root.OpenFile(t.tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func create(dir *os.Root, base string, e *snapshot.Entry) (*os.File, error) {
+	if e.Size > math.MaxInt64 {
+		return nil, errors.New("it is too large for a file here")
+	}
+	f, err := dir.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if t.entry.Size > math.MaxInt64 {
-		err = errors.New("it is too large for a file here")
-	} else if t.entry.Size > 0 {
-		err = f.Truncate(int64(t.entry.Size))
+	if err := f.Truncate(int64(e.Size)); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return errors.Join(err, f.Close())
+	return f, nil
 }
 
 // fetch reads all chunks that were planned and are not there already, and writes
@@ -599,7 +615,12 @@ func (r *restore) reuse(t *target, c chunkAt) []byte {
 	if x == nil || c.begin+uint64(c.place.Size) > x.from+x.length {
 		return nil
 	}
-	f, err := r.root.OpenFile(t.path, os.O_RDONLY|fileattr.OpenNonblock, 0)
+	dir, base, done, err := r.dirs.outer(t.path)
+	if err != nil {
+		return nil
+	}
+	defer done()
+	f, err := dir.OpenFile(base, os.O_RDONLY|fileattr.OpenNonblock, 0)
 	if err != nil {
 		return nil
 	}
@@ -665,20 +686,21 @@ func (r *restore) write(t *target, c chunkAt, chunk []byte) error {
 }
 
 func (r *restore) writeLocked(t *target, begin uint64, chunk []byte) error {
-	dir, base, done, err := r.outer(t.tmp)
+	dir, base, done, err := r.dirs.outer(t.tmp)
 	if err != nil {
 		return err
 	}
 	defer done()
-	f, err := dir.OpenFile(base, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = r.create(t); err == nil {
-			f, err = dir.OpenFile(base, os.O_WRONLY, 0)
-		}
+	var f *os.File
+	if t.begun {
+		f, err = dir.OpenFile(base, os.O_WRONLY, 0)
+	} else {
+		f, err = create(dir, base, t.entry)
 	}
 	if err != nil {
 		return err
 	}
+	t.begun = true
 	for len(chunk) > 0 {
 		x := extentAt(t.extents, begin)
 		if x == nil || begin >= x.from+x.length {
@@ -698,21 +720,16 @@ func (r *restore) writeLocked(t *target, begin uint64, chunk []byte) error {
 	if t.left--; t.left > 0 {
 		return nil
 	}
-	return r.complete(t)
+	return r.complete(t, dir, base)
 }
 
 // complete gives a file what it has beside content, and moves it to its place.
-func (r *restore) complete(t *target) error {
-	dir, base, done, err := r.outer(t.tmp)
-	if err != nil {
-		return err
-	}
-	defer done()
+// It is in dir, as base.
+func (r *restore) complete(t *target, dir *os.Root, base string) error {
 	if err := r.attributes(dir, base, t.path, t.entry); err != nil {
 		return err
 	}
-	_, final, _ := cutLast(t.path)
-	if err := dir.Rename(base, final); err != nil {
+	if err := dir.Rename(base, lastName(t.path)); err != nil {
 		return err
 	}
 	how := Made
@@ -721,14 +738,6 @@ func (r *restore) complete(t *target) error {
 	}
 	r.did(t.path, t.entry, how)
 	return nil
-}
-
-func cutLast(path string) (outer, base string, ok bool) {
-	outer = parent(path)
-	if outer == "." {
-		return outer, path, false
-	}
-	return outer, path[len(outer)+1:], true
 }
 
 // attributes gives what was made its owner, mode, extended attributes and time,
@@ -786,7 +795,7 @@ func (r *restore) finish() error {
 		if l.link != "" {
 			continue
 		}
-		dir, base, done, err := r.outer(l.path)
+		dir, base, done, err := r.dirs.outer(l.path)
 		if err == nil {
 			err = r.attributes(dir, base, l.path, l.entry)
 			done()
