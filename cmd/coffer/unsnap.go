@@ -123,7 +123,8 @@ func (a *app) asSnapshot(u *user, text string, version uint32) (*snapshots, targ
 type restoredJSON struct {
 	Name    string `json:"name"`
 	Version uint32 `json:"version"`
-	Kind    string `json:"kind"` // "snapshot"
+	Kind    string `json:"kind"`             // "snapshot"
+	Source  string `json:"source,omitempty"` // path in the snapshot, if it was not all of it
 	Path    string `json:"path"`
 	Files   uint64 `json:"files"`
 	Size    uint64 `json:"size"`
@@ -187,7 +188,7 @@ func (c *restoreCommand) snapshot(a *app, u *user, snaps *snapshots, t target) e
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", t.text, err)
 	}
-	return c.sayRestored(a, snap, to, restored)
+	return c.sayRestored(a, snap, t, to, restored)
 }
 
 // asked is the version that a target names, 0 for the newest.
@@ -288,14 +289,18 @@ func (c *restoreCommand) sayWhat(a *app, bar *program.Bar, opts *view.RestoreOpt
 	}
 }
 
-func (c *restoreCommand) sayRestored(a *app, snap *view.Snapshot, to string, r view.Restored) error {
+func (c *restoreCommand) sayRestored(a *app, snap *view.Snapshot, t target, to string, r view.Restored) error {
 	var err error
 	if a.json {
-		err = a.printJSON(restoredJSON{snap.Label, snap.Number, "snapshot", to, r.Files, r.Bytes, r.Kept, r.Deleted, r.Fetched, r.Failed, r.Lost, c.DryRun})
+		err = a.printJSON(restoredJSON{snap.Label, snap.Number, "snapshot", t.path, to, r.Files, r.Bytes, r.Kept, r.Deleted, r.Fetched, r.Failed, r.Lost, c.DryRun})
 	} else {
 		done := "restored"
 		if c.DryRun {
 			done = "would restore"
+		}
+		what := snap.Label
+		if t.path != "" {
+			what += ":" + t.path
 		}
 		var more []string
 		if r.Kept > 0 {
@@ -305,7 +310,7 @@ func (c *restoreCommand) sayRestored(a *app, snap *view.Snapshot, to string, r v
 			more = append(more, fmt.Sprintf("%d deleted", r.Deleted))
 		}
 		text := strings.Join(append([]string{program.Count(r.Files, "file", "files"), program.Size(r.Bytes)}, more...), ", ")
-		_, err = fmt.Fprintf(a.stdout, "%s %s, version %d, to %s: %s\n", done, program.Printable(snap.Label), snap.Number, program.Printable(to), text)
+		_, err = fmt.Fprintf(a.stdout, "%s %s, version %d, to %s: %s\n", done, program.Printable(what), snap.Number, program.Printable(to), text)
 	}
 	switch {
 	case err != nil:
