@@ -255,6 +255,8 @@ func (h *hostile) respond(header protocol.RequestHeader, payload []byte) (protoc
 		return &protocol.Done{}, nil // for every client
 	case protocol.CodeListFiles:
 		return h.list(), nil
+	case protocol.CodeListSnapshots:
+		return &protocol.SnapshotList{}, nil
 	case protocol.CodeGetFile:
 		var m protocol.GetFile
 		if m.DecodePayload(payload) == nil {
