@@ -10,8 +10,8 @@ import (
 	"coffer/store"
 )
 
-// On a full disk a pack is refused and leaves nothing; what is there is read
-// and removed, and then there is room again.
+// On a full disk a pack is refused and leaves nothing; what is there is read,
+// marked and removed, and then there is room again.
 func TestPackOnFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
@@ -27,6 +27,7 @@ func TestPackOnFullDisk(t *testing.T) {
 	const size = 1 << 20
 	first, err := putSealed(t, s, 1, size)
 	noErr(t, err)
+	noErr(t, s.SetGeneration(t.Context(), "one"))
 	n := byte(2)
 	for ; err == nil; n++ {
 		_, err = putSealed(t, s, n, size)
@@ -43,6 +44,18 @@ func TestPackOnFullDisk(t *testing.T) {
 	if _, err := read(t, s, first); err != nil {
 		t.Errorf("reading on a full disk: %v", err)
 	}
+	fill, err := os.Create(filepath.Join(dir, "fill"))
+	noErr(t, err)
+	for buf := make([]byte, 4096); err == nil; {
+		_, err = fill.Write(buf)
+	}
+	noErr(t, fill.Close())
+	noErr(t, s.SetGeneration(t.Context(), "two"))
+	mark, err := s.Generation(t.Context())
+	noErr(t, err)
+	same(t, "mark", mark, "two")
+	noErr(t, os.Remove(fill.Name()))
+
 	noErr(t, s.Remove(t.Context(), first))
 	if _, err := putSealed(t, s, 100, size); err != nil {
 		t.Errorf("with room again: %v", err)

@@ -367,8 +367,34 @@ func (s *Store) SetGeneration(ctx context.Context, mark string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.replace(path.Join(sealedDir, generationName), []byte(mark+"\n")); err != nil {
+	name, text := path.Join(sealedDir, generationName), []byte(mark+"\n")
+	err := s.overwrite(name, text)
+	if err != nil {
+		err = s.replace(name, text)
+	}
+	if err != nil {
 		return fmt.Errorf("leave a mark beside the blobs: %w", explain(err))
 	}
 	return nil
+}
+
+// overwrite writes over a file of the same size, which works on a full disk. If a
+// crash leaves part of it, that is no mark of any catalog's.
+func (s *Store) overwrite(name string, text []byte) error {
+	f, err := s.root.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != int64(len(text)) {
+		return errors.New("a file of another size")
+	}
+	if _, err := f.WriteAt(text, 0); err != nil {
+		return err
+	}
+	return f.Sync()
 }
