@@ -7,7 +7,7 @@ SOAKTIME ?= 10
 
 # All Go commands build alike, so that what one compiled serves the others; only
 # the race detector needs cgo.
-export GOFLAGS     := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
+export GOFLAGS     := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 export CGO_ENABLED := 0
 
 # The tools in .ci/tools.mod: staticcheck, oapi-codegen.
@@ -34,7 +34,7 @@ WEB_MODULES := web/node_modules/.package-lock.json
 WEB_SOURCES := openapi.yaml console/openapi.yaml $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/dist-console -prune -o -path web/e2e -prune -o -name '*.go' -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help build web run test tools check fuzz bench lint soak release cpp cpp-test cpp-windows clean
+.PHONY: help build web run test test-packaging tools check fuzz bench lint soak release cpp cpp-test cpp-windows clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,13 +61,16 @@ run: build ## build, and run core and gateway until Ctrl-C
 
 test: tools lint build cpp-test ## all tests, with the race detector, and a little fuzzing
 	CGO_ENABLED=1 COFFER_RACE="$(RACE)" $(GO) test $(RACE) -vet=off -timeout 20m ./...
-	cd $(PACKAGING) && CGO_ENABLED=1 $(GO) test $(RACE) -vet=off -timeout 20m ./...
-	@GO='$(GO)' FUZZTIME=$(FUZZTIME) .ci/fuzz
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-packaging fuzz
 ifdef NPM
 	cd web && npm test && npm run e2e
 else
 	@echo "there is no Node.js 20 here: the web client was not tested" >&2
 endif
+
+# It waits for installations most of the time, so make test fuzzes meanwhile.
+test-packaging:
+	cd $(PACKAGING) && CGO_ENABLED=1 $(GO) test $(RACE) -vet=off -timeout 20m ./...
 
 tools: ## install what the tests need and the machine lacks
 	@.ci/tools
