@@ -45,7 +45,7 @@ type origin interface {
 
 // Keys open session keys: those of an account, which a [client.Session] has.
 type Keys interface {
-	// Fingerprint is the fingerprint of the account's public key.
+	// Fingerprint is the SHA-256 of the account's public key in DER.
 	Fingerprint() [32]byte
 	// Unwrap opens a session key that was wrapped with the OAEP hash.
 	Unwrap(hash uint8, wrapped []byte) (crypt.SessionKey, error)

@@ -53,7 +53,7 @@ type Memento struct {
 type Seen struct {
 	SHA256 export.Hash     `json:"sha256"` // of the ciphertext
 	Format protocol.Format `json:"format"`
-	Size   uint64          `json:"size"`           // bytes of the owner's own data
+	Size   uint64          `json:"size"`           // bytes before sealing and compression
 	Stored uint64          `json:"stored_size"`    // bytes of ciphertext
 	Sent   bool            `json:"sent,omitempty"` // by this machine
 }

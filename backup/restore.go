@@ -40,7 +40,7 @@ type RestoreOptions struct {
 // A Restored is a version that was read back, whole and as it was backed up.
 type Restored struct {
 	*protocol.FileInfo
-	Content uint64 // bytes of the owner's own data, a folder's as its archive
+	Content uint64 // bytes after unsealing; of a folder, those of its tar archive
 	Seen    bool   // this machine had sent it, or seen it before
 	// Unremembered is why it could not be noted that the version was seen.
 	Unremembered error

@@ -70,7 +70,7 @@ func setDefault(d *time.Duration, value time.Duration) {
 // Client is the account's client id.
 func (s *Session) Client() protocol.ClientID { return s.credentials.Client }
 
-// Fingerprint is the fingerprint of the account's public key, as in FileInfo.
+// Fingerprint is the SHA-256 of the account's public key in DER, as in FileInfo.
 func (s *Session) Fingerprint() [32]byte { return crypt.Fingerprint(&s.credentials.Key.PublicKey) }
 
 // Unwrap opens a session key that an extension's answer brought, with the OAEP

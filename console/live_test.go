@@ -182,9 +182,9 @@ func TestTransfers(t *testing.T) {
 		one.Bytes != 1<<16 || *one.OriginalBytes != int64(len(plain)) || *one.TotalBytes != int64(len(ciphertext)) || one.Format != contract.FormatFile {
 		t.Errorf("%+v", one)
 	}
-	var told contract.TransferEvent
-	for len(told.Transfers) == 0 {
-		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &told); err != nil {
+	var transfers contract.TransferEvent
+	for len(transfers.Transfers) == 0 {
+		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &transfers); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -195,8 +195,8 @@ func TestTransfers(t *testing.T) {
 	if _, err := alice.conn.GetUpload(t.Context(), alice.id, protocol.UploadRef{ByID: true, Upload: begun.Upload}); err == nil {
 		t.Error("the upload is still there")
 	}
-	for len(told.Transfers) > 0 { // an empty list is sent as well
-		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &told); err != nil {
+	for len(transfers.Transfers) > 0 { // an empty list is sent as well
+		if err := json.Unmarshal([]byte(until(t, next, "transfers").data), &transfers); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -62,13 +62,13 @@ func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, 
 	}
 	m := export.Manifest{Format: export.Format, Version: export.Version, Client: c.Name, PublicKey: c.PublicKey,
 		Created: time.Now().UTC(), Files: []export.File{}}
-	told := func(bytes int64) {
+	wrote := func(bytes int64) {
 		done.Bytes += bytes
 		if progress != nil {
 			progress(done.Bytes, max(usage.Bytes, done.Bytes))
 		}
 	}
-	packs := packExport{catalog: catalog, blobs: blobs, client: c.ID, folder: folder, lost: make(map[store.PackID]bool), told: told}
+	packs := packExport{catalog: catalog, blobs: blobs, client: c.ID, folder: folder, lost: make(map[store.PackID]bool), wrote: wrote}
 	if err := packs.all(ctx); err != nil {
 		return done, fmt.Errorf("exporting packs: %w", err)
 	}
@@ -96,7 +96,7 @@ func Export(ctx context.Context, catalog Listing, blobs store.Contents, client, 
 			if !written {
 				done.Present++
 			}
-			told(v.Size)
+			wrote(v.Size)
 			after = store.Cursor{Name: v.Name, Number: v.Number}
 		}
 		more = len(versions) == page

@@ -17,7 +17,7 @@ type packExport struct {
 	blobs   store.Contents
 	client  store.ClientID
 	folder  string
-	told    func(bytes int64)
+	wrote   func(bytes int64)
 
 	written int
 	lost    map[store.PackID]bool
@@ -59,7 +59,7 @@ func (e *packExport) pack(ctx context.Context, p store.Pack) error {
 		return err
 	}
 	e.written++
-	e.told(p.Size)
+	e.wrote(p.Size)
 	return nil
 }
 
@@ -73,8 +73,8 @@ func (e *packExport) snapshot(ctx context.Context, v store.Version) (*export.Sna
 	if err != nil {
 		return nil, err
 	}
-	told := &export.Snapshot{Head: s.Head, Run: s.Run[:], Packs: s.Packs}
-	if told.Lost, err = e.lostOf(ctx, v); err != nil {
+	entry := &export.Snapshot{Head: s.Head, Run: s.Run[:], Packs: s.Packs}
+	if entry.Lost, err = e.lostOf(ctx, v); err != nil {
 		return nil, err
 	}
 	mends, err := e.catalog.Mends(ctx, v.Client, v.Name, v.Number)
@@ -86,9 +86,9 @@ func (e *packExport) snapshot(ctx context.Context, v store.Version) (*export.Sna
 		if _, err := exportBlob(ctx, e.blobs, m.Blob, sum, export.ContentPath(e.folder, sum)); err != nil {
 			return nil, err
 		}
-		told.Mends = append(told.Mends, sum)
+		entry.Mends = append(entry.Mends, sum)
 	}
-	return told, nil
+	return entry, nil
 }
 
 // lostOf are the packs that a snapshot needs and that are not in the export.

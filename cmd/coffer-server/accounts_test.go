@@ -7,8 +7,8 @@ import (
 	"coffer/console/contract"
 )
 
-// The list of accounts marks those that could be taken for others, and no name
-// reaches the terminal as it is.
+// The list marks names that look alike, and escapes what a terminal would act
+// on.
 func TestAccounts(t *testing.T) {
 	like := "admin\x1b[31m"
 	var out strings.Builder

@@ -313,7 +313,7 @@ func (r *run) takeFiles(ctx context.Context) error {
 	}
 	for _, path := range slices.Sorted(maps.Keys(lying)) {
 		if claimants[path] == 0 {
-			r.report.leaveOut(FileWithoutRecord, "", path, "no record says whose it is")
+			r.report.leaveOut(FileWithoutRecord, "", path, "no record names its client")
 		}
 	}
 	return nil

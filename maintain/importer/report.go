@@ -17,7 +17,7 @@ const (
 	RecordUnusable    Kind = "record unusable"       // of no client, bad name, or a path that leaves the folder
 	RecordTwice       Kind = "recorded twice"        // one name of one client, two different records
 	RecordWithoutFile Kind = "record without file"   // nothing lies where it points
-	FileWithoutRecord Kind = "file without record"   // nobody knows whose it is
+	FileWithoutRecord Kind = "file without record"   // no record names its client
 	FileClaimedTwice  Kind = "file claimed twice"    // by two clients, or under two names
 	FileOfLeftOut     Kind = "file of such a client" // its client was left out, or has no key
 	FileUnreadable    Kind = "file unreadable"       // or it changed while it was read
