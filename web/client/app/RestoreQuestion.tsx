@@ -2,7 +2,7 @@ import { Button, Group, Modal, Stack, Text } from "@mantine/core"
 import { createContext, type ReactNode, useCallback, useContext, useState } from "react"
 import { ProblemAlert } from "../../shared/components/ProblemAlert"
 import type { Problem } from "../../shared/problem"
-import { isSealed } from "../components/SealMark"
+import { isSealed } from "../engine/format"
 import { doubtful } from "../engine/seen"
 import type { FileEntry } from "../engine/types"
 

@@ -1,5 +1,6 @@
 import { notifications } from "@mantine/notifications"
 import { useCallback } from "react"
+import { isFolder } from "../engine/format"
 import type { FileEntry } from "../engine/types"
 import { useEngine } from "./engine"
 import { questionOf, useRestoreQuestion } from "./RestoreQuestion"
@@ -13,10 +14,6 @@ type SavePicker = (options: { suggestedName: string }) => Promise<FileSystemFile
 export function saveName(entry: FileEntry): string {
   const base = entry.filename.slice(entry.filename.lastIndexOf("/") + 1)
   return isFolder(entry) ? `${base}.tar.zst` : base
-}
-
-export function isFolder(entry: FileEntry): boolean {
-  return entry.format === "folder" || entry.format === "sealed_folder"
 }
 
 /** The notice that a file is being restored, which gives way to the one that it was. */

@@ -1,11 +1,8 @@
 import { Tooltip } from "@mantine/core"
 import { IconAlertTriangle, IconLock, IconLockOpen } from "@tabler/icons-react"
+import { isSealed } from "../engine/format"
 import type { FileEntry } from "../engine/types"
 import classes from "./SealMark.module.css"
-
-export function isSealed(file: Pick<FileEntry, "format">): boolean {
-  return file.format === "sealed_file" || file.format === "sealed_folder"
-}
 
 /** How far a stored file can be trusted: sealed or not, and what does not go together with what was seen. */
 export function SealMarks(props: { file: FileEntry }) {

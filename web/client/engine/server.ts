@@ -1,5 +1,6 @@
 import { type Api, ApiError } from "../api/client"
 import { openedSize } from "../crypto/sizes"
+import { isSealed, isSnapshot } from "./format"
 import { problemOf } from "./problems"
 import type { Seen } from "./seen"
 import type { FileDetails, FileEntry, Server } from "./types"
@@ -43,7 +44,7 @@ export class LiveServer implements Server {
 
   /** To the server the seal is part of the file; a person knows its size without. */
   private measured = (file: FileEntry): FileEntry => {
-    if (file.format !== "sealed_file" && file.format !== "sealed_folder") return file
+    if (!isSealed(file) || isSnapshot(file)) return file
     const size = openedSize(this.sealHeader(), file.original_size)
     return size === undefined ? file : { ...file, original_size: size }
   }

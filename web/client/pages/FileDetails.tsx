@@ -18,8 +18,9 @@ import { StatusDot } from "../../shared/components/StatusDot"
 import { formatChecksum } from "../../shared/format"
 import { useFormat } from "../../shared/hooks/preferences"
 import { useFileDetails } from "../app/queries"
-import { isFolder, useStartRestore } from "../app/useStartRestore"
-import { isSealed, SealMarks } from "../components/SealMark"
+import { useStartRestore } from "../app/useStartRestore"
+import { SealMarks } from "../components/SealMark"
+import { isFolder, isSealed, isSnapshot } from "../engine/format"
 import type { FileEntry } from "../engine/types"
 import { DeleteFile } from "./DeleteFile"
 import classes from "./FileDetails.module.css"
@@ -58,12 +59,14 @@ export function FileDetails(props: {
       {file && (
         <Stack gap="xl">
           <Group gap="xs">
-            <Button
-              leftSection={<IconDownload size={18} aria-hidden />}
-              onClick={() => startRestore(file)}
-            >
-              Restore
-            </Button>
+            {!isSnapshot(file) && (
+              <Button
+                leftSection={<IconDownload size={18} aria-hidden />}
+                onClick={() => startRestore(file)}
+              >
+                Restore
+              </Button>
+            )}
             <Button
               variant="default"
               leftSection={<IconTrash size={18} aria-hidden />}
@@ -73,11 +76,19 @@ export function FileDetails(props: {
             </Button>
           </Group>
 
+          {isSnapshot(file) && (
+            <Text size="sm">
+              This is a snapshot. Its name and size here are those that the server knows;{" "}
+              <Code>coffer list</Code> shows its real name, and <Code>coffer restore</Code> restores
+              it. Deleting it here deletes the snapshot.
+            </Text>
+          )}
+
           <DataList labelWidth="7.5rem" gap="xs">
             <Item label="Size">{format.bytes(file.original_size)}</Item>
             <Item label="On the server">{format.bytes(file.size)}, encrypted</Item>
             <Item label="Backed up">{format.date(new Date(file.created))}</Item>
-            <Item label="Kind">{isFolder(file) ? "Folder, as a .tar.zst archive" : "File"}</Item>
+            <Item label="Kind">{kind(file)}</Item>
             <Item label="Sealed">
               {isSealed(file)
                 ? "Yes: only your keys open it"
@@ -119,12 +130,14 @@ export function FileDetails(props: {
                       {format.bytes(version.original_size)}
                     </Text>
                   </div>
-                  <RowAction
-                    icon={IconDownload}
-                    label="Restore this version"
-                    subject={`version ${version.version}`}
-                    onClick={() => startRestore(version)}
-                  />
+                  {!isSnapshot(version) && (
+                    <RowAction
+                      icon={IconDownload}
+                      label="Restore this version"
+                      subject={`version ${version.version}`}
+                      onClick={() => startRestore(version)}
+                    />
+                  )}
                   {versions.length > 1 && (
                     <RowAction
                       icon={IconTrash}
@@ -147,6 +160,11 @@ export function FileDetails(props: {
       />
     </Drawer>
   )
+}
+
+function kind(file: FileEntry): string {
+  if (isSnapshot(file)) return "Snapshot, made by the coffer command line"
+  return isFolder(file) ? "Folder, as a .tar.zst archive" : "File"
 }
 
 function Item(props: { label: string; children: React.ReactNode }) {

@@ -33,8 +33,9 @@ import { type Sort, SortHeading } from "../../shared/components/SortHeading"
 import tables from "../../shared/components/Table.module.css"
 import { useFormat } from "../../shared/hooks/preferences"
 import { useFiles } from "../app/queries"
-import { isFolder, useStartRestore } from "../app/useStartRestore"
+import { useStartRestore } from "../app/useStartRestore"
 import { SealMarks } from "../components/SealMark"
+import { isFolder, isSnapshot } from "../engine/format"
 import type { FileEntry } from "../engine/types"
 import { DeleteFile } from "./DeleteFile"
 import { FileDetails } from "./FileDetails"
@@ -224,7 +225,7 @@ export function Files() {
                           className={classes.name}
                           onClick={() => open(file.filename)}
                         >
-                          {isFolder(file) ? (
+                          {isFolder(file) || isSnapshot(file) ? (
                             <IconFileZip
                               size={18}
                               stroke={1.6}
@@ -274,16 +275,23 @@ export function Files() {
                             </>
                           )}
                           <SealMarks file={file} />
+                          {isSnapshot(file) && (
+                            <Text size="sm" c="dimmed">
+                              Snapshot
+                            </Text>
+                          )}
                         </Group>
                       </Table.Td>
                       <Table.Td className={classes.actions}>
                         <Group gap={2} wrap="nowrap" justify="flex-end">
-                          <RowAction
-                            icon={IconDownload}
-                            label="Restore"
-                            subject={file.filename}
-                            onClick={() => startRestore(file)}
-                          />
+                          {!isSnapshot(file) && (
+                            <RowAction
+                              icon={IconDownload}
+                              label="Restore"
+                              subject={file.filename}
+                              onClick={() => startRestore(file)}
+                            />
+                          )}
                           <RowAction
                             icon={IconTrash}
                             label="Delete"

@@ -203,6 +203,23 @@ describe("files", () => {
     expect(engine.calls).toEqual(["restore good.txt 1"])
   })
 
+  test("a snapshot is listed as one, and not restored here", async () => {
+    const engine = new FakeEngine(signedIn)
+    const name = `s/${"0a".repeat(16)}`
+    engine.stored = [fakeFile(name, { format: "snapshot" }), fakeFile("good.txt")]
+    open(`/files?file=${encodeURIComponent(name)}`, engine)
+    expect(await screen.findByText("Snapshot, made by the coffer command line")).toBeInTheDocument()
+    expect(screen.getByText("Yes: only your keys open it")).toBeInTheDocument()
+    await screen.findByRole("button", { name: "Restore: good.txt", hidden: true })
+    expect(screen.queryByText("Not sealed")).not.toBeInTheDocument()
+    const restores = () =>
+      screen
+        .getAllByRole("button", { hidden: true })
+        .map((button) => button.getAttribute("aria-label") ?? button.textContent)
+        .filter((label) => label?.startsWith("Restore"))
+    expect(restores()).toEqual(["Restore: good.txt"])
+  })
+
   test("beside a list that found no server none is said to be running", async () => {
     const engine = new FakeEngine(signedIn)
     const away = {
