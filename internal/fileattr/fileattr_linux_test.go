@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -28,11 +27,7 @@ func TestAttributes(t *testing.T) {
 	}
 	want := []Attribute{{"user.empty", []byte{}}, {"user.long", make([]byte, 3000)}, {"user.text", []byte("a\x00b")}}
 	for _, a := range want {
-		err := SetAttributeAt(root, "a", a)
-		if errors.Is(err, syscall.ENOTSUP) {
-			t.Skip("the file system has no extended attributes")
-		}
-		if err != nil {
+		if err := SetAttributeAt(root, "a", a); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,7 +62,7 @@ func TestAttributesOfALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := SetAttributeAt(root, "a", Attribute{"user.text", []byte("x")}); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if err := root.Symlink("a", "l"); err != nil {
 		t.Fatal(err)
@@ -93,7 +88,7 @@ func TestHoles(t *testing.T) {
 	}
 	holes := Holes(f, size)
 	if len(holes) == 0 {
-		t.Skip("the file system has no holes")
+		t.Fatal("the file system of the temporary folder has no holes")
 	}
 	last := holes[len(holes)-1]
 	if holes[0].Offset != 0 || holes[0].Length != 1<<20 || last.Offset+last.Length != size || len(holes) != 2 {
@@ -134,9 +129,6 @@ func TestMakeNode(t *testing.T) {
 	root := openRoot(t)
 	for name, mode := range map[string]fs.FileMode{"pipe": fs.ModeNamedPipe, "socket": fs.ModeSocket, "null": fs.ModeDevice | fs.ModeCharDevice} {
 		err := MakeNode(root, name, mode, 1, 3)
-		if errors.Is(err, fs.ErrPermission) {
-			continue
-		}
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -256,6 +257,21 @@ func TestLostPacks(t *testing.T) {
 	}
 }
 
+// A cutOff repository fails every put after the first 30 MiB.
+type cutOff struct {
+	take.Repository
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (r *cutOff) Put(ctx context.Context, run snapshot.RunID, id snapshot.PackID, sealed []byte) error {
+	if r.left.Add(-int64(len(sealed))) < -int64(len(sealed)) {
+		r.cancel()
+		return context.Canceled
+	}
+	return r.Repository.Put(ctx, run, id, sealed)
+}
+
 // What arrived before a run was cut off is not sent again.
 func TestGoesOn(t *testing.T) {
 	m := newMachine(t)
@@ -264,22 +280,17 @@ func TestGoesOn(t *testing.T) {
 		write(t, filepath.Join(root, fmt.Sprint(i)), random(12<<20))
 	}
 	opts := m.options()
-	fail := errors.New("cut off")
-	m.repo.BeforeCommit = func(take.Commit) { m.repo.PutErr = fail }
 	ctx, cancel := context.WithCancel(context.Background())
-	opts.Progress = func(p take.Progress) {
-		if p.Sent > 30<<20 {
-			cancel()
-		}
-	}
+	defer cancel()
+	repo := &cutOff{Repository: m.repo, cancel: cancel}
+	repo.left.Store(30 << 20)
 	sources, err := scan.NewSources(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := take.Folder(ctx, m.repo, m.takeKeys(), m.cache, sources, opts); !errors.Is(err, context.Canceled) {
-		t.Skipf("it ended before it was cut off: %v", err)
+	if _, err := take.Folder(ctx, repo, m.takeKeys(), m.cache, sources, opts); !errors.Is(err, context.Canceled) {
+		t.Fatalf("a run that is cut off: %v", err)
 	}
-	m.repo.BeforeCommit = nil
 	before := m.repo.PutBytes
 	m.cache.Close()
 	m.open()
