@@ -1,0 +1,74 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"coffer/snapshot"
+)
+
+// later is what is done once all files are there.
+type later struct {
+	path  string
+	entry *snapshot.Entry
+	link  string // of a hard link: its first name
+}
+
+// finish makes hard links, and gives folders what they could not have while they
+// were filled, the inner ones first.
+func (r *restore) finish() error {
+	for _, l := range r.later {
+		if l.link == "" {
+			continue
+		}
+		if err := r.hardLink(l); err != nil {
+			if err := r.fail(l.path, err); err != nil {
+				return err
+			}
+		}
+	}
+	for _, l := range slices.Backward(r.later) {
+		if l.link != "" {
+			continue
+		}
+		dir, base, done, err := r.dirs.outer(l.path)
+		if err == nil {
+			err = r.attributes(dir, base, l.path, l.entry)
+			done()
+		}
+		if err != nil {
+			if err := r.fail(l.path, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *restore) hardLink(l later) error {
+	tmp := temporary(l.path)
+	if err := r.root.Link(l.link, tmp); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("it is the same file as %q, which could not be restored", l.link)
+		}
+		return err
+	}
+	_, err := r.root.Lstat(l.path)
+	how := Made
+	if err == nil {
+		how = Replaced
+	}
+	// A rename of one name of a file to another does nothing.
+	if how == Replaced {
+		if err := r.root.Remove(l.path); err != nil {
+			return errors.Join(err, r.root.Remove(tmp))
+		}
+	}
+	if err := r.root.Rename(tmp, l.path); err != nil {
+		return errors.Join(err, r.root.Remove(tmp))
+	}
+	r.did(l.path, l.entry, how)
+	return nil
+}
