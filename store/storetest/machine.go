@@ -39,7 +39,7 @@ func Snapshots(t *testing.T, open func(t *testing.T, dir string) Storage) {
 		must(rt, "add client", m.Catalog.AddClient(m.ctx, newClient(1)))
 		rt.Repeat(map[string]func(*rapid.T){
 			"begin": m.begin, "ask": m.ask, "put": m.put, "put killed": m.putKilled, "commit": m.commit, "end": m.end,
-			"remove": m.remove, "sweep": m.sweep, "damage": m.damage, "reopen": m.reopen, "": m.check,
+			"back up": m.backUp, "remove": m.remove, "thin": m.thin, "sweep": m.sweep, "damage": m.damage, "reopen": m.reopen, "": m.check,
 		})
 	})
 }
@@ -110,16 +110,20 @@ func (m *machine) newest(name string) (newest uint32) {
 }
 
 func (m *machine) begin(t *rapid.T) {
-	m.begun++
-	r := &machineRun{id: runID(m.begun), name: rapid.SampledFrom(machineNames).Draw(t, "name"), base: make(map[int]bool)}
+	name := rapid.SampledFrom(machineNames).Draw(t, "name")
 	bases := []uint32{0}
 	for at := range m.snapshots {
-		if at.Name == r.name {
+		if at.Name == name {
 			bases = append(bases, at.Number)
 		}
 	}
 	slices.Sort(bases)
-	base := rapid.SampledFrom(bases).Draw(t, "base")
+	m.beginFrom(t, name, rapid.SampledFrom(bases).Draw(t, "base"))
+}
+
+func (m *machine) beginFrom(t *rapid.T, name string, base uint32) *machineRun {
+	m.begun++
+	r := &machineRun{id: runID(m.begun), name: name, base: make(map[int]bool)}
 	newest, err := m.Catalog.BeginRun(m.ctx, store.Run{ID: r.id, Client: m.client, Name: r.name, Base: base, Begun: noon})
 	must(t, "begin", err)
 	wantEqual(t, "newest", newest, m.newest(r.name))
@@ -128,6 +132,18 @@ func (m *machine) begin(t *rapid.T) {
 	}
 	r.pinned = maps.Clone(r.base)
 	m.runs[r.id] = r
+	return r
+}
+
+// backUp makes a whole snapshot from the newest of its name, so that long chains
+// of versions come about.
+func (m *machine) backUp(t *rapid.T) {
+	name := rapid.SampledFrom(machineNames).Draw(t, "name")
+	r := m.beginFrom(t, name, m.newest(name))
+	for _, n := range anyPacks(t, "packs") {
+		m.putPack(t, r, n)
+	}
+	m.commitRun(t, r)
 }
 
 // needed reports whether anything needs a pack.
@@ -183,7 +199,10 @@ func (m *machine) store(t *rapid.T, r *machineRun, n int) (p store.Pack, there b
 }
 
 func (m *machine) put(t *rapid.T) {
-	r, n := m.anyRun(t), rapid.IntRange(0, machinePacks-1).Draw(t, "pack")
+	m.putPack(t, m.anyRun(t), rapid.IntRange(0, machinePacks-1).Draw(t, "pack"))
+}
+
+func (m *machine) putPack(t *rapid.T, r *machineRun, n int) {
 	p, there := m.store(t, r, n)
 	if there && m.damaged[n] {
 		t.Fatalf("pack %d is there, though it is damaged", n)
@@ -204,8 +223,9 @@ func (m *machine) putKilled(t *rapid.T) {
 	m.store(t, m.anyRun(t), rapid.IntRange(0, machinePacks-1).Draw(t, "pack"))
 }
 
-func (m *machine) commit(t *rapid.T) {
-	r := m.anyRun(t)
+func (m *machine) commit(t *rapid.T) { m.commitRun(t, m.anyRun(t)) }
+
+func (m *machine) commitRun(t *rapid.T, r *machineRun) {
 	needs := maps.Clone(r.base)
 	for _, n := range anyPacks(t, "dropped") {
 		delete(needs, n)
@@ -238,7 +258,7 @@ func (m *machine) commit(t *rapid.T) {
 	if late {
 		before++ // the client knows of one that is not there
 	}
-	keep := keepNewest(rapid.SampledFrom([]int{0, 2}).Draw(t, "keep"))
+	keep := keepNewest(rapid.SampledFrom([]int{0, 0, 0, 2}).Draw(t, "keep"))
 	number, _, err := m.Catalog.CommitSnapshot(m.ctx, store.SnapshotCommit{Version: v, Before: before}, keep)
 	_, missing := errors.AsType[*store.MissingPacks](err)
 	switch {
@@ -287,10 +307,39 @@ func (m *machine) remove(t *rapid.T) {
 	if len(all) == 0 {
 		t.Skip("no snapshot")
 	}
-	at := rapid.SampledFrom(all).Draw(t, "snapshot")
+	m.removeAt(t, rapid.SampledFrom(all).Draw(t, "snapshot"))
+}
+
+func (m *machine) removeAt(t *rapid.T, at store.Cursor) {
 	_, err := m.Catalog.Remove(m.ctx, m.client, at.Name, at.Number)
 	must(t, "remove", err)
 	delete(m.snapshots, at)
+}
+
+// thin ends all runs, removes versions that have older and newer ones, and
+// sweeps: only the versions that are left hold packs then.
+func (m *machine) thin(t *rapid.T) {
+	name := rapid.SampledFrom(machineNames).Draw(t, "name")
+	var numbers []uint32
+	for at := range m.snapshots {
+		if at.Name == name {
+			numbers = append(numbers, at.Number)
+		}
+	}
+	if len(numbers) < 3 {
+		t.Skip("no version in the middle")
+	}
+	slices.Sort(numbers)
+	for _, number := range numbers[1 : len(numbers)-1] {
+		if rapid.Bool().Draw(t, "removed") {
+			m.removeAt(t, store.Cursor{Name: name, Number: number})
+		}
+	}
+	for id := range m.runs {
+		must(t, "end", m.Catalog.EndRun(m.ctx, m.client, id))
+		delete(m.runs, id)
+	}
+	m.sweep(t)
 }
 
 // sweep makes a pass, or is killed in the middle of one.
