@@ -20,7 +20,12 @@ func (r *restore) dir(ctx context.Context, path, at string, e *snapshot.Entry) e
 		}
 	}
 	names := map[string]bool{}
-	err := r.s.Dir(ctx, e, func(err error) error { return r.fail(cmp.Or(path, "."), err) }, func(inner *snapshot.Entry) error {
+	complete := e.Error == ""
+	failed := func(err error) error {
+		complete = false
+		return r.fail(cmp.Or(path, "."), err)
+	}
+	err := r.s.Dir(ctx, e, failed, func(inner *snapshot.Entry) error {
 		if r.opts.Delete {
 			names[inner.Name] = true
 		}
@@ -32,8 +37,8 @@ func (r *restore) dir(ctx context.Context, path, at string, e *snapshot.Entry) e
 		}
 		return r.plan(ctx, Join(path, inner.Name), inner)
 	})
-	if err != nil || !r.opts.Delete || !made {
-		return err
+	if err != nil || !r.opts.Delete || !made || !complete {
+		return err // what cannot be read may name any file that is here
 	}
 	return r.remove(path, at, names)
 }
