@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"coffer/console/contract"
+	"coffer/internal/diagnose"
 	"coffer/protocol"
 )
 
@@ -11,16 +12,17 @@ import (
 func (c *Console) ListFailures(w http.ResponseWriter, r *http.Request) {
 	answer := contract.FailureList{Failures: []contract.Failure{}}
 	for _, e := range c.cfg.Failures() {
-		answer.Failures = append(answer.Failures, failedExchange(e))
+		answer.Failures = append(answer.Failures, failedExchange(&e))
 	}
 	c.answers.Reply(w, r, http.StatusOK, answer, nil)
 }
 
-func failedExchange(e protocol.FailedExchange) contract.Failure {
-	answer := contract.Failure{At: e.At.UTC(), Peer: e.Peer, Client: nonZero(e.Client), RequestsBefore: int64(e.Earlier), Request: e.Code.String(),
-		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually(), Fields: []contract.WireField{}}
-	for _, part := range e.Parts() {
-		answer.Fields = append(answer.Fields, contract.WireField{Offset: part.Offset, Bytes: part.Bytes, Meaning: part.Meaning})
+func failedExchange(e *protocol.FailedExchange) contract.Failure {
+	found := diagnose.Exchange(e)
+	answer := contract.Failure{At: found.At.UTC(), Peer: found.Peer, Client: nonZero(found.Client), RequestsBefore: int64(found.Earlier), Request: found.Request,
+		Reason: found.Reason, Rule: found.Rule, Usually: found.Usually, Fields: []contract.WireField{}}
+	for _, f := range found.Fields {
+		answer.Fields = append(answer.Fields, contract.WireField{Offset: f.Offset, Bytes: f.Bytes, Meaning: f.Meaning})
 	}
 	return answer
 }

@@ -1,11 +1,6 @@
 package protocol
 
-import (
-	"encoding/hex"
-	"fmt"
-	"strconv"
-	"time"
-)
+import "time"
 
 // Bounds of what is kept of exchanges that failed.
 const (
@@ -80,92 +75,4 @@ func (r *reader) failedExchange() (e FailedExchange) {
 	e.Version, e.Code, e.Size, e.Rule = r.u8(), Code(r.u16()), r.u32(), Rule(r.u8())
 	e.Reason, e.Head = r.text(), r.bytes(MaxFailedHead)
 	return e
-}
-
-// A Part is one field of a request, as a person reads it.
-type Part struct {
-	Offset  int    // in the request, header included
-	Bytes   string // in hexadecimal, or that they are masked
-	Meaning string
-}
-
-// Parts lays a failed request out field by field.
-func (e *FailedExchange) Parts() []Part {
-	id := "the id: zeros"
-	if e.Client != "" {
-		id = "the id of " + e.Client
-	}
-	raw := RequestHeader{Version: e.Version, Code: e.Code, Size: e.Size}.Append(nil)
-	l := layout{raw: raw}
-	l.parts = append(l.parts, Part{0, "(masked)", id})
-	l.at = 16
-	l.add(1, "version "+strconv.Itoa(int(e.Version)))
-	l.add(2, e.Code.String())
-	l.add(4, fmt.Sprintf("payload size %d", e.Size))
-	l.raw = append(l.raw, e.Head...)
-	switch e.Code.Canonical() {
-	case CodeRegister, CodeReconnect:
-		l.name("name")
-	case CodeSendPublicKey:
-		l.name("name")
-		if left := len(l.raw) - l.at; left > 0 {
-			size := int64(e.Size) - FieldSize
-			l.add(min(left, 4), fmt.Sprintf("public key, %d bytes (its beginning)", size))
-		}
-	case CodeSendFile:
-		l.number(4, "content size")
-		l.number(4, "original size")
-		l.number(2, "packet number")
-		l.number(2, "total packets")
-		l.name("filename")
-	case CodeChecksumOK, CodeChecksumRetry, CodeChecksumGiveUp:
-		l.name("filename")
-	}
-	return l.parts
-}
-
-// A layout goes through a request from its beginning.
-type layout struct {
-	raw   []byte
-	at    int
-	parts []Part
-}
-
-func (l *layout) add(size int, meaning string) {
-	if l.at+size > len(l.raw) {
-		return // it did not come that far
-	}
-	l.parts = append(l.parts, Part{l.at, hex.EncodeToString(l.raw[l.at : l.at+size]), meaning})
-	l.at += size
-}
-
-func (l *layout) number(size int, meaning string) {
-	if l.at+size > len(l.raw) {
-		l.at = len(l.raw)
-		return
-	}
-	value := uint64(0)
-	for i := size - 1; i >= 0; i-- {
-		value = value<<8 | uint64(l.raw[l.at+i])
-	}
-	l.add(size, fmt.Sprintf("%s %d", meaning, value))
-}
-
-// name adds a field, cut where its text ends.
-func (l *layout) name(what string) {
-	if l.at+FieldSize > len(l.raw) {
-		if left := len(l.raw) - l.at; left > 0 {
-			l.add(left, what+", incomplete")
-		}
-		return
-	}
-	f := Field(l.raw[l.at : l.at+FieldSize])
-	text, err := f.Bytes()
-	switch {
-	case err != nil:
-		l.parts = append(l.parts, Part{l.at, hex.EncodeToString(f[:16]) + "...", what + ": " + err.Error()})
-	default:
-		l.parts = append(l.parts, Part{l.at, hex.EncodeToString(f[:len(text)+1]) + "...", fmt.Sprintf("%s %q", what, text)})
-	}
-	l.at += FieldSize
 }

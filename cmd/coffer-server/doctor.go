@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"coffer/internal/diagnose"
 	"coffer/internal/program"
 	"coffer/protocol"
 )
@@ -20,28 +21,29 @@ type doctorCmd struct {
 
 // diagnosis is a failed exchange as JSON.
 type diagnosis struct {
-	At      time.Time  `json:"at"`
-	Peer    string     `json:"peer"`
-	Client  string     `json:"client,omitempty"`
-	Earlier uint32     `json:"requests_before"`
-	Request string     `json:"request"`
-	Reason  string     `json:"reason"`
-	Rule    string     `json:"rule"`
-	Usually string     `json:"usually"`
-	Fields  []wirePart `json:"fields"`
+	At      time.Time   `json:"at"`
+	Peer    string      `json:"peer"`
+	Client  string      `json:"client,omitempty"`
+	Earlier uint32      `json:"requests_before"`
+	Request string      `json:"request"`
+	Reason  string      `json:"reason"`
+	Rule    string      `json:"rule"`
+	Usually string      `json:"usually"`
+	Fields  []wireField `json:"fields"`
 }
 
-type wirePart struct {
+type wireField struct {
 	Offset  int    `json:"offset"`
 	Bytes   string `json:"bytes"`
 	Meaning string `json:"meaning"`
 }
 
-func diagnose(e protocol.FailedExchange) diagnosis {
-	d := diagnosis{At: e.At, Peer: e.Peer, Client: e.Client, Earlier: e.Earlier, Request: e.Code.String(),
-		Reason: e.Reason, Rule: e.Rule.String(), Usually: e.Rule.Usually()}
-	for _, p := range e.Parts() {
-		d.Fields = append(d.Fields, wirePart(p))
+func diagnosed(e *protocol.FailedExchange) diagnosis {
+	found := diagnose.Exchange(e)
+	d := diagnosis{At: found.At, Peer: found.Peer, Client: found.Client, Earlier: found.Earlier, Request: found.Request,
+		Reason: found.Reason, Rule: found.Rule, Usually: found.Usually}
+	for _, f := range found.Fields {
+		d.Fields = append(d.Fields, wireField(f))
 	}
 	return d
 }
@@ -64,7 +66,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, std program.Streams) error {
 	}
 	found := make([]diagnosis, 0, len(exchanges))
 	for _, e := range exchanges {
-		found = append(found, diagnose(e))
+		found = append(found, diagnosed(&e))
 	}
 	if cmd.JSON {
 		e := program.NewJSON(std.Out)
