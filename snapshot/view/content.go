@@ -33,7 +33,7 @@ func extents(e *snapshot.Entry) []extent {
 // the content.
 func (s *Snapshot) places(ctx context.Context, e *snapshot.Entry, f func(p snapshot.Place, begin uint64) error) error {
 	return snapshot.WalkContent(e, 0, func(p snapshot.Place) ([]byte, snapshot.PackID, error) {
-		return s.chunk(ctx, snapshot.List, p)
+		return s.Chunk(ctx, snapshot.List, p)
 	}, f)
 }
 
@@ -44,7 +44,7 @@ func (s *Snapshot) Content(ctx context.Context, e *snapshot.Entry, w io.Writer) 
 	}
 	filled := &filler{w: w, extents: extents(e), size: e.Size}
 	err := s.places(ctx, e, func(p snapshot.Place, _ uint64) error {
-		chunk, _, err := s.chunk(ctx, snapshot.Data, p)
+		chunk, _, err := s.Chunk(ctx, snapshot.Data, p)
 		if err != nil {
 			return err
 		}

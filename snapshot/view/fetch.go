@@ -72,7 +72,7 @@ func (r *restore) pack(ctx context.Context, chunks []chunkAt) error {
 	return r.s.reader.Chunks(ctx, snapshot.Data, places, func(i int, chunk []byte, err error) error {
 		c := wanted[i]
 		if err != nil && ctx.Err() == nil {
-			chunk, _, err = r.s.chunk(ctx, snapshot.Data, c.place)
+			chunk, _, err = r.s.Chunk(ctx, snapshot.Data, c.place)
 		}
 		if err != nil {
 			if ctx.Err() != nil {

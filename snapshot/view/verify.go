@@ -77,7 +77,7 @@ func (s *Snapshot) Verify(ctx context.Context, data Slice, progress func(done, t
 		}
 		err := snapshot.WalkContent(e, 0, func(p snapshot.Place) ([]byte, snapshot.PackID, error) {
 			quote(path, p)
-			return s.chunk(ctx, snapshot.List, p)
+			return s.Chunk(ctx, snapshot.List, p)
 		}, func(p snapshot.Place, _ uint64) error {
 			quote(path, p)
 			return nil

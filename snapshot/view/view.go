@@ -166,8 +166,9 @@ func At(ctx context.Context, repo Repository, keys Keys, label string, t time.Ti
 	return version, err
 }
 
-// chunk reads a chunk, where a mend record says it is if it is not at its place.
-func (s *Snapshot) chunk(ctx context.Context, kind snapshot.Kind, p snapshot.Place) ([]byte, snapshot.PackID, error) {
+// Chunk reads a chunk, where a mend record says it is if it is not at its place.
+// It returns the pack that the chunk was in as well, which places in it may mean.
+func (s *Snapshot) Chunk(ctx context.Context, kind snapshot.Kind, p snapshot.Place) ([]byte, snapshot.PackID, error) {
 	chunk, err := s.reader.Chunk(ctx, kind, p)
 	if err == nil || ctx.Err() != nil {
 		return chunk, p.Pack, err
@@ -220,7 +221,7 @@ func (s *Snapshot) mend(ctx context.Context, id snapshot.ChunkID) (snapshot.Plac
 func (s *Snapshot) Dir(ctx context.Context, dir *snapshot.Entry, failed func(error) error, f func(*snapshot.Entry) error) error {
 	var r snapshot.TreeReader
 	for _, p := range dir.Subtree {
-		piece, self, err := s.chunk(ctx, snapshot.Tree, p)
+		piece, self, err := s.Chunk(ctx, snapshot.Tree, p)
 		if err == nil {
 			err = r.Reset(piece, self)
 		}
@@ -307,7 +308,7 @@ func (s *Snapshot) in(ctx context.Context, dir *snapshot.Entry, name string) (*s
 	low, high := 0, len(dir.Subtree)
 	for low < high {
 		middle := (low + high) / 2
-		piece, self, err := s.chunk(ctx, snapshot.Tree, dir.Subtree[middle])
+		piece, self, err := s.Chunk(ctx, snapshot.Tree, dir.Subtree[middle])
 		if err != nil {
 			return nil, err
 		}
