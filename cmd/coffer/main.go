@@ -41,6 +41,7 @@ type cli struct {
 	Find       findCommand       `cmd:"" help:"Find files in snapshots by name."`
 	Diff       diffCommand       `cmd:"" help:"Compare two snapshots."`
 	Cat        catCommand        `cmd:"" help:"Print a file of a snapshot."`
+	Mount      mountCommand      `cmd:"" help:"Show snapshots as a folder, until interrupted (Linux)."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a file or folder."`
 	Verify     verifyCommand     `cmd:"" help:"Verify that backups can be restored."`
 	Stats      statsCommand      `cmd:"" help:"Show how much snapshots hold and store."`

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package mount
+
+import "context"
+
+// Serve fails with [ErrUnsupported].
+func Serve(context.Context, Library, string, Options) error { return ErrUnsupported }
