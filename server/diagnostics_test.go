@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/internal/diagnose"
 	"coffer/protocol"
 	"coffer/server"
 )
@@ -130,10 +131,10 @@ func TestDoctorRules(t *testing.T) {
 			eventually(t, "the failure", func() bool { got = c.failures(); return len(got) > 0 })
 			e := got[len(got)-1]
 			if e.Rule != tt.rule || e.Reason == "" || e.Peer != "127.0.0.1" {
-				t.Errorf("%v (%q), want %v: %+v", e.Rule, e.Reason, tt.rule, e)
+				t.Errorf("rule %d (%q), want %d: %+v", e.Rule, e.Reason, tt.rule, e)
 			}
-			if len(e.Parts()) < 4 {
-				t.Errorf("%+v", e.Parts())
+			if fields := diagnose.Exchange(&e).Fields; len(fields) < 4 {
+				t.Errorf("%+v", fields)
 			}
 		})
 	}
