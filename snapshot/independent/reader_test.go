@@ -151,6 +151,7 @@ type entry struct {
 	NameB64 string            `json:"name_b64"`
 	Type    string            `json:"type"`
 	Mode    os.FileMode       `json:"mode"`
+	MTime   string            `json:"mtime"`
 	Size    int64             `json:"size"`
 	Link    string            `json:"link"`
 	Target  string            `json:"target"`
@@ -246,10 +247,11 @@ func (r *reader) tree(p place, dir string) error {
 
 // file restores a file; its content leaves out its holes.
 func (r *reader) file(e *entry, packs []string, self, path string) error {
-	if first, again := r.links[e.Link]; again && e.Link != "" {
+	same := fmt.Sprint(e.Link, e.Size, e.MTime, e.Content)
+	if first, again := r.links[same]; again && e.Link != "" {
 		return os.Link(first, path)
 	}
-	r.links[e.Link] = path
+	r.links[same] = path
 	content, err := places(e.Content, packs, self)
 	if err != nil {
 		return err

@@ -172,6 +172,77 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A file that is removed while the folder is read leaves its inode to another:
+// both have several names, and neither comes back as the other.
+func TestRecycledInode(t *testing.T) {
+	m := newMachine(t)
+	root := t.TempDir()
+	for first, second := range map[string]string{"a": "b", "y": "z"} {
+		write(t, filepath.Join(root, first), "content of "+first)
+		if err := os.Link(filepath.Join(root, first), filepath.Join(root, second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settle(t, root)
+	var device, inode uint64
+	opts := m.options().WithOpen(func(i *scan.Item) (take.File, scan.Stat, error) {
+		f, stat, err := i.Open()
+		if i.Name == "a" {
+			device, inode = stat.Device, stat.Inode
+		} else if i.Name == "y" || i.Name == "z" {
+			stat.Device, stat.Inode = device, inode
+		}
+		return f, stat, err
+	})
+	if _, err := m.try(opts, root); err != nil {
+		t.Fatal(err)
+	}
+	to, _, err := m.restore(1, view.RestoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []os.FileInfo
+	for _, name := range []string{"a", "b", "y", "z"} {
+		want, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(to, name))
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		info, err := os.Stat(filepath.Join(to, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, info)
+	}
+	if !os.SameFile(files[0], files[1]) || !os.SameFile(files[2], files[3]) || os.SameFile(files[1], files[2]) {
+		t.Error("other names became one file than were one")
+	}
+}
+
+// What is gone is gone, also if a new folder comes next by name.
+func TestGoneBeforeANewFolder(t *testing.T) {
+	m := newMachine(t)
+	root := t.TempDir()
+	write(t, filepath.Join(root, "a"), "a")
+	write(t, filepath.Join(root, "b"), "b")
+	m.backup(root)
+	if err := os.Remove(filepath.Join(root, "b")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(root, "c", "f"), "c")
+	m.backup(root)
+	s := m.snapshot(2)
+	if _, err := s.Find(context.Background(), "b"); !errors.Is(err, view.ErrNotFound) {
+		t.Errorf("a removed file is in the next snapshot: %v", err)
+	}
+	if m.cat(2, "a") != "a" || m.cat(2, "c/f") != "c" {
+		t.Error("the rest is not there")
+	}
+}
+
 func TestAnotherSource(t *testing.T) {
 	m := newMachine(t)
 	root := t.TempDir()

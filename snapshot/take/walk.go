@@ -133,13 +133,15 @@ func (w *walker) Enter(d *scan.Dir) error {
 	n.entry.Error = d.Incomplete
 	n.anew = d.Incomplete != "" || racy(&n.entry, began)
 	n.entry.User, n.entry.Group = w.accounts.Names(int(d.UID), int(d.GID))
+	// What is gone before it in the outer folder is said before it, in any case.
+	same := w.unchanged(&d.Stat, d.Name, d.Incomplete != "")
 	if !r.opts.Force && r.hasLast {
 		if old := r.cache.Dir(r.wireName, d.Path); old != nil && r.cache.There(old.Packs) {
 			n.old = old
 			n.listing = cache.NewListing(old.Listing)
 		}
 	}
-	n.same = n.old != nil && w.unchanged(&d.Stat, d.Name, d.Incomplete != "")
+	n.same = n.old != nil && same
 	if !n.same {
 		attributes, err := d.Attributes()
 		if err != nil {
@@ -311,9 +313,10 @@ func (w *walker) open(j *job, item *scan.Item) error {
 }
 
 // sameContent reports whether nothing happened to a file between two looks at
-// different names of it.
+// different names of it, and whether it is one file: what is removed leaves its
+// inode to another.
 func sameContent(a, b *snapshot.Entry) bool {
-	return a.Link == b.Link && a.MTime == b.MTime && a.CTime == b.CTime
+	return a.Link == b.Link && a.Size == b.Size && a.MTime == b.MTime && a.CTime == b.CTime
 }
 
 // again takes what another name of the file has.

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,25 @@ type later struct {
 	path  string
 	entry *snapshot.Entry
 	link  string // of a hard link: its first name
+}
+
+// A fileID tells files that have several names from one another.
+type fileID [sha256.Size]byte
+
+// identify is the same for all names of a file. Device and inode alone are not:
+// a file that was removed while the folder was read leaves them to another, and
+// so the names must agree in everything else as well.
+func identify(e *snapshot.Entry) fileID {
+	all := fmt.Appendf(nil, "%q %d %o %d %d %v %d %q %d %d %q %v %d %v", e.Link, e.Type, e.Mode, e.UID, e.GID, e.MTime, e.Size, e.Target,
+		e.Major, e.Minor, e.Xattrs, e.Holes, e.Depth, e.Changed)
+	if e.Depth > 0 { // what is equal in lists of places may be written in two ways
+		all = fmt.Append(all, e.CTime)
+		return sha256.Sum256(all)
+	}
+	for _, p := range e.Content {
+		all = append(all, p.ID[:]...)
+	}
+	return sha256.Sum256(all)
 }
 
 // finish makes hard links, and gives folders what they could not have while they

@@ -47,11 +47,12 @@ func (r *restore) plan(ctx context.Context, path string, e *snapshot.Entry) erro
 		return r.fail(path, err)
 	}
 	if e.Link != "" {
-		if first, ok := r.links[e.Link]; ok {
+		file := identify(e)
+		if first, ok := r.links[file]; ok {
 			r.later = append(r.later, later{path, e, first})
 			return nil
 		}
-		r.links[e.Link] = path
+		r.links[file] = path
 	}
 	t := &target{path: path, tmp: temporary(path), entry: e, existing: existing}
 	if e.Type != snapshot.File {

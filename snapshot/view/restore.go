@@ -68,7 +68,7 @@ type Restored struct {
 // time, and each file takes its place once all of it was checked. Nothing is
 // written through a symbolic link, and nothing outside of root.
 func (s *Snapshot) Restore(ctx context.Context, e *snapshot.Entry, root *os.Root, opts RestoreOptions) (Restored, error) {
-	r := &restore{s: s, opts: opts, chown: fileattr.CanChown(), links: map[string]string{}}
+	r := &restore{s: s, opts: opts, chown: fileattr.CanChown(), links: map[fileID]string{}}
 	return r.run(ctx, e, root)
 }
 
@@ -79,7 +79,7 @@ type restore struct {
 	root  *os.Root
 	dirs  *folders
 
-	links  map[string]string // where the first name of a file with several is
+	links  map[fileID]string // where the first name of a file with several is
 	files  []*target
 	chunks []chunkAt
 	later  []later // hard links and folders, whose turn comes last
