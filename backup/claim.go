@@ -39,8 +39,10 @@ func claimName(ctx context.Context, session *client.Session, name string, opts O
 		}
 	}
 	err = c.memory.Update(name, func(m *Memento) error {
-		if m.Source != "" && m.Source != c.origin && !opts.Adopt {
-			return fmt.Errorf("%w: %q is the backup of %s, not of %s", ErrOtherSource, name, m.Source, c.origin)
+		if !opts.Adopt {
+			if err := c.refuseOther(*m); err != nil {
+				return err
+			}
 		}
 		c.before, c.was = m.Newest(), m.Source
 		m.Source = c.origin
@@ -54,6 +56,29 @@ func claimName(ctx context.Context, session *client.Session, name string, opts O
 		return &claim{unremembered: err}, nil
 	}
 	return c, nil
+}
+
+// CheckSource fails with [ErrOtherSource] if a name is that of archives of
+// another source: what does not make an archive itself does not take it from
+// them by accident.
+func CheckSource(ctx context.Context, session *client.Session, name string, memory Memory, origin string) error {
+	known, err := memory.Load()
+	if err != nil {
+		return err
+	}
+	c := &claim{memory: memory, name: name, origin: origin}
+	if known[name].Source == "" {
+		return c.refuseForeign(ctx, session)
+	}
+	return c.refuseOther(known[name])
+}
+
+// refuseOther fails if the name is remembered as another source's.
+func (c *claim) refuseOther(m Memento) error {
+	if m.Source == "" || m.Source == c.origin {
+		return nil
+	}
+	return fmt.Errorf("%w: %q is the backup of %s, not of %s", ErrOtherSource, c.name, m.Source, c.origin)
 }
 
 // refuseForeign fails if the server has the name although this machine has

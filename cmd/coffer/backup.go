@@ -22,12 +22,12 @@ import (
 )
 
 type backupCommand struct {
-	Paths  []string `arg:"" optional:"" name:"path" type:"filename" help:"Files and folders to back up, or - for standard input."`
-	Name   string   `help:"Name of the backup (default: the name of the file or folder)."`
-	NoSeal bool     `name:"no-seal" help:"Do not encrypt: the server can read the backup."`
-	Adopt  bool     `help:"Use the name for this source, even if it belonged to another source or machine."`
+	Paths   []string `arg:"" optional:"" name:"path" type:"filename" help:"Files and folders to back up, or - for standard input."`
+	Name    string   `help:"Name of the backup (default: the name of the file or folder)."`
+	NoSeal  bool     `name:"no-seal" help:"Do not encrypt: the server can read the backup. Sends one file or folder as a whole."`
+	Archive bool     `help:"Send one file or folder as a whole, encrypted, instead of a snapshot: the web client can open it."`
+	Adopt   bool     `help:"Use the name for this source, even if it belonged to another source or machine."`
 
-	Snapshot bool `help:"Make a snapshot, which sends only what changed since the last one of the name. Any flag below implies it, and so does a name that has snapshots."`
 	scanFlags
 	StdinFromCommand bool           `help:"Back up what a command prints: coffer backup --name db --stdin-from-command -- pg_dump db. Nothing is kept if it fails."`
 	Tag              []string       `placeholder:"TAG" help:"Mark the snapshot with a tag. Repeatable."`
@@ -46,17 +46,20 @@ func (c *backupCommand) Validate() error {
 		return errors.New("--stdin-from-command needs the command after --")
 	case len(c.Paths) == 0 && len(c.FilesFrom) == 0:
 		return errors.New("nothing to back up: name a file or folder")
-	case c.NoSeal && c.asked():
-		return errors.New("--no-seal sends one file or folder as a whole: it excludes snapshots, and several paths")
+	case c.NoSeal && c.Archive:
+		return errors.New("--no-seal and --archive exclude each other: --archive encrypts")
+	case (c.NoSeal || c.Archive) && c.needsSnapshot():
+		return errors.New("--no-seal and --archive send one file or folder as a whole: they exclude several paths and the flags of snapshots")
 	case !c.StdinFromCommand && len(c.Paths) > 1 && slices.Contains(c.Paths, "-"):
 		return errors.New("- stands alone: standard input cannot be combined with paths")
 	}
 	return nil
 }
 
-// asked reports whether the command line asks for a snapshot.
-func (c *backupCommand) asked() bool {
-	return c.Snapshot || c.any() || len(c.Paths) > 1 || c.StdinFromCommand || len(c.Tag) > 0 || c.DryRun || c.Verbose ||
+// needsSnapshot reports whether only a snapshot can be what the command line
+// asks for.
+func (c *backupCommand) needsSnapshot() bool {
+	return c.any() || len(c.Paths) > 1 || c.StdinFromCommand || len(c.Tag) > 0 || c.DryRun || c.Verbose ||
 		c.Force || c.IgnoreInode || c.IgnoreCTime || c.LimitUpload > 0
 }
 
@@ -90,17 +93,7 @@ func (c *backupCommand) Run(a *app) error {
 		return err
 	}
 	defer u.session.Close()
-	makesSnapshot := c.asked()
-	if !makesSnapshot && !c.NoSeal {
-		snaps, err := u.snapshots(0)
-		if err != nil {
-			return err
-		}
-		if makesSnapshot, err = snaps.has(a.ctx, c.Name); err != nil {
-			return err
-		}
-	}
-	if makesSnapshot {
+	if !c.NoSeal && !c.Archive {
 		return c.snapshot(a, u)
 	}
 	return c.whole(a, u)

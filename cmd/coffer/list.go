@@ -215,7 +215,7 @@ func (a *app) alarm(audit *backup.Audit) (alarm, err error) {
 // tells, which is sealed: until this machine has restored it, that is a dash.
 func (a *app) printTable(each func(print func(listed) error) error) error {
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tSTORED\tCREATED\tKIND\tSEALED\tCKSUM")
+	fmt.Fprintln(w, "NAME\tVERSION\tSIZE\tSTORED\tCREATED\tKIND\tSEALED\tDETAILS")
 	unknown := false
 	err := each(func(l listed) error {
 		size := "-"

@@ -143,6 +143,8 @@ func withRemedy(err error) error {
 		return fmt.Errorf("%w (--keep-going restores everything else)", err)
 	case errors.Is(err, backup.ErrIsFolder):
 		return fmt.Errorf("%w (-o chooses a destination)", err)
+	case errors.Is(err, client.ErrNoSnapshots):
+		return fmt.Errorf("%w (until then, coffer backup --archive sends a file or folder as a whole)", err)
 	case client.IsStatus(err, protocol.StatusNoSpace):
 		return fmt.Errorf("the server has no space left: %w", err)
 	}

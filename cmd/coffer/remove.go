@@ -16,7 +16,7 @@ import (
 type removeCommand struct {
 	Name    string `arg:"" help:"Name of the backup on the server."`
 	Version uint32 `help:"Version to remove (default: all)."`
-	Archive bool   `help:"Remove the backup of this name that is no snapshot."`
+	Archive bool   `help:"Remove the archives of this name, if it has snapshots as well."`
 	Yes     bool   `help:"Do not ask for confirmation; required without a terminal."`
 }
 
@@ -38,6 +38,7 @@ func (c *removeCommand) Run(a *app) error {
 		}
 	}
 	name := c.Name // on the wire
+	removesSnapshot := false
 	if !c.Archive {
 		snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
 		if err != nil {
@@ -47,6 +48,7 @@ func (c *removeCommand) Run(a *app) error {
 			if t.path != "" || !t.until.IsZero() {
 				return fmt.Errorf("%w: a snapshot is removed as a whole, by NAME or NAME@VERSION", program.ErrUsage)
 			}
+			removesSnapshot = true
 			name, c.Name, c.Version = snaps.keys.WireName(t.name), t.name, t.version
 		}
 	}
@@ -57,6 +59,11 @@ func (c *removeCommand) Run(a *app) error {
 		return about("remove", c.Name, c.Version, err)
 	}
 	a.remembers(backup.Trust{Memory: u.memory}.Forget(name, c.Version))
+	if removesSnapshot && c.Version == 0 {
+		if err := a.sayArchivesStay(u, c.Name); err != nil {
+			return err
+		}
+	}
 	if a.json {
 		return a.printJSON(map[string]any{"name": c.Name, "version": c.Version, "removed": true})
 	}

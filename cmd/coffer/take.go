@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"coffer/backup"
 	"coffer/internal/program"
 	"coffer/internal/quantity"
 	"coffer/snapshot/scan"
@@ -156,6 +157,11 @@ func (c *backupCommand) snapshot(a *app, u *user) error {
 
 	if err := snaps.learn(a, remembered, c.Name); err != nil {
 		return err
+	}
+	if _, has := remembered.Snapshot(snaps.keys.WireName(c.Name)); !has && !c.Adopt {
+		if err := backup.CheckSource(a.ctx, u.session, c.Name, u.memory, source); err != nil {
+			return err
+		}
 	}
 	bar := program.NewBar(a.stderr, a.quiet)
 	var left []leftFile

@@ -25,7 +25,7 @@ type snapshotFlags struct {
 	NoXattrs  bool     `help:"Of a snapshot: do not restore extended attributes and access control lists."`
 	KeepGoing bool     `help:"Of a snapshot: leave out what is damaged or cannot be written, and restore the rest."`
 	Verbose   bool     `short:"v" help:"Of a snapshot: name everything that is restored, replaced or deleted."`
-	Archive   bool     `help:"Restore the backup of this name that is no snapshot."`
+	Archive   bool     `help:"Restore the archive of this name, if it has snapshots as well."`
 }
 
 func (f *snapshotFlags) any() bool {
@@ -92,6 +92,9 @@ func (c *restoreCommand) snapshotTarget(a *app, u *user) (*snapshots, target, bo
 		return nil, target{}, false, nil
 	}
 	snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
+	if err == nil && !ok && snaps != nil && !c.AcceptOlder {
+		err = u.checkWithheld(snaps, t)
+	}
 	if err == nil && !ok && c.snapshotFlags.any() {
 		err = fmt.Errorf("%w: no snapshot is named %q, and the flags given are for snapshots alone", program.ErrUsage, t.name)
 	}
@@ -144,6 +147,9 @@ func (c *restoreCommand) snapshot(a *app, u *user, snaps *snapshots, t target) e
 	}
 	if _, err := c.trust(u.memory).Snapshot(snaps.keys.WireName(t.name), t.name, asked(t), snap.Number, snap.Digest); err != nil {
 		return fmt.Errorf("restore %s: %w", t.text, err)
+	}
+	if err := a.sayNewerArchive(u, t, snap.End); err != nil {
+		return err
 	}
 	if c.Output == "-" {
 		if err := a.needOutput(); err != nil {
@@ -209,11 +215,11 @@ func (c *restoreCommand) destination(to string, e *snapshot.Entry) (*os.Root, *s
 	}
 	there := err == nil
 	if e.Type != snapshot.Dir {
+		if there && info.IsDir() {
+			return nil, nil, fmt.Errorf("%s is a folder, but the backup is a file: name a new file in it", to)
+		}
 		if there && !replaces {
 			return nil, nil, fmt.Errorf("%s: %w", to, backup.ErrExists)
-		}
-		if there && info.IsDir() {
-			return nil, nil, fmt.Errorf("%s is a folder, and the backup is a file: choose a file name with -o", to)
 		}
 		root, err := os.OpenRoot(filepath.Dir(filepath.Clean(to)))
 		if errors.Is(err, fs.ErrNotExist) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +20,7 @@ type verifyCommand struct {
 	All     bool   `help:"Check every version of every file."`
 	Version uint32 `help:"Version to use (default: the newest)."`
 	Data    slice  `placeholder:"N/T" default:"1/1" help:"Of snapshots: read only the N-th of T parts of the data, such as 1/7 on Mondays; 0/1 reads folders alone."`
-	Archive bool   `help:"Check the backup of this name that is no snapshot."`
+	Archive bool   `help:"Check the archive of this name, if it has snapshots as well."`
 	trustFlags
 }
 
@@ -106,6 +108,11 @@ func (c *verifyCommand) Run(a *app) error {
 			if ok && !c.Archive {
 				return snapshot(snaps, t)
 			}
+			if !ok && snaps != nil && !c.Archive && !c.AcceptOlder {
+				if err := u.checkWithheld(snaps, t); err != nil {
+					return err
+				}
+			}
 			return one(c.Name, c.Version)
 		}
 		snaps, err := u.snapshots(0)
@@ -165,7 +172,8 @@ func (c *verifyCommand) one(a *app, u *user, trust backup.Trust, name string, ve
 	return v, nil
 }
 
-// snapshots calls f for each snapshot that is listed now.
+// snapshots calls f for each snapshot that is listed now, by name, the newest
+// version first.
 func (c *verifyCommand) snapshots(a *app, snaps *snapshots, f func(target) error) error {
 	var list []target
 	err := view.List(a.ctx, snaps.repo, snaps.forReading(), "", true, func(s view.Summary, bad error) error {
@@ -175,6 +183,7 @@ func (c *verifyCommand) snapshots(a *app, snaps *snapshots, f func(target) error
 		list = append(list, target{text: fmt.Sprintf("%s@%d", s.Label, s.Version), name: s.Label, version: s.Version})
 		return nil
 	})
+	slices.SortFunc(list, func(x, y target) int { return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(y.version, x.version)) })
 	for _, t := range list {
 		if err == nil {
 			err = f(t)

@@ -440,10 +440,10 @@ func betrayed(t *testing.T) (*stack.Person, *hostile) {
 	p := stack.Register(t, core.Addr, "ada")
 	for _, content := range []string{"monday", "tuesday"} {
 		p.Write(t, "diary.txt", []byte(content))
-		p.Must(t, "backup", "diary.txt")
+		p.Must(t, "backup", "diary.txt", "--archive")
 	}
 	p.Write(t, "salary.txt", []byte("9999"))
-	p.Must(t, "backup", "salary.txt")
+	p.Must(t, "backup", "salary.txt", "--archive")
 	p.Write(t, "open.txt", []byte("for all to read"))
 	p.Must(t, "backup", "open.txt", "--no-seal")
 	h := turn(t, p, "diary.txt", "salary.txt", "open.txt")
@@ -470,6 +470,7 @@ func TestHostileWords(t *testing.T) {
 		{"list"}, {"list", "--json"}, {"verify", "--all"}, {"verify", "--all", "--json"}, {"verify", "--all", "--accept-unsealed"},
 		{"restore", "nothing"}, {"restore", words, "-o", "out", "--accept-unsealed"}, {"restore", words}, {"status"}, {"status", "--json"},
 		{"remove", words, "--yes"}, {"list", words}, {"backup", "salary.txt", "--name", "other"},
+		{"backup", "salary.txt", "--name", "other", "--archive"},
 	} {
 		stdout, stderr, _ := p.Run(t, args...)
 		for _, r := range stdout + stderr {

@@ -157,7 +157,7 @@ func TestClosedAccount(t *testing.T) {
 	core := stack.NewCore(t)
 	p := stack.Register(t, core.Addr, "sealing")
 	p.Write(t, "project", []byte("sealed"))
-	p.Must(t, "backup", "project")
+	p.Must(t, "backup", "project", "--archive")
 	before := p.Must(t, "list", "--versions", "--json")
 	a := dial(t, core.Addr)
 	a.id = idOf(t, p)

@@ -187,7 +187,7 @@ func TestConsoleScrubs(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := o.blobs()
-		p.must("backup", name)
+		p.must("backup", name, "--archive")
 		for path := range o.blobs() {
 			if !before[path] {
 				blobs[name] = path

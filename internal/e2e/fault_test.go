@@ -41,7 +41,7 @@ func TestCorruptOnce(t *testing.T) {
 		p := registerPlain(t, newProxy(t, c.addr, corrupt(1)), "unlucky with "+strings.Repeat("I", size>>20+1))
 		content := p.write("file", size)
 		from := c.log.length()
-		p.must("backup", "file")
+		p.must("backup", "file", "--archive")
 		if !strings.Contains(c.log.since(from), "checksum is not the client's") {
 			t.Error("the wrong byte went unnoticed")
 		}
@@ -55,7 +55,7 @@ func TestCorruptOnce(t *testing.T) {
 func TestCorruptAlways(t *testing.T) {
 	t.Parallel()
 	c := newCore(t)
-	for name, flags := range map[string][]string{"sealed": nil, "unsealed": {"--no-seal"}} {
+	for name, flags := range map[string][]string{"sealed": {"--archive"}, "unsealed": {"--no-seal"}} {
 		p := registerPlain(t, newProxy(t, c.addr, corrupt(1_000)), name)
 		p.write("file", 100_000)
 		from := c.log.length()

@@ -37,11 +37,11 @@ test("an account of the browser serves the command line too, both ways", async (
   expect(await hashOfFile(join(stack.folder, "restored.bin"))).toBe(hashOf(fromPage))
 
   const fromCommand = randomBytes(7_000_000)
-  await coffer("backup", await stack.file("command.bin", fromCommand))
+  await coffer("backup", "--archive", await stack.file("command.bin", fromCommand))
   await coffer("backup", "--no-seal", "--name=open.bin", join(stack.folder, "command.bin"))
   await mkdir(join(stack.folder, "letters"))
   await writeFile(join(stack.folder, "letters", "one.txt"), "dear Charles")
-  await coffer("backup", join(stack.folder, "letters"))
+  await coffer("backup", "--archive", join(stack.folder, "letters"))
 
   await ada.opens("Files")
   await ada.page.reload()
@@ -60,7 +60,7 @@ test("an account of the command line opens in the browser once it has a passphra
   const coffer = (...args: string[]) => stack.coffer("tower", passphrase, ...args)
   await coffer("register", `--server=${stack.coreAddress}`, "--name=babbage")
   const content = randomBytes(1_000_000)
-  await coffer("backup", await stack.file("difference.bin", content))
+  await coffer("backup", "--archive", await stack.file("difference.bin", content))
   await coffer("passphrase")
 
   const babbage = await Person.arrives(browser, stack, "babbage")

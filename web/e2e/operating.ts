@@ -27,7 +27,7 @@ export class CommandLine {
 
   async backsUp(name: string, content: Uint8Array | string) {
     const path = await this.stack.file(`${this.name} of ${name.replaceAll("/", "_")}`, content)
-    await this.stack.coffer(this.name, passphrase, "backup", path, `--name=${name}`)
+    await this.stack.coffer(this.name, passphrase, "backup", "--archive", path, `--name=${name}`)
   }
 
   async restores(name: string) {
