@@ -10,6 +10,7 @@ const (
 	base                    // a deployed client, on either listener
 	anyone                  // any connection, before any proof
 	owner                   // a client that has proven itself, or the gateway for it
+	sender                  // the same, or a send-only machine that has proven itself
 	gateway                 // the gateway, on the internal listener alone
 )
 
@@ -69,19 +70,24 @@ var specs = map[Code]spec{
 	CodeMakeAPIID:     {"make API id", owner, exactly(0)},
 	CodeGetIdentity:   {"get identity", owner, exactly(0)},
 
-	CodeBeginRun:       {"begin run", owner, between(16+4+2, 16+4+2+maxText)},
-	CodeAskPacks:       {"ask packs", owner, between(16+2, 16+2+32*MaxAskPacks)},
-	CodePutPack:        {"put pack", owner, withContentUpTo(putPackSize, MaxPack)},
-	CodeCommitSnapshot: {"commit snapshot", owner, withContentUpTo(commitSnapshotSize, maxCommit)},
+	CodeBeginRun:       {"begin run", sender, between(16+4+2, 16+4+2+maxText)},
+	CodeAskPacks:       {"ask packs", sender, between(16+2, 16+2+32*MaxAskPacks)},
+	CodePutPack:        {"put pack", sender, withContentUpTo(putPackSize, MaxPack)},
+	CodeCommitSnapshot: {"commit snapshot", sender, withContentUpTo(commitSnapshotSize, maxCommit)},
 	CodeReadPack:       {"read pack", owner, exactly(32 + 8 + 4)},
 	CodeMendSnapshot:   {"mend snapshot", owner, between(16+4+2+2+1, 16+4+2+32*MaxAskPacks+2+maxText+MaxMendRecord)},
-	CodeListSnapshots:  {"list snapshots", owner, between(2+1+4+2+2, 2+1+4+2*(2+maxText))},
-	CodeEndRun:         {"end run", owner, exactly(16)},
+	CodeListSnapshots:  {"list snapshots", sender, between(2+1+4+2+2, 2+1+4+2*(2+maxText))},
+	CodeEndRun:         {"end run", sender, exactly(16)},
 	CodeListRuns:       {"list runs", owner, exactly(0)},
 	CodeSnapshotPacks:  {"snapshot packs", owner, between(4+4+2+2, 4+4+2+2+maxText)},
 	CodeListMends:      {"list mends", owner, between(4+2+2, 4+2+2+maxText)},
 	CodeCheckPack:      {"check pack", owner, exactly(32)},
 	CodeReportVerified: {"report verified", owner, between(4+4+8+2, 4+4+8+2+maxText)},
+
+	CodeOpenMachine:   {"open machine", anyone, exactly(0)},
+	CodeAddMachine:    {"add machine", owner, between(16+1+2+1, 16+1+2+maxText+maxPublicKey)},
+	CodeListMachines:  {"list machines", owner, exactly(0)},
+	CodeRemoveMachine: {"remove machine", owner, exactly(16)},
 
 	CodeCreateAccount: {"create account", gateway, between(3*2, 3*(2+maxText))},
 	CodeSignIn:        {"sign in", gateway, between(1+16+2*2, 1+16+2*(2+maxText))},
@@ -125,6 +131,7 @@ var specs = map[Code]spec{
 	CodeRunList:           {"run list", core, between(2, maxList)},
 	CodePackList:          {"pack list", core, between(1+2, 1+2+packEntrySize*MaxListPacks)},
 	CodeMends:             {"mends", core, between(1+2, maxList)},
+	CodeMachineList:       {"machine list", core, between(2, maxList)},
 }
 
 // Canonical maps the request codes of a sister dialect, otherwise alike, to
@@ -155,7 +162,11 @@ func (c Code) IsRequest() bool { return specs[c.Canonical()].from != core }
 
 // NeedsProof reports whether c is a request that is served to a client that
 // has proven itself, and to the gateway on behalf of any.
-func (c Code) NeedsProof() bool { return specs[c].from == owner }
+func (c Code) NeedsProof() bool { return specs[c].from == owner || c.ForMachines() }
+
+// ForMachines reports whether c is also served to a send-only machine that has
+// proven itself, as far as the request is about the machine's own snapshots.
+func (c Code) ForMachines() bool { return specs[c].from == sender }
 
 // Internal reports whether c is for the gateway's listener alone.
 func (c Code) Internal() bool { return specs[c].from == gateway }

@@ -131,6 +131,12 @@ func FuzzRunList(f *testing.F)           { fuzzDecoder[RunList](f) }
 func FuzzPackList(f *testing.F)          { fuzzDecoder[PackList](f) }
 func FuzzMends(f *testing.F)             { fuzzDecoder[Mends](f) }
 
+func FuzzOpenMachine(f *testing.F)   { fuzzDecoder[OpenMachine](f) }
+func FuzzAddMachine(f *testing.F)    { fuzzDecoder[AddMachine](f) }
+func FuzzListMachines(f *testing.F)  { fuzzDecoder[ListMachines](f) }
+func FuzzRemoveMachine(f *testing.F) { fuzzDecoder[RemoveMachine](f) }
+func FuzzMachineList(f *testing.F)   { fuzzDecoder[MachineList](f) }
+
 func FuzzRequestHeader(f *testing.F) {
 	f.Add(AppendRequest(nil, sampleClient, &Register{Name: sampleName}, 0))
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -117,6 +117,14 @@ var samples = []sample{
 	{message: &CheckPack{ID: samplePacks[0]}},
 	{message: &ReportVerified{Version: 7, Packs: 70_000, Bytes: 1 << 40, Name: "s/1"}},
 
+	{message: &OpenMachine{}},
+	{message: &AddMachine{Machine: MachineID(sampleClient), Rights: RightSend, Name: "web1", DER: sampleKey}, open: true, fixed: 16 + 1 + 2 + 4},
+	{message: &ListMachines{}},
+	{message: &RemoveMachine{Machine: MachineID(sampleClient)}},
+	{message: &MachineList{Machines: []MachineEntry{
+		{Machine: MachineID(sampleClient), Rights: RightSend, Fingerprint: [32]byte{1, 31: 2}, Created: sampleTime, Used: sampleTime, Removed: sampleTime, Labels: 70_000, Name: "web1"},
+		{}}}},
+
 	{message: &CreateAccount{Name: "ada", Kind: "web_client", Password: "correct horse"}},
 	{message: &SignIn{Method: SignInByClientID, Client: sampleClient, Name: "ada", Password: "pâss"}},
 	{message: &SetPassword{Current: "before", Password: "pâss", Bundle: sampleKey}, open: true, fixed: 2 + 6 + 2 + 5},

@@ -132,6 +132,14 @@ const (
 	CodeReportVerified Code = 1096 // version u32, packs u32, bytes u64, name text → Done
 )
 
+// Extension requests about send-only machines.
+const (
+	CodeOpenMachine   Code = 1097 // empty                                       → SessionKeyIssued
+	CodeAddMachine    Code = 1098 // machine[16], rights u8, name text, DER      → Done
+	CodeListMachines  Code = 1099 // empty                                       → MachineList
+	CodeRemoveMachine Code = 1100 // machine[16]                                 → Done
+)
+
 // Extension responses.
 const (
 	CodeFailure          Code = 1608 // status u16, message text
@@ -164,4 +172,5 @@ const (
 	CodeRunList           Code = 1648 // count u16, then as many RunEntries
 	CodePackList          Code = 1649 // more u8, count u16, then as many PackEntries
 	CodeMends             Code = 1650 // more u8, count u16, then as many of size u32 and record
+	CodeMachineList       Code = 1651 // count u16, then as many MachineEntries
 )

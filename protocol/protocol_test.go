@@ -58,11 +58,11 @@ func TestCodesAreNamed(t *testing.T) {
 			t.Errorf("%q is %d and %d", name, other, c)
 		}
 		names[name] = c
-		if base, request := c.IsBase(), c < CodeRegistered; !base && request && (c < 1032 || c > 1099) {
+		if base, request := c.IsBase(), c < CodeRegistered; !base && request && (c < 1032 || c > 1199) {
 			t.Errorf("%v is outside the extensions' range", c)
 		}
 	}
-	for _, c := range []Code{0, 1024, 1058, 1063, 1066, 1073, 1081, 1099, 1599, 1624, 1629, 1633, 1641, 1699, 0xFFFF} {
+	for _, c := range []Code{0, 1024, 1058, 1063, 1066, 1073, 1081, 1101, 1199, 1599, 1624, 1629, 1633, 1641, 1699, 0xFFFF} {
 		if _, known := c.Limit(); known || c.String() != fmt.Sprintf("code %d", uint16(c)) {
 			t.Errorf("%v is known", c)
 		}

@@ -28,6 +28,8 @@ type baseAccess struct {
 // listener's ids mean nothing to it: neither is a credential on the other side.
 func (c *conn) address(ctx context.Context, r *request) error {
 	switch {
+	case c.machine != nil:
+		return c.addressMachine(r)
 	case !c.internal, !c.gateway: // the latter is refused without being looked at
 		return nil
 	case r.code.IsBase():

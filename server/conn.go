@@ -50,6 +50,7 @@ type conn struct {
 	challenge []byte          // issued and not yet answered
 	holder    *store.ClientID // whose session key was taken on this connection
 	proven    *store.ClientID // who has proven to hold that key
+	machine   *machine        // whose session key was taken in place of a client's
 	gateway   bool            // it has proven to know the core's secret
 	calling   peer            // the caller of the gateway's next request, or of this one
 	access    baseAccess

@@ -211,7 +211,7 @@ func (c *conn) patience(now time.Time) time.Duration {
 	if c.unproven() {
 		return min(c.s.cfg.IdleTimeout, c.began.Add(proofTime).Sub(now))
 	}
-	if c.internal || c.proven != nil || c.s.cfg.UnprovenTimeout <= 0 {
+	if c.internal || c.proven != nil || c.machine != nil && c.machine.proven || c.s.cfg.UnprovenTimeout <= 0 {
 		return c.s.cfg.IdleTimeout
 	}
 	earned := time.Duration(c.stored) * time.Second / time.Duration(c.s.cfg.MinRate)

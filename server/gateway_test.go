@@ -79,7 +79,7 @@ func TestInternalListenerWantsTheSecret(t *testing.T) {
 			w.closed()
 		})
 	}
-	for name, code := range map[string]uint16{"base request": 1025, "unknown code": 1099, "a response's code": 1610} {
+	for name, code := range map[string]uint16{"base request": 1025, "unknown code": 1199, "a response's code": 1610} {
 		t.Run(name, func(t *testing.T) {
 			w := dialUnproven(t, c.internal)
 			w.send(code, field("another"))

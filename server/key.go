@@ -227,11 +227,14 @@ func (c *conn) issueChallenge(context.Context, *request, *protocol.Challenge) (p
 	return m, nil
 }
 
-func (c *conn) prove(_ context.Context, r *request, m *protocol.Prove) (protocol.Message, error) {
+func (c *conn) prove(ctx context.Context, r *request, m *protocol.Prove) (protocol.Message, error) {
 	challenge := c.challenge
 	c.challenge = nil
 	if challenge == nil {
 		return nil, refuse(protocol.StatusConflict, "ask for a challenge first")
+	}
+	if c.machine != nil {
+		return c.proveMachine(ctx, challenge, m)
 	}
 	sess, live := c.s.sessions.get(r.client, c.number)
 	if !live || !sess.Key.VerifyProof(challenge, m.Proof[:]) {

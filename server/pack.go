@@ -35,6 +35,9 @@ func (c *conn) askPacks(ctx context.Context, r *request, m *protocol.AskPacks) (
 	if len(m.IDs) == 0 {
 		return nil, refuse(protocol.StatusInvalid, "ids: at least one")
 	}
+	if err := c.mayRun(ctx, r, m.Run); err != nil {
+		return nil, err
+	}
 	_, missing, err := c.findPacks(ctx, r, store.RunID(m.Run), m.IDs)
 	if err != nil {
 		return nil, err
@@ -70,7 +73,7 @@ func (c *conn) putPack(ctx context.Context, r *request, m *protocol.PutPack) (pr
 	case c.s.cfg.Space.Low():
 		return nil, errNoSpace
 	}
-	leave, err := c.s.enterPut(r.client)
+	leave, err := c.enterPut(r)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +81,9 @@ func (c *conn) putPack(ctx context.Context, r *request, m *protocol.PutPack) (pr
 	run, err := c.s.cfg.Catalog.Run(ctx, r.client, store.RunID(m.Run))
 	if err != nil {
 		return nil, runError(err)
+	}
+	if err := c.ownsLabel(ctx, r, run.Name); err != nil {
+		return nil, err
 	}
 	if most := c.s.cfg.MaxRunPacks; run.Packs >= int64(most) {
 		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many packs in one run: there may be %d; commit it, and go on with another", most))
@@ -102,9 +108,13 @@ func (c *conn) putPack(ctx context.Context, r *request, m *protocol.PutPack) (pr
 	return &protocol.Done{}, nil
 }
 
-// enterPut bounds how many packs come in at once.
-func (s *Server) enterPut(client store.ClientID) (leave func(), err error) {
-	key := string(client[:])
+// enterPut bounds how many packs come in at once, of an account or one of its
+// machines.
+func (c *conn) enterPut(r *request) (leave func(), err error) {
+	s, key := c.s, string(r.client[:])
+	if c.machine != nil {
+		key = string(c.machine.id[:])
+	}
 	if s.packs.puts.Enter(key, 1) != fair.NotFull {
 		return nil, errBusy
 	}

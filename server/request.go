@@ -126,6 +126,9 @@ func (c *conn) checkUnknown(r *request) error {
 // authorize decides whether the sender of a request may make it. Base requests
 // have rules of their own.
 func (c *conn) authorize(ctx context.Context, r *request) error {
+	if c.machine != nil {
+		return c.authorizeMachine(ctx, r)
+	}
 	if r.code.Internal() && !c.internal {
 		return errNotHere
 	}
@@ -198,6 +201,11 @@ var handlers = map[protocol.Code]handler{
 	protocol.CodeListMends:      decoded((*conn).listMends),
 	protocol.CodeCheckPack:      decoded((*conn).checkPack),
 	protocol.CodeReportVerified: decoded((*conn).reportVerified),
+
+	protocol.CodeOpenMachine:   decoded((*conn).openMachine),
+	protocol.CodeAddMachine:    decoded((*conn).addMachine),
+	protocol.CodeListMachines:  decoded((*conn).listMachines),
+	protocol.CodeRemoveMachine: decoded((*conn).removeMachine),
 
 	protocol.CodeCreateAccount: decoded((*conn).createAccount),
 	protocol.CodeSignIn:        decoded((*conn).signIn),

@@ -10,10 +10,12 @@ import (
 	"coffer/store"
 )
 
+var errNoRun = refuse(protocol.StatusNotFound, "no such run: it was ended, or made no request for too long; begin another")
+
 func runError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNoRun):
-		return refuse(protocol.StatusNotFound, "no such run: it was ended, or made no request for too long; begin another")
+		return errNoRun
 	case errors.Is(err, store.ErrNoFile):
 		return refuse(protocol.StatusNotFound, "base version: there is no such snapshot")
 	}
@@ -35,6 +37,9 @@ func (c *conn) beginRun(ctx context.Context, r *request, m *protocol.BeginRun) (
 		return nil, err
 	}
 	if err := c.s.mayBegin(ctx, r.client); err != nil {
+		return nil, err
+	}
+	if err := c.claimLabel(ctx, r, m.Name); err != nil {
 		return nil, err
 	}
 	if v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, 0); err == nil && protocol.Format(v.Format) != protocol.FormatSnapshot {
@@ -65,13 +70,43 @@ func (c *conn) roomForRun(ctx context.Context, r *request, m *protocol.BeginRun)
 			return nil
 		}
 	}
-	if most := c.s.cfg.MaxRuns; len(runs) >= most {
+	most := c.s.cfg.MaxRuns
+	if len(runs) < most {
+		return nil
+	}
+	own, err := c.runsLike(ctx, r, runs)
+	if err != nil {
+		return err
+	}
+	if own >= most {
 		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished runs: an account may have %d; end one, or wait until it is forgotten", most))
 	}
 	return nil
 }
 
+// runsLike is how many of an account's runs are of who asks: of the machine, or
+// of none. So none of them can take up the others' room.
+func (c *conn) runsLike(ctx context.Context, r *request, runs []store.Run) (n int, err error) {
+	var asks store.MachineID
+	if c.machine != nil {
+		asks = c.machine.id
+	}
+	for _, run := range runs {
+		by, err := c.s.cfg.Catalog.LabelMachine(ctx, r.client, run.Name)
+		if err != nil {
+			return 0, err
+		}
+		if by == asks {
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (c *conn) endRun(ctx context.Context, r *request, m *protocol.EndRun) (protocol.Message, error) {
+	if err := c.mayRun(ctx, r, m.Run); err != nil && !errors.Is(err, errNoRun) {
+		return nil, err
+	}
 	err := c.s.cfg.Catalog.EndRun(ctx, r.client, store.RunID(m.Run))
 	if err != nil && !errors.Is(err, store.ErrNoRun) {
 		return nil, err

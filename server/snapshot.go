@@ -55,6 +55,9 @@ func (c *conn) commitSnapshot(ctx context.Context, r *request, m *protocol.Commi
 	}
 	done, err := c.s.cfg.Catalog.Committed(ctx, r.client, store.RunID(m.Run))
 	if err == nil {
+		if err := c.ownsLabel(ctx, r, done.Name); err != nil {
+			return nil, err
+		}
 		return &protocol.SnapshotCommitted{Version: done.Number}, nil
 	} else if !errors.Is(err, store.ErrNoFile) {
 		return nil, err
@@ -62,6 +65,9 @@ func (c *conn) commitSnapshot(ctx context.Context, r *request, m *protocol.Commi
 	run, err := c.s.cfg.Catalog.Run(ctx, r.client, store.RunID(m.Run))
 	if err != nil {
 		return nil, runError(err)
+	}
+	if err := c.ownsLabel(ctx, r, run.Name); err != nil {
+		return nil, err
 	}
 	text := make([]byte, int(m.NameSize)+int(m.HeadSize))
 	if _, err := io.ReadFull(r.payload, text); err != nil {
@@ -250,7 +256,7 @@ func (c *conn) commitVersion(ctx context.Context, r *request, run store.Run, v s
 	c.s.metrics.Snapshots.Add(1)
 	c.s.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client), Address: r.from.address,
 		File: v.Name, Version: number, Bytes: run.Bytes, Took: v.Created.Sub(run.Begun),
-		Detail: fmt.Sprintf("a snapshot that needs %s; %s added", plural(packCount(v), "pack", "packs"), plural(int(run.Packs), "pack", "packs"))})
+		Detail: fmt.Sprintf("a snapshot that needs %s; %s added", plural(packCount(v), "pack", "packs"), plural(int(run.Packs), "pack", "packs")) + c.by()})
 	return &protocol.SnapshotCommitted{Version: number}, nil
 }
 
@@ -280,6 +286,12 @@ const snapshotEntrySize = 128
 func (c *conn) listSnapshots(ctx context.Context, r *request, m *protocol.ListSnapshots) (protocol.Message, error) {
 	if m.Limit == 0 || m.Limit > protocol.MaxListSnapshots {
 		return nil, refuse(protocol.StatusInvalid, fmt.Sprintf("limit: from 1 to %d", protocol.MaxListSnapshots))
+	}
+	if c.machine != nil && (!protocol.IsSnapshotName(m.Only) || m.AllVersions) {
+		return nil, errMachineOnly
+	}
+	if err := c.mayRead(ctx, r, m.Only); err != nil {
+		return nil, err
 	}
 	q := store.SnapshotQuery{After: store.Cursor{Name: m.AfterName, Number: m.AfterVersion}, Limit: int(m.Limit) + 1, All: m.AllVersions, Only: m.Only}
 	found, err := c.s.cfg.Catalog.ListSnapshots(ctx, r.client, q)

@@ -268,6 +268,7 @@ type Catalog interface {
 	PackIndex
 	Snapshots
 	Sweeps
+	Machines
 	Activities
 	Tokens
 	Removals

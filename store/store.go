@@ -27,6 +27,8 @@ var (
 	ErrNoPack = errors.New("no such pack")
 	// ErrNoRun: the client has no run of that id; it has ended, or never began.
 	ErrNoRun = errors.New("no such run")
+	// ErrNoMachine: there is no machine of that id, or it was removed.
+	ErrNoMachine = errors.New("no such machine")
 	// ErrConflict: another version of the file came first.
 	ErrConflict = errors.New("another version came first")
 	// ErrDamaged: what is stored is not what was written.

@@ -34,7 +34,7 @@ func (o Outcome) String() string {
 // costs one addition. Codes that are no requests share the last place.
 const (
 	firstCode = protocol.CodeRegister
-	lastCode  = protocol.CodeReportVerified
+	lastCode  = protocol.CodeRemoveMachine
 	codes     = int(lastCode-firstCode) + 2
 )
 

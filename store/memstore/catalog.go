@@ -39,10 +39,14 @@ type client struct {
 	former []store.FormerKey          // the newest first
 	files  map[string][]store.Version // by name, the newest first
 	packs  packIndex
+
+	machines map[store.MachineID]*store.Machine
+	labels   map[string]store.MachineID // which one began each
 }
 
 func newClient(c store.Client) *client {
-	return &client{Client: cloneClient(c), files: make(map[string][]store.Version), packs: newPackIndex()}
+	return &client{Client: cloneClient(c), files: make(map[string][]store.Version), packs: newPackIndex(),
+		machines: make(map[store.MachineID]*store.Machine), labels: make(map[string]store.MachineID)}
 }
 
 // A Catalog is a catalog in memory.

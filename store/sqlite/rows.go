@@ -69,6 +69,7 @@ type queries struct {
 	clientByAPIID, formerKeys                               *sql.Stmt
 	revokedTokens, revokedAccounts, removals                *sql.Stmt
 	ownersAfter                                             *sql.Stmt
+	machine, machines, labelMachine                         *sql.Stmt
 
 	packQueries
 
@@ -97,6 +98,10 @@ func (q *queries) prepare(ctx context.Context, db *sql.DB) error {
 
 		&q.revokedTokens:   "SELECT Token, Expires FROM revoked_tokens",
 		&q.revokedAccounts: "SELECT Account, Until, Expires FROM revoked_accounts",
+
+		&q.machine:      selectMachine + " WHERE ID = ?",
+		&q.machines:     selectMachine + " WHERE Client = ? ORDER BY Name",
+		&q.labelMachine: selectLabelMachine,
 
 		&q.removals:    "SELECT ID FROM removals",
 		&q.ownersAfter: "SELECT Number, Client FROM pack_owners WHERE Number > ? AND Client IS NOT NULL ORDER BY Number LIMIT ?",

@@ -94,6 +94,9 @@ type statements struct {
 
 	beginRemoval, endRemoval *sql.Stmt
 
+	machine, addMachine, touchMachine, endMachine, dropMachine *sql.Stmt
+	labelMachine, addLabel, hasRun                             *sql.Stmt
+
 	addNewest, addVersion           *sql.Stmt
 	dropOldest, dropOne, dropFile   *sql.Stmt
 	clientPaths, dropFiles, hasFile *sql.Stmt
@@ -137,6 +140,15 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 
 		&s.beginRemoval: "INSERT INTO removals (ID) VALUES (?) ON CONFLICT DO NOTHING",
 		&s.endRemoval:   "DELETE FROM removals WHERE ID = ?",
+
+		&s.machine:      selectMachine + " WHERE ID = ?",
+		&s.addMachine:   insertMachine,
+		&s.touchMachine: "UPDATE machines SET Used = ? WHERE ID = ?",
+		&s.endMachine:   "UPDATE machines SET Removed = ? WHERE ID = ? AND Removed = 0",
+		&s.dropMachine:  "DELETE FROM machines WHERE ID = ?",
+		&s.labelMachine: selectLabelMachine,
+		&s.addLabel:     "INSERT INTO machine_labels (Client, Label, Machine) VALUES (?, ?, ?)",
+		&s.hasRun:       "SELECT EXISTS (SELECT 1 FROM pack_owners JOIN runs ON runs.Owner = pack_owners.Number WHERE Client = ? AND Name = ?)",
 
 		&s.addNewest:     insertNewest,
 		&s.addVersion:    insertVersion,

@@ -72,6 +72,8 @@ func Catalog(t *testing.T, open func(t *testing.T) store.Catalog) {
 		{"mends", testMends},
 		{"remove a client with packs", testRemoveClientWithPacks},
 		{"restore snapshots", testRestoreSnapshots},
+		{"machines", testMachines},
+		{"labels of machines", testMachineLabels},
 		{"settings", testSettings},
 		{"activities", testActivities},
 		{"activity filter", testMatches},
