@@ -50,14 +50,16 @@ type cli struct {
 	Status     statusCommand     `cmd:"" help:"Show the account and its server's limits."`
 	Pin        pinCommand        `cmd:"" help:"Show the server's pinned certificate, or accept a new one."`
 	Account    accountCommand    `cmd:"" help:"Manage other ways to use the account."`
+	Profile    profileCommand    `cmd:"" help:"Manage profiles: several accounts on one machine."`
 	Key        keyCommand        `cmd:"" help:"Export or import this machine's registration and keys."`
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version; --version does the same."`
 
 	Completion program.CompletionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        program.ManCommand        `cmd:"" help:"Print the manual page."`
 
-	JSON  bool `name:"json" help:"Print data as JSON."`
-	Quiet bool `short:"q" help:"Show no progress."`
+	JSON       bool   `name:"json" help:"Print data as JSON."`
+	Quiet      bool   `short:"q" help:"Show no progress."`
+	UseProfile string `name:"profile" env:"COFFER_PROFILE" placeholder:"NAME" help:"Profile to use: an account on this machine. Default: the one chosen with coffer profile use."`
 }
 
 // app is what commands work with.
@@ -67,14 +69,18 @@ type app struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
 	json, quiet    bool
+	profile        string // the one asked for; "" is the one in use
 
 	settled string // how the server is reached, not yet printed
 }
 
 // AfterApply hands the flags that go with every command to the command.
 func (c *cli) AfterApply(a *app) error {
-	a.json, a.quiet = c.JSON, c.Quiet
-	return nil
+	a.json, a.quiet, a.profile = c.JSON, c.Quiet, c.UseProfile
+	if a.profile == "" {
+		return nil
+	}
+	return checkProfileName(a.profile)
 }
 
 // run parses the command line, runs the command and returns the exit code.

@@ -52,18 +52,6 @@ type profile struct {
 	Gateway  string `json:"gateway,omitempty"`
 }
 
-// home is the folder of the profile.
-func (a *app) home() (string, error) {
-	if dir, ok := a.env("COFFER_HOME"); ok && dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "", fmt.Errorf("find the profile folder: %w", err)
-	}
-	return filepath.Join(dir, "coffer"), nil
-}
-
 func (a *app) profilePath() (string, error) {
 	dir, err := a.home()
 	return filepath.Join(dir, "profile.json"), err
@@ -109,9 +97,9 @@ func (a *app) loadProfile() (*profile, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if p, err := a.loadBegun(); err == nil && p != nil {
-			return nil, fmt.Errorf("the registration was interrupted: continue it with coffer register --server %s --name %q", program.Printable(p.Server), p.Username)
+			return nil, fmt.Errorf("the registration was interrupted: continue it with coffer register%s --server %s --name %q", a.profileFlag(), program.Printable(p.Server), p.Username)
 		}
-		return nil, errors.New("not registered yet: create an account with coffer register --server HOST:PORT --name NAME, or set up an existing one with coffer sign-in or coffer key import")
+		return nil, a.emptyProfile()
 	}
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -63,18 +62,9 @@ func (s *snapshots) forReading() view.Keys {
 
 // cachePath is where this machine remembers what is in an account's snapshots.
 func (a *app) cachePath(u *user) (string, error) {
-	dir, ok := a.env("COFFER_CACHE")
-	if !ok || dir == "" {
-		var err error
-		if home, set := a.env("COFFER_HOME"); set && home != "" {
-			dir = filepath.Join(home, "cache")
-		} else if dir, err = os.UserCacheDir(); err == nil {
-			dir = filepath.Join(dir, "coffer")
-		} else if dir, err = a.home(); err == nil {
-			dir = filepath.Join(dir, "cache")
-		} else {
-			return "", err
-		}
+	dir, err := a.cacheFolder()
+	if err != nil {
+		return "", err
 	}
 	sum := sha256.Sum256([]byte("coffer cache\x00" + u.profile.ClientID + "\x00" + u.identity.Recipient()))
 	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".db"), nil

@@ -18,7 +18,7 @@ func TestVariablesHaveOneMeaning(t *testing.T) {
 		"coffer-server":  {"COFFER_SERVER_", "COFFER_CONSOLE_", "COFFER_CORE_SECRET"},
 		"coffer-gateway": {"COFFER_GATEWAY_", "COFFER_CORE_SECRET"},
 	}
-	people := []string{"COFFER_PASSPHRASE_FILE", "COFFER_RSA_BITS"} // what holds for a person's machine
+	people := []string{"COFFER_PASSPHRASE_FILE", "COFFER_PROFILE", "COFFER_RSA_BITS"} // what holds for a person's machine
 	meaning := map[string]string{}
 	variables := 0
 	for _, part := range strings.Split(string(text), "\n## ")[1:] {
