@@ -68,7 +68,7 @@ func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool
 			word = "allowed"
 		}
 		s.log.Info("base requests are "+word, "client", id, "by", by)
-		s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
+		s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
 	}
 	return s.putAccountRecord(ctx, client)
 }
@@ -93,7 +93,7 @@ func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID)
 		return nil, err
 	}
 	c.s.log.Info("API id made", "client", r.client)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
+	c.s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
 	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putAccountRecord(ctx, client)
 }
 

@@ -135,7 +135,7 @@ func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (prot
 		return nil, refuse(protocol.StatusInvalid, "method: unknown")
 	}
 	if !ok && known {
-		c.s.noteDenied(ctx, &client, "wrong password or client id")
+		c.s.journal.noteDenied(ctx, &client, "wrong password or client id")
 	}
 	if !ok {
 		return nil, denied
@@ -144,7 +144,7 @@ func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (prot
 		return nil, errSuspended
 	}
 	c.s.sessions.touch(client.ID, upload.Gateway)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
+	c.s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "over HTTP"})
 	in := &protocol.SignedIn{Proven: proven, At: at}
 	if proven {
 		in.Client = protocol.ClientID(client.APIID)
@@ -210,7 +210,7 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 		return nil, err
 	}
 	c.s.log.Info("password set", "client", r.client)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityPassword, Outcome: store.OutcomeOK})
+	c.s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityPassword, Outcome: store.OutcomeOK})
 	until, err := c.s.revoked.addAll(ctx, client.Name)
 	if err != nil {
 		return nil, err

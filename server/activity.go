@@ -9,17 +9,31 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"coffer/server/admin"
 	"coffer/store"
 )
 
+// A clientFinder finds clients by their ids.
+type clientFinder interface {
+	Client(ctx context.Context, id store.ClientID) (store.Client, error)
+}
+
+// A journal notes activities for the operator, with the names of clients.
+type journal struct {
+	*seldom
+	feed     *admin.Feed
+	sessions *sessions
+	catalog  clientFinder
+}
+
 // note remembers an activity and sends it to subscribers. It never waits.
-func (s *Server) note(a store.Activity) { s.feed.Note(a) }
+func (j *journal) note(a store.Activity) { j.feed.Note(a) }
 
 // noteOf notes an activity of a client.
-func (s *Server) noteOf(ctx context.Context, client *store.Client, a store.Activity) {
+func (j *journal) noteOf(ctx context.Context, client *store.Client, a store.Activity) {
 	a.Address = peerIn(ctx).address
 	a.Client, a.Name = client.ID, client.Name
-	s.note(a)
+	j.note(a)
 }
 
 // seldom keeps what can come in floods from being written as often: of each
@@ -64,29 +78,29 @@ func (s *seldom) due(client store.ClientID, kind store.ActivityKind) bool {
 
 // noteError notes that a request failed through no fault of its client's. It
 // may be the catalog that failed, so that is not asked who it is.
-func (s *Server) noteError(address string, id store.ClientID, detail string) {
+func (j *journal) noteError(address string, id store.ClientID, detail string) {
 	a := store.Activity{Kind: store.ActivityError, Outcome: store.OutcomeFailed, Detail: detail, Address: address}
-	if name, live := s.sessions.name(id); live {
+	if name, live := j.sessions.name(id); live {
 		a.Client, a.Name = id, name
 	}
-	if s.seldom.due(a.Client, a.Kind) {
-		s.note(a)
+	if j.due(a.Client, a.Kind) {
+		j.note(a)
 	}
 }
 
 // noteDenied notes a refused attempt to use an existing client.
-func (s *Server) noteDenied(ctx context.Context, client *store.Client, detail string) {
-	if s.seldom.due(client.ID, store.ActivitySignIn) {
-		s.noteOf(ctx, client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})
+func (j *journal) noteDenied(ctx context.Context, client *store.Client, detail string) {
+	if j.due(client.ID, store.ActivitySignIn) {
+		j.noteOf(ctx, client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeFailed, Detail: detail})
 	}
 }
 
 // nameOf is what a client is called, empty if that cannot be found out.
-func (s *Server) nameOf(ctx context.Context, id store.ClientID) string {
-	if name, live := s.sessions.name(id); live {
+func (j *journal) nameOf(ctx context.Context, id store.ClientID) string {
+	if name, live := j.sessions.name(id); live {
 		return name
 	}
-	client, err := s.cfg.Catalog.Client(ctx, id)
+	client, err := j.catalog.Client(ctx, id)
 	if err != nil {
 		return ""
 	}

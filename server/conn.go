@@ -109,7 +109,7 @@ func (c *conn) serve(ctx context.Context) {
 	} else {
 		if c.s.strangers.add(c) {
 			c.s.metrics.ConnectionsEvicted.Add(1)
-			c.s.seldom.strangers.Do(func() {
+			c.s.journal.strangers.Do(func() {
 				c.s.log.Warn("a connection to the internal listener that proved nothing was closed to make room", "limit", maxStrangers, "peer", c.peer.address)
 			})
 		}

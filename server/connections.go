@@ -53,11 +53,11 @@ func (cs *connections) admit(c *conn) bool {
 	cs.s.metrics.ConnectionsEvicted.Add(uint64(len(evicted)))
 	if !ok {
 		cs.s.metrics.ConnectionsRefused.Add(1)
-		cs.s.seldom.connections.Do(func() {
+		cs.s.journal.connections.Do(func() {
 			cs.s.log.Warn("connection refused: too many", "limit", cs.s.Settings().MaxConnections, "per_address", cs.s.cfg.MaxPerAddress, "peer", c.peer.address)
 		})
 	} else if len(evicted) > 0 {
-		cs.s.seldom.connections.Do(func() {
+		cs.s.journal.connections.Do(func() {
 			cs.s.log.Warn("connections that proved nothing were closed to make room", "limit", cs.s.Settings().MaxConnections, "per_address", cs.s.cfg.MaxPerAddress, "peer", c.peer.address)
 		})
 	}

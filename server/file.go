@@ -110,7 +110,7 @@ func (c *conn) sendRange(r *request, head protocol.Message, blob store.Blob, off
 		n := min(left, int64(len(b)-len(out)))
 		if _, err := io.ReadFull(content, b[len(out):][:n]); err != nil {
 			c.s.log.Error("a blob ends early or cannot be read", "client", r.client, "error", err)
-			c.s.noteError(r.from.address, r.client, "the blob of a file ends early or cannot be read; a scrub tells more")
+			c.s.journal.noteError(r.from.address, r.client, "the blob of a file ends early or cannot be read; a scrub tells more")
 			return lostError{err}
 		}
 		if err := c.write(b[:int64(len(out))+n]); err != nil {
@@ -143,7 +143,7 @@ func (c *conn) restored(ctx context.Context, r *request, v *store.Version, upTo 
 		return
 	}
 	c.restoring.noted = true
-	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.nameOf(ctx, v.Client),
+	c.s.journal.note(store.Activity{Address: r.from.address, Kind: store.ActivityRestore, Outcome: store.OutcomeOK, Client: v.Client, Name: c.s.journal.nameOf(ctx, v.Client),
 		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }
 
@@ -155,7 +155,7 @@ func (c *conn) deleteFile(ctx context.Context, r *request, m *protocol.DeleteFil
 	c.s.removeBlobs(ctx, dropped)
 	c.s.sweeper.poke()
 	c.s.log.Info("file removed", "client", r.client, "versions", len(dropped))
-	c.s.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client),
+	c.s.journal.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client),
 		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})
 	return &protocol.Done{}, nil
 }

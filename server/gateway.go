@@ -41,7 +41,7 @@ func (c *conn) proveGateway(_ context.Context, r *request, m *protocol.ProveGate
 	}
 	secret := c.s.cfg.CoreSecret
 	if !crypt.SameProof(m.Proof, secret.GatewayProof([32]byte(challenge), m.Nonce, binding)) {
-		c.s.seldom.strangers.Do(func() {
+		c.s.journal.strangers.Do(func() {
 			c.s.log.Warn("connection to the internal listener refused: it does not know the core's secret", "peer", host(c.nc.RemoteAddr()))
 		})
 		return nil, errUnproven

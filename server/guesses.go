@@ -206,7 +206,7 @@ func (s *Server) guessed(u upload.Info, kind guessKind) (over bool) {
 		detail += ", from " + from.String() + "; further sessions from there wait"
 	}
 	s.log.Warn("session ended: too many files had wrong padding or were never confirmed", "client", u.Key.Client, "from", from.String())
-	s.note(store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeWarning, Client: u.Key.Client, Name: u.ClientName, File: u.Key.Name, Detail: detail})
+	s.journal.note(store.Activity{Kind: store.ActivitySessionEnded, Outcome: store.OutcomeWarning, Client: u.Key.Client, Name: u.ClientName, File: u.Key.Name, Detail: detail})
 	return true
 }
 

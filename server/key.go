@@ -60,7 +60,7 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 		refused = errNoKey
 	}
 	if refused != nil {
-		c.s.noteDenied(ctx, &client, "reconnecting: "+refused.message)
+		c.s.journal.noteDenied(ctx, &client, "reconnecting: "+refused.message)
 		return nil, refused.replying(denied)
 	}
 	sess, err := c.s.newSession(ctx, r.client, c.number)
@@ -68,7 +68,7 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 		return nil, err
 	}
 	c.hold(r.client, sess)
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
+	c.s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Detail: "reconnected"})
 	return &protocol.Reconnected{Client: protocol.ClientID(r.client), WrappedKey: sess.Wrapped}, nil
 }
 
@@ -143,7 +143,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	s.newcomers.forget(id)
 	s.sessions.put(id, o, sess)
 	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
-	s.noteOf(ctx, &changed, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
+	s.journal.noteOf(ctx, &changed, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 

@@ -19,7 +19,7 @@ func (s *Server) newAdmin(ctx context.Context) (*admin.Service, error) {
 	return admin.New(ctx, admin.Deps{
 		Catalog: s.cfg.Catalog, Blobs: s.cfg.Blobs, Core: operatedCore{s}, Sessions: operatedSessions{s.sessions},
 		Uploads: newOperatedUploads(s), Accounts: operatedAccounts{s}, Tokens: operatedTokens{s.revoked}, Space: s.cfg.Space,
-		Settings: s.settings, Metrics: s.metrics, Feed: s.feed, Log: s.log, Version: s.cfg.Version, BackupDir: s.cfg.BackupDir,
+		Settings: s.settings, Metrics: s.metrics, Feed: s.journal.feed, Log: s.log, Version: s.cfg.Version, BackupDir: s.cfg.BackupDir,
 	})
 }
 
@@ -124,7 +124,7 @@ func (o operatedAccounts) Suspend(ctx context.Context, client store.Client, susp
 		kind, word = store.ActivitySuspended, "suspended"
 	}
 	s.log.Info("client "+word+" by the operator", "client", client.ID)
-	s.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
+	s.journal.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
 	// So that it is the same after a lost catalog was made anew.
 	if err := s.putAccountRecord(ctx, client); err != nil {
 		return fmt.Errorf("keeping that the client is %s: %w", word, err)

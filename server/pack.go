@@ -294,9 +294,9 @@ func (s *Server) packDamaged(ctx context.Context, p store.Pack, what string) {
 	if err := s.cfg.Catalog.MarkDamaged(ctx, p.Client, []uint32{p.Ordinal}, false); err != nil {
 		s.log.Error("cannot mark a damaged pack", "client", p.Client, "error", err)
 	}
-	name, noted := s.nameOf(ctx, p.Client), 0
+	name, noted := s.journal.nameOf(ctx, p.Client), 0
 	note := func(file string, version uint32) {
-		s.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: p.Client, Name: name, File: file, Version: version,
+		s.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: p.Client, Name: name, File: file, Version: version,
 			Bytes: p.Size, Detail: what + "; the next backup mends what it has"})
 	}
 	err := s.cfg.Catalog.NeededBy(ctx, p.Client, p.Ordinal, func(v store.Snapshot) error {

@@ -88,7 +88,7 @@ func (c *conn) refusalOf(r *request, err error) *refusal {
 	case errors.Is(err, store.ErrFull):
 		c.s.cfg.Space.Full()
 		c.s.log.Error("storage is full", "request", r.code.String(), "error", err)
-		c.s.noteError(r.from.address, r.client, "the storage is full")
+		c.s.journal.noteError(r.from.address, r.client, "the storage is full")
 		return errFull
 	case errors.Is(err, store.ErrBusy):
 		c.s.log.Warn("the catalog is busy", "request", r.code.String(), "error", err)
@@ -97,6 +97,6 @@ func (c *conn) refusalOf(r *request, err error) *refusal {
 		return errClosing
 	}
 	c.s.log.Error("request failed", "request", r.code.String(), "client", r.client, "peer", c.peer.address, "error", err)
-	c.s.noteError(r.from.address, r.client, r.code.String()+" failed; the log says why")
+	c.s.journal.noteError(r.from.address, r.client, r.code.String()+" failed; the log says why")
 	return errInternal
 }

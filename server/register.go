@@ -94,7 +94,7 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 		}
 	}
 	s.log.Info("registered", "client", client.ID)
-	s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
+	s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
 	return client.ID, nil
 }
 

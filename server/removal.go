@@ -116,7 +116,7 @@ func (s *Server) removeAndTell(ctx context.Context, client *store.Client, by str
 		return err
 	}
 	s.log.Info("account removed", "client", client.ID, "by", by)
-	s.noteOf(ctx, client, store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Bytes: usage.Bytes,
+	s.journal.noteOf(ctx, client, store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Bytes: usage.Bytes,
 		Detail: fmt.Sprintf("the client with %s of %s, %s", plural(int(usage.Versions), "version", "versions"),
 			plural(int(usage.Files), "file", "files"), by)})
 	return nil

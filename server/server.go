@@ -111,9 +111,8 @@ type Server struct {
 	readers       sync.Pool // of *readBuffer
 	diagnostics   diagnostics
 	suspended     *suspended
-	feed          *admin.Feed
+	journal       *journal
 	metrics       *metrics.Metrics
-	seldom        *seldom
 	guesses       *guesses
 	newcomers     *newcomers
 	connections   *connections
@@ -157,15 +156,14 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		conns:     make(map[*conn]struct{}),
 		gateways:  make(map[*conn]store.ClientID),
 		suspended: newSuspended(),
-		feed:      admin.NewFeed(cfg.Catalog),
 		metrics:   metrics.New(),
-		seldom:    newSeldom(),
 		guesses:   newGuesses(),
 		newcomers: newNewcomers(),
 		stopping:  make(chan struct{}),
 	}
 	s.access.Store(1)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
+	s.journal = &journal{seldom: newSeldom(), feed: admin.NewFeed(cfg.Catalog), sessions: s.sessions, catalog: cfg.Catalog}
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
 	s.uploads = s.newUploads()
 	s.packs, s.sweeper = newPackGates(&s.cfg), newSweeper(s)
@@ -227,7 +225,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	if internal != nil {
 		listen(internal, true)
 	}
-	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
+	s.journal.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Detail: strings.TrimSpace("started " + s.cfg.Version)})
 	tending.Go(func() { s.tend(work) })
 	tending.Go(func() { s.admin.Run(ctx, work) })
 	tending.Go(func() { s.sweeper.run(ctx) })
@@ -249,7 +247,7 @@ func (s *Server) Serve(ctx context.Context, public, internal net.Listener) error
 	last, done := context.WithTimeout(context.Background(), s.cfg.DrainTimeout)
 	defer done()
 	err = errors.Join(err, s.sessions.flush(last, time.Now()))
-	s.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Took: time.Since(s.started), Detail: "stopped"})
+	s.journal.note(store.Activity{Kind: store.ActivityServer, Outcome: store.OutcomeOK, Took: time.Since(s.started), Detail: "stopped"})
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

@@ -254,7 +254,7 @@ func (c *conn) commitVersion(ctx context.Context, r *request, run store.Run, v s
 		c.s.log.Error("a committed snapshot would be missing from a rebuilt catalog", "client", r.client, "error", err)
 	}
 	c.s.metrics.Snapshots.Add(1)
-	c.s.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client), Address: r.from.address,
+	c.s.journal.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
 		File: v.Name, Version: number, Bytes: run.Bytes, Took: v.Created.Sub(run.Begun),
 		Detail: fmt.Sprintf("a snapshot that needs %s; %s added", plural(packCount(v), "pack", "packs"), plural(int(run.Packs), "pack", "packs")) + c.by()})
 	return &protocol.SnapshotCommitted{Version: number}, nil
@@ -389,7 +389,7 @@ func (c *conn) addMend(ctx context.Context, r *request, m store.Mend, record []b
 	if err := c.s.cfg.Blobs.Confirm(ctx, m.Blob, store.Confirmation{Number: m.Number, Verified: true, Created: m.Metadata.Received}); err != nil {
 		c.s.log.Error("a mend record would be missing from a rebuilt catalog", "client", r.client, "error", err)
 	}
-	c.s.note(store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client), Address: r.from.address,
+	c.s.journal.note(store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
 		File: m.Metadata.Name, Version: m.Number, Bytes: m.Metadata.Snapshot.PackBytes, Detail: "what was damaged is mended"})
 	return &protocol.Done{}, nil
 }
@@ -435,7 +435,7 @@ func (c *conn) reportVerified(ctx context.Context, r *request, m *protocol.Repor
 	if err != nil {
 		return nil, fileError(err)
 	}
-	c.s.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.nameOf(ctx, r.client), Address: r.from.address,
+	c.s.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
 		File: m.Name, Version: snapshot.Number, Bytes: int64(min(m.Bytes, math.MaxInt64)), Detail: "verified by its owner: " + plural(int(m.Packs), "pack was read", "packs were read")})
 	return &protocol.Done{}, nil
 }

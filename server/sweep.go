@@ -117,7 +117,7 @@ func (w *sweeper) pass(ctx context.Context, elapsed time.Duration) error {
 			return ctx.Err()
 		} else if err != nil {
 			w.s.log.Error("cannot sweep the packs of a client", "client", id, "error", err)
-			w.s.noteError("", id, "its packs cannot be swept; the log says why")
+			w.s.journal.noteError("", id, "its packs cannot be swept; the log says why")
 		}
 	}
 	for more := true; more; {
@@ -178,7 +178,7 @@ func (w *sweeper) remove(ctx context.Context, id store.ClientID, dead []store.Pa
 func (w *sweeper) expired(ctx context.Context, runs []store.Run) {
 	for _, run := range runs {
 		w.s.metrics.RunsExpired.Add(1)
-		w.s.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: store.OutcomeWarning, Client: run.Client, Name: w.s.nameOf(ctx, run.Client),
+		w.s.journal.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: store.OutcomeWarning, Client: run.Client, Name: w.s.journal.nameOf(ctx, run.Client),
 			File: run.Name, Bytes: run.Bytes, Took: time.Since(run.Begun), Detail: "a snapshot that nobody finished in time; it had " + plural(int(run.Packs), "pack", "packs")})
 	}
 }
@@ -189,6 +189,6 @@ func (w *sweeper) tell(ctx context.Context, id store.ClientID, removed int, byte
 		return
 	}
 	w.s.log.Info("packs swept", "client", id, "packs", removed, "bytes", bytes)
-	w.s.note(store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: w.s.nameOf(ctx, id), Bytes: bytes,
+	w.s.journal.note(store.Activity{Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: id, Name: w.s.journal.nameOf(ctx, id), Bytes: bytes,
 		Detail: plural(removed, "pack that no snapshot needed", "packs that no snapshot needed")})
 }

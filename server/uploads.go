@@ -16,7 +16,7 @@ import (
 func (s *Server) newUploads() *upload.Registry {
 	return upload.New(upload.Deps{
 		Blobs: s.cfg.Blobs, Catalog: s.cfg.Catalog, Keys: s.cfg.MasterKey, Log: s.log,
-		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.nameOf, Events: uploadEvents{s}, Other: s.recoverSealed,
+		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.journal.nameOf, Events: uploadEvents{s}, Other: s.recoverSealed,
 	})
 }
 
@@ -94,7 +94,7 @@ func (e uploadEvents) Committed(u upload.Info, at time.Time, version uint32) {
 	e.s.metrics.Committed(took)
 	a := activityOf(u, store.ActivityUpload, store.OutcomeOK, "")
 	a.At, a.Version, a.Bytes, a.Took = at, version, u.Bytes, took
-	e.s.note(a)
+	e.s.journal.note(a)
 }
 
 // Failed implements upload.Events.
@@ -109,7 +109,7 @@ func (e uploadEvents) Failed(u upload.Info, why error) {
 	}
 	a := activityOf(u, store.ActivityUpload, store.OutcomeFailed, detail)
 	a.Bytes, a.Took = u.Bytes, time.Since(u.Created)
-	e.s.note(a)
+	e.s.journal.note(a)
 }
 
 // Dropped implements upload.Events.
@@ -131,7 +131,7 @@ func (e uploadEvents) Dropped(u upload.Info, why upload.Cause) {
 	}
 	a := activityOf(u, store.ActivityUploadDropped, outcome, detail)
 	a.Bytes, a.Took = u.Bytes, time.Since(u.Created)
-	e.s.note(a)
+	e.s.journal.note(a)
 }
 
 // Mismatched implements upload.Events.
@@ -141,7 +141,7 @@ func (e uploadEvents) Mismatched(u upload.Info, left int) {
 	if left == 0 {
 		outcome, detail = store.OutcomeFailed, "the checksums of client and server stayed different; the upload was dropped"
 	}
-	e.s.note(activityOf(u, store.ActivityMismatch, outcome, detail))
+	e.s.journal.note(activityOf(u, store.ActivityMismatch, outcome, detail))
 }
 
 // Unconfirmed implements upload.Events.
