@@ -19,7 +19,7 @@ var errNotHere = refuse(protocol.StatusForbidden, "not served on this listener")
 // requests, until anyone's access changes.
 type baseAccess struct {
 	client store.ClientID
-	epoch  uint64 // of Server.access; 0: nothing is remembered
+	epoch  uint64 // of accounts; 0: nothing is remembered
 	closed bool
 }
 
@@ -37,7 +37,7 @@ func (c *conn) address(ctx context.Context, r *request) error {
 	case r.client == store.ClientID{}:
 		return nil
 	}
-	client, err := c.s.cfg.Catalog.ClientByAPIID(ctx, store.APIID(r.client))
+	client, err := c.s.accounts.catalog.ClientByAPIID(ctx, store.APIID(r.client))
 	if errors.Is(err, store.ErrNoClient) {
 		return errNoClient
 	}
@@ -47,18 +47,18 @@ func (c *conn) address(ctx context.Context, r *request) error {
 
 // setBaseAccess opens or closes the client's account to base requests.
 func (c *conn) setBaseAccess(ctx context.Context, r *request, m *protocol.SetBaseAccess) (protocol.Message, error) {
-	return &protocol.Done{}, c.s.setBaseAccess(ctx, r.client, m.Open, "by its owner")
+	return &protocol.Done{}, c.s.accounts.setBaseAccess(ctx, r.client, m.Open, "by its owner")
 }
 
-func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool, by string) error {
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
+func (a *accounts) setBaseAccess(ctx context.Context, id store.ClientID, open bool, by string) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	was := false
-	client, err := s.cfg.Catalog.UpdateClient(ctx, id, func(c *store.Client) error {
+	client, err := a.catalog.UpdateClient(ctx, id, func(c *store.Client) error {
 		was, c.BaseClosed = !c.BaseClosed, !open
 		return nil
 	})
-	s.access.Add(1)
+	a.epoch.Add(1)
 	if err != nil {
 		return err
 	}
@@ -67,10 +67,10 @@ func (s *Server) setBaseAccess(ctx context.Context, id store.ClientID, open bool
 		if open {
 			word = "allowed"
 		}
-		s.log.Info("base requests are "+word, "client", id, "by", by)
-		s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
+		a.log.Info("base requests are "+word, "client", id, "by", by)
+		a.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "base requests are " + word + ", " + by})
 	}
-	return s.putAccountRecord(ctx, client)
+	return a.putRecord(ctx, client)
 }
 
 // makeAPIID gives the client a new id over HTTP. The one until now is dead, and
@@ -79,10 +79,10 @@ func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID)
 	if c.internal {
 		return nil, errNotHere
 	}
-	c.s.accounts.RLock()
-	defer c.s.accounts.RUnlock()
+	c.s.accounts.mu.RLock()
+	defer c.s.accounts.mu.RUnlock()
 	fresh := newAPIID()
-	client, err := c.s.cfg.Catalog.UpdateClient(ctx, r.client, func(client *store.Client) error {
+	client, err := c.s.accounts.catalog.UpdateClient(ctx, r.client, func(client *store.Client) error {
 		client.APIID = fresh
 		return nil
 	})
@@ -94,7 +94,7 @@ func (c *conn) makeAPIID(ctx context.Context, r *request, _ *protocol.MakeAPIID)
 	}
 	c.s.log.Info("API id made", "client", r.client)
 	c.s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "a new id for the HTTP API"})
-	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.putAccountRecord(ctx, client)
+	return &protocol.APIIDMade{ID: protocol.ClientID(fresh)}, c.s.accounts.putRecord(ctx, client)
 }
 
 func newAPIID() (id store.APIID) {
@@ -103,7 +103,7 @@ func newAPIID() (id store.APIID) {
 }
 
 func (c *conn) getIdentity(ctx context.Context, r *request, _ *protocol.GetIdentity) (protocol.Message, error) {
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}

@@ -5,18 +5,57 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/settings"
 	"coffer/server/upload"
 	"coffer/store"
 )
 
+// accounts knows the clients: who they are, and how they sign in.
+type accounts struct {
+	catalog  accountCatalog
+	records  RecordKeeper
+	space    *Space
+	settings func() settings.Values
+	journal  *journal
+	log      *slog.Logger
+	alike    likeGuard
+
+	// epoch counts changes of who may make base requests, from 1: what a
+	// connection has looked up before must then be looked up again.
+	epoch atomic.Uint64
+
+	// mu is held for reading while a client's record is written to catalog and
+	// blobs, or one of its uploads begins, and for writing while a client is
+	// removed from all of them. It is taken before any other lock.
+	mu sync.RWMutex
+}
+
+// An accountCatalog is what accounts ask of the catalog.
+type accountCatalog interface {
+	clientFinder
+	RecordedKeys
+	AddClient(ctx context.Context, c store.Client) error
+	ClientByName(ctx context.Context, name string) (store.Client, error)
+	ClientByAPIID(ctx context.Context, id store.APIID) (store.Client, error)
+	NameLike(ctx context.Context, name string) (string, error)
+	UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error)
+	UpdateSignIn(ctx context.Context, id store.ClientID, bundle []byte, change func(*store.Client) error) (store.Client, error)
+	SetKeyBundle(ctx context.Context, id store.ClientID, bundle []byte) error
+	ForgetFormerKeys(ctx context.Context, before time.Time) ([]store.ClientID, error)
+	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
+}
+
 func (c *conn) putKeyBundle(ctx context.Context, r *request, m *protocol.PutKeyBundle) (protocol.Message, error) {
-	c.s.accounts.RLock()
-	defer c.s.accounts.RUnlock()
-	client, err := c.s.client(ctx, r.client)
+	c.s.accounts.mu.RLock()
+	defer c.s.accounts.mu.RUnlock()
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -25,14 +64,14 @@ func (c *conn) putKeyBundle(ctx context.Context, r *request, m *protocol.PutKeyB
 		return nil, errNoSpace
 	}
 	defer written()
-	if err := c.s.cfg.Catalog.SetKeyBundle(ctx, r.client, m.Bundle); err != nil {
+	if err := c.s.accounts.catalog.SetKeyBundle(ctx, r.client, m.Bundle); err != nil {
 		return nil, err
 	}
-	return &protocol.Done{}, c.s.putAccountRecord(ctx, client)
+	return &protocol.Done{}, c.s.accounts.putRecord(ctx, client)
 }
 
 func (c *conn) getKeyBundle(ctx context.Context, r *request, _ *protocol.GetKeyBundle) (protocol.Message, error) {
-	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, r.client)
+	bundle, err := c.s.accounts.catalog.KeyBundle(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -43,24 +82,24 @@ func (c *conn) getKeyBundle(ctx context.Context, r *request, _ *protocol.GetKeyB
 }
 
 func (c *conn) getAccount(ctx context.Context, r *request, _ *protocol.GetAccount) (protocol.Message, error) {
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	usage, err := c.s.cfg.Catalog.Usage(ctx, r.client)
+	usage, err := c.s.accounts.catalog.Usage(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := c.s.cfg.Catalog.KeyBundle(ctx, r.client)
+	bundle, err := c.s.accounts.catalog.KeyBundle(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	settings := c.s.Settings()
+	now := c.s.Settings()
 	m := &protocol.AccountInfo{
 		Files: uint64(usage.Files), Versions: uint64(usage.Versions), Bytes: uint64(usage.Bytes),
 		Uploads: uint32(c.s.uploads.CountOf(r.client)), HasPassword: client.PasswordHash != "", HasBundle: bundle != nil,
-		Created: client.Created, SessionTTL: settings.SessionTTL, UploadTTL: settings.UploadTTL,
-		MaxPacket: c.s.maxContent(), KeepVersions: uint32(settings.KeepVersions), Name: client.Name,
+		Created: client.Created, SessionTTL: now.SessionTTL, UploadTTL: now.UploadTTL,
+		MaxPacket: c.s.maxContent(), KeepVersions: uint32(now.KeepVersions), Name: client.Name,
 	}
 	if client.PublicKey != nil {
 		pub, _, err := crypt.ParsePublicKey(client.PublicKey)
@@ -94,7 +133,7 @@ func (c *conn) createAccount(ctx context.Context, _ *request, m *protocol.Create
 		client.PasswordHash = turn.hash(m.Password)
 		release()
 	}
-	if _, err := c.s.addClient(ctx, client); err != nil {
+	if _, err := c.s.accounts.add(ctx, client); err != nil {
 		return nil, err
 	}
 	return &protocol.AccountCreated{Client: protocol.ClientID(client.APIID)}, nil
@@ -105,7 +144,7 @@ func (c *conn) createAccount(ctx context.Context, _ *request, m *protocol.Create
 func (c *conn) signIn(ctx context.Context, _ *request, m *protocol.SignIn) (protocol.Message, error) {
 	denied := refuse(protocol.StatusUnauthenticated, "unknown username, or wrong password or client id")
 	at := c.s.revoked.moment(m.Name, time.Now())
-	client, err := c.s.cfg.Catalog.ClientByName(ctx, m.Name)
+	client, err := c.s.accounts.catalog.ClientByName(ctx, m.Name)
 	known := err == nil
 	if err != nil && !errors.Is(err, store.ErrNoClient) {
 		return nil, err
@@ -165,7 +204,7 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	case len(m.Bundle) > protocol.MaxKeyBundle:
 		return nil, refuse(protocol.StatusTooLarge, fmt.Sprintf("key_bundle: larger than %d bytes", protocol.MaxKeyBundle))
 	}
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -186,14 +225,14 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	}
 	hash := turn.hash(m.Password)
 	release()
-	c.s.accounts.RLock()
-	defer c.s.accounts.RUnlock()
+	c.s.accounts.mu.RLock()
+	defer c.s.accounts.mu.RUnlock()
 	// Tokens die before, so that a crash in between leaves none of them alive,
 	// and after, for who was signing in by the old password meanwhile.
 	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
 		return nil, err
 	}
-	changed, err := c.s.cfg.Catalog.UpdateSignIn(ctx, r.client, m.Bundle, func(now *store.Client) error {
+	changed, err := c.s.accounts.catalog.UpdateSignIn(ctx, r.client, m.Bundle, func(now *store.Client) error {
 		if now.PasswordHash != client.PasswordHash {
 			return refuse(protocol.StatusConflict, "the password was changed in the meantime")
 		}
@@ -215,7 +254,7 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	if err != nil {
 		return nil, err
 	}
-	return &protocol.TokensRevoked{Until: until}, c.s.putAccountRecord(ctx, changed)
+	return &protocol.TokensRevoked{Until: until}, c.s.accounts.putRecord(ctx, changed)
 }
 
 // check fails if the password is not the client's. Every password fails for an
@@ -229,7 +268,7 @@ func (turn passwordTurn) check(client store.Client, field, password string) erro
 }
 
 func (c *conn) removeAccount(ctx context.Context, r *request, m *protocol.RemoveAccount) (protocol.Message, error) {
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +283,7 @@ func (c *conn) removeAccount(ctx context.Context, r *request, m *protocol.Remove
 			return nil, err
 		}
 	}
-	if err := c.s.removeAndTell(ctx, &client, "by its owner"); err != nil {
+	if err := c.s.removals.removeAndNote(ctx, &client, "by its owner"); err != nil {
 		return nil, err
 	}
 	return &protocol.Done{}, nil

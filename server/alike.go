@@ -52,10 +52,10 @@ func (g *likeGuard) take(name string) (release func(), ok bool) {
 
 // refuseLike fails for a name that looks like the name of another client.
 // Existing pairs keep working. It returns what ends the name's reservation.
-func (s *Server) refuseLike(ctx context.Context, name string) (release func(), err error) {
-	release, ok := s.alike.take(name)
+func (a *accounts) refuseLike(ctx context.Context, name string) (release func(), err error) {
+	release, ok := a.alike.take(name)
 	if ok {
-		other, err := s.cfg.Catalog.NameLike(ctx, name)
+		other, err := a.catalog.NameLike(ctx, name)
 		if err != nil {
 			release()
 			return nil, err

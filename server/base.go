@@ -39,14 +39,14 @@ func (c *conn) admitBase(ctx context.Context, code protocol.Code, id store.Clien
 			return err
 		}
 	}
-	epoch := c.s.access.Load()
+	epoch := c.s.accounts.epoch.Load()
 	if c.access.epoch == epoch && c.access.client == id && code != protocol.CodeSendPublicKey {
 		if c.access.closed {
 			return errBaseClosed
 		}
 		return nil
 	}
-	client, err := c.s.cfg.Catalog.Client(ctx, id)
+	client, err := c.s.accounts.catalog.Client(ctx, id)
 	if errors.Is(err, store.ErrNoClient) {
 		return nil // who serves the request says so
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"time"
 
@@ -11,6 +12,28 @@ import (
 	"coffer/protocol/crypt"
 	"coffer/store"
 )
+
+// files are the versions that clients have stored.
+type files struct {
+	catalog fileCatalog
+	blobs   fileBlobs
+	sweeper *sweeper
+	journal *journal
+	log     *slog.Logger
+}
+
+// A fileCatalog is what files ask of the catalog.
+type fileCatalog interface {
+	Version(ctx context.Context, id store.ClientID, name string, number uint32) (store.Version, error)
+	List(ctx context.Context, id store.ClientID, after store.Cursor, limit int, all bool) ([]store.Version, error)
+	Remove(ctx context.Context, id store.ClientID, name string, number uint32) ([]store.BlobRef, error)
+}
+
+// fileBlobs are what files ask of the blobs.
+type fileBlobs interface {
+	blobRemover
+	Open(ctx context.Context, ref store.BlobRef) (store.Blob, error)
+}
 
 func fileError(err error) error {
 	if errors.Is(err, store.ErrNoFile) {
@@ -24,7 +47,7 @@ func fileEntry(v store.Version) protocol.FileEntry {
 		SHA256: v.SHA256, Format: protocol.Format(v.Format), Verified: v.Verified, Created: v.Created, Name: v.Name}
 }
 
-func (c *conn) listFiles(ctx context.Context, r *request, m *protocol.ListFiles) (protocol.Message, error) {
+func (fs *files) list(ctx context.Context, r *request, m *protocol.ListFiles) (protocol.Message, error) {
 	if m.Limit == 0 || m.Limit > protocol.MaxListFiles {
 		return nil, refuse(protocol.StatusInvalid, "limit: from 1 to 1000")
 	}
@@ -33,7 +56,7 @@ func (c *conn) listFiles(ctx context.Context, r *request, m *protocol.ListFiles)
 		after = store.Cursor{Name: m.Only, Number: math.MaxUint32}
 	}
 	limit := int(m.Limit)
-	versions, err := c.s.cfg.Catalog.List(ctx, r.client, after, limit+1, m.AllVersions || m.Only != "")
+	versions, err := fs.catalog.List(ctx, r.client, after, limit+1, m.AllVersions || m.Only != "")
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +74,8 @@ func (c *conn) listFiles(ctx context.Context, r *request, m *protocol.ListFiles)
 	return list, nil
 }
 
-func (c *conn) getFile(ctx context.Context, r *request, m *protocol.GetFile) (protocol.Message, error) {
-	v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, m.Version)
+func (fs *files) get(ctx context.Context, r *request, m *protocol.GetFile) (protocol.Message, error) {
+	v, err := fs.catalog.Version(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -71,14 +94,14 @@ type readBuffer [64 << 10]byte
 // readFile sends a range of a file's ciphertext itself, in pieces, and so
 // leaves nothing to respond.
 func (c *conn) readFile(ctx context.Context, r *request, m *protocol.ReadFile) (protocol.Message, error) {
-	v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, m.Version)
+	v, err := c.s.files.catalog.Version(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
 	if m.Offset > uint64(v.Size) {
 		return nil, refuse(protocol.StatusInvalid, "offset: beyond the end of the file")
 	}
-	blob, err := c.s.cfg.Blobs.Open(ctx, v.Blob)
+	blob, err := c.s.files.blobs.Open(ctx, v.Blob)
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +121,8 @@ func (c *conn) readFile(ctx context.Context, r *request, m *protocol.ReadFile) (
 
 // sendRange sends an answer whose content is a range of a blob, in pieces.
 func (c *conn) sendRange(r *request, head protocol.Message, blob store.Blob, offset, length uint64) error {
-	b := c.s.readers.Get().(*readBuffer)
-	defer c.s.readers.Put(b)
+	b := c.s.intake.readers.Get().(*readBuffer)
+	defer c.s.intake.readers.Put(b)
 	out := protocol.AppendResponse(b[:0], head, uint32(length))
 	content := io.NewSectionReader(blob, int64(offset), int64(length))
 	for left := int64(length); ; {
@@ -147,15 +170,15 @@ func (c *conn) restored(ctx context.Context, r *request, v *store.Version, upTo 
 		File: v.Name, Version: v.Number, Bytes: v.Size, Took: time.Since(c.restoring.began)})
 }
 
-func (c *conn) deleteFile(ctx context.Context, r *request, m *protocol.DeleteFile) (protocol.Message, error) {
-	dropped, err := c.s.cfg.Catalog.Remove(ctx, r.client, m.Name, m.Version)
+func (fs *files) remove(ctx context.Context, r *request, m *protocol.DeleteFile) (protocol.Message, error) {
+	dropped, err := fs.catalog.Remove(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
-	c.s.removeBlobs(ctx, dropped)
-	c.s.sweeper.poke()
-	c.s.log.Info("file removed", "client", r.client, "versions", len(dropped))
-	c.s.journal.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client),
+	removeBlobs(ctx, fs.blobs, fs.log, dropped)
+	fs.sweeper.poke()
+	fs.log.Info("file removed", "client", r.client, "versions", len(dropped))
+	fs.journal.note(store.Activity{Address: r.from.address, Kind: store.ActivityRemoval, Outcome: store.OutcomeOK, Client: r.client, Name: fs.journal.nameOf(ctx, r.client),
 		File: m.Name, Version: m.Version, Detail: plural(len(dropped), "version", "versions")})
 	return &protocol.Done{}, nil
 }

@@ -16,27 +16,27 @@ const formerKeysFor = 90 * 24 * time.Hour
 
 // forgetFormerKeys forgets former keys and bundles after their time, in the
 // catalog and beside the blobs.
-func (s *Server) forgetFormerKeys(ctx context.Context, now time.Time) {
-	owners, err := s.cfg.Catalog.ForgetFormerKeys(ctx, now.Add(-formerKeysFor))
+func (a *accounts) forgetFormerKeys(ctx context.Context, now time.Time) {
+	owners, err := a.catalog.ForgetFormerKeys(ctx, now.Add(-formerKeysFor))
 	for _, id := range owners {
-		err = errors.Join(err, s.renewAccountRecord(ctx, id))
+		err = errors.Join(err, a.renewRecord(ctx, id))
 	}
 	if err != nil {
-		s.log.Error("cannot forget former keys", "error", err)
+		a.log.Error("cannot forget former keys", "error", err)
 	}
 }
 
-func (s *Server) renewAccountRecord(ctx context.Context, id store.ClientID) error {
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
-	client, err := s.cfg.Catalog.Client(ctx, id)
+func (a *accounts) renewRecord(ctx context.Context, id store.ClientID) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	client, err := a.catalog.Client(ctx, id)
 	if errors.Is(err, store.ErrNoClient) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.putAccountRecord(ctx, client)
+	return a.putRecord(ctx, client)
 }
 
 // FormerKeys are a client's keys and bundles that others have replaced, the
@@ -87,8 +87,19 @@ func RestoreKey(ctx context.Context, catalog store.Catalog, blobs store.Blobs, n
 	return PutAccountRecord(ctx, catalog, blobs, client)
 }
 
+// RecordedKeys finds what an account record holds beside the client.
+type RecordedKeys interface {
+	KeyBundle(ctx context.Context, id store.ClientID) ([]byte, error)
+	FormerKeys(ctx context.Context, id store.ClientID) ([]store.FormerKey, error)
+}
+
+// A RecordKeeper keeps account records beside the blobs.
+type RecordKeeper interface {
+	PutAccountRecord(ctx context.Context, record store.AccountRecord) error
+}
+
 // PutAccountRecord writes a client's account record.
-func PutAccountRecord(ctx context.Context, catalog store.Clients, blobs store.AccountRecords, client store.Client) error {
+func PutAccountRecord(ctx context.Context, catalog RecordedKeys, records RecordKeeper, client store.Client) error {
 	bundle, err := catalog.KeyBundle(ctx, client.ID)
 	if err != nil {
 		return err
@@ -97,5 +108,5 @@ func PutAccountRecord(ctx context.Context, catalog store.Clients, blobs store.Ac
 	if err != nil {
 		return err
 	}
-	return blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client, Bundle: bundle, Former: former})
+	return records.PutAccountRecord(ctx, store.AccountRecord{Client: client, Bundle: bundle, Former: former})
 }

@@ -19,19 +19,35 @@ var (
 	errNoSession = broken(protocol.RuleNoSession, protocol.StatusNoSession, "no live session key; reconnect")
 )
 
+// keys puts public keys on record, and makes session keys for them.
+type keys struct {
+	accounts  *accounts
+	catalog   keyCatalog
+	sessions  *sessions
+	newcomers *newcomers
+	master    MasterKey
+	hash      string // of OAEP: "auto", "sha256" or "sha1"
+}
+
+// A keyCatalog is what keys asks of the catalog.
+type keyCatalog interface {
+	clientFinder
+	UpdateClient(ctx context.Context, id store.ClientID, change func(*store.Client) error) (store.Client, error)
+}
+
 func (c *conn) sendPublicKey(ctx context.Context, r *request, m *protocol.SendPublicKey) (protocol.Message, error) {
 	name, err := c.s.text(&m.Name)
 	if err != nil {
 		return nil, err
 	}
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	if client.Name != name {
 		return nil, errWrongName
 	}
-	sess, err := c.s.setPublicKey(ctx, r.client, c.number, m.DER, false)
+	sess, err := c.s.keys.set(ctx, r.client, c.number, m.DER, false)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +61,7 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return nil, refused.replying(denied)
 	}
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if errors.Is(err, errNoClient) {
 		return nil, errNoClient.replying(denied)
 	}
@@ -63,7 +79,7 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 		c.s.journal.noteDenied(ctx, &client, "reconnecting: "+refused.message)
 		return nil, refused.replying(denied)
 	}
-	sess, err := c.s.newSession(ctx, r.client, c.number)
+	sess, err := c.s.keys.newSession(ctx, r.client, c.number)
 	if err != nil {
 		return nil, err
 	}
@@ -73,10 +89,10 @@ func (c *conn) reconnect(ctx context.Context, r *request, m *protocol.Reconnect)
 }
 
 func (c *conn) setPublicKey(ctx context.Context, r *request, m *protocol.SetPublicKey) (protocol.Message, error) {
-	if _, err := c.s.client(ctx, r.client); err != nil {
+	if _, err := c.s.accounts.find(ctx, r.client); err != nil {
 		return nil, err
 	}
-	sess, err := c.s.setPublicKey(ctx, r.client, upload.Gateway, m.DER, m.Replace)
+	sess, err := c.s.keys.set(ctx, r.client, upload.Gateway, m.DER, m.Replace)
 	if err != nil {
 		return nil, err
 	}
@@ -84,35 +100,35 @@ func (c *conn) setPublicKey(ctx context.Context, r *request, m *protocol.SetPubl
 }
 
 func (c *conn) newSession(ctx context.Context, r *request, _ *protocol.NewSession) (protocol.Message, error) {
-	sess, err := c.s.newSession(ctx, r.client, upload.Gateway)
+	sess, err := c.s.keys.newSession(ctx, r.client, upload.Gateway)
 	if err != nil {
 		return nil, err
 	}
 	return &protocol.SessionKeyIssued{OAEPHash: wireHash(sess.OAEPHash), WrappedKey: sess.Wrapped}, nil
 }
 
-// setPublicKey puts a key on record and begins a session. Another key than the
+// set puts a key on record and begins a session. Another key than the
 // one on record is taken only if replace says that the account's owner asks;
 // sessions under the one before end.
-func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, field []byte, replace bool) (session, error) {
+func (k *keys) set(ctx context.Context, id store.ClientID, o owner, field []byte, replace bool) (session, error) {
 	pub, der, err := crypt.ParsePublicKey(field)
 	if err != nil {
 		return session{}, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key: "+err.Error())
 	}
-	written, ok := s.cfg.Space.Reserve(accountSize)
+	written, ok := k.accounts.space.Reserve(accountSize)
 	if !ok {
 		return session{}, errNoSpace
 	}
 	defer written()
-	hash := s.oaepHash(der)
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
+	hash := k.oaepHash(der)
+	k.accounts.mu.RLock()
+	defer k.accounts.mu.RUnlock()
 	var sess session
 	var changed store.Client
 	var another bool
-	_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error {
+	_, err = k.catalog.UpdateClient(ctx, id, func(client *store.Client) error {
 		another = false
-		if client.PublicKey == nil && o.IsConn() && !s.newcomers.mayKey(id, o, peerIn(ctx).network, time.Now()) {
+		if client.PublicKey == nil && o.IsConn() && !k.newcomers.mayKey(id, o, peerIn(ctx).network, time.Now()) {
 			return errFirstKey
 		}
 		if client.PublicKey != nil {
@@ -125,7 +141,7 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 		if another {
 			client.SessionKey = nil
 		}
-		if err := s.begin(client, o, &sess); err != nil {
+		if err := k.begin(client, o, &sess); err != nil {
 			return err
 		}
 		changed = *client
@@ -134,29 +150,29 @@ func (s *Server) setPublicKey(ctx context.Context, id store.ClientID, o owner, f
 	if err != nil {
 		return session{}, err
 	}
-	if err := s.putAccountRecord(ctx, changed); err != nil {
+	if err := k.accounts.putRecord(ctx, changed); err != nil {
 		return session{}, err
 	}
 	if another {
-		s.sessions.end(id)
+		k.sessions.end(id)
 	}
-	s.newcomers.forget(id)
-	s.sessions.put(id, o, sess)
-	s.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
-	s.journal.noteOf(ctx, &changed, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
+	k.newcomers.forget(id)
+	k.sessions.put(id, o, sess)
+	k.accounts.log.Info("public key received", "client", id, "bits", pub.N.BitLen())
+	k.accounts.journal.noteOf(ctx, &changed, store.Activity{Kind: store.ActivityKeyExchange, Outcome: store.OutcomeOK, Detail: fmt.Sprintf("RSA, %d bits", pub.N.BitLen())})
 	return sess, nil
 }
 
 // newSession gives an owner a new session key of the client.
-func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (sess session, err error) {
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
+func (k *keys) newSession(ctx context.Context, id store.ClientID, o owner) (sess session, err error) {
+	k.accounts.mu.RLock()
+	defer k.accounts.mu.RUnlock()
 	if o == upload.Gateway {
-		_, err = s.cfg.Catalog.UpdateClient(ctx, id, func(client *store.Client) error { return s.begin(client, o, &sess) })
+		_, err = k.catalog.UpdateClient(ctx, id, func(client *store.Client) error { return k.begin(client, o, &sess) })
 	} else {
 		var client store.Client
-		if client, err = s.cfg.Catalog.Client(ctx, id); err == nil {
-			err = s.begin(&client, o, &sess)
+		if client, err = k.catalog.Client(ctx, id); err == nil {
+			err = k.begin(&client, o, &sess)
 		}
 	}
 	if errors.Is(err, store.ErrNoClient) {
@@ -165,13 +181,13 @@ func (s *Server) newSession(ctx context.Context, id store.ClientID, o owner) (se
 	if err != nil {
 		return sess, err
 	}
-	s.sessions.put(id, o, sess)
+	k.sessions.put(id, o, sess)
 	return sess, nil
 }
 
 // begin makes a session key for a client with a public key, and sets both
 // sess and the client's record, which keeps the gateway's key alone.
-func (s *Server) begin(client *store.Client, o owner, sess *session) error {
+func (k *keys) begin(client *store.Client, o owner, sess *session) error {
 	if client.PublicKey == nil {
 		return errNoKey
 	}
@@ -181,7 +197,7 @@ func (s *Server) begin(client *store.Client, o owner, sess *session) error {
 	}
 	*sess = made
 	if o == upload.Gateway {
-		client.SessionKey = s.cfg.MasterKey.WrapKey(sess.Key, client.ID[:])
+		client.SessionKey = k.master.WrapKey(sess.Key, client.ID[:])
 	}
 	client.LastSeen = time.Now()
 	return nil
@@ -206,8 +222,8 @@ func newSessionFor(client store.Client) (sess session, err error) {
 }
 
 // oaepHash is the hash for a key: the setting's, or by the length of its DER.
-func (s *Server) oaepHash(der []byte) crypt.OAEPHash {
-	if h, err := crypt.ParseOAEPHash(s.cfg.OAEPHash); err == nil {
+func (k *keys) oaepHash(der []byte) crypt.OAEPHash {
+	if h, err := crypt.ParseOAEPHash(k.hash); err == nil {
 		return h
 	}
 	return crypt.AutoOAEPHash(der)
@@ -253,7 +269,7 @@ func (c *conn) prove(ctx context.Context, r *request, m *protocol.Prove) (protoc
 // on the internal one the gateway asks for any client.
 func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 	if c.internal {
-		if _, err := c.s.client(ctx, id); err != nil {
+		if _, err := c.s.accounts.find(ctx, id); err != nil {
 			return err
 		}
 		c.s.sessions.touch(id, upload.Gateway)
@@ -269,7 +285,7 @@ func (c *conn) checkProof(ctx context.Context, id store.ClientID) error {
 	return nil
 }
 
-// putAccountRecord writes the client's account record.
-func (s *Server) putAccountRecord(ctx context.Context, client store.Client) error {
-	return PutAccountRecord(ctx, s.cfg.Catalog, s.cfg.Blobs, client)
+// putRecord writes the client's account record.
+func (a *accounts) putRecord(ctx context.Context, client store.Client) error {
+	return PutAccountRecord(ctx, a.catalog, a.records, client)
 }

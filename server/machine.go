@@ -36,6 +36,21 @@ type machine struct {
 	proven bool
 }
 
+// machines are the machines that accounts let send, and the labels that they
+// began.
+type machines struct {
+	catalog  machineCatalog
+	accounts *accounts
+	keys     *keys
+}
+
+// A machineCatalog is what machines ask of the catalog.
+type machineCatalog interface {
+	store.Machines
+	Run(ctx context.Context, client store.ClientID, id store.RunID) (store.Run, error)
+	Version(ctx context.Context, id store.ClientID, name string, number uint32) (store.Version, error)
+}
+
 // openMachine gives a machine a session key, wrapped for its public key. From
 // then on, the connection serves nobody else.
 func (c *conn) openMachine(ctx context.Context, r *request, _ *protocol.OpenMachine) (protocol.Message, error) {
@@ -45,7 +60,7 @@ func (c *conn) openMachine(ctx context.Context, r *request, _ *protocol.OpenMach
 	case c.machine != nil || c.holder != nil:
 		return nil, errMachineFirst
 	}
-	m, err := c.s.machine(ctx, store.MachineID(r.client))
+	m, err := c.s.machines.one(ctx, store.MachineID(r.client))
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +88,9 @@ func (c *conn) openMachine(ctx context.Context, r *request, _ *protocol.OpenMach
 	return &protocol.SessionKeyIssued{OAEPHash: wireHash(hash), WrappedKey: wrapped}, nil
 }
 
-// machine finds a machine that may send.
-func (s *Server) machine(ctx context.Context, id store.MachineID) (store.Machine, error) {
-	m, err := s.cfg.Catalog.Machine(ctx, id)
+// one finds a machine that may send.
+func (ms *machines) one(ctx context.Context, id store.MachineID) (store.Machine, error) {
+	m, err := ms.catalog.Machine(ctx, id)
 	if errors.Is(err, store.ErrNoMachine) || err == nil && (!m.Removed.IsZero() || protocol.Rights(m.Rights)&protocol.RightSend == 0) {
 		return m, errNoMachine
 	}
@@ -93,7 +108,7 @@ func (c *conn) proveMachine(ctx context.Context, challenge []byte, m *protocol.P
 		return nil, err
 	}
 	c.machine.proven = true
-	c.s.note(store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Client: c.machine.client, Name: c.s.nameOf(ctx, c.machine.client),
+	c.s.journal.note(store.Activity{Kind: store.ActivitySignIn, Outcome: store.OutcomeOK, Client: c.machine.client, Name: c.s.journal.nameOf(ctx, c.machine.client),
 		Address: c.peer.address, Detail: "the machine " + c.machine.name})
 	return &protocol.Done{}, nil
 }
@@ -117,7 +132,7 @@ func (c *conn) authorizeMachine(ctx context.Context, r *request) error {
 	case !c.machine.proven:
 		return refuse(protocol.StatusUnauthenticated, "the connection has not proven to hold a session key of this machine")
 	}
-	m, err := c.s.machine(ctx, c.machine.id)
+	m, err := c.s.machines.one(ctx, c.machine.id)
 	if err != nil {
 		return err
 	}
@@ -125,27 +140,27 @@ func (c *conn) authorizeMachine(ctx context.Context, r *request) error {
 		return errSuspended
 	}
 	if now := time.Now(); c.machine.proven && now.Sub(m.Used).Abs() >= machineUsedEvery {
-		return c.s.cfg.Catalog.TouchMachine(ctx, m.ID, now)
+		return c.s.machines.catalog.TouchMachine(ctx, m.ID, now)
 	}
 	return nil
 }
 
 // mayRead refuses to show a machine snapshots that it did not make. A name that
 // nobody has is no secret: there is nothing to see.
-func (c *conn) mayRead(ctx context.Context, r *request, name string) error {
-	if c.machine == nil {
+func (ms *machines) mayRead(ctx context.Context, r *request, name string) error {
+	if r.machine == nil {
 		return nil
 	}
-	by, err := c.s.cfg.Catalog.LabelMachine(ctx, r.client, name)
+	by, err := ms.catalog.LabelMachine(ctx, r.client, name)
 	switch {
 	case err != nil:
 		return err
-	case by == c.machine.id:
+	case by == r.machine.id:
 		return nil
 	case by != store.MachineID{}:
 		return errOthersLabel
 	}
-	if _, err = c.s.cfg.Catalog.Version(ctx, r.client, name, 0); err == nil {
+	if _, err = ms.catalog.Version(ctx, r.client, name, 0); err == nil {
 		err = errOthersLabel
 	} else if errors.Is(err, store.ErrNoFile) {
 		err = nil
@@ -154,42 +169,42 @@ func (c *conn) mayRead(ctx context.Context, r *request, name string) error {
 }
 
 // mayRun refuses a machine a run that is not about a label that it began.
-func (c *conn) mayRun(ctx context.Context, r *request, id protocol.RunID) error {
-	if c.machine == nil {
+func (ms *machines) mayRun(ctx context.Context, r *request, id protocol.RunID) error {
+	if r.machine == nil {
 		return nil
 	}
-	run, err := c.s.cfg.Catalog.Run(ctx, r.client, store.RunID(id))
+	run, err := ms.catalog.Run(ctx, r.client, store.RunID(id))
 	if err != nil {
 		return runError(err)
 	}
-	return c.ownsLabel(ctx, r, run.Name)
+	return ms.ownsLabel(ctx, r, run.Name)
 }
 
 // ownsLabel refuses a machine a label that it did not begin.
-func (c *conn) ownsLabel(ctx context.Context, r *request, name string) error {
-	if c.machine == nil {
+func (ms *machines) ownsLabel(ctx context.Context, r *request, name string) error {
+	if r.machine == nil {
 		return nil
 	}
-	by, err := c.s.cfg.Catalog.LabelMachine(ctx, r.client, name)
-	if err == nil && by != c.machine.id {
+	by, err := ms.catalog.LabelMachine(ctx, r.client, name)
+	if err == nil && by != r.machine.id {
 		err = errOthersLabel
 	}
 	return err
 }
 
 // claimLabel notes that a machine begins a label, if it does.
-func (c *conn) claimLabel(ctx context.Context, r *request, name string) error {
-	if c.machine == nil || c.ownsLabel(ctx, r, name) == nil {
+func (ms *machines) claimLabel(ctx context.Context, r *request, name string) error {
+	if r.machine == nil || ms.ownsLabel(ctx, r, name) == nil {
 		return nil
 	}
-	m, err := c.s.machine(ctx, c.machine.id)
+	m, err := ms.one(ctx, r.machine.id)
 	if err != nil {
 		return err
 	}
 	if m.Labels >= maxMachineLabels {
 		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many names: one machine may begin %d", maxMachineLabels))
 	}
-	err = c.s.cfg.Catalog.ClaimLabel(ctx, r.client, c.machine.id, name)
+	err = ms.catalog.ClaimLabel(ctx, r.client, r.machine.id, name)
 	switch {
 	case errors.Is(err, store.ErrNameTaken):
 		return errOthersLabel
@@ -200,14 +215,14 @@ func (c *conn) claimLabel(ctx context.Context, r *request, name string) error {
 }
 
 // by says in an activity that it was a machine.
-func (c *conn) by() string {
-	if c.machine == nil {
+func (r *request) by() string {
+	if r.machine == nil {
 		return ""
 	}
-	return ", by the machine " + c.machine.name
+	return ", by the machine " + r.machine.name
 }
 
-func (c *conn) addMachine(ctx context.Context, r *request, m *protocol.AddMachine) (protocol.Message, error) {
+func (ms *machines) add(ctx context.Context, r *request, m *protocol.AddMachine) (protocol.Message, error) {
 	switch {
 	case m.Machine == protocol.MachineID{}:
 		return nil, refuse(protocol.StatusInvalid, "machine: zeros; the client makes it at random")
@@ -220,38 +235,38 @@ func (c *conn) addMachine(ctx context.Context, r *request, m *protocol.AddMachin
 	if err != nil {
 		return nil, broken(protocol.RulePublicKey, protocol.StatusInvalid, "public key: "+err.Error())
 	}
-	c.s.accounts.RLock()
-	defer c.s.accounts.RUnlock()
-	client, err := c.s.client(ctx, r.client)
+	ms.accounts.mu.RLock()
+	defer ms.accounts.mu.RUnlock()
+	client, err := ms.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.s.cfg.Catalog.ListMachines(ctx, r.client)
+	all, err := ms.catalog.ListMachines(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
 	if len(all) >= maxMachines {
 		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many machines: an account may have %d", maxMachines))
 	}
-	written, ok := c.s.cfg.Space.Reserve(accountSize)
+	written, ok := ms.accounts.space.Reserve(accountSize)
 	if !ok {
 		return nil, errNoSpace
 	}
 	defer written()
-	err = c.s.cfg.Catalog.AddMachine(ctx, store.Machine{ID: store.MachineID(m.Machine), Client: r.client, Name: m.Name, PublicKey: der,
-		OAEPHash: c.s.oaepHash(der).String(), Rights: uint8(m.Rights), Created: time.Now()})
+	err = ms.catalog.AddMachine(ctx, store.Machine{ID: store.MachineID(m.Machine), Client: r.client, Name: m.Name, PublicKey: der,
+		OAEPHash: ms.keys.oaepHash(der).String(), Rights: uint8(m.Rights), Created: time.Now()})
 	if errors.Is(err, store.ErrNameTaken) {
 		return nil, refuse(protocol.StatusConflict, "name: the account has a machine of that name, or had one whose snapshots bear it")
 	} else if err != nil {
 		return nil, err
 	}
-	c.s.log.Info("a machine may send", "client", r.client, "bits", pub.N.BitLen())
-	c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "the machine " + m.Name + " may send"})
+	ms.accounts.log.Info("a machine may send", "client", r.client, "bits", pub.N.BitLen())
+	ms.accounts.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "the machine " + m.Name + " may send"})
 	return &protocol.Done{}, nil
 }
 
-func (c *conn) listMachines(ctx context.Context, r *request, _ *protocol.ListMachines) (protocol.Message, error) {
-	all, err := c.s.cfg.Catalog.ListMachines(ctx, r.client)
+func (ms *machines) list(ctx context.Context, r *request, _ *protocol.ListMachines) (protocol.Message, error) {
+	all, err := ms.catalog.ListMachines(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -267,16 +282,16 @@ func (c *conn) listMachines(ctx context.Context, r *request, _ *protocol.ListMac
 	return list, nil
 }
 
-// removeMachine takes a machine's rights away. Its connections find that out
+// remove takes a machine's rights away. Its connections find that out
 // with their next request.
-func (c *conn) removeMachine(ctx context.Context, r *request, m *protocol.RemoveMachine) (protocol.Message, error) {
-	client, err := c.s.client(ctx, r.client)
+func (ms *machines) remove(ctx context.Context, r *request, m *protocol.RemoveMachine) (protocol.Message, error) {
+	client, err := ms.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
-	was, err := c.s.cfg.Catalog.Machine(ctx, store.MachineID(m.Machine))
+	was, err := ms.catalog.Machine(ctx, store.MachineID(m.Machine))
 	if err == nil {
-		err = c.s.cfg.Catalog.RemoveMachine(ctx, r.client, was.ID, time.Now())
+		err = ms.catalog.RemoveMachine(ctx, r.client, was.ID, time.Now())
 	}
 	if errors.Is(err, store.ErrNoMachine) {
 		return nil, refuse(protocol.StatusNotFound, "no such machine")
@@ -284,8 +299,8 @@ func (c *conn) removeMachine(ctx context.Context, r *request, m *protocol.Remove
 		return nil, err
 	}
 	if was.Removed.IsZero() {
-		c.s.log.Info("a machine was removed", "client", r.client)
-		c.s.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "the machine " + was.Name + " was removed"})
+		ms.accounts.log.Info("a machine was removed", "client", r.client)
+		ms.accounts.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityAccess, Outcome: store.OutcomeOK, Detail: "the machine " + was.Name + " was removed"})
 	}
 	return &protocol.Done{}, nil
 }

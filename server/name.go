@@ -81,12 +81,12 @@ func joins(r, first rune) bool {
 	return r >= first && !unicode.IsSpace(r) && !unicode.Is(unicode.Cf, r)
 }
 
-// checkNewFile refuses a name for a file that the account does not have yet by
+// checkNew refuses a name for a file that the account does not have yet by
 // spaces around it and by formatting characters; it is laxer than checkNewName,
 // for files are named by systems that know more characters than people do.
 // Nothing compares the names of files, so their letters must be composed
 // (Unicode's NFC), too. The file names of base clients are let alone.
-func (s *Server) checkNewFile(ctx context.Context, id store.ClientID, name string) error {
+func (fs *files) checkNew(ctx context.Context, id store.ClientID, name string) error {
 	bad := protocol.CheckName(name)
 	if r, ok := formatting(name); bad == nil && ok {
 		bad = notSeen(r)
@@ -101,7 +101,7 @@ func (s *Server) checkNewFile(ctx context.Context, id store.ClientID, name strin
 	if bad == nil {
 		return nil
 	}
-	if _, err := s.cfg.Catalog.Version(ctx, id, name, 0); err == nil {
+	if _, err := fs.catalog.Version(ctx, id, name, 0); err == nil {
 		return nil
 	} else if !errors.Is(err, store.ErrNoFile) {
 		return err

@@ -111,21 +111,21 @@ func (n *newcomers) free(client *store.Client, from network, now time.Time) bool
 // clearName removes a client that registered under a name over the wire and
 // never came back with a key, so that a registration that was cut off does not
 // burn the name. It reports whether it did.
-func (s *Server) clearName(ctx context.Context, name string, from network) (bool, error) {
-	client, err := s.cfg.Catalog.ClientByName(ctx, name)
+func (r *removals) clearName(ctx context.Context, name string, from network) (bool, error) {
+	client, err := r.catalog.ClientByName(ctx, name)
 	if errors.Is(err, store.ErrNoClient) {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if empty, err := s.neverUsed(ctx, &client); err != nil || !empty || !s.newcomers.free(&client, from, time.Now()) {
+	if empty, err := r.neverUsed(ctx, &client); err != nil || !empty || !r.newcomers.free(&client, from, time.Now()) {
 		return false, err
 	}
-	s.newcomers.forget(client.ID) // no key is taken any more
-	s.accounts.Lock()             // and none is being taken
-	now, err := s.cfg.Catalog.Client(ctx, client.ID)
-	s.accounts.Unlock()
+	r.newcomers.forget(client.ID) // no key is taken any more
+	r.accounts.mu.Lock()          // and none is being taken
+	now, err := r.catalog.Client(ctx, client.ID)
+	r.accounts.mu.Unlock()
 	switch {
 	case errors.Is(err, store.ErrNoClient):
 		return true, nil
@@ -134,23 +134,23 @@ func (s *Server) clearName(ctx context.Context, name string, from network) (bool
 	case now.PublicKey != nil || now.PasswordHash != "":
 		return false, nil
 	}
-	if err := s.removeClient(ctx, client.ID); err != nil {
+	if err := r.remove(ctx, client.ID); err != nil {
 		return false, fmt.Errorf("clearing a name that was never used: %w", err)
 	}
-	s.log.Info("cleared away a registration that never sent a key", "client", client.ID)
+	r.accounts.log.Info("cleared away a registration that never sent a key", "client", client.ID)
 	return true, nil
 }
 
 // neverUsed reports whether a client registered over the wire, and nothing
 // more came of it.
-func (s *Server) neverUsed(ctx context.Context, client *store.Client) (bool, error) {
+func (r *removals) neverUsed(ctx context.Context, client *store.Client) (bool, error) {
 	if client.Kind != "" || client.PublicKey != nil || client.PasswordHash != "" || client.Suspended || client.APIID != (store.APIID{}) {
 		return false, nil
 	}
-	bundle, err := s.cfg.Catalog.KeyBundle(ctx, client.ID)
+	bundle, err := r.catalog.KeyBundle(ctx, client.ID)
 	if err != nil || bundle != nil {
 		return false, err
 	}
-	usage, err := s.cfg.Catalog.Usage(ctx, client.ID)
+	usage, err := r.catalog.Usage(ctx, client.ID)
 	return err == nil && usage.Versions == 0, err
 }

@@ -18,7 +18,7 @@ func (s *Server) Admin() *admin.Service { return s.admin }
 func (s *Server) newAdmin(ctx context.Context) (*admin.Service, error) {
 	return admin.New(ctx, admin.Deps{
 		Catalog: s.cfg.Catalog, Blobs: s.cfg.Blobs, Core: operatedCore{s}, Sessions: operatedSessions{s.sessions},
-		Uploads: newOperatedUploads(s), Accounts: operatedAccounts{s}, Tokens: operatedTokens{s.revoked}, Space: s.cfg.Space,
+		Uploads: newOperatedUploads(s), Accounts: operatedAccounts{s.accounts, s.suspended, s.removals}, Tokens: operatedTokens{s.revoked}, Space: s.cfg.Space,
 		Settings: s.settings, Metrics: s.metrics, Feed: s.journal.feed, Log: s.log, Version: s.cfg.Version, BackupDir: s.cfg.BackupDir,
 	})
 }
@@ -87,35 +87,38 @@ func (o operatedTokens) Revoke(ctx context.Context, id [16]byte, expires time.Ti
 func (o operatedTokens) Revoked(id [16]byte) bool { return o.revoked.has(id, "", time.Time{}) }
 
 // operatedAccounts are the accounts as the operator's side changes them.
-type operatedAccounts struct{ s *Server }
+type operatedAccounts struct {
+	accounts  *accounts
+	suspended *suspended
+	removals  *removals
+}
 
-func (o operatedAccounts) Suspended() int { return o.s.suspended.len() }
+func (o operatedAccounts) Suspended() int { return o.suspended.len() }
 
 func (o operatedAccounts) Remove(ctx context.Context, client store.Client) error {
-	return o.s.removeAndTell(ctx, &client, "by the operator")
+	return o.removals.removeAndNote(ctx, &client, "by the operator")
 }
 
 func (o operatedAccounts) SetBaseAccess(ctx context.Context, client store.Client, open bool) error {
-	return o.s.setBaseAccess(ctx, client.ID, open, "by the operator")
+	return o.accounts.setBaseAccess(ctx, client.ID, open, "by the operator")
 }
 
 func (o operatedAccounts) Suspend(ctx context.Context, client store.Client, suspend bool) error {
-	s := o.s
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
+	o.accounts.mu.RLock()
+	defer o.accounts.mu.RUnlock()
 	if suspend {
-		s.suspended.set(client.ID, true)
+		o.suspended.set(client.ID, true)
 	}
 	id, was := client.ID, client.Suspended
-	client, err := s.cfg.Catalog.UpdateClient(ctx, id, func(c *store.Client) error {
+	client, err := o.accounts.catalog.UpdateClient(ctx, id, func(c *store.Client) error {
 		was, c.Suspended = c.Suspended, suspend
 		return nil
 	})
 	if err != nil {
-		s.suspended.set(id, was && !errors.Is(err, store.ErrNoClient))
+		o.suspended.set(id, was && !errors.Is(err, store.ErrNoClient))
 		return err
 	}
-	s.suspended.set(client.ID, suspend)
+	o.suspended.set(client.ID, suspend)
 	if was == suspend {
 		return nil
 	}
@@ -123,10 +126,10 @@ func (o operatedAccounts) Suspend(ctx context.Context, client store.Client, susp
 	if suspend {
 		kind, word = store.ActivitySuspended, "suspended"
 	}
-	s.log.Info("client "+word+" by the operator", "client", client.ID)
-	s.journal.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
+	o.accounts.log.Info("client "+word+" by the operator", "client", client.ID)
+	o.accounts.journal.noteOf(ctx, &client, store.Activity{Kind: kind, Outcome: store.OutcomeOK, Detail: "by the operator"})
 	// So that it is the same after a lost catalog was made anew.
-	if err := s.putAccountRecord(ctx, client); err != nil {
+	if err := o.accounts.putRecord(ctx, client); err != nil {
 		return fmt.Errorf("keeping that the client is %s: %w", word, err)
 	}
 	return nil

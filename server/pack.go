@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"coffer/internal/fair"
 	"coffer/protocol"
+	"coffer/server/metrics"
 	"coffer/store"
 )
 
@@ -17,42 +19,68 @@ var (
 	errPackDamaged = refuse(protocol.StatusConflict, "the pack is damaged; the next backup mends it")
 )
 
-// packGates bound what packs are put and read back at once.
-type packGates struct {
-	puts   *fair.Gate
-	checks *fair.Queue
+// packs stores packs, and reads them back.
+type packs struct {
+	catalog  packCatalog
+	blobs    packBlobs
+	intake   *intake
+	machines *machines
+	puts     *fair.Gate  // packs that come in
+	checks   *fair.Queue // packs that are read back
+	maxOfRun int
+	metrics  *metrics.Metrics
+	journal  *journal
+	log      *slog.Logger
 }
 
-func newPackGates(cfg *Config) packGates {
-	return packGates{
-		puts: fair.NewGate(int64(cfg.MaxPutsPerAccount), int64(cfg.MaxPuts)),
+// A packCatalog is what packs ask of the catalog.
+type packCatalog interface {
+	Run(ctx context.Context, client store.ClientID, id store.RunID) (store.Run, error)
+	AskPacks(ctx context.Context, client store.ClientID, run store.RunID, ids []store.PackID) ([]store.FoundPack, error)
+	PlacePack(ctx context.Context, client store.ClientID, run store.RunID, id store.PackID) (ordinal uint32, there bool, err error)
+	AddPack(ctx context.Context, run store.RunID, p store.Pack) (unused store.BlobRef, err error)
+	Pack(ctx context.Context, client store.ClientID, id store.PackID) (store.Pack, error)
+	MarkDamaged(ctx context.Context, client store.ClientID, ordinals []uint32, whole bool) error
+	NeededBy(ctx context.Context, client store.ClientID, ordinal uint32, visit func(store.Snapshot) error) error
+}
+
+// packBlobs are what packs ask of the blobs.
+type packBlobs interface {
+	blobRemover
+	CreatePack(ctx context.Context, meta store.PackMetadata) (store.PackWriter, error)
+	Open(ctx context.Context, ref store.BlobRef) (store.Blob, error)
+}
+
+func newPacks(s *Server, p *parts) *packs {
+	return &packs{catalog: s.cfg.Catalog, blobs: s.cfg.Blobs, intake: p.intake, machines: p.machines, maxOfRun: s.cfg.MaxRunPacks,
+		puts: fair.NewGate(int64(s.cfg.MaxPutsPerAccount), int64(s.cfg.MaxPuts)),
 		// One is read back at a time, and nobody waits for many.
-		checks: fair.NewQueue(fair.Limits{Slots: 1, Waiting: 256, PerSource: 4}),
-	}
+		checks:  fair.NewQueue(fair.Limits{Slots: 1, Waiting: 256, PerSource: 4}),
+		metrics: s.metrics, journal: s.journal, log: s.log}
 }
 
-func (c *conn) askPacks(ctx context.Context, r *request, m *protocol.AskPacks) (protocol.Message, error) {
+func (ps *packs) ask(ctx context.Context, r *request, m *protocol.AskPacks) (protocol.Message, error) {
 	if len(m.IDs) == 0 {
 		return nil, refuse(protocol.StatusInvalid, "ids: at least one")
 	}
-	if err := c.mayRun(ctx, r, m.Run); err != nil {
+	if err := ps.machines.mayRun(ctx, r, m.Run); err != nil {
 		return nil, err
 	}
-	_, missing, err := c.findPacks(ctx, r, store.RunID(m.Run), m.IDs)
+	_, missing, err := ps.find(ctx, r, store.RunID(m.Run), m.IDs)
 	if err != nil {
 		return nil, err
 	}
 	return &protocol.PacksMissing{IDs: missing}, nil
 }
 
-// findPacks pins packs by a run, and returns where they are and which are
+// find pins packs by a run, and returns where they are and which are
 // missing.
-func (c *conn) findPacks(ctx context.Context, r *request, run store.RunID, ids []protocol.PackID) (found []store.FoundPack, missing []protocol.PackID, err error) {
+func (ps *packs) find(ctx context.Context, r *request, run store.RunID, ids []protocol.PackID) (found []store.FoundPack, missing []protocol.PackID, err error) {
 	asked := make([]store.PackID, len(ids))
 	for i, id := range ids {
 		asked[i] = store.PackID(id)
 	}
-	if found, err = c.s.cfg.Catalog.AskPacks(ctx, r.client, run, asked); err != nil {
+	if found, err = ps.catalog.AskPacks(ctx, r.client, run, asked); err != nil {
 		return nil, nil, runError(err)
 	}
 	for i, one := range found {
@@ -63,82 +91,82 @@ func (c *conn) findPacks(ctx context.Context, r *request, run store.RunID, ids [
 	return found, missing, nil
 }
 
-// putPack takes in a pack. It is answered once the pack is on stable storage
+// put takes in a pack. It is answered once the pack is on stable storage
 // and in the catalog; of one that does not get there nothing is left.
-func (c *conn) putPack(ctx context.Context, r *request, m *protocol.PutPack) (protocol.Message, error) {
+func (ps *packs) put(ctx context.Context, r *request, m *protocol.PutPack) (protocol.Message, error) {
 	size := int64(r.payload.left)
 	switch {
 	case size == 0:
 		return nil, refuse(protocol.StatusInvalid, "content: a pack has at least one byte")
-	case c.s.cfg.Space.Low():
+	case ps.intake.space.Low():
 		return nil, errNoSpace
 	}
-	leave, err := c.enterPut(r)
+	leave, err := ps.enter(r)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	run, err := c.s.cfg.Catalog.Run(ctx, r.client, store.RunID(m.Run))
+	run, err := ps.catalog.Run(ctx, r.client, store.RunID(m.Run))
 	if err != nil {
 		return nil, runError(err)
 	}
-	if err := c.ownsLabel(ctx, r, run.Name); err != nil {
+	if err := ps.machines.ownsLabel(ctx, r, run.Name); err != nil {
 		return nil, err
 	}
-	if most := c.s.cfg.MaxRunPacks; run.Packs >= int64(most) {
+	if most := ps.maxOfRun; run.Packs >= int64(most) {
 		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many packs in one run: there may be %d; commit it, and go on with another", most))
 	}
-	ordinal, there, err := c.s.cfg.Catalog.PlacePack(ctx, r.client, run.ID, store.PackID(m.ID))
+	ordinal, there, err := ps.catalog.PlacePack(ctx, r.client, run.ID, store.PackID(m.ID))
 	if err != nil {
 		return nil, runError(err)
 	}
 	if there {
-		c.s.metrics.PacksKnown.Add(1)
+		ps.metrics.PacksKnown.Add(1)
 		return &protocol.Done{}, nil
 	}
 	p := store.Pack{Client: r.client, ID: store.PackID(m.ID), Ordinal: ordinal, Size: size}
-	if p.Blob, err = c.receivePack(ctx, r, p); err != nil {
+	if p.Blob, err = ps.receive(ctx, r, p); err != nil {
 		return nil, err
 	}
-	if err := c.s.addPack(ctx, run.ID, p); err != nil {
+	if err := ps.add(ctx, run.ID, p); err != nil {
 		return nil, err
 	}
-	c.s.metrics.PacksPut.Add(1)
-	c.s.metrics.PackBytes.Add(uint64(size))
+	ps.metrics.PacksPut.Add(1)
+	ps.metrics.PackBytes.Add(uint64(size))
 	return &protocol.Done{}, nil
 }
 
-// enterPut bounds how many packs come in at once, of an account or one of its
+// enter bounds how many packs come in at once, of an account or one of its
 // machines.
-func (c *conn) enterPut(r *request) (leave func(), err error) {
-	s, key := c.s, string(r.client[:])
-	if c.machine != nil {
-		key = string(c.machine.id[:])
+func (ps *packs) enter(r *request) (leave func(), err error) {
+	key := string(r.client[:])
+	if r.machine != nil {
+		key = string(r.machine.id[:])
 	}
-	if s.packs.puts.Enter(key, 1) != fair.NotFull {
+	if ps.puts.Enter(key, 1) != fair.NotFull {
 		return nil, errBusy
 	}
-	s.metrics.Puts.Add(1)
+	ps.metrics.Puts.Add(1)
 	return func() {
-		s.metrics.Puts.Add(-1)
-		s.packs.puts.Leave(key, 1)
+		ps.metrics.Puts.Add(-1)
+		ps.puts.Leave(key, 1)
 	}, nil
 }
 
-// receivePack stores the content of a pack as it comes in, in a buffer that
+// receive stores the content of a pack as it comes in, in a buffer that
 // does not grow with it.
-func (c *conn) receivePack(ctx context.Context, r *request, p store.Pack) (ref store.BlobRef, err error) {
-	written, err := c.s.admitContent(r.client, int(p.Size))
+func (ps *packs) receive(ctx context.Context, r *request, p store.Pack) (ref store.BlobRef, err error) {
+	written, err := ps.intake.admit(r.client, int(p.Size))
 	if err != nil {
 		return "", err
 	}
 	defer written()
-	w, err := c.s.cfg.Blobs.CreatePack(ctx, store.PackMetadata{Client: p.Client, ID: p.ID, Ordinal: p.Ordinal, Size: p.Size})
+	w, err := ps.blobs.CreatePack(ctx, store.PackMetadata{Client: p.Client, ID: p.ID, Ordinal: p.Ordinal, Size: p.Size})
 	if err != nil {
 		return "", fmt.Errorf("store a pack: %w", err)
 	}
 	sum := sha256.New()
-	if err := c.s.copyContent(io.MultiWriter(sum, w), r.payload, r.client); err != nil {
+	if err := ps.intake.copy(io.MultiWriter(sum, w), r.payload, r.client); err != nil {
 		return "", errors.Join(err, w.Discard())
 	}
 	if store.PackID(sum.Sum(nil)) != p.ID {
@@ -150,31 +178,10 @@ func (c *conn) receivePack(ctx context.Context, r *request, p store.Pack) (ref s
 	return ref, nil
 }
 
-// copyContent copies content as it comes in, unless its client is suspended
-// meanwhile.
-func (s *Server) copyContent(w io.Writer, in io.Reader, client store.ClientID) error {
-	b := s.readers.Get().(*readBuffer)
-	defer s.readers.Put(b)
-	for {
-		n, err := in.Read(b[:])
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		case s.suspended.has(client):
-			return errSuspended
-		}
-		if _, err := w.Write(b[:n]); err != nil {
-			return fmt.Errorf("store content: %w", err)
-		}
-	}
-}
-
-// addPack enters a stored pack in the catalog. Where it is not known whether it
+// add enters a stored pack in the catalog. Where it is not known whether it
 // was, its blob stays: what nothing refers to is lost space, no lost pack.
-func (s *Server) addPack(ctx context.Context, run store.RunID, p store.Pack) error {
-	unused, err := s.cfg.Catalog.AddPack(ctx, run, p)
+func (ps *packs) add(ctx context.Context, run store.RunID, p store.Pack) error {
+	unused, err := ps.catalog.AddPack(ctx, run, p)
 	switch {
 	case errors.Is(err, store.ErrNoRun), errors.Is(err, store.ErrNoClient):
 		unused = p.Blob
@@ -182,14 +189,15 @@ func (s *Server) addPack(ctx context.Context, run store.RunID, p store.Pack) err
 		return fmt.Errorf("enter a pack in the catalog: %w", err)
 	}
 	if unused != "" {
-		s.removeBlobs(ctx, []store.BlobRef{unused})
+		removeBlobs(ctx, ps.blobs, ps.log, []store.BlobRef{unused})
 	}
 	return runError(err)
 }
 
 // readPack sends a range of a pack itself, and so leaves nothing to respond.
 func (c *conn) readPack(ctx context.Context, r *request, m *protocol.ReadPack) (protocol.Message, error) {
-	p, err := c.pack(ctx, r, m.ID)
+	ps := c.s.packs
+	p, err := ps.one(ctx, r, m.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -200,77 +208,77 @@ func (c *conn) readPack(ctx context.Context, r *request, m *protocol.ReadPack) (
 	if m.Length > 0 {
 		length = min(length, uint64(m.Length))
 	}
-	blob, err := c.s.cfg.Blobs.Open(ctx, p.Blob)
+	blob, err := ps.blobs.Open(ctx, p.Blob)
 	switch {
 	case errors.Is(err, store.ErrNoBlob):
-		c.s.packDamaged(ctx, p, "a pack is not there any more")
+		ps.damaged(ctx, p, "a pack is not there any more")
 		return nil, errPackDamaged
 	case err != nil:
 		return nil, err
 	}
 	defer blob.Close()
 	if m.Offset+length > uint64(blob.Size()) {
-		c.s.packDamaged(ctx, p, "a pack ends early")
+		ps.damaged(ctx, p, "a pack ends early")
 		return nil, errPackDamaged
 	}
 	if err := c.sendRange(r, &protocol.PackContent{Size: uint64(p.Size), Offset: m.Offset}, blob, m.Offset, length); err != nil {
 		return nil, err
 	}
-	c.s.metrics.PackBytesRead.Add(length)
+	ps.metrics.PackBytesRead.Add(length)
 	return nil, nil
 }
 
-// pack finds a pack that a request names.
-func (c *conn) pack(ctx context.Context, r *request, id protocol.PackID) (store.Pack, error) {
-	p, err := c.s.cfg.Catalog.Pack(ctx, r.client, store.PackID(id))
+// one finds a pack that a request names.
+func (ps *packs) one(ctx context.Context, r *request, id protocol.PackID) (store.Pack, error) {
+	p, err := ps.catalog.Pack(ctx, r.client, store.PackID(id))
 	if errors.Is(err, store.ErrNoPack) {
 		return p, errNoPack
 	}
 	return p, err
 }
 
-// checkPack reads a pack back, and marks what it finds.
-func (c *conn) checkPack(ctx context.Context, r *request, m *protocol.CheckPack) (protocol.Message, error) {
-	p, err := c.pack(ctx, r, m.ID)
+// check reads a pack back, and marks what it finds.
+func (ps *packs) check(ctx context.Context, r *request, m *protocol.CheckPack) (protocol.Message, error) {
+	p, err := ps.one(ctx, r, m.ID)
 	if err != nil {
 		return nil, err
 	}
-	release, err := c.s.packs.checks.Acquire(ctx, string(r.client[:]))
+	release, err := ps.checks.Acquire(ctx, string(r.client[:]))
 	if errors.Is(err, fair.ErrBusy) {
 		return nil, errBusy
 	} else if err != nil {
 		return nil, err
 	}
 	defer release()
-	wrong, err := c.s.readBack(ctx, p)
+	wrong, err := ps.readBack(ctx, p)
 	switch {
 	case err != nil:
 		return nil, err
 	case wrong != "":
-		c.s.packDamaged(ctx, p, wrong)
+		ps.damaged(ctx, p, wrong)
 		return nil, errPackDamaged
 	case p.State == store.PackDamaged: // it could not be read for a while
-		err = c.s.cfg.Catalog.MarkDamaged(ctx, p.Client, []uint32{p.Ordinal}, true)
+		err = ps.catalog.MarkDamaged(ctx, p.Client, []uint32{p.Ordinal}, true)
 	}
 	return &protocol.Done{}, err
 }
 
 // readBack returns what is wrong with a pack, "" if it is as it was put.
-func (s *Server) readBack(ctx context.Context, p store.Pack) (wrong string, err error) {
-	blob, err := s.cfg.Blobs.Open(ctx, p.Blob)
+func (ps *packs) readBack(ctx context.Context, p store.Pack) (wrong string, err error) {
+	blob, err := ps.blobs.Open(ctx, p.Blob)
 	if errors.Is(err, store.ErrNoBlob) {
 		return "a pack is not there any more", nil
 	} else if err != nil {
 		return "", err
 	}
 	defer blob.Close()
-	b := s.readers.Get().(*readBuffer)
-	defer s.readers.Put(b)
+	b := ps.intake.readers.Get().(*readBuffer)
+	defer ps.intake.readers.Put(b)
 	sum := sha256.New()
 	n, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{io.NewSectionReader(blob, 0, blob.Size())}, b[:])
 	switch {
 	case err != nil:
-		s.log.Error("a pack cannot be read", "client", p.Client, "error", err)
+		ps.log.Error("a pack cannot be read", "client", p.Client, "error", err)
 		return "a pack cannot be read", nil
 	case n != p.Size || store.PackID(sum.Sum(nil)) != p.ID:
 		return "a pack is not what was put", nil
@@ -284,22 +292,22 @@ const maxDamageNotes = 100
 // errEnough ends a visit.
 var errEnough = errors.New("enough was seen")
 
-// packDamaged marks a pack as damaged, and notes which snapshots need it.
-func (s *Server) packDamaged(ctx context.Context, p store.Pack, what string) {
+// damaged marks a pack as damaged, and notes which snapshots need it.
+func (ps *packs) damaged(ctx context.Context, p store.Pack, what string) {
 	if p.State != store.PackWhole {
 		return // it is known
 	}
-	s.metrics.PacksDamaged.Add(1)
-	s.log.Error("a pack is damaged", "client", p.Client, "pack", p.ID, "reason", what)
-	if err := s.cfg.Catalog.MarkDamaged(ctx, p.Client, []uint32{p.Ordinal}, false); err != nil {
-		s.log.Error("cannot mark a damaged pack", "client", p.Client, "error", err)
+	ps.metrics.PacksDamaged.Add(1)
+	ps.log.Error("a pack is damaged", "client", p.Client, "pack", p.ID, "reason", what)
+	if err := ps.catalog.MarkDamaged(ctx, p.Client, []uint32{p.Ordinal}, false); err != nil {
+		ps.log.Error("cannot mark a damaged pack", "client", p.Client, "error", err)
 	}
-	name, noted := s.journal.nameOf(ctx, p.Client), 0
+	name, noted := ps.journal.nameOf(ctx, p.Client), 0
 	note := func(file string, version uint32) {
-		s.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: p.Client, Name: name, File: file, Version: version,
+		ps.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeFailed, Client: p.Client, Name: name, File: file, Version: version,
 			Bytes: p.Size, Detail: what + "; the next backup mends what it has"})
 	}
-	err := s.cfg.Catalog.NeededBy(ctx, p.Client, p.Ordinal, func(v store.Snapshot) error {
+	err := ps.catalog.NeededBy(ctx, p.Client, p.Ordinal, func(v store.Snapshot) error {
 		if noted == maxDamageNotes {
 			return errEnough
 		}
@@ -308,7 +316,7 @@ func (s *Server) packDamaged(ctx context.Context, p store.Pack, what string) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		s.log.Error("cannot find out which snapshots need a damaged pack", "client", p.Client, "error", err)
+		ps.log.Error("cannot find out which snapshots need a damaged pack", "client", p.Client, "error", err)
 	}
 	if noted == 0 {
 		note("", 0)

@@ -32,14 +32,14 @@ func (c *conn) registered(ctx context.Context, m *protocol.Register) (store.Clie
 	if !c.internal && !c.s.registrations.allow(c.peer.network) {
 		return store.ClientID{}, errRegistrations
 	}
-	id, err := c.s.addClient(ctx, store.Client{Name: name})
+	id, err := c.s.accounts.add(ctx, store.Client{Name: name})
 	if errors.Is(err, store.ErrNameTaken) {
-		free, clearErr := c.s.clearName(ctx, name, c.peer.network)
+		free, clearErr := c.s.removals.clearName(ctx, name, c.peer.network)
 		if clearErr != nil {
 			return id, clearErr
 		}
 		if free {
-			id, err = c.s.addClient(ctx, store.Client{Name: name})
+			id, err = c.s.accounts.add(ctx, store.Client{Name: name})
 		}
 	}
 	if err == nil {
@@ -56,20 +56,20 @@ func (c *conn) getRefusal(context.Context, *request, *protocol.GetRefusal) (prot
 	return c.refusal.failure(), nil
 }
 
-// addClient registers a client under a new id.
-func (s *Server) addClient(ctx context.Context, client store.Client) (store.ClientID, error) {
-	if !s.Settings().RegistrationOpen {
+// add registers a client under a new id.
+func (a *accounts) add(ctx context.Context, client store.Client) (store.ClientID, error) {
+	if !a.settings().RegistrationOpen {
 		return client.ID, refuse(protocol.StatusForbidden, "registration is closed")
 	}
 	if err := checkNewName(client.Name); err != nil {
 		return client.ID, refuse(protocol.StatusInvalid, err.Error())
 	}
-	release, err := s.refuseLike(ctx, client.Name)
+	release, err := a.refuseLike(ctx, client.Name)
 	if err != nil {
 		return client.ID, err
 	}
 	defer release()
-	written, ok := s.cfg.Space.Reserve(accountSize)
+	written, ok := a.space.Reserve(accountSize)
 	if !ok {
 		return client.ID, errNoSpace
 	}
@@ -77,9 +77,9 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	rand.Read(client.ID[:])
 	client.Created = time.Now()
 	client.LastSeen = client.Created
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
-	err = s.cfg.Catalog.AddClient(ctx, client)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	err = a.catalog.AddClient(ctx, client)
 	if errors.Is(err, store.ErrNameTaken) {
 		return client.ID, fmt.Errorf("%w: %w", broken(protocol.RuleNameTaken, protocol.StatusConflict, "the name is taken"), err)
 	}
@@ -89,20 +89,20 @@ func (s *Server) addClient(ctx context.Context, client store.Client) (store.Clie
 	// Who only registered costs no file: the account record comes with the first
 	// key, without which nothing can be stored.
 	if client.PasswordHash != "" {
-		if err := s.cfg.Blobs.PutAccountRecord(ctx, store.AccountRecord{Client: client}); err != nil {
+		if err := a.records.PutAccountRecord(ctx, store.AccountRecord{Client: client}); err != nil {
 			return client.ID, err
 		}
 	}
-	s.log.Info("registered", "client", client.ID)
-	s.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
+	a.log.Info("registered", "client", client.ID)
+	a.journal.noteOf(ctx, &client, store.Activity{Kind: store.ActivityRegistration, Outcome: store.OutcomeOK, Detail: client.Kind})
 	return client.ID, nil
 }
 
 var errNoClient = broken(protocol.RuleUnknownClient, protocol.StatusUnauthenticated, "no such client")
 
-// client finds who a request says it is from.
-func (s *Server) client(ctx context.Context, id store.ClientID) (store.Client, error) {
-	client, err := s.cfg.Catalog.Client(ctx, id)
+// find finds who a request says it is from.
+func (a *accounts) find(ctx context.Context, id store.ClientID) (store.Client, error) {
+	client, err := a.catalog.Client(ctx, id)
 	if errors.Is(err, store.ErrNoClient) {
 		return client, errNoClient
 	}

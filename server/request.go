@@ -18,6 +18,7 @@ type request struct {
 	code    protocol.Code          // its own, in this protocol's numbers
 	client  store.ClientID         // the client that it is for
 	from    peer                   // where it comes from
+	machine *machine               // that makes it, if one does
 	limit   protocol.SizeLimit
 	payload *payload
 	remark  error // what was wrong though it was served
@@ -25,7 +26,7 @@ type request struct {
 
 // newRequest makes the request of a header.
 func (c *conn) newRequest(h protocol.RequestHeader) *request {
-	r := &request{header: h, code: h.Code.Canonical(), client: store.ClientID(h.Client), from: c.client(), payload: c.newPayload(h.Size)}
+	r := &request{header: h, code: h.Code.Canonical(), client: store.ClientID(h.Client), from: c.client(), machine: c.machine, payload: c.newPayload(h.Size)}
 	r.limit, _ = r.code.Limit()
 	if r.limit.Content && r.limit.Max == protocol.MaxPayload { // others have limits of their own
 		r.limit.Max = c.s.cfg.MaxPacket
@@ -169,10 +170,10 @@ var handlers = map[protocol.Code]handler{
 	protocol.CodeVerifyUpload: decoded((*conn).verifyUpload),
 	protocol.CodeCancelUpload: decoded((*conn).cancelUpload),
 	protocol.CodeListUploads:  decoded((*conn).listUploads),
-	protocol.CodeListFiles:    decoded((*conn).listFiles),
-	protocol.CodeGetFile:      decoded((*conn).getFile),
+	protocol.CodeListFiles:    decoded(of(ofFiles, (*files).list)),
+	protocol.CodeGetFile:      decoded(of(ofFiles, (*files).get)),
 	protocol.CodeReadFile:     decoded((*conn).readFile),
-	protocol.CodeDeleteFile:   decoded((*conn).deleteFile),
+	protocol.CodeDeleteFile:   decoded(of(ofFiles, (*files).remove)),
 	protocol.CodePutKeyBundle: decoded((*conn).putKeyBundle),
 	protocol.CodeGetKeyBundle: decoded((*conn).getKeyBundle),
 	protocol.CodeGetAccount:   decoded((*conn).getAccount),
@@ -188,24 +189,24 @@ var handlers = map[protocol.Code]handler{
 	protocol.CodeMakeAPIID:     decoded((*conn).makeAPIID),
 	protocol.CodeGetIdentity:   decoded((*conn).getIdentity),
 
-	protocol.CodeBeginRun:       decoded((*conn).beginRun),
-	protocol.CodeAskPacks:       decoded((*conn).askPacks),
-	protocol.CodePutPack:        decoded((*conn).putPack),
-	protocol.CodeCommitSnapshot: decoded((*conn).commitSnapshot),
+	protocol.CodeBeginRun:       decoded(of(ofRuns, (*runs).begin)),
+	protocol.CodeAskPacks:       decoded(of(ofPacks, (*packs).ask)),
+	protocol.CodePutPack:        decoded(of(ofPacks, (*packs).put)),
+	protocol.CodeCommitSnapshot: decoded(of(ofSnapshots, (*snapshots).commit)),
 	protocol.CodeReadPack:       decoded((*conn).readPack),
-	protocol.CodeMendSnapshot:   decoded((*conn).mendSnapshot),
-	protocol.CodeListSnapshots:  decoded((*conn).listSnapshots),
-	protocol.CodeEndRun:         decoded((*conn).endRun),
-	protocol.CodeListRuns:       decoded((*conn).listRuns),
-	protocol.CodeSnapshotPacks:  decoded((*conn).snapshotPacks),
-	protocol.CodeListMends:      decoded((*conn).listMends),
-	protocol.CodeCheckPack:      decoded((*conn).checkPack),
-	protocol.CodeReportVerified: decoded((*conn).reportVerified),
+	protocol.CodeMendSnapshot:   decoded(of(ofSnapshots, (*snapshots).mend)),
+	protocol.CodeListSnapshots:  decoded(of(ofSnapshots, (*snapshots).list)),
+	protocol.CodeEndRun:         decoded(of(ofRuns, (*runs).end)),
+	protocol.CodeListRuns:       decoded(of(ofRuns, (*runs).list)),
+	protocol.CodeSnapshotPacks:  decoded(of(ofSnapshots, (*snapshots).listPacks)),
+	protocol.CodeListMends:      decoded(of(ofSnapshots, (*snapshots).listMends)),
+	protocol.CodeCheckPack:      decoded(of(ofPacks, (*packs).check)),
+	protocol.CodeReportVerified: decoded(of(ofSnapshots, (*snapshots).reportVerified)),
 
 	protocol.CodeOpenMachine:   decoded((*conn).openMachine),
-	protocol.CodeAddMachine:    decoded((*conn).addMachine),
-	protocol.CodeListMachines:  decoded((*conn).listMachines),
-	protocol.CodeRemoveMachine: decoded((*conn).removeMachine),
+	protocol.CodeAddMachine:    decoded(of(ofMachines, (*machines).add)),
+	protocol.CodeListMachines:  decoded(of(ofMachines, (*machines).list)),
+	protocol.CodeRemoveMachine: decoded(of(ofMachines, (*machines).remove)),
 
 	protocol.CodeCreateAccount: decoded((*conn).createAccount),
 	protocol.CodeSignIn:        decoded((*conn).signIn),
@@ -218,6 +219,13 @@ var handlers = map[protocol.Code]handler{
 	protocol.CodeListFailures:  decoded((*conn).listFailures),
 	protocol.CodeProveGateway:  decoded((*conn).proveGateway),
 	protocol.CodeCaller:        decoded((*conn).setCaller),
+}
+
+// of is a handler that needs only a part of the server, not the connection.
+func of[P, D any](part func(*Server) P, serve func(P, context.Context, *request, D) (protocol.Message, error)) func(*conn, context.Context, *request, D) (protocol.Message, error) {
+	return func(c *conn, ctx context.Context, r *request, m D) (protocol.Message, error) {
+		return serve(part(c.s), ctx, r, m)
+	}
 }
 
 // decoded is a handler that reads its message first. Content that follows the

@@ -7,8 +7,28 @@ import (
 	"time"
 
 	"coffer/protocol"
+	"coffer/server/settings"
 	"coffer/store"
 )
+
+// runs are the snapshots that clients are making.
+type runs struct {
+	catalog  runCatalog
+	intake   *intake
+	machines *machines
+	sweeper  *sweeper
+	settings func() settings.Values
+	most     int // of one client
+}
+
+// A runCatalog is what runs ask of the catalog.
+type runCatalog interface {
+	BeginRun(ctx context.Context, r store.Run) (newest uint32, err error)
+	ListRuns(ctx context.Context, client store.ClientID) ([]store.Run, error)
+	LabelMachine(ctx context.Context, client store.ClientID, name string) (store.MachineID, error)
+	EndRun(ctx context.Context, client store.ClientID, id store.RunID) error
+	Version(ctx context.Context, id store.ClientID, name string, number uint32) (store.Version, error)
+}
 
 var errNoRun = refuse(protocol.StatusNotFound, "no such run: it was ended, or made no request for too long; begin another")
 
@@ -24,41 +44,41 @@ func runError(err error) error {
 
 var errNoSnapshot = refuse(protocol.StatusInvalid, `name: a snapshot's is "s/" and 32 hexadecimal digits`)
 
-func (c *conn) beginRun(ctx context.Context, r *request, m *protocol.BeginRun) (protocol.Message, error) {
+func (rs *runs) begin(ctx context.Context, r *request, m *protocol.BeginRun) (protocol.Message, error) {
 	switch {
 	case !protocol.IsSnapshotName(m.Name):
 		return nil, errNoSnapshot
 	case m.Run == (protocol.RunID{}):
 		return nil, refuse(protocol.StatusInvalid, "run: zeros; the client makes it at random")
-	case c.s.cfg.Space.Low():
+	case rs.intake.space.Low():
 		return nil, errNoSpace
 	}
-	if err := c.roomForRun(ctx, r, m); err != nil {
+	if err := rs.room(ctx, r, m); err != nil {
 		return nil, err
 	}
-	if err := c.s.mayBegin(ctx, r.client); err != nil {
+	if err := rs.intake.mayBegin(ctx, r.client); err != nil {
 		return nil, err
 	}
-	if err := c.claimLabel(ctx, r, m.Name); err != nil {
+	if err := rs.machines.claimLabel(ctx, r, m.Name); err != nil {
 		return nil, err
 	}
-	if v, err := c.s.cfg.Catalog.Version(ctx, r.client, m.Name, 0); err == nil && protocol.Format(v.Format) != protocol.FormatSnapshot {
+	if v, err := rs.catalog.Version(ctx, r.client, m.Name, 0); err == nil && protocol.Format(v.Format) != protocol.FormatSnapshot {
 		return nil, refuse(protocol.StatusConflict, "name: a file has it that is no snapshot; remove or rename that first")
 	} else if err != nil && !errors.Is(err, store.ErrNoFile) {
 		return nil, err
 	}
 	now := time.Now()
-	newest, err := c.s.cfg.Catalog.BeginRun(ctx, store.Run{ID: store.RunID(m.Run), Client: r.client, Name: m.Name, Base: m.Base, Begun: now, Seen: now})
+	newest, err := rs.catalog.BeginRun(ctx, store.Run{ID: store.RunID(m.Run), Client: r.client, Name: m.Name, Base: m.Base, Begun: now, Seen: now})
 	if err != nil {
 		return nil, runError(err)
 	}
-	return &protocol.RunBegun{Newest: newest, TTL: c.s.Settings().RunTimeout, MaxPack: protocol.MaxPack}, nil
+	return &protocol.RunBegun{Newest: newest, TTL: rs.settings().RunTimeout, MaxPack: protocol.MaxPack}, nil
 }
 
-// roomForRun refuses a run too many, and one that is another than the one there
+// room refuses a run too many, and one that is another than the one there
 // is of its id.
-func (c *conn) roomForRun(ctx context.Context, r *request, m *protocol.BeginRun) error {
-	runs, err := c.s.cfg.Catalog.ListRuns(ctx, r.client)
+func (rs *runs) room(ctx context.Context, r *request, m *protocol.BeginRun) error {
+	runs, err := rs.catalog.ListRuns(ctx, r.client)
 	if err != nil {
 		return err
 	}
@@ -70,29 +90,28 @@ func (c *conn) roomForRun(ctx context.Context, r *request, m *protocol.BeginRun)
 			return nil
 		}
 	}
-	most := c.s.cfg.MaxRuns
-	if len(runs) < most {
+	if len(runs) < rs.most {
 		return nil
 	}
-	own, err := c.runsLike(ctx, r, runs)
+	own, err := rs.like(ctx, r, runs)
 	if err != nil {
 		return err
 	}
-	if own >= most {
-		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished runs: an account may have %d; end one, or wait until it is forgotten", most))
+	if own >= rs.most {
+		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished runs: an account may have %d; end one, or wait until it is forgotten", rs.most))
 	}
 	return nil
 }
 
-// runsLike is how many of an account's runs are of who asks: of the machine, or
-// of none. So none of them can take up the others' room.
-func (c *conn) runsLike(ctx context.Context, r *request, runs []store.Run) (n int, err error) {
+// like is how many of an account's runs are of who asks: of the machine, or of
+// none. So none of them can take up the others' room.
+func (rs *runs) like(ctx context.Context, r *request, all []store.Run) (n int, err error) {
 	var asks store.MachineID
-	if c.machine != nil {
-		asks = c.machine.id
+	if r.machine != nil {
+		asks = r.machine.id
 	}
-	for _, run := range runs {
-		by, err := c.s.cfg.Catalog.LabelMachine(ctx, r.client, run.Name)
+	for _, run := range all {
+		by, err := rs.catalog.LabelMachine(ctx, r.client, run.Name)
 		if err != nil {
 			return 0, err
 		}
@@ -103,20 +122,20 @@ func (c *conn) runsLike(ctx context.Context, r *request, runs []store.Run) (n in
 	return n, nil
 }
 
-func (c *conn) endRun(ctx context.Context, r *request, m *protocol.EndRun) (protocol.Message, error) {
-	if err := c.mayRun(ctx, r, m.Run); err != nil && !errors.Is(err, errNoRun) {
+func (rs *runs) end(ctx context.Context, r *request, m *protocol.EndRun) (protocol.Message, error) {
+	if err := rs.machines.mayRun(ctx, r, m.Run); err != nil && !errors.Is(err, errNoRun) {
 		return nil, err
 	}
-	err := c.s.cfg.Catalog.EndRun(ctx, r.client, store.RunID(m.Run))
+	err := rs.catalog.EndRun(ctx, r.client, store.RunID(m.Run))
 	if err != nil && !errors.Is(err, store.ErrNoRun) {
 		return nil, err
 	}
-	c.s.sweeper.poke()
+	rs.sweeper.poke()
 	return &protocol.Done{}, nil
 }
 
-func (c *conn) listRuns(ctx context.Context, r *request, _ *protocol.ListRuns) (protocol.Message, error) {
-	runs, err := c.s.cfg.Catalog.ListRuns(ctx, r.client)
+func (rs *runs) list(ctx context.Context, r *request, _ *protocol.ListRuns) (protocol.Message, error) {
+	runs, err := rs.catalog.ListRuns(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}

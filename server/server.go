@@ -26,7 +26,6 @@ import (
 	"coffer/server/admin"
 	"coffer/server/metrics"
 	"coffer/server/settings"
-	"coffer/server/upload"
 	"coffer/store"
 )
 
@@ -105,10 +104,8 @@ type Server struct {
 	log           *slog.Logger
 	started       time.Time
 	sessions      *sessions
-	uploads       *upload.Registry
 	passwords     *passwords
 	revoked       *revokedTokens
-	readers       sync.Pool // of *readBuffer
 	diagnostics   diagnostics
 	suspended     *suspended
 	journal       *journal
@@ -118,21 +115,9 @@ type Server struct {
 	connections   *connections
 	strangers     strangers // connections to the internal listener
 	registrations *registrations
-	packs         packGates
-	sweeper       *sweeper
 	admin         *admin.Service
-
-	settings *settings.Settings
-
-	// access counts changes of who may make base requests, from 1: what a
-	// connection has looked up before is to be looked up again.
-	access atomic.Uint64
-
-	// accounts is held for reading while a client's record is kept in catalog
-	// and blobs, or one of its uploads begins, and for writing while a client
-	// is taken out of all of them. It is taken before any other lock.
-	accounts sync.RWMutex
-	alike    likeGuard
+	settings      *settings.Settings
+	parts
 
 	closing  atomic.Bool
 	stopping chan struct{} // closed after closing is set
@@ -152,7 +137,6 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		log:       cfg.Log,
 		started:   time.Now(),
 		passwords: newPasswords(),
-		readers:   sync.Pool{New: func() any { return new(readBuffer) }},
 		conns:     make(map[*conn]struct{}),
 		gateways:  make(map[*conn]store.ClientID),
 		suspended: newSuspended(),
@@ -161,12 +145,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		newcomers: newNewcomers(),
 		stopping:  make(chan struct{}),
 	}
-	s.access.Store(1)
 	s.sessions = newSessions(cfg.Catalog, cfg.MasterKey, func() time.Duration { return s.Settings().SessionTTL }, cfg.Log)
 	s.journal = &journal{seldom: newSeldom(), feed: admin.NewFeed(cfg.Catalog), sessions: s.sessions, catalog: cfg.Catalog}
 	s.connections, s.registrations = newConnections(s), newRegistrations(cfg.RegistrationRate)
-	s.uploads = s.newUploads()
-	s.packs, s.sweeper = newPackGates(&s.cfg), newSweeper(s)
+	s.parts = newParts(s)
 	if err := checkMasterKey(ctx, cfg.Catalog, cfg.MasterKey); err != nil {
 		return nil, err
 	}
@@ -181,21 +163,23 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.revoked, err = loadRevokedTokens(ctx, cfg.Catalog); err != nil {
 		return nil, fmt.Errorf("reading revoked tokens: %w", err)
 	}
+	s.removals.revoked = s.revoked
 	if err := s.sessions.load(ctx); err != nil {
 		return nil, fmt.Errorf("taking up sessions: %w", err)
 	}
 	if err := s.uploads.Recover(ctx); err != nil {
 		return nil, fmt.Errorf("taking up unfinished uploads: %w", err)
 	}
-	if err := s.finishRemovals(ctx); err != nil {
+	if err := s.removals.finishAll(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.reconcile(ctx); err != nil {
+	if err := s.sweeper.reconcile(ctx); err != nil {
 		return nil, err
 	}
 	if s.admin, err = s.newAdmin(ctx); err != nil {
 		return nil, err
 	}
+	s.cfg.Catalog, s.cfg.Blobs = nil, nil // each part has what it needs of them
 	return s, nil
 }
 
@@ -323,7 +307,7 @@ func (s *Server) tend(ctx context.Context) {
 			if err := s.revoked.forget(ctx, now); err != nil {
 				s.log.Error("cannot forget revoked tokens", "error", err)
 			}
-			s.forgetFormerKeys(ctx, now)
+			s.accounts.forgetFormerKeys(ctx, now)
 			s.uploads.Expire(ctx, now)
 			s.newcomers.expire(now)
 		}

@@ -1,19 +1,21 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"slices"
 	"time"
 
 	"coffer/protocol"
 	"coffer/protocol/crypt"
+	"coffer/server/metrics"
+	"coffer/server/settings"
 	"coffer/store"
 	"coffer/store/packset"
 )
@@ -26,6 +28,43 @@ var (
 	errReserved = refuse(protocol.StatusForbidden, `filename: "s/" and 32 hexadecimal digits is the name of a snapshot, which no upload writes to`)
 	errOvertake = refuse(protocol.StatusConflict, "another version came first; read it, and commit again")
 )
+
+// snapshots commits snapshots, lists them, and mends them.
+type snapshots struct {
+	catalog  snapshotCatalog
+	blobs    snapshotBlobs
+	packs    *packs
+	intake   *intake
+	machines *machines
+	sweeper  *sweeper
+	settings func() settings.Values
+	metrics  *metrics.Metrics
+	journal  *journal
+	log      *slog.Logger
+}
+
+// A snapshotCatalog is what snapshots ask of the catalog.
+type snapshotCatalog interface {
+	mendCatalog
+	Run(ctx context.Context, client store.ClientID, id store.RunID) (store.Run, error)
+	RunBase(ctx context.Context, client store.ClientID, id store.RunID) (packs []byte, bytes int64, err error)
+	PacksByID(ctx context.Context, client store.ClientID, ids []store.PackID) ([]store.Pack, error)
+	Committed(ctx context.Context, client store.ClientID, run store.RunID) (store.Snapshot, error)
+	CommitSnapshot(ctx context.Context, c store.SnapshotCommit, keep store.Retention) (number uint32, dropped []store.BlobRef, err error)
+	ListSnapshots(ctx context.Context, client store.ClientID, q store.SnapshotQuery) ([]store.Snapshot, error)
+	SnapshotPacks(ctx context.Context, client store.ClientID, name string, number, after uint32, limit int) ([]store.Pack, error)
+	Refers(ctx context.Context, ref store.BlobRef) (bool, error)
+	Versions(ctx context.Context, id store.ClientID, name string) ([]store.Version, error)
+}
+
+// snapshotBlobs are what snapshots ask of the blobs.
+type snapshotBlobs interface {
+	blobRemover
+	Put(ctx context.Context, meta store.Metadata, content []byte) (store.BlobRef, error)
+	NewPart(ctx context.Context, id store.UploadID, header []byte) (store.Part, error)
+	Confirm(ctx context.Context, ref store.BlobRef, mark store.Confirmation) error
+	Open(ctx context.Context, ref store.BlobRef) (store.Blob, error)
+}
 
 // checkCommit refuses a commit by what it announces.
 func checkCommit(m *protocol.CommitSnapshot, size uint32) error {
@@ -46,27 +85,27 @@ func checkCommit(m *protocol.CommitSnapshot, size uint32) error {
 	return nil
 }
 
-// commitSnapshot makes a snapshot the next version of its name. Its ids are
+// commit makes a snapshot the next version of its name. Its ids are
 // looked up as they come in, a few thousand at a time, so that neither memory
 // nor the catalog waits for the client.
-func (c *conn) commitSnapshot(ctx context.Context, r *request, m *protocol.CommitSnapshot) (protocol.Message, error) {
+func (ss *snapshots) commit(ctx context.Context, r *request, m *protocol.CommitSnapshot) (protocol.Message, error) {
 	if err := checkCommit(m, r.payload.left); err != nil {
 		return nil, err
 	}
-	done, err := c.s.cfg.Catalog.Committed(ctx, r.client, store.RunID(m.Run))
+	done, err := ss.catalog.Committed(ctx, r.client, store.RunID(m.Run))
 	if err == nil {
-		if err := c.ownsLabel(ctx, r, done.Name); err != nil {
+		if err := ss.machines.ownsLabel(ctx, r, done.Name); err != nil {
 			return nil, err
 		}
 		return &protocol.SnapshotCommitted{Version: done.Number}, nil
 	} else if !errors.Is(err, store.ErrNoFile) {
 		return nil, err
 	}
-	run, err := c.s.cfg.Catalog.Run(ctx, r.client, store.RunID(m.Run))
+	run, err := ss.catalog.Run(ctx, r.client, store.RunID(m.Run))
 	if err != nil {
 		return nil, runError(err)
 	}
-	if err := c.ownsLabel(ctx, r, run.Name); err != nil {
+	if err := ss.machines.ownsLabel(ctx, r, run.Name); err != nil {
 		return nil, err
 	}
 	text := make([]byte, int(m.NameSize)+int(m.HeadSize))
@@ -80,18 +119,18 @@ func (c *conn) commitSnapshot(ctx context.Context, r *request, m *protocol.Commi
 	case m.Base != 0 && m.Base != run.Base:
 		return nil, refuse(protocol.StatusInvalid, "base version: not that of the run")
 	}
-	set, missing, err := c.packsOf(ctx, r, m)
+	set, missing, err := ss.packsOf(ctx, r, m)
 	if err != nil {
 		return nil, err
 	}
 	if len(missing) > 0 {
 		return &protocol.PacksMissing{IDs: missing}, nil
 	}
-	v, err := c.storeManifest(ctx, r, run, head, set)
+	v, err := ss.storeManifest(ctx, r, run, head, set)
 	if err != nil {
 		return nil, err
 	}
-	return c.commitVersion(ctx, r, run, v, m.Before)
+	return ss.commitVersion(ctx, r, run, v, m.Before)
 }
 
 // idsAtOnce is how many ids of a commit are looked up together.
@@ -99,10 +138,10 @@ const idsAtOnce = protocol.MaxAskPacks
 
 // packsOf reads which packs a snapshot needs, pins them by its run, and returns
 // those that are missing, as many as an answer holds.
-func (c *conn) packsOf(ctx context.Context, r *request, m *protocol.CommitSnapshot) (set *packset.Set, missing []protocol.PackID, err error) {
+func (ss *snapshots) packsOf(ctx context.Context, r *request, m *protocol.CommitSnapshot) (set *packset.Set, missing []protocol.PackID, err error) {
 	set = new(packset.Set)
 	if m.Base != 0 {
-		if set, err = c.basePacks(ctx, r, store.RunID(m.Run)); err != nil {
+		if set, err = ss.basePacks(ctx, r, store.RunID(m.Run)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -110,7 +149,7 @@ func (c *conn) packsOf(ctx context.Context, r *request, m *protocol.CommitSnapsh
 		if len(missing) >= protocol.MaxAskPacks {
 			return nil // as many as an answer holds
 		}
-		found, lacking, err := c.findPacks(ctx, r, store.RunID(m.Run), ids)
+		found, lacking, err := ss.packs.find(ctx, r, store.RunID(m.Run), ids)
 		set.Add(found...)
 		missing = append(missing, lacking...)
 		return err
@@ -119,15 +158,15 @@ func (c *conn) packsOf(ctx context.Context, r *request, m *protocol.CommitSnapsh
 		return nil, nil, err
 	}
 	err = eachIDs(r.payload, m.Dropped, func(ids []protocol.PackID) error {
-		dropped, err := c.s.cfg.Catalog.PacksByID(ctx, r.client, storeIDs(ids))
+		dropped, err := ss.catalog.PacksByID(ctx, r.client, storeIDs(ids))
 		set.Remove(dropped...)
 		return err
 	})
 	return set, missing[:min(len(missing), protocol.MaxAskPacks)], err
 }
 
-func (c *conn) basePacks(ctx context.Context, r *request, run store.RunID) (*packset.Set, error) {
-	encoded, bytes, err := c.s.cfg.Catalog.RunBase(ctx, r.client, run)
+func (ss *snapshots) basePacks(ctx context.Context, r *request, run store.RunID) (*packset.Set, error) {
+	encoded, bytes, err := ss.catalog.RunBase(ctx, r.client, run)
 	if err != nil {
 		return nil, runError(err)
 	}
@@ -168,13 +207,13 @@ func storeIDs(ids []protocol.PackID) []store.PackID {
 
 // storeManifest stores the rest of a commit's payload, and returns the version
 // that it is to become.
-func (c *conn) storeManifest(ctx context.Context, r *request, run store.Run, head []byte, set *packset.Set) (store.Version, error) {
+func (ss *snapshots) storeManifest(ctx context.Context, r *request, run store.Run, head []byte, set *packset.Set) (store.Version, error) {
 	packs, err := set.Encode()
 	if err != nil {
 		return store.Version{}, fmt.Errorf("encode the packs of a snapshot: %w", err)
 	}
 	meta := sealedMetadata(r.client, run.Name, store.SnapshotMetadata{Run: run.ID, Head: head, Packs: packs, PackBytes: set.Bytes})
-	meta, ref, err := c.s.storeSealed(ctx, meta, r.payload, int64(r.payload.left))
+	meta, ref, err := ss.storeSealed(ctx, meta, r.payload, int64(r.payload.left))
 	return store.Version{Metadata: meta, Verified: true, Created: meta.Received, Blob: ref}, err
 }
 
@@ -187,9 +226,9 @@ func sealedMetadata(client store.ClientID, name string, s store.SnapshotMetadata
 
 // storeSealed stores size bytes as a blob: in memory first if that is small, and
 // otherwise in a part as they come in.
-func (s *Server) storeSealed(ctx context.Context, meta store.Metadata, in io.Reader, size int64) (store.Metadata, store.BlobRef, error) {
+func (ss *snapshots) storeSealed(ctx context.Context, meta store.Metadata, in io.Reader, size int64) (store.Metadata, store.BlobRef, error) {
 	meta.Size, meta.OriginalSize = size, size
-	written, err := s.admitContent(meta.Client, int(size)+2*len(meta.Snapshot.Packs)+accountSize)
+	written, err := ss.intake.admit(meta.Client, int(size)+2*len(meta.Snapshot.Packs)+accountSize)
 	if err != nil {
 		return meta, "", err
 	}
@@ -200,15 +239,15 @@ func (s *Server) storeSealed(ctx context.Context, meta store.Metadata, in io.Rea
 			return meta, "", lostError{err}
 		}
 		meta.SHA256, meta.Received = sha256.Sum256(content), time.Now()
-		ref, err := s.cfg.Blobs.Put(ctx, meta, content)
+		ref, err := ss.blobs.Put(ctx, meta, content)
 		return meta, ref, err
 	}
-	part, err := s.cfg.Blobs.NewPart(ctx, meta.Upload, []byte("{}")) // which no later run goes on with
+	part, err := ss.blobs.NewPart(ctx, meta.Upload, []byte("{}")) // which no later run goes on with
 	if err != nil {
 		return meta, "", fmt.Errorf("store a manifest: %w", err)
 	}
 	sum := sha256.New()
-	if err := s.copyContent(io.MultiWriter(sum, &partWriter{to: part.Content()}), in, meta.Client); err != nil {
+	if err := ss.intake.copy(io.MultiWriter(sum, &partWriter{to: part.Content()}), in, meta.Client); err != nil {
 		return meta, "", errors.Join(err, part.Discard())
 	}
 	meta.SHA256, meta.Received = [32]byte(sum.Sum(nil)), time.Now()
@@ -233,12 +272,12 @@ func (w *partWriter) Write(p []byte) (int, error) {
 
 // commitVersion enters a snapshot in the catalog. Where it is not known whether
 // it was, its manifest stays; the next start removes it if nothing refers to it.
-func (c *conn) commitVersion(ctx context.Context, r *request, run store.Run, v store.Version, before uint32) (protocol.Message, error) {
-	number, dropped, err := c.s.cfg.Catalog.CommitSnapshot(ctx, store.SnapshotCommit{Version: v, Before: before}, c.s.Settings().Retention())
+func (ss *snapshots) commitVersion(ctx context.Context, r *request, run store.Run, v store.Version, before uint32) (protocol.Message, error) {
+	number, dropped, err := ss.catalog.CommitSnapshot(ctx, store.SnapshotCommit{Version: v, Before: before}, ss.settings().Retention())
 	refused := errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNoRun) || errors.Is(err, store.ErrNoClient)
 	lacking, isMissing := errors.AsType[*store.MissingPacks](err)
 	if refused || isMissing {
-		c.s.removeBlobs(ctx, []store.BlobRef{v.Blob})
+		removeBlobs(ctx, ss.blobs, ss.log, []store.BlobRef{v.Blob})
 	}
 	switch {
 	case isMissing:
@@ -248,15 +287,15 @@ func (c *conn) commitVersion(ctx context.Context, r *request, run store.Run, v s
 	case err != nil:
 		return nil, runError(err)
 	}
-	c.s.removeBlobs(ctx, dropped)
-	c.s.sweeper.poke()
-	if err := c.s.cfg.Blobs.Confirm(ctx, v.Blob, store.Confirmation{Number: number, Verified: v.Verified, Created: v.Created}); err != nil && !errors.Is(err, store.ErrNoBlob) {
-		c.s.log.Error("a committed snapshot would be missing from a rebuilt catalog", "client", r.client, "error", err)
+	removeBlobs(ctx, ss.blobs, ss.log, dropped)
+	ss.sweeper.poke()
+	if err := ss.blobs.Confirm(ctx, v.Blob, store.Confirmation{Number: number, Verified: v.Verified, Created: v.Created}); err != nil && !errors.Is(err, store.ErrNoBlob) {
+		ss.log.Error("a committed snapshot would be missing from a rebuilt catalog", "client", r.client, "error", err)
 	}
-	c.s.metrics.Snapshots.Add(1)
-	c.s.journal.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
+	ss.metrics.Snapshots.Add(1)
+	ss.journal.note(store.Activity{At: v.Created, Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: ss.journal.nameOf(ctx, r.client), Address: r.from.address,
 		File: v.Name, Version: number, Bytes: run.Bytes, Took: v.Created.Sub(run.Begun),
-		Detail: fmt.Sprintf("a snapshot that needs %s; %s added", plural(packCount(v), "pack", "packs"), plural(int(run.Packs), "pack", "packs")) + c.by()})
+		Detail: fmt.Sprintf("a snapshot that needs %s; %s added", plural(packCount(v), "pack", "packs"), plural(int(run.Packs), "pack", "packs")) + r.by()})
 	return &protocol.SnapshotCommitted{Version: number}, nil
 }
 
@@ -283,18 +322,18 @@ const maxPage = 2<<20 - 16<<10
 // snapshotEntrySize is no less than an entry has beside its name and head.
 const snapshotEntrySize = 128
 
-func (c *conn) listSnapshots(ctx context.Context, r *request, m *protocol.ListSnapshots) (protocol.Message, error) {
+func (ss *snapshots) list(ctx context.Context, r *request, m *protocol.ListSnapshots) (protocol.Message, error) {
 	if m.Limit == 0 || m.Limit > protocol.MaxListSnapshots {
 		return nil, refuse(protocol.StatusInvalid, fmt.Sprintf("limit: from 1 to %d", protocol.MaxListSnapshots))
 	}
-	if c.machine != nil && (!protocol.IsSnapshotName(m.Only) || m.AllVersions) {
+	if r.machine != nil && (!protocol.IsSnapshotName(m.Only) || m.AllVersions) {
 		return nil, errMachineOnly
 	}
-	if err := c.mayRead(ctx, r, m.Only); err != nil {
+	if err := ss.machines.mayRead(ctx, r, m.Only); err != nil {
 		return nil, err
 	}
 	q := store.SnapshotQuery{After: store.Cursor{Name: m.AfterName, Number: m.AfterVersion}, Limit: int(m.Limit) + 1, All: m.AllVersions, Only: m.Only}
-	found, err := c.s.cfg.Catalog.ListSnapshots(ctx, r.client, q)
+	found, err := ss.catalog.ListSnapshots(ctx, r.client, q)
 	if err != nil {
 		return nil, err
 	}
@@ -316,11 +355,11 @@ func snapshotEntry(v store.Snapshot) protocol.SnapshotEntry {
 		Damaged: uint32(v.Damaged), Mends: uint16(min(v.Mends, math.MaxUint16))}
 }
 
-func (c *conn) snapshotPacks(ctx context.Context, r *request, m *protocol.SnapshotPacks) (protocol.Message, error) {
+func (ss *snapshots) listPacks(ctx context.Context, r *request, m *protocol.SnapshotPacks) (protocol.Message, error) {
 	if m.Limit == 0 || m.Limit > protocol.MaxListPacks {
 		return nil, refuse(protocol.StatusInvalid, fmt.Sprintf("limit: from 1 to %d", protocol.MaxListPacks))
 	}
-	packs, err := c.s.cfg.Catalog.SnapshotPacks(ctx, r.client, m.Name, m.Version, m.After, int(m.Limit)+1)
+	packs, err := ss.catalog.SnapshotPacks(ctx, r.client, m.Name, m.Version, m.After, int(m.Limit)+1)
 	if err != nil {
 		return nil, fileError(err)
 	}
@@ -332,143 +371,47 @@ func (c *conn) snapshotPacks(ctx context.Context, r *request, m *protocol.Snapsh
 	return list, nil
 }
 
-// maxMends is how many mend records a snapshot may have.
-const maxMends = 1000
-
-// mendSnapshot adds a mend record to a snapshot.
-func (c *conn) mendSnapshot(ctx context.Context, r *request, m *protocol.MendSnapshot) (protocol.Message, error) {
-	if len(m.Record) > protocol.MaxMendRecord {
-		return nil, refuse(protocol.StatusTooLarge, fmt.Sprintf("record: larger than %d bytes", protocol.MaxMendRecord))
-	}
-	snapshot, err := c.s.cfg.Catalog.Snapshot(ctx, r.client, m.Name, m.Version)
-	if err != nil {
-		return nil, fileError(err)
-	}
-	if snapshot.Mends >= maxMends {
-		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many mend records: a snapshot may have %d", maxMends))
-	}
-	found, missing, err := c.findPacks(ctx, r, store.RunID(m.Run), m.Added)
-	if err != nil {
-		return nil, err
-	}
-	if len(missing) > 0 {
-		return &protocol.PacksMissing{IDs: missing}, nil
-	}
-	set := new(packset.Set)
-	set.Add(found...)
-	packs, err := set.Encode()
-	if err != nil {
-		return nil, fmt.Errorf("encode the packs of a mend: %w", err)
-	}
-	meta := sealedMetadata(r.client, m.Name, store.SnapshotMetadata{Run: store.RunID(m.Run), Packs: packs, PackBytes: set.Bytes, Mend: true})
-	return c.addMend(ctx, r, store.Mend{Metadata: meta, Number: snapshot.Number}, m.Record)
-}
-
-// addMend stores a mend record and enters it in the catalog.
-func (c *conn) addMend(ctx context.Context, r *request, m store.Mend, record []byte) (protocol.Message, error) {
-	var err error
-	if m.Metadata, m.Blob, err = c.s.storeSealed(ctx, m.Metadata, bytes.NewReader(record), int64(len(record))); err != nil {
-		return nil, err
-	}
-	unused, err := c.s.cfg.Catalog.AddMend(ctx, m)
-	lacking, isMissing := errors.AsType[*store.MissingPacks](err)
-	if isMissing || errors.Is(err, store.ErrNoRun) || errors.Is(err, store.ErrNoFile) || errors.Is(err, store.ErrNoClient) {
-		unused = m.Blob
-	}
-	if unused != "" {
-		c.s.removeBlobs(ctx, []store.BlobRef{unused})
-	}
-	switch {
-	case isMissing:
-		return packsMissing(lacking), nil
-	case err != nil:
-		return nil, runError(err)
-	case unused == m.Blob:
-		return &protocol.Done{}, nil // it was there already
-	}
-	if err := c.s.cfg.Blobs.Confirm(ctx, m.Blob, store.Confirmation{Number: m.Number, Verified: true, Created: m.Metadata.Received}); err != nil {
-		c.s.log.Error("a mend record would be missing from a rebuilt catalog", "client", r.client, "error", err)
-	}
-	c.s.journal.note(store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
-		File: m.Metadata.Name, Version: m.Number, Bytes: m.Metadata.Snapshot.PackBytes, Detail: "what was damaged is mended"})
-	return &protocol.Done{}, nil
-}
-
-func (c *conn) listMends(ctx context.Context, r *request, m *protocol.ListMends) (protocol.Message, error) {
-	snapshot, err := c.s.cfg.Catalog.Snapshot(ctx, r.client, m.Name, m.Version)
-	if err != nil {
-		return nil, fileError(err)
-	}
-	mends, err := c.s.cfg.Catalog.Mends(ctx, r.client, m.Name, snapshot.Number)
-	if err != nil {
-		return nil, fileError(err)
-	}
-	page, size := &protocol.Mends{}, 0
-	for _, mend := range mends[min(int(m.After), len(mends)):] {
-		if size += int(mend.Metadata.Size) + 4; size > maxPage && len(page.Records) > 0 {
-			page.More = true
-			break
-		}
-		record, err := c.s.readBlob(ctx, mend.Blob)
-		if err != nil {
-			return nil, fmt.Errorf("read a mend record: %w", err)
-		}
-		page.Records = append(page.Records, record)
-	}
-	return page, nil
-}
-
-// readBlob reads a blob whole, which is a small one.
-func (s *Server) readBlob(ctx context.Context, ref store.BlobRef) ([]byte, error) {
-	blob, err := s.cfg.Blobs.Open(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	defer blob.Close()
-	return io.ReadAll(io.NewSectionReader(blob, 0, blob.Size()))
-}
-
 // reportVerified notes that a snapshot's owner has read it and found it right,
 // which the server cannot do.
-func (c *conn) reportVerified(ctx context.Context, r *request, m *protocol.ReportVerified) (protocol.Message, error) {
-	snapshot, err := c.s.cfg.Catalog.Snapshot(ctx, r.client, m.Name, m.Version)
+func (ss *snapshots) reportVerified(ctx context.Context, r *request, m *protocol.ReportVerified) (protocol.Message, error) {
+	snapshot, err := ss.catalog.Snapshot(ctx, r.client, m.Name, m.Version)
 	if err != nil {
 		return nil, fileError(err)
 	}
-	c.s.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeOK, Client: r.client, Name: c.s.journal.nameOf(ctx, r.client), Address: r.from.address,
+	ss.journal.note(store.Activity{Kind: store.ActivityScrub, Outcome: store.OutcomeOK, Client: r.client, Name: ss.journal.nameOf(ctx, r.client), Address: r.from.address,
 		File: m.Name, Version: snapshot.Number, Bytes: int64(min(m.Bytes, math.MaxInt64)), Detail: "verified by its owner: " + plural(int(m.Packs), "pack was read", "packs were read")})
 	return &protocol.Done{}, nil
 }
 
-// recoverSealed takes up a manifest or a mend record that an earlier run stored
+// recover takes up a manifest or a mend record that an earlier run stored
 // and did not mark as committed: it gets its mark if the catalog has it, and
 // goes otherwise, since no client comes back for it.
-func (s *Server) recoverSealed(ctx context.Context, b store.StoredBlob) error {
-	refers, err := s.cfg.Catalog.Refers(ctx, b.Ref)
+func (ss *snapshots) recover(ctx context.Context, b store.StoredBlob) error {
+	refers, err := ss.catalog.Refers(ctx, b.Ref)
 	if err != nil {
 		return err
 	}
 	if !refers {
-		return s.cfg.Blobs.Remove(ctx, b.Ref)
+		return ss.blobs.Remove(ctx, b.Ref)
 	}
-	versions, err := s.cfg.Catalog.Versions(ctx, b.Metadata.Client, b.Metadata.Name)
+	versions, err := ss.catalog.Versions(ctx, b.Metadata.Client, b.Metadata.Name)
 	if err != nil {
 		return err
 	}
 	for _, v := range versions {
 		mark := store.Confirmation{Number: v.Number, Verified: true, Created: v.Created}
 		if v.Blob == b.Ref {
-			return s.cfg.Blobs.Confirm(ctx, b.Ref, mark)
+			return ss.blobs.Confirm(ctx, b.Ref, mark)
 		}
 		if !b.Metadata.Snapshot.Mend {
 			continue
 		}
-		mends, err := s.cfg.Catalog.Mends(ctx, v.Client, v.Name, v.Number)
+		mends, err := ss.catalog.Mends(ctx, v.Client, v.Name, v.Number)
 		if err != nil {
 			return err
 		}
 		if slices.ContainsFunc(mends, func(m store.Mend) bool { return m.Blob == b.Ref }) {
-			return s.cfg.Blobs.Confirm(ctx, b.Ref, mark)
+			return ss.blobs.Confirm(ctx, b.Ref, mark)
 		}
 	}
 	return nil

@@ -165,7 +165,7 @@ func (c *conn) revokeToken(ctx context.Context, _ *request, m *protocol.RevokeTo
 }
 
 func (c *conn) revokeTokens(ctx context.Context, r *request, _ *protocol.RevokeTokens) (protocol.Message, error) {
-	client, err := c.s.client(ctx, r.client)
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}

@@ -115,8 +115,8 @@ func (c *conn) endGuessed(who guesser, sess session) bool {
 // uploadFor returns the upload that a packet named by its file belongs to. A
 // client that is being removed has no session any more, and begins none.
 func (s *Server) uploadFor(ctx context.Context, f upload.File, number uint32) (*upload.Upload, error) {
-	s.accounts.RLock()
-	defer s.accounts.RUnlock()
+	s.accounts.mu.RLock()
+	defer s.accounts.mu.RUnlock()
 	if protocol.IsSnapshotName(f.Key.Name) {
 		return nil, errReserved
 	}
@@ -138,7 +138,7 @@ func (c *conn) beginUpload(ctx context.Context, r *request, m *protocol.BeginUpl
 	if _, err := protocol.NewField(m.Name); err != nil {
 		return nil, refuse(protocol.StatusInvalid, "filename: "+err.Error())
 	}
-	if err := c.s.checkNewFile(ctx, r.client, m.Name); err != nil {
+	if err := c.s.files.checkNew(ctx, r.client, m.Name); err != nil {
 		return nil, err
 	}
 	switch {
@@ -153,9 +153,9 @@ func (c *conn) beginUpload(ctx context.Context, r *request, m *protocol.BeginUpl
 	case c.s.cfg.Space.Low():
 		return nil, errNoSpace
 	}
-	c.s.accounts.RLock()
-	defer c.s.accounts.RUnlock()
-	client, err := c.s.client(ctx, r.client)
+	c.s.accounts.mu.RLock()
+	defer c.s.accounts.mu.RUnlock()
+	client, err := c.s.accounts.find(ctx, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +250,7 @@ func (c *conn) namedUpload(ctx context.Context, r *request, m *protocol.NamedPac
 	case tooMany(m.Total, m.OriginalSize):
 		return nil, errTotal
 	}
-	if err := c.s.checkNewFile(ctx, r.client, name); err != nil {
+	if err := c.s.files.checkNew(ctx, r.client, name); err != nil {
 		return nil, err
 	}
 	sess, live := c.s.sessions.get(r.client, c.namedOwner())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"coffer/protocol"
@@ -13,10 +15,10 @@ import (
 
 // What the uploads need of the server, and what the server makes of their news.
 
-func (s *Server) newUploads() *upload.Registry {
+func newUploads(s *Server, in *intake, sealed *snapshots) *upload.Registry {
 	return upload.New(upload.Deps{
 		Blobs: s.cfg.Blobs, Catalog: s.cfg.Catalog, Keys: s.cfg.MasterKey, Log: s.log,
-		Limits: s.uploadLimits, MayBegin: s.mayBegin, Admit: s.admitContent, NameOf: s.journal.nameOf, Events: uploadEvents{s}, Other: s.recoverSealed,
+		Limits: s.uploadLimits, MayBegin: in.mayBegin, Admit: in.admit, NameOf: s.journal.nameOf, Events: uploadEvents{s}, Other: sealed.recover,
 	})
 }
 
@@ -30,28 +32,63 @@ func (s *Server) uploadLimits() upload.Limits {
 
 var errNoSpace = refuse(protocol.StatusNoSpace, "the server's storage is full; restoring and removing still work")
 
-// admitContent takes room for content of a client's.
-func (s *Server) admitContent(client store.ClientID, bytes int) (written func(), err error) {
-	written, ok := s.cfg.Space.Reserve(uint64(bytes))
+// An intake decides which content is taken in.
+type intake struct {
+	space       *Space
+	suspended   *suspended
+	readers     *sync.Pool // of *readBuffer
+	catalog     usageFinder
+	maxVersions int // of one client; 0: no limit
+}
+
+// A usageFinder finds what a client has stored.
+type usageFinder interface {
+	Usage(ctx context.Context, id store.ClientID) (store.Usage, error)
+}
+
+// admit takes room for content of a client's.
+func (i *intake) admit(client store.ClientID, bytes int) (written func(), err error) {
+	written, ok := i.space.Reserve(uint64(bytes))
 	if !ok {
 		return nil, errNoSpace
 	}
-	if s.suspended.has(client) {
+	if i.suspended.has(client) {
 		written()
 		return nil, errSuspended
 	}
 	return written, nil
 }
 
+// copy copies content as it comes in, unless its client is suspended
+// meanwhile.
+func (i *intake) copy(w io.Writer, in io.Reader, client store.ClientID) error {
+	b := i.readers.Get().(*readBuffer)
+	defer i.readers.Put(b)
+	for {
+		n, err := in.Read(b[:])
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case i.suspended.has(client):
+			return errSuspended
+		}
+		if _, err := w.Write(b[:n]); err != nil {
+			return fmt.Errorf("store content: %w", err)
+		}
+	}
+}
+
 // mayBegin refuses a client that has as many file versions as an account may
 // have. Versions cost room in the catalog, whatever is in them, and the young
 // ones are not pruned.
-func (s *Server) mayBegin(ctx context.Context, client store.ClientID) error {
-	if s.cfg.MaxVersions == 0 {
+func (i *intake) mayBegin(ctx context.Context, client store.ClientID) error {
+	if i.maxVersions == 0 {
 		return nil
 	}
-	usage, err := s.cfg.Catalog.Usage(ctx, client)
-	if err == nil && usage.Versions >= int64(s.cfg.MaxVersions) {
+	usage, err := i.catalog.Usage(ctx, client)
+	if err == nil && usage.Versions >= int64(i.maxVersions) {
 		err = refuse(protocol.StatusTooMany, fmt.Sprintf("the account has %d file versions, the most that this server keeps for one; remove some, then try again", usage.Versions))
 	}
 	return err

@@ -72,7 +72,7 @@ func (c *conn) baseKey(ctx context.Context, r *request, field *protocol.Field) (
 	if _, live := c.s.sessions.get(r.client, key.Owner); live {
 		return key, nil
 	}
-	if _, err := c.s.client(ctx, r.client); err != nil {
+	if _, err := c.s.accounts.find(ctx, r.client); err != nil {
 		return key, err
 	}
 	if key.Owner == c.number && (c.holder == nil || *c.holder != r.client) {
