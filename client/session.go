@@ -18,8 +18,10 @@ import (
 type Credentials struct {
 	Addr   string // host:port
 	Name   string
-	Client protocol.ClientID
+	Client protocol.ClientID // of the account, or the id of a send-only machine
 	Key    *rsa.PrivateKey
+
+	Machine bool // it is a send-only machine, which has no use for Name
 }
 
 // SessionOptions change how a session connects. Zero fields are defaults.
@@ -152,11 +154,26 @@ func (s *Session) connect(ctx context.Context) (conn *Conn, final bool, err erro
 
 // open takes a session key and proves it.
 func (s *Session) open(ctx context.Context, conn *Conn) error {
+	if s.credentials.Machine {
+		return s.openMachine(ctx, conn)
+	}
 	answer, err := conn.Reconnect(ctx, s.credentials.Client, s.credentials.Name)
 	if err != nil {
 		return err
 	}
 	key, err := crypt.Unwrap(s.credentials.Key, s.hash, answer.WrappedKey)
+	if err != nil {
+		return err
+	}
+	return conn.Prove(ctx, s.credentials.Client, key)
+}
+
+func (s *Session) openMachine(ctx context.Context, conn *Conn) error {
+	issued, err := conn.OpenMachine(ctx, protocol.MachineID(s.credentials.Client))
+	if err != nil {
+		return err
+	}
+	key, err := s.Unwrap(issued.OAEPHash, issued.WrappedKey)
 	if err != nil {
 		return err
 	}

@@ -114,14 +114,15 @@ func (m *RemoveMachine) DecodePayload(p []byte) error {
 
 // IsMachineName reports whether a machine may be called name: 1 to
 // MaxMachineName letters, digits, dots, hyphens and underscores of ASCII, of
-// which the first is a letter or a digit. A person can type it before a slash.
+// which the first is a letter. So NAME@MACHINE cannot be taken for a backup's
+// version or date.
 func IsMachineName(name string) bool {
 	if name == "" || len(name) > MaxMachineName {
 		return false
 	}
 	for i, c := range []byte(name) {
-		alphanumeric := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
-		if !alphanumeric && (i == 0 || c != '.' && c != '-' && c != '_') {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || c != '.' && c != '-' && c != '_' && (c < '0' || c > '9')) {
 			return false
 		}
 	}

@@ -229,7 +229,7 @@ func (ms *machines) add(ctx context.Context, r *request, m *protocol.AddMachine)
 	case m.Rights != protocol.RightSend:
 		return nil, refuse(protocol.StatusInvalid, "rights: only sending is known")
 	case !protocol.IsMachineName(m.Name):
-		return nil, refuse(protocol.StatusInvalid, fmt.Sprintf("name: 1 to %d letters, digits, dots, hyphens and underscores, the first a letter or a digit", protocol.MaxMachineName))
+		return nil, refuse(protocol.StatusInvalid, fmt.Sprintf("name: 1 to %d letters, digits, dots, hyphens and underscores, the first a letter", protocol.MaxMachineName))
 	}
 	pub, der, err := crypt.ParsePublicKey(m.DER)
 	if err != nil {

@@ -290,6 +290,7 @@ func TestMachinesAreRefused(t *testing.T) {
 		"no right":        {ada, func(m *protocol.AddMachine) { m.Rights = 0 }, protocol.StatusInvalid},
 		"no key":          {ada, func(m *protocol.AddMachine) { m.DER = []byte{1} }, protocol.StatusInvalid},
 		"no name":         {ada, func(m *protocol.AddMachine) { m.Name = "" }, protocol.StatusInvalid},
+		"a digit first":   {ada, func(m *protocol.AddMachine) { m.Name = "2026-11-28" }, protocol.StatusInvalid},
 		"a slash":         {ada, func(m *protocol.AddMachine) { m.Name = "a/b" }, protocol.StatusInvalid},
 		"a name too long": {ada, func(m *protocol.AddMachine) { m.Name = strings.Repeat("a", 65) }, protocol.StatusInvalid},
 		"a name again":    {ada, func(m *protocol.AddMachine) { m.Name = "web1" }, protocol.StatusConflict},

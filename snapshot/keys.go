@@ -20,6 +20,10 @@ import (
 // know. It never quotes the text.
 var ErrBadIdentity = errors.New("not an age identity")
 
+// ErrBadRecipient: the text is not one age recipient of a kind that snapshots
+// know.
+var ErrBadRecipient = errors.New("not an age recipient")
+
 // An Identity opens what was sealed to its recipient.
 type Identity interface {
 	age.Identity
@@ -41,6 +45,20 @@ func ParseIdentity(text string) (Identity, age.Recipient, error) {
 	default:
 		return nil, nil, ErrBadIdentity
 	}
+}
+
+// ParseRecipient reads the text of one recipient ("age1...") of a kind that
+// identities of snapshots have. It fails with ErrBadRecipient.
+func ParseRecipient(text string) (age.Recipient, error) {
+	to, err := age.ParseRecipients(strings.NewReader(text))
+	if err != nil || len(to) != 1 {
+		return nil, ErrBadRecipient
+	}
+	switch to[0].(type) {
+	case *age.HybridRecipient, *age.X25519Recipient:
+		return to[0], nil
+	}
+	return nil, ErrBadRecipient
 }
 
 // Epoch names the recipient that packs are sealed to, as a fingerprint of its

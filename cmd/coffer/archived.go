@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -46,12 +47,16 @@ func (a *app) sayNewerArchive(u *user, t target, made time.Time) error {
 
 // checkWithheld fails if this machine has seen snapshots of a name that the
 // server says has none: an archive of the name would be older.
-func (u *user) checkWithheld(snaps *snapshots, t target) error {
+func (u *user) checkWithheld(ctx context.Context, snaps *snapshots, t target) error {
 	known, err := u.memory.Load()
 	if err != nil {
 		return err
 	}
-	newest := known[snaps.keys.WireName(t.name)].Newest()
+	wireName, err := snaps.wireName(ctx, t.name)
+	if err != nil {
+		return err
+	}
+	newest := known[wireName].Newest()
 	if newest == 0 {
 		return nil
 	}

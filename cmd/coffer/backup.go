@@ -88,11 +88,14 @@ func (c *backupCommand) Run(a *app) error {
 			}
 		}
 	}
-	u, err := a.openUser()
+	u, err := a.openSender()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
+	if u.profile.sendOnly() && (c.NoSeal || c.Archive) {
+		return fmt.Errorf("%w: a send-only machine makes snapshots: leave out --archive and --no-seal", program.ErrUsage)
+	}
 	if !c.NoSeal && !c.Archive {
 		return c.snapshot(a, u)
 	}

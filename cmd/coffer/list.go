@@ -53,6 +53,7 @@ type listed struct {
 	Damaged uint32   `json:"damaged_packs,omitempty"`
 	Source  string   `json:"source,omitempty"`
 	Tags    []string `json:"tags,omitempty"`
+	Machine string   `json:"machine,omitempty"` // that sent it; absent: the owner
 	Foreign bool     `json:"foreign,omitempty"` // not written with this account's keys
 }
 
@@ -174,6 +175,7 @@ func (c *listCommand) snapshots(a *app, u *user, audit *backup.Audit, stored []p
 		l := describe(e)
 		l.Foreign, l.Damaged = bad != nil, s.Damaged
 		if bad == nil {
+			l.Machine = s.From
 			l.Name, l.Size, l.Files, l.Added = s.Label, &s.Bytes, &s.Files, &s.Added
 			l.LeftOut, l.Source, l.Tags, l.Stored, l.Created = s.Unreadable, s.Source, s.Tags, s.PackBytes, s.Start
 			_, l.Seen = audit.Seen(e)
@@ -253,6 +255,9 @@ func (l *listed) last() string {
 		return "NOT WRITTEN WITH THIS ACCOUNT'S KEYS"
 	}
 	text := program.Count(*l.Files, "file", "files") + ", " + program.Size(*l.Added) + " added"
+	if l.Machine != "" {
+		text += ", from " + program.Printable(l.Machine)
+	}
 	if l.LeftOut > 0 {
 		text += fmt.Sprintf(", %d LEFT OUT", l.LeftOut)
 	}

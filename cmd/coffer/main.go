@@ -49,6 +49,7 @@ type cli struct {
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and its server's limits."`
 	Pin        pinCommand        `cmd:"" help:"Show the server's pinned certificate, or accept a new one."`
+	Machine    machineCommand    `cmd:"" help:"Manage machines that can back up into the account and read nothing."`
 	Account    accountCommand    `cmd:"" help:"Manage other ways to use the account."`
 	Profile    profileCommand    `cmd:"" help:"Manage profiles: several accounts on one machine."`
 	Key        keyCommand        `cmd:"" help:"Export or import this machine's registration and keys."`

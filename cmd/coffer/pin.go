@@ -13,7 +13,7 @@ type pinCommand struct {
 
 // Run shows the pin, or sets it.
 func (c *pinCommand) Run(a *app) error {
-	p, err := a.loadProfile()
+	p, err := a.loadAnyProfile()
 	if err != nil {
 		return err
 	}

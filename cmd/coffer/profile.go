@@ -38,18 +38,29 @@ const profileVersion = 1
 //	insecure   whether its owner chose plain TCP; without this and tls, the first
 //	           connection finds out what the server speaks
 //	gateway    the URL of its web page, where the account signs in
+//
+// The profile of a send-only machine has no identity. Its client_id is the
+// machine's id, and it has in addition
+//
+//	machine    the machine's name
+//	keys       its snapshot keys
+//	recipient  what it encrypts to, "age1..."
 type profile struct {
 	Version  int    `json:"version"`
 	Server   string `json:"server"`
 	Username string `json:"username"`
 	ClientID string `json:"client_id"`
 	RSAKey   []byte `json:"rsa_key"`
-	Identity string `json:"identity"`
+	Identity string `json:"identity,omitempty"`
 	TLS      bool   `json:"tls,omitempty"`
 	TLSCA    string `json:"tls_ca,omitempty"`
 	TLSPin   string `json:"tls_pin,omitempty"`
 	Insecure bool   `json:"insecure,omitempty"`
 	Gateway  string `json:"gateway,omitempty"`
+
+	Machine   string `json:"machine,omitempty"`
+	Keys      string `json:"keys,omitempty"`
+	Recipient string `json:"recipient,omitempty"`
 }
 
 func (a *app) profilePath() (string, error) {
@@ -89,7 +100,17 @@ func (a *app) saveProfile(p *profile) (err error) {
 	return program.WritePrivate(path, append(content, '\n'))
 }
 
+// loadProfile loads the profile of an account's owner.
 func (a *app) loadProfile() (*profile, error) {
+	p, err := a.loadAnyProfile()
+	if err == nil && p.sendOnly() {
+		return nil, p.onlySends()
+	}
+	return p, err
+}
+
+// loadAnyProfile loads the profile, which may be that of a send-only machine.
+func (a *app) loadAnyProfile() (*profile, error) {
 	path, err := a.profilePath()
 	if err != nil {
 		return nil, err
@@ -132,6 +153,10 @@ func parseProfile(content []byte) (*profile, error) {
 	if _, err := p.credentials(); err != nil {
 		return nil, err
 	}
+	if p.sendOnly() {
+		_, _, err := p.machineKeys()
+		return p, err
+	}
 	if _, err := p.identity(); err != nil {
 		return nil, err
 	}
@@ -151,7 +176,7 @@ func (p *profile) credentials() (client.Credentials, error) {
 	if bits := key.N.BitLen(); bits > crypt.MaxRSABits {
 		return client.Credentials{}, fmt.Errorf("%w: its RSA key has %d bits, but servers accept at most %d", errProfile, bits, crypt.MaxRSABits)
 	}
-	return client.Credentials{Addr: p.Server, Name: p.Username, Client: protocol.ClientID(id), Key: key}, nil
+	return client.Credentials{Addr: p.Server, Name: p.Username, Client: protocol.ClientID(id), Key: key, Machine: p.sendOnly()}, nil
 }
 
 func (p *profile) identity() (*seal.Identity, error) {
@@ -166,16 +191,29 @@ func (p *profile) identity() (*seal.Identity, error) {
 type user struct {
 	profile  *profile
 	session  *client.Session // connects only when it is used
-	identity *seal.Identity
+	identity *seal.Identity  // nil on a send-only machine
 	memory   *memory
 }
 
-// openUser loads the profile.
+// openUser loads the profile of an account's owner.
 func (a *app) openUser() (*user, error) {
 	p, err := a.loadProfile()
 	if err != nil {
 		return nil, err
 	}
+	return a.user(p)
+}
+
+// openSender loads the profile, which may be that of a send-only machine.
+func (a *app) openSender() (*user, error) {
+	p, err := a.loadAnyProfile()
+	if err != nil {
+		return nil, err
+	}
+	return a.user(p)
+}
+
+func (a *app) user(p *profile) (*user, error) {
 	if err := a.settleAndSave(p); err != nil {
 		return nil, err
 	}
@@ -205,9 +243,11 @@ func (p *profile) open() (*client.Session, *seal.Identity, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	id, err := p.identity()
-	if err != nil {
-		return nil, nil, err
+	var id *seal.Identity
+	if !p.sendOnly() {
+		if id, err = p.identity(); err != nil {
+			return nil, nil, err
+		}
 	}
 	config, err := p.tlsConfig()
 	if err != nil {

@@ -49,7 +49,10 @@ func (c *removeCommand) Run(a *app) error {
 				return fmt.Errorf("%w: a snapshot is removed as a whole, by NAME or NAME@VERSION", program.ErrUsage)
 			}
 			removesSnapshot = true
-			name, c.Name, c.Version = snaps.keys.WireName(t.name), t.name, t.version
+			if name, err = snaps.wireName(a.ctx, t.name); err != nil {
+				return err
+			}
+			c.Name, c.Version = t.name, t.version
 		}
 	}
 	err = u.session.Do(a.ctx, func(conn *client.Conn) error {

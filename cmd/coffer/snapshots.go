@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -31,11 +32,22 @@ type snapshots struct {
 	to     age.Recipient
 	epoch  string
 	memory *memory
+
+	listing  sync.Mutex
+	machines []view.Machine // of the account, once they were asked for
+	asked    bool
 }
 
 // snapshots prepares to work with an account's snapshots. Limit is how many bytes
 // are sent in a second; 0 is no limit.
 func (u *user) snapshots(limit uint64) (*snapshots, error) {
+	if u.profile.sendOnly() {
+		keys, to, err := u.profile.machineKeys()
+		if err != nil {
+			return nil, err
+		}
+		return &snapshots{repo: remote.New(u.session, limit), keys: keys, to: to, epoch: snapshot.Epoch(u.profile.Recipient), memory: u.memory}, nil
+	}
 	keys, err := snapshot.DeriveKeys(u.identity.Secret(), snapshot.MachineID{})
 	if err != nil {
 		return nil, err
@@ -44,7 +56,15 @@ func (u *user) snapshots(limit uint64) (*snapshots, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshots{remote.New(u.session, limit), keys, id, to, snapshot.Epoch(u.identity.Recipient()), u.memory}, nil
+	return &snapshots{repo: remote.New(u.session, limit), keys: keys, id: id, to: to, epoch: snapshot.Epoch(u.identity.Recipient()), memory: u.memory}, nil
+}
+
+// recipient is what the profile encrypts to.
+func (u *user) recipient() string {
+	if u.profile.sendOnly() {
+		return u.profile.Recipient
+	}
+	return u.identity.Recipient()
 }
 
 func (s *snapshots) forTaking() take.Keys {
@@ -52,12 +72,30 @@ func (s *snapshots) forTaking() take.Keys {
 }
 
 func (s *snapshots) forReading() view.Keys {
-	return view.Keys{Identity: s.id, Of: func(m snapshot.MachineID) (*snapshot.Keys, error) {
+	return view.Keys{Identity: s.id, Machines: s.senders, Of: func(m snapshot.MachineID) (*snapshot.Keys, error) {
 		if m == (snapshot.MachineID{}) {
 			return s.keys, nil
 		}
 		return snapshot.DeriveKeys(s.id.(snapshot.Identity).String(), m)
 	}}
+}
+
+// senders are the account's send-only machines, asked for once.
+func (s *snapshots) senders(ctx context.Context) ([]view.Machine, error) {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	if s.asked {
+		return s.machines, nil
+	}
+	var err error
+	s.machines, err = s.repo.Machines(ctx)
+	s.asked = err == nil
+	return s.machines, err
+}
+
+// wireName is what the server knows a name as, which may be NAME@MACHINE.
+func (s *snapshots) wireName(ctx context.Context, name string) (string, error) {
+	return s.forReading().WireName(ctx, name)
 }
 
 // cachePath is where this machine remembers what is in an account's snapshots.
@@ -66,7 +104,7 @@ func (a *app) cachePath(u *user) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte("coffer cache\x00" + u.profile.ClientID + "\x00" + u.identity.Recipient()))
+	sum := sha256.Sum256([]byte("coffer cache\x00" + u.profile.ClientID + "\x00" + u.recipient()))
 	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".db"), nil
 }
 
@@ -82,7 +120,7 @@ func (a *app) openCache(u *user) (*cache.Cache, error) {
 	}
 	said := false
 	for {
-		c, err := cache.Open(path, []byte(u.profile.ClientID+" "+u.identity.Recipient()), cacheWait)
+		c, err := cache.Open(path, []byte(u.profile.ClientID+" "+u.recipient()), cacheWait)
 		if !errors.Is(err, cache.ErrBusy) {
 			return c, err
 		}
@@ -200,7 +238,11 @@ func aboutTarget(t target, err error) error {
 
 // has reports whether a backup of a name is a snapshot on the server.
 func (s *snapshots) has(ctx context.Context, name string) (bool, error) {
-	newest, err := s.repo.Newest(ctx, s.keys.WireName(name))
+	wireName, err := s.wireName(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	newest, err := s.repo.Newest(ctx, wireName)
 	if errors.Is(err, client.ErrNoSnapshots) {
 		return false, nil
 	}
@@ -218,7 +260,7 @@ func (s *snapshots) learn(a *app, c *cache.Cache, label string) error {
 	if c.Fresh {
 		labels = nil
 		err := view.List(a.ctx, s.repo, s.forReading(), "", false, func(l view.Summary, bad error) error {
-			if bad == nil {
+			if bad == nil && l.From == "" { // no key set has chunks of another
 				labels = append(labels, l.Label)
 			}
 			return nil

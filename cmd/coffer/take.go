@@ -14,6 +14,7 @@ import (
 	"coffer/backup"
 	"coffer/internal/program"
 	"coffer/internal/quantity"
+	"coffer/snapshot/cache"
 	"coffer/snapshot/scan"
 	"coffer/snapshot/take"
 )
@@ -155,11 +156,8 @@ func (c *backupCommand) snapshot(a *app, u *user) error {
 	}
 	defer remembered.Close()
 
-	if err := snaps.learn(a, remembered, c.Name); err != nil {
-		return err
-	}
-	if _, has := remembered.Snapshot(snaps.keys.WireName(c.Name)); !has && !c.Adopt {
-		if err := backup.CheckSource(a.ctx, u.session, c.Name, u.memory, source); err != nil {
+	if !u.profile.sendOnly() { // which can read neither snapshots nor files
+		if err := c.learn(a, snaps, u, remembered, source); err != nil {
 			return err
 		}
 	}
@@ -223,6 +221,18 @@ func (c *backupCommand) snapshot(a *app, u *user) error {
 		return leftOut(int(result.Unreadable), int(result.Unsettled))
 	}
 	return nil
+}
+
+// learn has the cache know what it can of what is there, and refuses a name that
+// stands for something else.
+func (c *backupCommand) learn(a *app, snaps *snapshots, u *user, remembered *cache.Cache, source string) error {
+	if err := snaps.learn(a, remembered, c.Name); err != nil {
+		return err
+	}
+	if _, has := remembered.Snapshot(snaps.keys.WireName(c.Name)); has || c.Adopt {
+		return nil
+	}
+	return backup.CheckSource(a.ctx, u.session, c.Name, u.memory, source)
 }
 
 // take makes a snapshot, unless the newest one is older than what this machine

@@ -93,7 +93,7 @@ func (c *restoreCommand) snapshotTarget(a *app, u *user) (*snapshots, target, bo
 	}
 	snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
 	if err == nil && !ok && snaps != nil && !c.AcceptOlder {
-		err = u.checkWithheld(snaps, t)
+		err = u.checkWithheld(a.ctx, snaps, t)
 	}
 	if err == nil && !ok && c.snapshotFlags.any() {
 		err = fmt.Errorf("%w: no snapshot is named %q, and the flags given are for snapshots alone", program.ErrUsage, t.name)
@@ -145,7 +145,11 @@ func (c *restoreCommand) snapshot(a *app, u *user, snaps *snapshots, t target) e
 	if err != nil {
 		return err
 	}
-	if _, err := c.trust(u.memory).Snapshot(snaps.keys.WireName(t.name), t.name, asked(t), snap.Number, snap.Digest); err != nil {
+	wireName, err := snaps.wireName(a.ctx, t.name)
+	if err != nil {
+		return err
+	}
+	if _, err := c.trust(u.memory).Snapshot(wireName, t.name, asked(t), snap.Number, snap.Digest); err != nil {
 		return fmt.Errorf("restore %s: %w", t.text, err)
 	}
 	if err := a.sayNewerArchive(u, t, snap.End); err != nil {

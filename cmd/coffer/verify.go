@@ -109,7 +109,7 @@ func (c *verifyCommand) Run(a *app) error {
 				return snapshot(snaps, t)
 			}
 			if !ok && snaps != nil && !c.Archive && !c.AcceptOlder {
-				if err := u.checkWithheld(snaps, t); err != nil {
+				if err := u.checkWithheld(a.ctx, snaps, t); err != nil {
 					return err
 				}
 			}
@@ -198,7 +198,10 @@ func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t
 		return verified{}, fmt.Errorf("%w: a snapshot is verified as a whole: leave out :%s", program.ErrUsage, t.path)
 	}
 	v := verified{Name: t.name, Version: t.version, Kind: "snapshot"}
-	wireName := snaps.keys.WireName(t.name)
+	wireName, err := snaps.wireName(a.ctx, t.name)
+	if err != nil {
+		return v, fmt.Errorf("verify %s: %w", t.text, err)
+	}
 	snap, err := snaps.open(a.ctx, t)
 	if err == nil {
 		v.Version = snap.Number

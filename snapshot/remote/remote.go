@@ -308,6 +308,23 @@ func (r *Repository) Runs(ctx context.Context) (runs []Run, err error) {
 	return runs, err
 }
 
+// Machines are the send-only machines of the account, removed ones included
+// whose snapshots there may be.
+func (r *Repository) Machines(ctx context.Context) (machines []view.Machine, err error) {
+	var list []protocol.MachineEntry
+	err = r.do(ctx, func(conn *client.Conn, id protocol.ClientID) (err error) {
+		list, err = conn.ListMachines(ctx, id)
+		return err
+	})
+	for _, m := range list {
+		machines = append(machines, view.Machine{ID: snapshot.MachineID(m.Machine), Name: m.Name})
+	}
+	if errors.Is(err, client.ErrNoMachines) {
+		return nil, nil
+	}
+	return machines, err
+}
+
 // Known reports whether the server knows snapshots.
 func (r *Repository) Known(ctx context.Context) (bool, error) {
 	_, err := r.Newest(ctx, "s/00000000000000000000000000000000")

@@ -70,37 +70,31 @@ type Keys struct {
 	Identity age.Identity
 	// Of are the keys of a machine, the owner's for the zero MachineID.
 	Of func(snapshot.MachineID) (*snapshot.Keys, error)
+	// Machines are those that send to the account; nil if there are none. It is
+	// called for what the owner's keys do not open, and for labels with an @.
+	Machines func(context.Context) ([]Machine, error)
 }
-
-// owner are the keys of the owner.
-func (k Keys) owner() (*snapshot.Keys, error) { return k.Of(snapshot.MachineID{}) }
 
 // A Summary is a snapshot in a list.
 type Summary struct {
 	Listed
-	snapshot.Head
+	snapshot.Head        // its label is followed by @ and the machine, if one wrote it
+	From          string // the machine's name; "": the owner
 }
 
 // List calls f for each snapshot: of one label, or of all for "". One that was
 // not written with the account's keys has bad set, and no head.
 func List(ctx context.Context, repo Repository, keys Keys, label string, all bool, f func(s Summary, bad error) error) error {
-	k, err := keys.owner()
+	writers, err := keys.writers(ctx, label)
 	if err != nil {
 		return err
 	}
-	name := ""
-	if label != "" {
-		name = k.WireName(label)
-	}
-	return repo.Snapshots(ctx, name, all, func(l Listed) error {
-		head, err := snapshot.OpenHead(l.Head, k, l.Name, l.Run)
-		if err == nil && k.WireName(head.Label) != l.Name {
-			err = ErrOther
-		}
+	return repo.Snapshots(ctx, writers.name, all, func(l Listed) error {
+		s, bad, err := writers.open(ctx, l)
 		if err != nil {
-			return f(Summary{Listed: l}, err)
+			return err
 		}
-		return f(Summary{Listed: l, Head: *head}, nil)
+		return f(s, bad)
 	})
 }
 
@@ -109,6 +103,7 @@ type Snapshot struct {
 	*snapshot.Manifest
 	Number uint32 // of the version
 	Digest snapshot.ManifestDigest
+	From   string // the machine that wrote it, which its label ends in; "": the owner
 
 	repo   Repository
 	keys   Keys
@@ -122,14 +117,11 @@ type Snapshot struct {
 
 // Open opens a version of a label, 0 for the newest.
 func Open(ctx context.Context, repo Repository, keys Keys, label string, version uint32) (*Snapshot, error) {
-	k, err := keys.owner()
+	w, bare, err := keys.writer(ctx, label)
 	if err != nil {
 		return nil, err
 	}
-	return open(ctx, repo, keys, k.WireName(label), label, version)
-}
-
-func open(ctx context.Context, repo Repository, keys Keys, name, label string, version uint32) (*Snapshot, error) {
+	name := w.keys.WireName(bare)
 	number, sealed, err := repo.Manifest(ctx, name, version)
 	if err != nil {
 		return nil, err
@@ -139,15 +131,19 @@ func open(ctx context.Context, repo Repository, keys Keys, name, label string, v
 	}
 	s := &Snapshot{Number: number, Digest: sha256.Sum256(sealed), repo: repo, keys: keys, name: name}
 	s.Manifest, err = snapshot.OpenManifest(sealed, keys.Identity, func(m snapshot.MachineID) (*snapshot.Keys, error) {
-		s.own, err = keys.Of(m)
-		return s.own, err
+		if m != w.keys.Machine() {
+			return nil, fmt.Errorf("%w: it is not from the machine that it should be from", ErrOther)
+		}
+		s.own = w.keys
+		return s.own, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.Label != label {
+	if s.Label != bare {
 		return nil, fmt.Errorf("%w: it is one of %q", ErrOther, s.Label)
 	}
+	s.Label, s.From = label, w.name
 	s.reader, err = pack.NewReader(repo.ReadPack, s.own, keys.Identity)
 	return s, err
 }

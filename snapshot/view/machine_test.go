@@ -1,0 +1,129 @@
+package view_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"coffer/snapshot"
+	"coffer/snapshot/snaptest"
+	"coffer/snapshot/view"
+)
+
+// machine is a send-only machine of the account, with a folder of its own.
+func (a *account) machine(n byte) *account {
+	a.t.Helper()
+	m := newAccount(a.t)
+	keys, err := snapshot.DeriveKeys(a.id.String(), snapshot.MachineID{n})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	m.id, m.keys, m.repo = a.id, keys, a.repo
+	return m
+}
+
+// machineKeys open what the account and its machines, web1 and db1, have.
+func (a *account) machineKeys() view.Keys {
+	return view.Keys{
+		Identity: a.id,
+		Of:       func(m snapshot.MachineID) (*snapshot.Keys, error) { return snapshot.DeriveKeys(a.id.String(), m) },
+		Machines: func(context.Context) ([]view.Machine, error) {
+			return []view.Machine{{ID: snapshot.MachineID{1}, Name: "web1"}, {ID: snapshot.MachineID{2}, Name: "db1"}}, nil
+		},
+	}
+}
+
+// The same label of the owner and of two machines is three, each with its own
+// content.
+func TestMachines(t *testing.T) {
+	a := newAccount(t)
+	web, db := a.machine(1), a.machine(2)
+	for what, one := range map[string]*account{"owner": a, "web": web, "db": db} {
+		one.write("f", what)
+		one.backup()
+	}
+	keys := a.machineKeys()
+	var labels []string
+	err := view.List(t.Context(), a.repo, keys, "", true, func(s view.Summary, bad error) error {
+		if bad != nil || s.From != "" && !strings.HasSuffix(s.Label, "@"+s.From) {
+			t.Errorf("%q from %q: %v", s.Label, s.From, bad)
+		}
+		labels = append(labels, s.Label)
+		return nil
+	})
+	if slices.Sort(labels); err != nil || !slices.Equal(labels, []string{"home", "home@db1", "home@web1"}) {
+		t.Errorf("labels %q, error %v", labels, err)
+	}
+	for label, want := range map[string]string{"home": "owner", "home@web1": "web", "home@db1": "db"} {
+		listed := 0
+		err := view.List(t.Context(), a.repo, keys, label, true, func(s view.Summary, bad error) error {
+			if listed++; bad != nil || s.Label != label {
+				t.Errorf("%s: %q, %v", label, s.Label, bad)
+			}
+			return nil
+		})
+		if err != nil || listed != 1 {
+			t.Errorf("%s: %d listed, error %v", label, listed, err)
+		}
+		s, err := view.Open(t.Context(), a.repo, keys, label, 0)
+		if err != nil {
+			t.Fatalf("%s: %v", label, err)
+		}
+		var content strings.Builder
+		e, err := s.Find(t.Context(), "f")
+		if err == nil {
+			err = s.Content(t.Context(), e, &content)
+		}
+		if err != nil || content.String() != want || s.Label != label {
+			t.Errorf("%s: %q of %q, error %v", label, content.String(), s.Label, err)
+		}
+	}
+	for _, label := range []string{"home@other", "other@web1"} {
+		if _, err := view.Open(t.Context(), a.repo, keys, label, 0); !errors.Is(err, view.ErrNotFound) {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+}
+
+// A server that answers with a machine's snapshot where the owner's is asked
+// for, or the other way round, is caught: a machine that was taken over makes
+// nothing that passes as another's.
+func TestSwappedMachines(t *testing.T) {
+	a := newAccount(t)
+	web := a.machine(1)
+	a.write("f", "owner")
+	web.write("f", "web")
+	a.backup()
+	web.backup()
+	owners, webs := a.keys.WireName("home"), web.keys.WireName("home")
+	for label, instead := range map[string]string{"home": webs, "home@web1": owners} {
+		repo := swapped{a.repo, func(_ string, version uint32) (string, uint32) { return instead, version }}
+		if _, err := view.Open(t.Context(), repo, a.machineKeys(), label, 0); !errors.Is(err, view.ErrOther) {
+			t.Errorf("%s: %v", label, err)
+		}
+	}
+	err := view.List(t.Context(), renamed{a.repo, map[string]string{owners: webs, webs: owners}}, a.machineKeys(), "", true, func(s view.Summary, bad error) error {
+		if bad == nil {
+			t.Errorf("%q is listed under the other name", s.Label)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// renamed lists snapshots under other names.
+type renamed struct {
+	*snaptest.Repository
+	names map[string]string
+}
+
+func (r renamed) Snapshots(ctx context.Context, name string, all bool, f func(view.Listed) error) error {
+	return r.Repository.Snapshots(ctx, name, all, func(l view.Listed) error {
+		l.Name = r.names[l.Name]
+		return f(l)
+	})
+}
