@@ -68,7 +68,7 @@ test("whole", async () => {
     const web: number[] = []
     // In turns, so that what else the machine does hurts both.
     for (let run = 0; run < runs; run++) {
-      const args = ["backup", `--name=${kind}`, ...(sealed ? [] : ["--no-seal"]), path]
+      const args = ["backup", `--name=${kind}`, sealed ? "--archive" : "--no-seal", path]
       commandLine.push(await seconds(() => stack.coffer("desk", passphrase, ...args)))
       web.push(await backsUp(page))
     }
