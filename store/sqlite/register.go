@@ -279,18 +279,24 @@ func (c *Catalog) Totals(context.Context) (store.Totals, error) { return c.write
 
 // Suspended returns the clients whose requests the operator refuses.
 func (c *Catalog) Suspended(ctx context.Context) ([]store.ClientID, error) {
-	var ids []store.ClientID
-	rows, err := c.query.suspended.QueryContext(ctx)
-	if err == nil {
-		err = eachRow(rows, func(row scanner) error {
-			var id store.ClientID
-			err := row.Scan(fixed(id[:]))
-			ids = append(ids, id)
-			return err
-		})
-	}
+	ids, err := clientIDs(ctx, c.query.suspended)
 	if err != nil {
 		return nil, fmt.Errorf("read who is suspended: %w", explain(err))
 	}
 	return ids, nil
+}
+
+// clientIDs reads the ids of clients that a query finds.
+func clientIDs(ctx context.Context, query *sql.Stmt) (ids []store.ClientID, err error) {
+	rows, err := query.QueryContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = eachRow(rows, func(row scanner) error {
+		var id store.ClientID
+		err := row.Scan(fixed(id[:]))
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
 }

@@ -27,16 +27,7 @@ func (c *Catalog) EndRemoval(ctx context.Context, id store.ClientID) error {
 
 // Removals returns the clients that are being removed.
 func (c *Catalog) Removals(ctx context.Context) ([]store.ClientID, error) {
-	var ids []store.ClientID
-	rows, err := c.query.removals.QueryContext(ctx)
-	if err == nil {
-		err = eachRow(rows, func(row scanner) error {
-			var id store.ClientID
-			err := row.Scan(fixed(id[:]))
-			ids = append(ids, id)
-			return err
-		})
-	}
+	ids, err := clientIDs(ctx, c.query.removals)
 	if err != nil {
 		return nil, fmt.Errorf("read removals: %w", explain(err))
 	}
