@@ -26,23 +26,7 @@ type packExport struct {
 // all writes all packs that are not dead. One that is damaged or missing is
 // left out: the rest restores without it.
 func (e *packExport) all(ctx context.Context) error {
-	for after, more := uint32(0), true; more; {
-		page, err := e.catalog.ListPacks(ctx, e.client, after, packPage)
-		if err != nil {
-			return err
-		}
-		for _, p := range page {
-			after = p.Ordinal
-			if p.State == store.PackDead {
-				continue
-			}
-			if err := e.pack(ctx, p); err != nil {
-				return err
-			}
-		}
-		more = len(page) == packPage
-	}
-	return nil
+	return eachPack(ctx, e.catalog, e.client, func(p store.Pack) error { return e.pack(ctx, p) })
 }
 
 func (e *packExport) pack(ctx context.Context, p store.Pack) error {

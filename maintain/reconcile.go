@@ -138,6 +138,32 @@ func restoreMends(ctx context.Context, catalog PackCatalog, mends []store.Stored
 // packPage is how many packs are looked at in one step.
 const packPage = 1000
 
+// A packLister lists the packs of a client by their ordinals.
+type packLister interface {
+	ListPacks(ctx context.Context, client store.ClientID, after uint32, limit int) ([]store.Pack, error)
+}
+
+// eachPack visits the packs of a client that are not dead.
+func eachPack(ctx context.Context, catalog packLister, client store.ClientID, visit func(store.Pack) error) error {
+	for after, more := uint32(0), true; more; {
+		page, err := catalog.ListPacks(ctx, client, after, packPage)
+		if err != nil {
+			return err
+		}
+		for _, p := range page {
+			after = p.Ordinal
+			if p.State == store.PackDead {
+				continue
+			}
+			if err := visit(p); err != nil {
+				return err
+			}
+		}
+		more = len(page) == packPage
+	}
+	return nil
+}
+
 // addPacks makes the catalog's packs agree with the stored ones.
 func addPacks(ctx context.Context, catalog PackCatalog, blobs PackBlobs, done *Reconciled) error {
 	there := make(map[store.ClientID]*packset.Set)

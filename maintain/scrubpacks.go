@@ -22,23 +22,7 @@ type ScrubbedPacks interface {
 
 // packs reads back all packs of a client that are not dead.
 func (s *scrub) packs(ctx context.Context, c store.Client) error {
-	for after, more := uint32(0), true; more; {
-		page, err := s.catalog.ListPacks(ctx, c.ID, after, packPage)
-		if err != nil {
-			return err
-		}
-		for _, p := range page {
-			after = p.Ordinal
-			if p.State == store.PackDead {
-				continue
-			}
-			if err := s.pack(ctx, c, p); err != nil {
-				return err
-			}
-		}
-		more = len(page) == packPage
-	}
-	return nil
+	return eachPack(ctx, s.catalog, c.ID, func(p store.Pack) error { return s.pack(ctx, c, p) })
 }
 
 // pack reads a pack back, and notes if it is damaged, or no longer is.
