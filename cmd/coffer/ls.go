@@ -99,15 +99,11 @@ func (a *app) withTarget(text string, f func(*user, *snapshots, target) error) e
 	if err != nil {
 		return err
 	}
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	return f(u, snaps, t)
 }
 
@@ -234,15 +230,11 @@ func (c *findCommand) Run(a *app) error {
 			return fmt.Errorf("%w: --all looks in every version: name none", program.ErrUsage)
 		}
 	}
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	out := newEntries(a, c.Long)
 	err = snaps.each(a, in, c.All, func(snap *view.Snapshot) error {
 		return snap.Walk(a.ctx, "", &snap.Root, nil, func(path string, e *snapshot.Entry) error {

@@ -27,15 +27,11 @@ func (c *mountCommand) Run(a *app) error {
 	if c.Trust && os.Geteuid() != 0 {
 		return fmt.Errorf("%w: --trust needs root", program.ErrUsage)
 	}
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	say := a.sayer()
 	foreign := new(sync.Map) // versions that were named
 	library := mount.Account(snaps.repo, snaps.forReading(), func(v view.Listed, err error) {

@@ -38,6 +38,21 @@ type snapshots struct {
 	asked    bool
 }
 
+// openSnapshots opens the account and its snapshots. The caller closes the
+// user's session.
+func (a *app) openSnapshots() (*user, *snapshots, error) {
+	u, err := a.openUser()
+	if err != nil {
+		return nil, nil, err
+	}
+	snaps, err := u.snapshots(0)
+	if err != nil {
+		u.session.Close()
+		return nil, nil, err
+	}
+	return u, snaps, nil
+}
+
 // snapshots prepares to work with an account's snapshots. Limit is how many bytes
 // are sent in a second; 0 is no limit.
 func (u *user) snapshots(limit uint64) (*snapshots, error) {

@@ -38,15 +38,11 @@ func (c *statsCommand) Run(a *app) error {
 	if err := a.needOutput(); err != nil {
 		return err
 	}
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	var list []statJSON
 	err = view.List(a.ctx, snaps.repo, snaps.forReading(), c.Name, true, func(s view.Summary, bad error) error {
 		if bad != nil {
@@ -110,15 +106,11 @@ func (uploadsListCommand) Run(a *app) error {
 	if err := a.needOutput(); err != nil {
 		return err
 	}
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	runs, err := snaps.repo.Runs(a.ctx)
 	if err != nil {
 		return err
@@ -162,15 +154,11 @@ func (c *uploadsDiscardCommand) Validate() error {
 }
 
 func (c *uploadsDiscardCommand) Run(a *app) error {
-	u, err := a.openUser()
+	u, snaps, err := a.openSnapshots()
 	if err != nil {
 		return err
 	}
 	defer u.session.Close()
-	snaps, err := u.snapshots(0)
-	if err != nil {
-		return err
-	}
 	runs, err := snaps.repo.Runs(a.ctx)
 	if err != nil {
 		return err
