@@ -1,3 +1,5 @@
+//go:build !386 && !arm && !mips && !mipsle
+
 package mount
 
 import (
@@ -14,7 +16,7 @@ import (
 // What is kept in memory, and how much is fetched at once.
 const (
 	treeRoom  = 32 << 20 // of decoded trees
-	dataRoom  = 64 << 20 // of content
+	dataRoom  = 32 << 20 // of content
 	fetchers  = 8
 	treeGrows = 6 // how much larger a tree is in memory than in its piece
 )

@@ -24,8 +24,9 @@ import (
 
 // What callers branch on. They come wrapped.
 var (
-	// ErrUnsupported: this system has no such mounts.
-	ErrUnsupported = errors.New("mounting works on Linux only")
+	// ErrUnsupported: this system has no such mounts, or go-fuse does not build
+	// for its 32 bits.
+	ErrUnsupported = errors.New("mounting works on 64-bit Linux only")
 	// ErrBusy: the folder was in use to the end.
 	ErrBusy = errors.New("it was still in use")
 )

@@ -1,3 +1,5 @@
+//go:build !386 && !arm && !mips && !mipsle
+
 package mount
 
 import (
@@ -12,6 +14,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -561,4 +564,83 @@ func TestFolderInUseIsRefused(t *testing.T) {
 	if err := Serve(t.Context(), a.library(), filepath.Join(dir, "none"), Options{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
+}
+
+// Other users have access if they are given it, as far as modes allow; setuid
+// bits and devices count only if they are trusted.
+func TestOtherUsers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act for other users")
+	}
+	a := newAccount(t)
+	a.fill(0)
+	a.backup("home")
+	for _, test := range []struct {
+		opts         Options
+		open, closed bool // whether another user can read files that all may read, and that only the owner may
+		flags        int64
+	}{
+		{Options{}, false, false, unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV},
+		{Options{AllowOther: true}, true, false, unix.ST_RDONLY | unix.ST_NOSUID | unix.ST_NODEV},
+		{Options{AllowOther: true, Trust: true}, true, false, unix.ST_RDONLY},
+	} {
+		m := a.mount(test.opts, nil)
+		if err := os.Chmod(filepath.Dir(m.dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]bool{"home/1/a/linked": test.open, "home/1/large": test.closed} {
+			cat := exec.Command("cat", filepath.Join(m.dir, path))
+			cat.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			if err := cat.Run(); (err == nil) != want {
+				t.Errorf("%+v: another user reads %s: %v", test.opts, path, err)
+			}
+		}
+		var st unix.Statfs_t
+		if err := unix.Statfs(m.dir, &st); err != nil || int64(st.Flags)&(unix.ST_RDONLY|unix.ST_NOSUID|unix.ST_NODEV) != test.flags {
+			t.Errorf("%+v: mounted with the flags %#x, %v", test.opts, st.Flags, err)
+		}
+	}
+}
+
+// A name that the kernel would not pass on is left out with an error, and the
+// others are there.
+func TestOverlongName(t *testing.T) {
+	keys := newAccount(t).keys
+	var piece []byte
+	w := snapshot.NewTreeWriter(keys, func(made []byte) error {
+		piece = bytes.Clone(made)
+		return nil
+	})
+	for _, name := range []string{"a", strings.Repeat("b", maxName), strings.Repeat("c", maxName+1), "d"} {
+		if err := w.Add(&snapshot.Entry{Name: name, Type: snapshot.File}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var failed []string
+	tree := newTree(t.Context(), nil, Options{Failed: func(path string, _ error) { failed = append(failed, path) }})
+	l := &listing{n: &node{t: tree, v: version{"home", 1}, subtree: make([]snapshot.Place, 1)}, from: pieceOf(piece)}
+	var names []string
+	for {
+		e, errno := l.Readdirent(t.Context())
+		if errno != 0 || e == nil {
+			if errno != syscall.EIO {
+				t.Errorf("the listing ends with %v", errno)
+			}
+			break
+		}
+		names = append(names, e.Name[:1])
+	}
+	if !slices.Equal(names, []string{"a", "b", "d"}) || !slices.Equal(failed, []string{"home/1"}) {
+		t.Errorf("listed are %q, reported %q", names, failed)
+	}
+}
+
+// pieceOf has one piece, wherever it is read.
+type pieceOf []byte
+
+func (p pieceOf) Chunk(context.Context, snapshot.Kind, snapshot.Place) ([]byte, snapshot.PackID, error) {
+	return p, snapshot.PackID{}, nil
 }
