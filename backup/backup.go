@@ -62,7 +62,7 @@ type Options struct {
 	InFlight   int            // packets sent and not yet answered; 4
 	Progress   Progress
 	// Skipped receives what a folder's backup leaves out, and why; Changed what
-	// it keeps although it was not at rest, and how; NotKept, once a kind, what
+	// it keeps although it changed meanwhile, and how; NotKept, once a kind, what
 	// no backup keeps. They are reported anew when a file is sent again. Paths are
 	// absolute.
 	Skipped func(path, reason string)
@@ -84,7 +84,7 @@ type Result struct {
 	SHA256  [32]byte // of the ciphertext
 	Format  protocol.Format
 	Skipped int    // how much was left out
-	Changed int    // how much is kept although it was not at rest
+	Changed int    // how much is kept although it changed meanwhile
 	Before  uint32 // the newest version that this machine had seen, 0 if none
 	// Unremembered is why it could not be noted what was backed up.
 	Unremembered error

@@ -29,7 +29,7 @@ type ArchiveOptions struct {
 	// is the result of [Measure], unless the folder changes.
 	Progress func(read int64)
 	// Skipped receives what is left out and why: what cannot be read, sockets,
-	// devices and named pipes, file systems that are the kernel's own, and what
+	// devices and named pipes, virtual file systems of the kernel, and what
 	// vanished before it could be read.
 	Skipped func(path, reason string)
 	// Changed receives files that changed while they were read, and how: they

@@ -23,8 +23,8 @@ type listLevel struct {
 	covers uint64
 }
 
-// NewContentWriter returns a writer that calls emit for each list piece, to be
-// told where it was put; the piece is valid until emit returns.
+// NewContentWriter returns a writer that calls emit for each list piece, which
+// returns where it was put; the piece is valid until emit returns.
 func NewContentWriter(emit func(piece []byte) (Place, error)) *ContentWriter {
 	return &ContentWriter{emit: emit}
 }

@@ -29,13 +29,13 @@ type backupCommand struct {
 	Adopt   bool     `help:"Use the name for this source, even if it belonged to another source or machine."`
 
 	scanFlags
-	StdinFromCommand bool           `help:"Back up what a command prints: coffer backup --name db --stdin-from-command -- pg_dump db. Nothing is kept if it fails."`
+	StdinFromCommand bool           `help:"Back up the output of a command: coffer backup --name db --stdin-from-command -- pg_dump db. Nothing is kept if the command fails."`
 	Tag              []string       `placeholder:"TAG" help:"Mark the snapshot with a tag. Repeatable."`
-	DryRun           bool           `short:"n" help:"Send nothing; report what would be sent. With --verbose, name it."`
-	Verbose          bool           `short:"v" help:"Name what is new or changed, and what is left out by which rule."`
+	DryRun           bool           `short:"n" help:"Send nothing; report what would be sent. With --verbose, list it."`
+	Verbose          bool           `short:"v" help:"List what is new or changed, and what is left out by which rule."`
 	Force            bool           `help:"Read every file, even if it looks unchanged."`
-	IgnoreInode      bool           `help:"A file with a different inode number may be unchanged: for file systems that do not keep them."`
-	IgnoreCTime      bool           `name:"ignore-ctime" help:"A file with a different change time may be unchanged."`
+	IgnoreInode      bool           `help:"Ignore inode numbers when looking for changed files, for file systems that do not keep them."`
+	IgnoreCTime      bool           `name:"ignore-ctime" help:"Ignore change times when looking for changed files."`
 	LimitUpload      quantity.Bytes `placeholder:"SIZE" help:"Send at most this many bytes per second, such as 2MiB."`
 }
 

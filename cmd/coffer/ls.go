@@ -17,9 +17,9 @@ import (
 )
 
 type lsCommand struct {
-	Target    string `arg:"" optional:"" help:"NAME, NAME@VERSION or NAME@DATE, with :PATH for something in it."`
-	Long      bool   `short:"l" help:"Show mode, owner, size and time as well."`
-	Recursive bool   `short:"R" help:"List everything below, too."`
+	Target    string `arg:"" optional:"" help:"Older snapshot, as NAME, NAME@VERSION or NAME@DATE, with :PATH for one file or folder in it."`
+	Long      bool   `short:"l" help:"Also show mode, owner, size and time."`
+	Recursive bool   `short:"R" help:"List subfolders recursively."`
 }
 
 // entryJSON is something in a snapshot as JSON.
@@ -195,13 +195,13 @@ func modeText(e *snapshot.Entry) string {
 }
 
 type findCommand struct {
-	Pattern string `arg:"" help:"Name to look for, such as '*.pdf'; with a slash in it, a path."`
-	In      string `placeholder:"NAME" help:"Backup to look in, as NAME, NAME@VERSION or NAME@DATE (default: the newest snapshot of each)."`
-	All     bool   `help:"Look in all versions."`
-	Newer   string `placeholder:"DATE" help:"Only what was modified on this date or later."`
-	Older   string `placeholder:"DATE" help:"Only what was modified before this date."`
-	Ignore  bool   `short:"i" name:"ignore-case" help:"Upper and lower case are the same."`
-	Long    bool   `short:"l" help:"Show mode, owner, size and time as well."`
+	Pattern string `arg:"" help:"Pattern to look for, such as '*.pdf'. A pattern with a slash is compared with the path."`
+	In      string `placeholder:"NAME" help:"Backup to search, as NAME, NAME@VERSION or NAME@DATE (default: the newest snapshot of each)."`
+	All     bool   `help:"Search all versions."`
+	Newer   string `placeholder:"DATE" help:"Find only what was modified on this date or later."`
+	Older   string `placeholder:"DATE" help:"Find only what was modified before this date."`
+	Ignore  bool   `short:"i" name:"ignore-case" help:"Ignore case."`
+	Long    bool   `short:"l" help:"Also show mode, owner, size and time."`
 }
 
 func (c *findCommand) Run(a *app) error {
@@ -227,7 +227,7 @@ func (c *findCommand) Run(a *app) error {
 			return err
 		}
 		if c.All && (in.version > 0 || !in.until.IsZero()) {
-			return fmt.Errorf("%w: --all looks in every version: name none", program.ErrUsage)
+			return fmt.Errorf("%w: --all searches every version: do not name one", program.ErrUsage)
 		}
 	}
 	u, snaps, err := a.openSnapshots()
@@ -314,7 +314,7 @@ func (c *catCommand) Run(a *app) error {
 			return err
 		}
 		if e.Type != snapshot.File {
-			return fmt.Errorf("%s is not a file (coffer ls lists what is in a folder)", t.text)
+			return fmt.Errorf("%s is not a file (coffer ls lists the content of a folder)", t.text)
 		}
 		if err := snap.Content(a.ctx, e, a.stdout); err != nil {
 			return fmt.Errorf("read %s: %w", t.text, err)
@@ -324,9 +324,9 @@ func (c *catCommand) Run(a *app) error {
 }
 
 type diffCommand struct {
-	Old  string `arg:"" help:"NAME, NAME@VERSION or NAME@DATE, with :PATH for something in it."`
-	New  string `arg:"" optional:"" help:"The same (default: the newest of that name)."`
-	Stat bool   `help:"Show only how much is different."`
+	Old  string `arg:"" help:"Older snapshot, as NAME, NAME@VERSION or NAME@DATE, with :PATH for one file or folder in it."`
+	New  string `arg:"" optional:"" help:"Snapshot to compare with (default: the newest of that name)."`
+	Stat bool   `help:"Show only how much differs."`
 }
 
 // diffJSON is a difference as JSON.

@@ -23,13 +23,13 @@ import (
 type machineCommand struct {
 	Add    machineAddCommand    `cmd:"" help:"Add a machine, and write the profile for it."`
 	List   machineListCommand   `cmd:"" help:"List the account's machines."`
-	Remove machineRemoveCommand `cmd:"" help:"Remove a machine: it can send nothing from now on, and what it sent stays."`
-	Join   machineJoinCommand   `cmd:"" help:"Make this machine the one that a profile was written for."`
+	Remove machineRemoveCommand `cmd:"" help:"Remove a machine. It can no longer send; its backups stay."`
+	Join   machineJoinCommand   `cmd:"" help:"Set up this machine with a profile from coffer machine add."`
 }
 
 type machineAddCommand struct {
 	Name    string `arg:"" help:"Name of the machine; its backups are listed as NAME@MACHINE."`
-	Out     string `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the machine's profile to. It lets its reader send; move it, do not keep a copy."`
+	Out     string `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the machine's profile to. Whoever has it can send: move it, and keep no copy."`
 	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the machine's RSA key."`
 	Force   bool   `help:"Overwrite an existing file."`
 }

@@ -37,14 +37,14 @@ type cli struct {
 	Passphrase passphraseCommand `cmd:"" help:"Set or change the account's passphrase, for signing in elsewhere."`
 	Backup     backupCommand     `cmd:"" help:"Back up a file, a folder, or standard input."`
 	List       listCommand       `cmd:"" help:"List backups."`
-	LS         lsCommand         `cmd:"" name:"ls" help:"List what is in a snapshot; without a name, list backups."`
+	LS         lsCommand         `cmd:"" name:"ls" help:"List the content of a snapshot; without a name, list backups."`
 	Find       findCommand       `cmd:"" help:"Find files in snapshots by name."`
 	Diff       diffCommand       `cmd:"" help:"Compare two snapshots."`
 	Cat        catCommand        `cmd:"" help:"Print a file of a snapshot."`
 	Mount      mountCommand      `cmd:"" help:"Show snapshots as a folder, until interrupted (Linux)."`
 	Restore    restoreCommand    `cmd:"" help:"Restore a file or folder."`
 	Verify     verifyCommand     `cmd:"" help:"Verify that backups can be restored."`
-	Stats      statsCommand      `cmd:"" help:"Show how much snapshots hold and store."`
+	Stats      statsCommand      `cmd:"" help:"Show the size of snapshots and the space they take."`
 	Uploads    uploadsCommand    `cmd:"" help:"List or discard backups that did not finish."`
 	Remove     removeCommand     `cmd:"" help:"Remove a file, or one version of it, from the server."`
 	Status     statusCommand     `cmd:"" help:"Show the account and its server's limits."`

@@ -34,7 +34,7 @@ func (c *profileAddCommand) Run(a *app) error {
 		return err
 	}
 	if ok {
-		return fmt.Errorf("there is a profile %s already", c.Name)
+		return fmt.Errorf("the profile %s already exists", c.Name)
 	}
 	dir, err := a.homeOf(c.Name)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *app) describeProfile(name string) (profileJSON, error) {
 }
 
 type profileUseCommand struct {
-	Name string `arg:"" help:"Name of the profile; default is the one that is always there."`
+	Name string `arg:"" help:"Name of the profile; default always exists."`
 }
 
 // Run writes down which profile is used by default.

@@ -18,13 +18,13 @@ import (
 
 // snapshotFlags say how a snapshot is restored.
 type snapshotFlags struct {
-	Include   []string `sep:"none" placeholder:"PATTERN" help:"Of a snapshot: restore only what matches, and what is in it. Repeatable."`
-	Exclude   []string `sep:"none" placeholder:"PATTERN" help:"Of a snapshot: leave out what matches. Repeatable."`
-	Overwrite string   `placeholder:"HOW" help:"Of a snapshot: restore into existing folders, and replace existing files always, if-changed (size or time differ), if-newer (the backup is newer) or never."`
-	DryRun    bool     `short:"n" help:"Of a snapshot: report what would be restored; change nothing."`
-	NoXattrs  bool     `help:"Of a snapshot: do not restore extended attributes and access control lists."`
-	KeepGoing bool     `help:"Of a snapshot: leave out what is damaged or cannot be written, and restore the rest."`
-	Verbose   bool     `short:"v" help:"Of a snapshot: name everything that is restored, replaced or deleted."`
+	Include   []string `sep:"none" placeholder:"PATTERN" help:"Snapshots only: restore only what matches, with its content. Repeatable."`
+	Exclude   []string `sep:"none" placeholder:"PATTERN" help:"Snapshots only: leave out what matches. Repeatable."`
+	Overwrite string   `placeholder:"HOW" help:"Snapshots only: restore into existing folders, and replace existing files always, if-changed (size or time differ), if-newer (the backup is newer) or never."`
+	DryRun    bool     `short:"n" help:"Snapshots only: report what would be restored; change nothing."`
+	NoXattrs  bool     `help:"Snapshots only: do not restore extended attributes and access control lists."`
+	KeepGoing bool     `help:"Snapshots only: leave out what is damaged or cannot be written, and restore the rest."`
+	Verbose   bool     `short:"v" help:"Snapshots only: list everything that is restored, replaced or deleted."`
 	Archive   bool     `help:"Restore the archive of this name, if it has snapshots as well."`
 }
 

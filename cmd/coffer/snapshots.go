@@ -193,13 +193,13 @@ func parseTarget(text string) (target, error) {
 	return t, fmt.Errorf("%w: %q is neither a version nor a date", program.ErrUsage, parts[2])
 }
 
-// checkLabel refuses a name that could not be told from the parts of a target.
+// checkLabel refuses a name that would read as a target with a version or a path.
 func checkLabel(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	if strings.ContainsAny(name, "@:") {
-		return fmt.Errorf("%w: the name %q has @ or : in it, which stand before versions and paths: choose another with --name", program.ErrUsage, name)
+		return fmt.Errorf("%w: the name %q contains @ or :, which introduce versions and paths: choose another with --name", program.ErrUsage, name)
 	}
 	return nil
 }

@@ -142,13 +142,13 @@ func (uploadsListCommand) Run(a *app) error {
 }
 
 type uploadsDiscardCommand struct {
-	ID  string `arg:"" optional:"" help:"Id of the unfinished snapshot, as coffer uploads list prints it; its beginning is enough."`
-	All bool   `help:"Discard all."`
+	ID  string `arg:"" optional:"" help:"Id of the unfinished snapshot, from coffer uploads list. A unique prefix is enough."`
+	All bool   `help:"Discard all unfinished snapshots."`
 }
 
 func (c *uploadsDiscardCommand) Validate() error {
 	if c.All == (c.ID != "") {
-		return fmt.Errorf("name an id, or --all")
+		return fmt.Errorf("give an id or --all")
 	}
 	return nil
 }

@@ -21,15 +21,15 @@ import (
 
 // scanFlags say what a snapshot leaves out.
 type scanFlags struct {
-	Exclude          []string       `sep:"none" placeholder:"PATTERN" help:"Leave out what matches, such as '*.tmp', node_modules/ or /var/cache; ! before a pattern takes it back. Repeatable."`
-	IExclude         []string       `name:"iexclude" sep:"none" placeholder:"PATTERN" help:"The same, whether in upper or lower case."`
-	ExcludeFile      []string       `type:"filename" sep:"none" placeholder:"FILE" help:"Leave out what matches a pattern of a file, one on each line."`
-	ExcludeCaches    bool           `help:"Leave out what is in folders marked as caches by a CACHEDIR.TAG."`
+	Exclude          []string       `sep:"none" placeholder:"PATTERN" help:"Leave out files and folders that match, such as '*.tmp', node_modules/ or /var/cache. A leading ! includes what matches again. Repeatable."`
+	IExclude         []string       `name:"iexclude" sep:"none" placeholder:"PATTERN" help:"Like --exclude, ignoring case. Repeatable."`
+	ExcludeFile      []string       `type:"filename" sep:"none" placeholder:"FILE" help:"Read patterns to leave out from a file, one per line. Repeatable."`
+	ExcludeCaches    bool           `help:"Leave out the content of folders marked as caches by a CACHEDIR.TAG file."`
 	ExcludeLarger    quantity.Bytes `name:"exclude-larger-than" placeholder:"SIZE" help:"Leave out files larger than this, such as 1GiB."`
-	ExcludeIfPresent []string       `sep:"none" placeholder:"NAME[:TEXT]" help:"Leave out what is in folders that have a file of this name, which begins with the text."`
-	IgnoreFiles      bool           `help:"Leave out what files named .cofferignore list for the folders that they are in."`
+	ExcludeIfPresent []string       `sep:"none" placeholder:"NAME[:TEXT]" help:"Leave out the content of folders that contain a file of this name, which begins with TEXT if given. Repeatable."`
+	IgnoreFiles      bool           `help:"Leave out what .cofferignore files list for their folders."`
 	OneFileSystem    bool           `short:"x" help:"Leave out other file systems mounted inside the folders."`
-	FilesFrom        []string       `type:"filename" sep:"none" placeholder:"FILE" help:"Back up the paths listed in a file as well, one on each line or each ended by a zero byte; - reads standard input."`
+	FilesFrom        []string       `type:"filename" sep:"none" placeholder:"FILE" help:"Also back up the paths listed in a file, one per line or separated by zero bytes; - reads standard input. Repeatable."`
 }
 
 // rules are what the flags leave out, and how a person wrote them.

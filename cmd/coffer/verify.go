@@ -19,7 +19,7 @@ type verifyCommand struct {
 	Name    string `arg:"" optional:"" help:"Name of the backup; of a snapshot NAME@VERSION or NAME@DATE as well."`
 	All     bool   `help:"Check every version of every file."`
 	Version uint32 `help:"Version to use (default: the newest)."`
-	Data    slice  `placeholder:"N/T" default:"1/1" help:"Of snapshots: read only the N-th of T parts of the data, such as 1/7 on Mondays; 0/1 reads folders alone."`
+	Data    slice  `placeholder:"N/T" default:"1/1" help:"Snapshots only: read only the N-th of T parts of the data, such as 1/7 on Mondays; 0/1 reads folders alone."`
 	Archive bool   `help:"Check the archive of this name, if it has snapshots as well."`
 	trustFlags
 }
@@ -232,7 +232,7 @@ func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t
 		v.Error = program.Count(found.Bad, "entry is", "entries are") + " damaged"
 		return v, nil
 	}
-	// That it cannot be told does not make it less so.
+	// The snapshot is verified even if the server does not learn of it.
 	_ = snaps.repo.Verified(a.ctx, wireName, v.Version, v.ReadPacks, v.ReadSize)
 	return v, nil
 }

@@ -55,7 +55,7 @@ type Cache struct {
 	Fresh bool
 
 	mu      sync.Mutex
-	packs   map[Number]snapshot.PackID // guarded by mu; those that are there
+	packs   map[Number]snapshot.PackID // guarded by mu; the packs that are there
 	numbers map[snapshot.PackID]Number // guarded by mu
 	next    Number                     // guarded by mu
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Account is the library of an account's snapshots. Foreign, if not nil, is
-// called for those that were not written with the account's keys; they are left
-// out.
+// called for snapshots that were not written with the account's keys; they are
+// left out.
 func Account(repo view.Repository, keys view.Keys, foreign func(v view.Listed, err error)) Library {
 	return account{repo, keys, foreign}
 }

@@ -131,7 +131,7 @@ func (t *tree) mount(dir string, opts Options) (server *fuse.Server, direct bool
 }
 
 // unmount unmounts what no program uses. A folder that is in use is detached:
-// nobody finds it any more, and those that use it can go on.
+// no path leads to it any more, and programs that use it can go on.
 func unmount(server *fuse.Server, dir string, direct bool, served <-chan struct{}, opts Options) error {
 	select {
 	case <-served:

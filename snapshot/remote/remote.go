@@ -299,7 +299,7 @@ func (r *Repository) Check(ctx context.Context, pack snapshot.PackID) error {
 // A Run is one that has not ended.
 type Run = protocol.RunEntry
 
-// Runs are those that have not ended.
+// Runs returns the runs that have not ended.
 func (r *Repository) Runs(ctx context.Context) (runs []Run, err error) {
 	err = r.do(ctx, func(conn *client.Conn, id protocol.ClientID) (err error) {
 		runs, err = conn.ListRuns(ctx, id)

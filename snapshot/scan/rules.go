@@ -55,8 +55,8 @@ type pattern struct {
 	below  string // "" or the path of the folder that it is for, with a slash at its end
 }
 
-// Exclude adds a pattern. Fold takes upper and lower case for the same. The rule
-// is what a person is told about what it leaves out.
+// Exclude adds a pattern. Fold ignores case. The rule is what a person
+// reads about what the pattern leaves out.
 func (r *Rules) Exclude(text, rule string, fold bool) error {
 	p, err := newPattern(text, rule, fold)
 	if err == nil {
@@ -265,7 +265,7 @@ func (r *Rules) match(outer *Dir, name, full string, info fs.FileInfo) string {
 	return ""
 }
 
-// A Pattern is one of those that [Rules] are made of, by itself.
+// A Pattern is a single pattern of the kind that [Rules] consist of.
 type Pattern struct{ p pattern }
 
 // NewPattern reads a pattern. Fold takes upper and lower case for the same.

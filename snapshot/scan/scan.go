@@ -4,7 +4,7 @@
 // Each name is looked at once. Folders are opened relative to the one they lie
 // in, so that a link which somebody puts in a folder's place leads nowhere. What
 // cannot be read is reported and left out; it fails nothing but itself. Package
-// scan reads no content: it opens files for who does.
+// scan reads no content: it opens files for its callers.
 package scan
 
 import (
@@ -217,7 +217,7 @@ func (s *scanner) border(d, outer *Dir, f *os.File) error {
 		switch {
 		case outer == nil:
 		case d.Kernel && !outer.Kernel:
-			s.opts.Excluded(d.Path, fmt.Sprintf("it is a file system of the kernel's own (%s)", name))
+			s.opts.Excluded(d.Path, fmt.Sprintf("it is a virtual file system of the kernel (%s)", name))
 			return errLeftOut
 		case s.opts.OneFileSystem:
 			s.opts.Excluded(d.Path, "--one-file-system")

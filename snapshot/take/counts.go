@@ -104,7 +104,7 @@ func (r *run) leaveOutEntry(path string, err error) {
 	}
 }
 
-// tellChanged reports a file that was not at rest.
+// tellChanged reports a file that changed while it was read.
 func (r *run) tellChanged(path string) {
 	r.unsettled.Add(1)
 	if r.opts.Changed != nil {

@@ -501,7 +501,7 @@ func TestDamagedPacks(t *testing.T) {
 	}
 }
 
-// A cache that is damaged or another's is begun anew.
+// A damaged cache, or one of another account, is replaced by a new one.
 func TestDamagedCache(t *testing.T) {
 	m := newMachine(t)
 	root := t.TempDir()

@@ -1,9 +1,9 @@
 // Package take makes snapshots: it reads what changed, cuts it into chunks, packs
-// those that the server does not have, and commits the trees that name them all.
+// the chunks that the server lacks, and commits the trees that name them all.
 //
-// It waits for no other client and takes no lock. Whatever arrived before it was
-// interrupted the next run goes on with. A snapshot that it commits names no
-// pack that the server has not confirmed.
+// It waits for no other client and takes no lock. If it is interrupted, the next
+// run goes on with what has arrived. A snapshot that it commits names only packs
+// that the server has confirmed.
 package take
 
 import (
@@ -87,14 +87,14 @@ type Options struct {
 	Excludes []string // as a person wrote them, for the manifest
 
 	Force       bool // reads everything
-	IgnoreInode bool // a file with another inode may be unchanged
-	IgnoreCTime bool // a file with another time of change may be unchanged
+	IgnoreInode bool // a different inode number does not mean that a file changed
+	IgnoreCTime bool // nor does a different change time
 	DryRun      bool // sends nothing
 
 	Workers int // 0: as many as there are processors
 
-	Changed  func(path string)          // was not at rest while it was read
-	Visited  func(path string, how How) // each file, for who wants to see them all
+	Changed  func(path string)          // changed while it was read
+	Visited  func(path string, how How) // is called for each file
 	Progress func(Progress)
 
 	open func(*scan.Item) (file, scan.Stat, error) // for tests; nil is scan.Item.Open

@@ -38,12 +38,12 @@ type RestoreOptions struct {
 	Wanted func(path string, e *snapshot.Entry) bool
 
 	Failed   func(path string, err error)       // left out, or incomplete; with KeepGoing
-	Lost     func(kind, path string, err error) // what could not be restored of a file, for want of rights
+	Lost     func(kind, path string, err error) // what could not be restored of a file, for lack of rights
 	Done     func(path string, e *snapshot.Entry, how Did)
 	Progress func(done, total uint64) // bytes
 }
 
-// Did is what restoring did with an entry.
+// Did says what restoring did with an entry.
 type Did uint8
 
 // What it did.

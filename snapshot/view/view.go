@@ -70,8 +70,9 @@ type Keys struct {
 	Identity age.Identity
 	// Of are the keys of a machine, the owner's for the zero MachineID.
 	Of func(snapshot.MachineID) (*snapshot.Keys, error)
-	// Machines are those that send to the account; nil if there are none. It is
-	// called for what the owner's keys do not open, and for labels with an @.
+	// Machines returns the machines that send to the account; nil if there are
+	// none. It is called for what the owner's keys do not open, and for labels
+	// with an @.
 	Machines func(context.Context) ([]Machine, error)
 }
 

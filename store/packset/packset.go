@@ -22,7 +22,7 @@ type Set struct {
 	Bytes int64 // sealed bytes of the packs, as Add and Remove count them
 }
 
-// Add adds packs that were found. Those that are missing are passed over.
+// Add adds packs that were found. Missing ones are passed over.
 func (s *Set) Add(found ...store.FoundPack) {
 	for _, p := range found {
 		if p.Ordinal != 0 && s.bits.CheckedAdd(p.Ordinal) {
@@ -31,7 +31,7 @@ func (s *Set) Add(found ...store.FoundPack) {
 	}
 }
 
-// Remove removes packs. Those that are not in the set are passed over.
+// Remove removes packs. Packs that are not in the set are passed over.
 func (s *Set) Remove(packs ...store.Pack) {
 	for _, p := range packs {
 		if p.Ordinal != 0 && s.bits.CheckedRemove(p.Ordinal) {
