@@ -48,7 +48,7 @@ func (g *Gateway) commit(r *http.Request, id protocol.ClientID, params contract.
 	case err != nil:
 		return 0, nil, err
 	case size <= before:
-		return 0, nil, problem.Field("body", "ends before the manifest: head_size, added and dropped say what stands before it")
+		return 0, nil, problem.Field("body", "ends before the manifest: head_size, added and dropped determine what precedes it")
 	}
 	m.ManifestSize = uint32(size - before)
 	return g.core.CommitSnapshot(r.Context(), id, m, params.Name, body)

@@ -144,7 +144,7 @@ func Parse(text []byte) (*Manifest, error) {
 			return nil, fmt.Errorf("%w: file %d has no name, no version, or a duplicate of both", ErrManifest, i)
 		case f.Snapshot != nil:
 			if f.Size < 0 || m.Version < WithSnapshots {
-				return nil, fmt.Errorf("%w: %q should be no snapshot", ErrManifest, f.Name)
+				return nil, fmt.Errorf("%w: %q must not be a snapshot", ErrManifest, f.Name)
 			}
 			seen[v] = true
 		case f.OriginalSize < 0 || f.Size != f.OriginalSize-f.OriginalSize%16+16 || f.Size < 0:

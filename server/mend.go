@@ -77,7 +77,7 @@ func (ss *snapshots) addMend(ctx context.Context, r *request, m store.Mend, reco
 		ss.log.Error("a mend record would be missing from a rebuilt catalog", "client", r.client, "error", err)
 	}
 	ss.journal.note(store.Activity{Kind: store.ActivityUpload, Outcome: store.OutcomeOK, Client: r.client, Name: ss.journal.nameOf(ctx, r.client), Address: r.from.address,
-		File: m.Metadata.Name, Version: m.Number, Bytes: m.Metadata.Snapshot.PackBytes, Detail: "what was damaged is mended"})
+		File: m.Metadata.Name, Version: m.Number, Bytes: m.Metadata.Snapshot.PackBytes, Detail: "damaged content was mended"})
 	return &protocol.Done{}, nil
 }
 

@@ -114,7 +114,7 @@ func (ps *packs) put(ctx context.Context, r *request, m *protocol.PutPack) (prot
 		return nil, err
 	}
 	if most := ps.maxOfRun; run.Packs >= int64(most) {
-		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many packs in one run: there may be %d; commit it, and go on with another", most))
+		return nil, refuse(protocol.StatusTooMany, fmt.Sprintf("too many packs in one run: there may be %d; commit it, and continue with a new one", most))
 	}
 	ordinal, there, err := ps.catalog.PlacePack(ctx, r.client, run.ID, store.PackID(m.ID))
 	if err != nil {
@@ -211,7 +211,7 @@ func (c *conn) readPack(ctx context.Context, r *request, m *protocol.ReadPack) (
 	blob, err := ps.blobs.Open(ctx, p.Blob)
 	switch {
 	case errors.Is(err, store.ErrNoBlob):
-		ps.damaged(ctx, p, "a pack is not there any more")
+		ps.damaged(ctx, p, "a pack is missing")
 		return nil, errPackDamaged
 	case err != nil:
 		return nil, err
@@ -267,7 +267,7 @@ func (ps *packs) check(ctx context.Context, r *request, m *protocol.CheckPack) (
 func (ps *packs) readBack(ctx context.Context, p store.Pack) (wrong string, err error) {
 	blob, err := ps.blobs.Open(ctx, p.Blob)
 	if errors.Is(err, store.ErrNoBlob) {
-		return "a pack is not there any more", nil
+		return "a pack is missing", nil
 	} else if err != nil {
 		return "", err
 	}
@@ -281,7 +281,7 @@ func (ps *packs) readBack(ctx context.Context, p store.Pack) (wrong string, err 
 		ps.log.Error("a pack cannot be read", "client", p.Client, "error", err)
 		return "a pack cannot be read", nil
 	case n != p.Size || store.PackID(sum.Sum(nil)) != p.ID:
-		return "a pack is not what was put", nil
+		return "a pack differs from what was stored", nil
 	}
 	return "", nil
 }

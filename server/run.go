@@ -30,14 +30,14 @@ type runCatalog interface {
 	Version(ctx context.Context, id store.ClientID, name string, number uint32) (store.Version, error)
 }
 
-var errNoRun = refuse(protocol.StatusNotFound, "no such run: it was ended, or made no request for too long; begin another")
+var errNoRun = refuse(protocol.StatusNotFound, "no such run: it ended, or made no request for too long; begin a new one")
 
 func runError(err error) error {
 	switch {
 	case errors.Is(err, store.ErrNoRun):
 		return errNoRun
 	case errors.Is(err, store.ErrNoFile):
-		return refuse(protocol.StatusNotFound, "base version: there is no such snapshot")
+		return refuse(protocol.StatusNotFound, "base version: no such snapshot")
 	}
 	return err
 }
@@ -63,7 +63,7 @@ func (rs *runs) begin(ctx context.Context, r *request, m *protocol.BeginRun) (pr
 		return nil, err
 	}
 	if v, err := rs.catalog.Version(ctx, r.client, m.Name, 0); err == nil && protocol.Format(v.Format) != protocol.FormatSnapshot {
-		return nil, refuse(protocol.StatusConflict, "name: a file has it that is no snapshot; remove or rename that first")
+		return nil, refuse(protocol.StatusConflict, "name: it belongs to a file that is not a snapshot; remove or rename that file first")
 	} else if err != nil && !errors.Is(err, store.ErrNoFile) {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (rs *runs) room(ctx context.Context, r *request, m *protocol.BeginRun) erro
 	for _, run := range runs {
 		if run.ID == store.RunID(m.Run) {
 			if run.Name != m.Name || run.Base != m.Base {
-				return refuse(protocol.StatusConflict, "run: there is one of this id, for another snapshot or base")
+				return refuse(protocol.StatusConflict, "run: this id belongs to a run for another snapshot or base")
 			}
 			return nil
 		}
@@ -98,7 +98,7 @@ func (rs *runs) room(ctx context.Context, r *request, m *protocol.BeginRun) erro
 		return err
 	}
 	if own >= rs.most {
-		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished runs: an account may have %d; end one, or wait until it is forgotten", rs.most))
+		return refuse(protocol.StatusTooMany, fmt.Sprintf("too many unfinished runs: an account may have %d; end one, or wait until one times out", rs.most))
 	}
 	return nil
 }

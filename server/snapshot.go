@@ -25,8 +25,8 @@ import (
 // the server reads neither.
 
 var (
-	errReserved = refuse(protocol.StatusForbidden, `filename: "s/" and 32 hexadecimal digits is the name of a snapshot, which no upload writes to`)
-	errOvertake = refuse(protocol.StatusConflict, "another version came first; read it, and commit again")
+	errReserved = refuse(protocol.StatusForbidden, `filename: "s/" and 32 hexadecimal digits is the name of a snapshot, which uploads cannot write to`)
+	errOvertake = refuse(protocol.StatusConflict, "another version was committed first; read it, and commit again")
 )
 
 // snapshots commits snapshots, lists them, and mends them.

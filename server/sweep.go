@@ -202,7 +202,7 @@ func (w *sweeper) expired(ctx context.Context, runs []store.Run) {
 	for _, run := range runs {
 		w.metrics.RunsExpired.Add(1)
 		w.journal.note(store.Activity{Kind: store.ActivityUploadDropped, Outcome: store.OutcomeWarning, Client: run.Client, Name: w.journal.nameOf(ctx, run.Client),
-			File: run.Name, Bytes: run.Bytes, Took: time.Since(run.Begun), Detail: "a snapshot that nobody finished in time; it had " + plural(int(run.Packs), "pack", "packs")})
+			File: run.Name, Bytes: run.Bytes, Took: time.Since(run.Begun), Detail: "a snapshot that was not finished in time; it had " + plural(int(run.Packs), "pack", "packs")})
 	}
 }
 

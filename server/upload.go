@@ -145,7 +145,7 @@ func (c *conn) beginUpload(ctx context.Context, r *request, m *protocol.BeginUpl
 	case protocol.IsSnapshotName(m.Name):
 		return nil, errReserved
 	case m.Format == protocol.FormatSnapshot:
-		return nil, refuse(protocol.StatusInvalid, "format: a snapshot is committed, not uploaded")
+		return nil, refuse(protocol.StatusInvalid, "format: snapshots are committed, not uploaded")
 	case m.OriginalSize != protocol.UnknownSize && m.OriginalSize > 1<<62:
 		return nil, errHugeFile
 	case tooMany(m.Total, m.OriginalSize):

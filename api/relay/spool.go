@@ -46,7 +46,7 @@ func (s *Spool) Write(p []byte) (n int, err error) {
 	}
 	if s.room.Enter(s.owner, int64(len(p))) != fair.NotFull {
 		return 0, &problem.Problem{Kind: problem.Unavailable, RetryAfter: 2,
-			Detail: "the gateway holds too much already; try again. A packet in JSON is not held if all other fields stand before encrypted_data"}
+			Detail: "the gateway holds too much already; try again. A packet in JSON is not held if all other fields precede encrypted_data"}
 	}
 	s.taken += int64(len(p))
 	for len(p) > 0 && s.memoryLeft() {

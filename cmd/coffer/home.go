@@ -114,7 +114,7 @@ var profileNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 // checkProfileName refuses a name that could not be that of a folder everywhere.
 func checkProfileName(name string) error {
 	if !profileNames.MatchString(name) || !filepath.IsLocal(name) {
-		return fmt.Errorf("%w: %q is no name for a profile: use up to 64 letters, digits, - and _", program.ErrUsage, name)
+		return fmt.Errorf("%w: %q is not a valid profile name: use up to 64 letters, digits, - and _", program.ErrUsage, name)
 	}
 	return nil
 }

@@ -158,11 +158,11 @@ func TestProfilesRefuse(t *testing.T) {
 		{[]string{"profile", "remove", "default", "--yes"}, nil, 2, "cannot be removed"},
 		{[]string{"profile", "add", "work"}, nil, 1, "already"},
 		{[]string{"profile", "add", "default"}, nil, 1, "already"},
-		{[]string{"profile", "add", "../x"}, nil, 2, "no name for a profile"},
-		{[]string{"profile", "add", ".."}, nil, 2, "no name for a profile"},
-		{[]string{"profile", "add", "a\x1b[31m"}, nil, 2, "no name for a profile"},
-		{[]string{"list", "--profile", "a/b"}, nil, 2, "no name for a profile"},
-		{[]string{"list"}, map[string]string{"COFFER_PROFILE": "a\x1b]0;b"}, 2, "no name for a profile"},
+		{[]string{"profile", "add", "../x"}, nil, 2, "not a valid profile name"},
+		{[]string{"profile", "add", ".."}, nil, 2, "not a valid profile name"},
+		{[]string{"profile", "add", "a\x1b[31m"}, nil, 2, "not a valid profile name"},
+		{[]string{"list", "--profile", "a/b"}, nil, 2, "not a valid profile name"},
+		{[]string{"list"}, map[string]string{"COFFER_PROFILE": "a\x1b]0;b"}, 2, "not a valid profile name"},
 	} {
 		code, stdout, stderr := coffer(t, home, test.env, test.args...)
 		if code != test.code || stdout != "" || !strings.Contains(stderr, test.want) || strings.Contains(stderr, "\x1b") || strings.Count(stderr, "\n") != 1 {

@@ -179,7 +179,7 @@ func (l *listing) Readdirent(_ context.Context) (*fuse.DirEntry, syscall.Errno) 
 			e := &entries[l.index]
 			l.index++
 			if len(e.Name) > maxName {
-				l.n.fail(fmt.Errorf("the name %.60q... is too long for a file here", e.Name))
+				l.n.fail(fmt.Errorf("the name %.60q... is too long for a file on this system", e.Name))
 				l.damaged = true
 				continue
 			}

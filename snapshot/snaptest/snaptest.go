@@ -148,7 +148,7 @@ func (r *Repository) Commit(_ context.Context, c take.Commit) (uint32, []snapsho
 	}
 	for _, id := range c.Dropped {
 		if !packs[id] {
-			return 0, nil, errors.New("a pack is dropped that the base does not have")
+			return 0, nil, errors.New("a dropped pack is not in the base")
 		}
 		delete(packs, id)
 	}

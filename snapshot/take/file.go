@@ -311,7 +311,7 @@ func (s *source) settle(j *job) {
 	e := &j.entry
 	switch {
 	case j.kernel && s.data > maxKernel:
-		j.failed = fmt.Errorf("it is the kernel's and holds more than %d bytes", maxKernel)
+		j.failed = fmt.Errorf("it belongs to the kernel and has more than %d bytes", maxKernel)
 	case j.kernel:
 		e.Size = s.data
 		j.anew = true

@@ -30,7 +30,7 @@ func (r *restore) dir(ctx context.Context, path, at string, e *snapshot.Entry) e
 			names[inner.Name] = true
 		}
 		if !filepath.IsLocal(inner.Name) {
-			return r.fail(Join(path, inner.Name), errors.New("its name is none for a file here"))
+			return r.fail(Join(path, inner.Name), errors.New("its name is not valid for a file on this system"))
 		}
 		if inner.Type == snapshot.Dir {
 			return r.dir(ctx, Join(path, inner.Name), Join(path, inner.Name), inner)
@@ -134,7 +134,7 @@ func (r *restore) makeRoom(path string) error {
 		return r.root.RemoveAll(path)
 	}
 	if err := r.root.Remove(path); err != nil {
-		return errors.New("a folder is in its place, with something in it")
+		return errors.New("a folder that is not empty is in its place")
 	}
 	return nil
 }

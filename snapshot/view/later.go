@@ -71,7 +71,7 @@ func (r *restore) hardLink(l later) error {
 	tmp := temporary(l.path)
 	if err := r.root.Link(l.link, tmp); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("it is the same file as %q, which could not be restored", l.link)
+			return fmt.Errorf("it is a hard link to %q, which could not be restored", l.link)
 		}
 		return err
 	}

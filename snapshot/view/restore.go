@@ -98,7 +98,7 @@ func (r *restore) run(ctx context.Context, e *snapshot.Entry, root *os.Root) (Re
 		err = r.dir(ctx, "", ".", e)
 	} else {
 		if e.Name == "" || !filepath.IsLocal(e.Name) {
-			return r.count, fmt.Errorf("%w: %q is no name for a file here", ErrNotFound, e.Name)
+			return r.count, fmt.Errorf("%w: %q is not a valid file name on this system", ErrNotFound, e.Name)
 		}
 		err = r.plan(ctx, e.Name, e)
 	}

@@ -133,7 +133,7 @@ func Open(ctx context.Context, repo Repository, keys Keys, label string, version
 	s := &Snapshot{Number: number, Digest: sha256.Sum256(sealed), repo: repo, keys: keys, name: name}
 	s.Manifest, err = snapshot.OpenManifest(sealed, keys.Identity, func(m snapshot.MachineID) (*snapshot.Keys, error) {
 		if m != w.keys.Machine() {
-			return nil, fmt.Errorf("%w: it is not from the machine that it should be from", ErrOther)
+			return nil, fmt.Errorf("%w: it comes from another machine than its name says", ErrOther)
 		}
 		s.own = w.keys
 		return s.own, nil

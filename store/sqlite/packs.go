@@ -168,7 +168,7 @@ func (c *Catalog) PackOwners(ctx context.Context, visit func(store.ClientID) err
 			})
 		}
 		if err != nil {
-			return fmt.Errorf("read who has packs: %w", explain(err))
+			return fmt.Errorf("find the owners of packs: %w", explain(err))
 		}
 		for _, id := range page {
 			if err := visit(id); err != nil {

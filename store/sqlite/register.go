@@ -281,7 +281,7 @@ func (c *Catalog) Totals(context.Context) (store.Totals, error) { return c.write
 func (c *Catalog) Suspended(ctx context.Context) ([]store.ClientID, error) {
 	ids, err := clientIDs(ctx, c.query.suspended)
 	if err != nil {
-		return nil, fmt.Errorf("read who is suspended: %w", explain(err))
+		return nil, fmt.Errorf("read the suspended clients: %w", explain(err))
 	}
 	return ids, nil
 }
