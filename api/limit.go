@@ -170,7 +170,7 @@ var hashTurns = fair.Limits{Slots: 4, Waiting: 128, PerSource: 16}
 
 // hash does what takes the core a password's hash, in turn with other
 // addresses. An owner who comes from where a sign-in has succeeded before does
-// not stand behind a flood of strangers. username is empty for who is new.
+// not stand behind a flood of strangers. username is empty for a newcomer.
 func (g *Gateway) hash(r *http.Request, username string, f func() error) error {
 	from, acquire := network(g.address(r)), g.turns.Acquire
 	if g.signIns.hasSucceeded(from, username) {

@@ -22,7 +22,7 @@ type Source struct {
 func Stream(r io.Reader) Source { return Source{stream: r} }
 
 // Path is the file or folder at path. Anything else is refused: a pipe is a
-// [Stream] for who opens it.
+// [Stream] for whoever opens it.
 func Path(path string) (Source, error) {
 	info, err := os.Stat(path)
 	switch {

@@ -16,7 +16,7 @@ import (
 // A Fault is what a scrub finds wrong with a blob.
 type Fault string
 
-// The faults that there are. Only an orphan harms nobody.
+// The faults. Only an orphan harms nobody.
 const (
 	FaultMissing Fault = "missing" // a version's blob is not there
 	FaultDamaged Fault = "damaged" // it is not what was received

@@ -228,7 +228,7 @@ func (c *conn) setPassword(ctx context.Context, r *request, m *protocol.SetPassw
 	c.s.accounts.mu.RLock()
 	defer c.s.accounts.mu.RUnlock()
 	// Tokens die before, so that a crash in between leaves none of them alive,
-	// and after, for who was signing in by the old password meanwhile.
+	// and after, for anyone who was signing in with the old password meanwhile.
 	if _, err := c.s.revoked.addAll(ctx, client.Name); err != nil {
 		return nil, err
 	}

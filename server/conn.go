@@ -67,7 +67,7 @@ type conn struct {
 // would be taken for those to later requests.
 type refusedPacket struct {
 	client store.ClientID
-	key    crypt.SessionKey // zero: refused for want of one
+	key    crypt.SessionKey // zero: refused for lack of one
 	name   protocol.Field
 	number uint16
 }

@@ -117,8 +117,8 @@ func (g *guesses) add(who guesser, kind guessKind, now time.Time) (over bool) {
 	return false
 }
 
-// ends reports whether a session of who that began at a time has ended with the
-// guesses since: they are counted over all sessions, because a guesser could
+// ends reports whether the guesser's session that began at a time has ended with
+// the guesses since: they are counted over all sessions, because a guesser could
 // open many in advance and have a guess in each.
 func (g *guesses) ends(who guesser, began time.Time) bool {
 	g.mu.Lock()

@@ -72,8 +72,8 @@ func formatHash(passes, memory uint32, threads uint8, salt, key []byte) string {
 // A passwordTurn is the right to have passwords hashed.
 type passwordTurn struct{ p *passwords }
 
-// turn waits until the connection may have passwords hashed, for a client on
-// the wire not more often than that is any use to it.
+// turn waits until the connection may have passwords hashed, and limits how
+// often a client on the wire may.
 func (c *conn) turn(ctx context.Context, id store.ClientID) (turn passwordTurn, release func(), err error) {
 	p := c.s.passwords
 	queue, source := p.gateway, ""

@@ -298,7 +298,7 @@ func (c *conn) hangsUp(r *request, refused *refusal) bool {
 	return refused.hangUp || c.unproven() || barred && r.payload.left > maxSkipSuspended
 }
 
-// outcomeOf is how a request ended, for who counts.
+// outcomeOf says how a request ended, for the metrics.
 func outcomeOf(err error) metrics.Outcome {
 	switch {
 	case err == nil:

@@ -103,8 +103,8 @@ func (rs *runs) room(ctx context.Context, r *request, m *protocol.BeginRun) erro
 	return nil
 }
 
-// like is how many of an account's runs are of who asks: of the machine, or of
-// none. So none of them can take up the others' room.
+// like counts the account's runs that belong to the caller: to the machine, or to
+// none. So no machine can use up the room of the others.
 func (rs *runs) like(ctx context.Context, r *request, all []store.Run) (n int, err error) {
 	var asks store.MachineID
 	if r.machine != nil {

@@ -242,7 +242,7 @@ func (ss *snapshots) storeSealed(ctx context.Context, meta store.Metadata, in io
 		ref, err := ss.blobs.Put(ctx, meta, content)
 		return meta, ref, err
 	}
-	part, err := ss.blobs.NewPart(ctx, meta.Upload, []byte("{}")) // which no later run goes on with
+	part, err := ss.blobs.NewPart(ctx, meta.Upload, []byte("{}")) // which no later start takes up
 	if err != nil {
 		return meta, "", fmt.Errorf("store a manifest: %w", err)
 	}

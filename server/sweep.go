@@ -197,7 +197,7 @@ func (w *sweeper) remove(ctx context.Context, id store.ClientID, dead []store.Pa
 	return len(gone), bytes, failed
 }
 
-// expired notes runs that ended for want of requests.
+// expired notes runs that ended for lack of requests.
 func (w *sweeper) expired(ctx context.Context, runs []store.Run) {
 	for _, run := range runs {
 		w.metrics.RunsExpired.Add(1)

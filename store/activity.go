@@ -8,7 +8,7 @@ import (
 // An ActivityKind says what sort of thing happened.
 type ActivityKind string
 
-// The kinds that there are.
+// The kinds.
 const (
 	ActivityRegistration  ActivityKind = "registration"   // a client registered
 	ActivitySignIn        ActivityKind = "sign_in"        // it signed in or reconnected, or failed to
@@ -40,7 +40,7 @@ func ActivityKinds() []ActivityKind {
 // An Outcome says how something ended.
 type Outcome string
 
-// The outcomes that there are.
+// The outcomes.
 const (
 	OutcomeOK      Outcome = "ok"
 	OutcomeWarning Outcome = "warning" // it continued, and somebody should know

@@ -38,8 +38,8 @@ type Totals struct {
 // A ClientSort is an order of clients.
 type ClientSort string
 
-// The orders that there are. Clients that are alike stand in the order of
-// their names; descending turns all of it round.
+// The orders. Clients that are equal in one are ordered by name; descending
+// reverses all of it.
 const (
 	SortByName     ClientSort = "name" // bytewise
 	SortByLastSeen ClientSort = "last_seen"
@@ -50,7 +50,7 @@ const (
 
 // A ClientQuery asks for a page of clients.
 type ClientQuery struct {
-	Search     string     // in the name, whatever the case, or how the fingerprint begins; empty: all
+	Search     string     // in the name, ignoring case, or at the start of the fingerprint; empty: all
 	Sort       ClientSort // empty: by name
 	Descending bool
 	Offset     int
@@ -99,8 +99,8 @@ type Clients interface {
 	// ClientByName finds a client by its name, or returns ErrNoClient.
 	ClientByName(ctx context.Context, name string) (Client, error)
 
-	// NameLike returns a client's name that is another than the given one, and
-	// that people take for it, "" if there is none.
+	// NameLike returns the name of another client that people would mistake for
+	// the given one, "" if there is none.
 	NameLike(ctx context.Context, name string) (string, error)
 	// Lookalike returns the name of another client that looks like the given
 	// one on a screen, "" if there is none. It also finds what NameLike does.
@@ -162,7 +162,7 @@ const MaxFormerKeys = 5
 // A FormerKeyKind says what a former key was.
 type FormerKeyKind string
 
-// The kinds that there are.
+// The kinds.
 const (
 	FormerPublicKey FormerKeyKind = "public_key"
 	FormerBundle    FormerKeyKind = "bundle"

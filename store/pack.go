@@ -19,7 +19,7 @@ const MaxPack = 32 << 20
 // A PackState says whether a pack can be relied on.
 type PackState uint8
 
-// The states that there are. A dead pack never comes back: if the same bytes
+// The states. A dead pack never comes back: if the same bytes
 // are stored again, they are another pack, with an ordinal of its own.
 const (
 	PackWhole   PackState = 0

@@ -19,7 +19,7 @@ type SweepRules struct {
 type Swept struct {
 	Marked    int    // packs that are dead from now on
 	Bytes     int64  // of these
-	Expired   []Run  // runs that ended for want of requests
+	Expired   []Run  // runs that ended for lack of requests
 	Removable []Pack // whose blobs are to be removed, and which are to be forgotten then
 	More      bool   // another step is due, with Elapsed 0, which ends no runs
 }

@@ -135,7 +135,7 @@ type restoredJSON struct {
 	Deleted uint64 `json:"deleted"`
 	Fetched uint64 `json:"fetched"`
 	Failed  uint64 `json:"failed"`
-	Lost    uint64 `json:"lost"` // of which something could not be restored, for want of rights
+	Lost    uint64 `json:"lost"` // attributes of which could not be restored for lack of rights
 	DryRun  bool   `json:"dry_run,omitempty"`
 }
 

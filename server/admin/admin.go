@@ -120,7 +120,7 @@ type Tokens interface {
 
 // Space is the room for content.
 type Space interface {
-	// Low reports whether new content is refused for want of room.
+	// Low reports whether new content is refused for lack of room.
 	Low() bool
 }
 

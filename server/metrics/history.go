@@ -30,7 +30,7 @@ func (m *Metrics) Counters() Counters {
 // A Window is how far back a history goes.
 type Window string
 
-// The windows that there are.
+// The windows.
 const (
 	LastHour Window = "hour" // samples of 10 seconds
 	LastDay  Window = "day"  // samples of a minute

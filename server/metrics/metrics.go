@@ -17,7 +17,7 @@ import (
 // An Outcome is how a request ended.
 type Outcome int
 
-// The outcomes that there are.
+// The outcomes.
 const (
 	Served  Outcome = iota
 	Refused         // the client asked for what it cannot have
@@ -62,7 +62,7 @@ type Metrics struct {
 	PackBytesRead atomic.Uint64 // bytes of packs sent to clients
 	PacksDamaged  atomic.Uint64 // packs found damaged as they were read
 	Snapshots     atomic.Uint64 // committed
-	RunsExpired   atomic.Uint64 // ended for want of requests
+	RunsExpired   atomic.Uint64 // ended for lack of requests
 	Sweeps        atomic.Uint64 // passes over the packs of all clients
 	PacksMarked   atomic.Uint64 // packs that nothing needed any more
 	PacksSwept    atomic.Uint64 // packs removed after the grace

@@ -15,7 +15,7 @@ import (
 // alike, on the command line and in the console.
 type Kind string
 
-// The kinds that there are.
+// The kinds.
 const (
 	Duration Kind = "duration"
 	Bytes    Kind = "bytes"

@@ -24,7 +24,7 @@ type tree struct {
 	root     *root
 	lib      Library
 	failed   func(string, error)
-	uid, gid uint32 // of who mounts
+	uid, gid uint32 // of the user who mounts
 	began    time.Time
 	now      func() time.Time
 

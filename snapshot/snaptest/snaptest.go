@@ -1,5 +1,5 @@
-// Package snaptest is a repository of snapshots in memory, for tests of who makes
-// and reads them. It can lose and damage what it keeps.
+// Package snaptest is a repository of snapshots in memory, for tests of packages
+// that make and read them. It can lose and damage what it keeps.
 package snaptest
 
 import (

@@ -10,7 +10,7 @@ import (
 	"coffer/snapshot"
 )
 
-// Kinds of what may not be restored for want of rights.
+// Kinds of what may not be restored for lack of rights.
 const (
 	LostOwner  = "owners"
 	LostXattrs = "extended attributes"

@@ -321,7 +321,7 @@ func (c *Catalog) SetKeyBundle(ctx context.Context, id store.ClientID, bundle []
 }
 
 // setKeyBundle replaces the key bundle of a client that is there. The one until
-// now opens for who signed in by passwordHash.
+// now opens for the owner of passwordHash.
 func (t *tx) setKeyBundle(id store.ClientID, bundle []byte, passwordHash string) error {
 	var before []byte
 	err := t.each(t.stmts.keyBundle, func(row scanner) error { return row.Scan(&before) }, id[:])
