@@ -111,6 +111,16 @@ func (s station) profile() *profile {
 	return p
 }
 
+// wireName is what the server knows a machine's label as.
+func (s station) wireName(label string) string {
+	s.t.Helper()
+	keys, _, err := s.profile().machineKeys()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return keys.WireName(label)
+}
+
 // write makes a folder called home with files of these contents.
 func write(t *testing.T, files map[string]string) string {
 	t.Helper()
@@ -188,6 +198,16 @@ func TestMachines(t *testing.T) {
 	}
 	if verified := owner.ok("verify", "--all"); strings.Count(verified, ": verified") != 5 {
 		t.Errorf("verified: %s", verified)
+	}
+	// What is not the newest that somebody has seen is reported, on both sides.
+	owner.ok("remove", "home@web1@3", "--yes")
+	if _, _, stderr := coffer(t, web.home, nil, "backup", webs); !strings.Contains(stderr, "this machine has seen version 3") {
+		t.Errorf("a version that went: %q", stderr)
+	}
+	owner.ok("restore", "home@web1", "-o", filepath.Join(t.TempDir(), "again"))
+	seen, err := os.ReadFile(filepath.Join(owner.home, "seen.json"))
+	if wireName := web.wireName("home"); err != nil || !strings.Contains(string(seen), wireName) {
+		t.Errorf("the owner's record lacks %s, error %v", wireName, err)
 	}
 	owner.ok("remove", "home@db1", "--yes")
 	owner.fails("no backup", "ls", "home@db1")

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,7 +11,8 @@ import (
 )
 
 // A Machine is one that sends to an account, and keys its labels for itself. A
-// label of a machine is written LABEL@MACHINE.
+// label of a machine is written LABEL@MACHINE, or LABEL@id and the machine's id
+// in hexadecimal where the server has forgotten the machine.
 type Machine struct {
 	ID   snapshot.MachineID
 	Name string
@@ -34,6 +36,19 @@ func (k Keys) machines(ctx context.Context) ([]Machine, error) {
 	return all, nil
 }
 
+// forgotten is the name of a machine that the server has forgotten.
+func forgotten(id snapshot.MachineID) string { return "id" + hex.EncodeToString(id[:]) }
+
+// parseForgotten is the machine of such a name.
+func parseForgotten(name string) (id snapshot.MachineID, ok bool) {
+	digits, ok := strings.CutPrefix(name, "id")
+	if !ok || len(digits) != hex.EncodedLen(len(id)) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], []byte(digits))
+	return id, err == nil
+}
+
 // writer is who wrote a label, and what the label is without its machine. An @
 // before something else than the name of a machine is part of the label.
 func (k Keys) writer(ctx context.Context, label string) (w writer, bare string, err error) {
@@ -48,6 +63,9 @@ func (k Keys) writer(ctx context.Context, label string) (w writer, bare string, 
 			if m.Name == label[at+1:] {
 				id, w.name, bare = m.ID, m.Name, label[:at]
 			}
+		}
+		if old, ok := parseForgotten(label[at+1:]); ok && w.name == "" {
+			id, w.name, bare = old, label[at+1:], label[:at]
 		}
 	}
 	w.keys, err = k.Of(id)
@@ -67,18 +85,20 @@ func (k Keys) WireName(ctx context.Context, label string) (string, error) {
 // for.
 type writers struct {
 	of   Keys
+	repo Repository
 	name string // on the wire; "": all
 	list []writer
-	all  bool // the machines are in the list
+	all  bool            // the machines are in the list
+	bad  map[string]bool // names on the wire that nobody's keys are for
 }
 
 // writers are those of a label, or of all labels for "".
-func (k Keys) writers(ctx context.Context, label string) (*writers, error) {
+func (k Keys) writers(ctx context.Context, repo Repository, label string) (*writers, error) {
 	w, bare, err := k.writer(ctx, label)
 	if err != nil {
 		return nil, err
 	}
-	ws := &writers{of: k, list: []writer{w}}
+	ws := &writers{of: k, repo: repo, list: []writer{w}, bad: map[string]bool{}}
 	if label != "" {
 		ws.name, ws.all = w.keys.WireName(bare), true
 	}
@@ -87,8 +107,11 @@ func (k Keys) writers(ctx context.Context, label string) (*writers, error) {
 
 // open opens the head of a snapshot. Bad is why none of the keys does.
 func (ws *writers) open(ctx context.Context, l Listed) (s Summary, bad, err error) {
-	if s, bad = ws.try(l); !errors.Is(bad, snapshot.ErrForged) || ws.all {
+	if s, bad = ws.try(l); !errors.Is(bad, snapshot.ErrForged) || ws.name != "" {
 		return s, bad, nil
+	}
+	if ws.all {
+		return ws.discover(ctx, l, bad)
 	}
 	machines, err := ws.of.machines(ctx)
 	if err != nil {
@@ -102,7 +125,37 @@ func (ws *writers) open(ctx context.Context, l Listed) (s Summary, bad, err erro
 		ws.list = append(ws.list, writer{m.Name, keys})
 	}
 	ws.all = true
-	s, bad = ws.try(l)
+	if s, bad = ws.try(l); !errors.Is(bad, snapshot.ErrForged) {
+		return s, bad, nil
+	}
+	return ws.discover(ctx, l, bad)
+}
+
+// discover finds a machine that the server has forgotten, by the manifest of a
+// snapshot that it wrote.
+func (ws *writers) discover(ctx context.Context, l Listed, bad error) (Summary, error, error) {
+	if ws.bad[l.Name] {
+		return Summary{Listed: l}, bad, nil
+	}
+	_, sealed, err := ws.repo.Manifest(ctx, l.Name, l.Version)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return Summary{Listed: l}, bad, err
+	}
+	var w writer
+	if err == nil {
+		_, err = snapshot.OpenManifest(sealed, ws.of.Identity, func(m snapshot.MachineID) (_ *snapshot.Keys, err error) {
+			w.name = forgotten(m)
+			w.keys, err = ws.of.Of(m)
+			return w.keys, err
+		})
+	}
+	if err != nil || w.keys.Machine() == (snapshot.MachineID{}) {
+		ws.bad[l.Name] = true
+		return Summary{Listed: l}, bad, nil
+	}
+	ws.list = append(ws.list, w)
+	s, bad := ws.try(l)
+	ws.bad[l.Name] = bad != nil
 	return s, bad, nil
 }
 

@@ -87,6 +87,42 @@ func TestMachines(t *testing.T) {
 	}
 }
 
+// What a machine sent that the server has forgotten is listed and opened all the
+// same, by the machine's id.
+func TestForgottenMachine(t *testing.T) {
+	a := newAccount(t)
+	web := a.machine(1)
+	a.write("f", "owner")
+	web.write("f", "web")
+	a.backup()
+	web.backup()
+	web.backup()
+	keys := a.machineKeys()
+	keys.Machines = nil
+	want := "home@id01" + strings.Repeat("00", 15)
+	var labels []string
+	err := view.List(t.Context(), a.repo, keys, "", true, func(s view.Summary, bad error) error {
+		if bad != nil {
+			t.Error(bad)
+		}
+		labels = append(labels, s.Label)
+		return nil
+	})
+	if slices.Sort(labels); err != nil || !slices.Equal(labels, []string{"home", want, want}) {
+		t.Errorf("labels %q, error %v", labels, err)
+	}
+	s, err := view.Open(t.Context(), a.repo, keys, want, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Number != 2 || s.Label != want || s.Machine != (snapshot.MachineID{1}) {
+		t.Errorf("version %d of %q", s.Number, s.Label)
+	}
+	if _, err := view.Open(t.Context(), a.repo, keys, "home@web1", 0); !errors.Is(err, view.ErrNotFound) {
+		t.Errorf("by a name that is forgotten: %v", err)
+	}
+}
+
 // A server that answers with a machine's snapshot where the owner's is asked
 // for, or the other way round, is caught: a machine that was taken over makes
 // nothing that passes as another's.

@@ -86,7 +86,7 @@ type Summary struct {
 // List calls f for each snapshot: of one label, or of all for "". One that was
 // not written with the account's keys has bad set, and no head.
 func List(ctx context.Context, repo Repository, keys Keys, label string, all bool, f func(s Summary, bad error) error) error {
-	writers, err := keys.writers(ctx, label)
+	writers, err := keys.writers(ctx, repo, label)
 	if err != nil {
 		return err
 	}
