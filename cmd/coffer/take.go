@@ -15,6 +15,7 @@ import (
 	"coffer/internal/program"
 	"coffer/internal/quantity"
 	"coffer/snapshot/cache"
+	"coffer/snapshot/mend"
 	"coffer/snapshot/scan"
 	"coffer/snapshot/take"
 )
@@ -122,6 +123,7 @@ type taken struct {
 	Stored     uint64     `json:"stored_size"`
 	Seconds    float64    `json:"seconds"`
 	LeftOutAll []leftFile `json:"unreadable,omitempty"`
+	Mended     []mendedIn `json:"mended,omitempty"`
 }
 
 type leftFile struct {
@@ -214,7 +216,14 @@ func (c *backupCommand) snapshot(a *app, u *user) error {
 	if result.CacheErr != nil {
 		fmt.Fprintf(a.stderr, "coffer: %s: the next backup takes longer\n", program.Printable(result.CacheErr.Error()))
 	}
-	if err := c.report(a, result, left); err != nil {
+	var mended []mend.Version
+	if !c.DryRun && !u.profile.sendOnly() {
+		if mended, err = mend.Snapshots(a.ctx, snaps.repo, mend.Keys{Keys: snaps.forReading(), Recipient: snaps.to}, remembered); err != nil {
+			// The snapshot is whole; what is not mended now the next backup mends.
+			fmt.Fprintf(a.stderr, "coffer: older snapshots could not be mended: %s: the next backup tries again\n", program.Printable(err.Error()))
+		}
+	}
+	if err := c.report(a, result, left, mended); err != nil {
 		return err
 	}
 	if result.Unreadable+result.Unsettled > 0 {
@@ -261,13 +270,13 @@ func (c *backupCommand) say(a *app, bar *program.Bar, what, path, more string) {
 }
 
 // report prints what was made.
-func (c *backupCommand) report(a *app, r take.Result, left []leftFile) error {
+func (c *backupCommand) report(a *app, r take.Result, left []leftFile, mended []mend.Version) error {
 	seconds := r.End.Sub(r.Start).Seconds()
 	if a.json {
 		return a.printJSON(taken{
 			Name: r.Label, Version: r.Version, Before: r.Before, Kind: "snapshot", Sealed: true, DryRun: c.DryRun,
 			New: r.New, Changed: r.Changed, Unchanged: r.Unchanged, LeftOut: r.Unreadable, Unsettled: r.Unsettled,
-			Files: r.Files, Folders: r.Dirs, Size: r.Bytes, Read: r.Read, Added: r.Added, Stored: r.Stored, Seconds: seconds, LeftOutAll: left,
+			Files: r.Files, Folders: r.Dirs, Size: r.Bytes, Read: r.Read, Added: r.Added, Stored: r.Stored, Seconds: seconds, LeftOutAll: left, Mended: mendedVersions(mended),
 		})
 	}
 	done := fmt.Sprintf("backed up %s, version %d", program.Printable(r.Label), r.Version)
@@ -277,7 +286,10 @@ func (c *backupCommand) report(a *app, r take.Result, left []leftFile) error {
 	_, err := fmt.Fprintf(a.stdout, "%s: %s, %s\nfiles: %d new, %d changed, %d unchanged, %d left out\ndata: %s read, %s added, %s stored in %s\n",
 		done, program.Count(r.Files, "file", "files"), program.Size(r.Bytes), r.New, r.Changed, r.Unchanged, r.Unreadable,
 		program.Size(r.Read), program.Size(r.Added), program.Size(r.Stored), (time.Duration(seconds * float64(time.Second))).Round(10*time.Millisecond))
-	return err
+	if err != nil {
+		return err
+	}
+	return printMended(a.stdout, mended)
 }
 
 // stream reports whether what is backed up comes from a program.

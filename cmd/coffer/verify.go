@@ -228,8 +228,14 @@ func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t
 	for _, p := range found.Problems {
 		v.Problems = append(v.Problems, problem{p.Path, p.Err.Error()})
 	}
+	for _, id := range found.BadPacks {
+		// The server is to know, so that the next backup mends it.
+		if err := snaps.repo.Check(a.ctx, id); client.IsTransport(err) {
+			return v, fmt.Errorf("verify %s: %w", t.text, err)
+		}
+	}
 	if !v.Verified {
-		v.Error = program.Count(found.Bad, "entry is", "entries are") + " damaged"
+		v.Error = program.Count(found.Bad, "entry is", "entries are") + " damaged: the next backup mends what this machine still has"
 		return v, nil
 	}
 	// The snapshot is verified even if the server does not learn of it.

@@ -154,7 +154,7 @@ func checkSize(path string) error {
 }
 
 func begin(tx *bolt.Tx, owner []byte) error {
-	for _, name := range [][]byte{aboutBucket, packsBucket, chunksBucket, listsBucket, snapshotsBucket, dirsBucket, treesBucket} {
+	for _, name := range [][]byte{aboutBucket, packsBucket, chunksBucket, listsBucket, snapshotsBucket, dirsBucket, treesBucket, lostBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -197,13 +197,14 @@ func (c *Cache) Packs() []snapshot.PackID {
 }
 
 // Forget drops packs that the server does not have. Chunks in them are unknown
-// from then on, and so is what folders held whose trees quote them.
+// from then on, and so is what folders held whose trees quote them. That there
+// is something to mend is remembered until [Cache.Mended].
 func (c *Cache) Forget(ids []snapshot.PackID) error {
 	c.mu.Lock()
-	var gone []Number
+	gone := map[Number]bool{}
 	for _, id := range ids {
 		if n, ok := c.numbers[id]; ok {
-			gone = append(gone, n)
+			gone[n] = true
 			delete(c.numbers, id)
 			delete(c.packs, n)
 		}
@@ -213,8 +214,11 @@ func (c *Cache) Forget(ids []snapshot.PackID) error {
 		return nil
 	}
 	return c.update(func(tx *bolt.Tx) error {
+		if err := keepLost(tx, gone); err != nil {
+			return err
+		}
 		packs := tx.Bucket(packsBucket)
-		for _, n := range gone {
+		for n := range gone {
 			if err := packs.Delete(numberKey(n)); err != nil {
 				return err
 			}

@@ -48,22 +48,27 @@ func (c *Cache) Dir(wireName, path string) *Dir {
 		if v == nil {
 			return
 		}
-		d := decoder{rest: v}
-		dir := new(Dir)
-		dir.Packs = d.numbers()
-		dir.Pieces = make([]Piece, d.count())
-		for i := range dir.Pieces {
-			p := &dir.Pieces[i]
-			p.Pack = Number(d.uint())
-			p.Place.Offset, p.Place.Length, p.Place.Size = uint32(d.uint()), uint32(d.uint()), uint32(d.uint())
-			copy(p.Place.ID[:], d.bytes())
-		}
-		dir.Listing = append([]byte(nil), d.bytes()...)
-		if d.ended() {
-			found = dir
-		}
+		found, _ = decodeDir(v)
 	})
 	return found
+}
+
+// decodeDir reads a folder as it is remembered; nil if it cannot be read.
+func decodeDir(record []byte) (dir *Dir, ok bool) {
+	d := decoder{rest: record}
+	dir = &Dir{Packs: d.numbers()}
+	dir.Pieces = make([]Piece, d.count())
+	for i := range dir.Pieces {
+		p := &dir.Pieces[i]
+		p.Pack = Number(d.uint())
+		p.Place.Offset, p.Place.Length, p.Place.Size = uint32(d.uint()), uint32(d.uint()), uint32(d.uint())
+		copy(p.Place.ID[:], d.bytes())
+	}
+	dir.Listing = append([]byte(nil), d.bytes()...)
+	if !d.ended() {
+		return nil, false
+	}
+	return dir, true
 }
 
 // Frames reads the frames of a folder's pieces.

@@ -1,5 +1,5 @@
-// Package remote is a server as a repository of snapshots: what [take.Repository]
-// and [view.Repository] ask for, over an account's session, which connects anew
+// Package remote is a server as a repository of snapshots: what [take.Repository],
+// [view.Repository] and [mend.Repository] ask for, over an account's session, which connects anew
 // when its connection breaks.
 package remote
 
@@ -15,6 +15,7 @@ import (
 	"coffer/client"
 	"coffer/protocol"
 	"coffer/snapshot"
+	"coffer/snapshot/mend"
 	"coffer/snapshot/take"
 	"coffer/snapshot/view"
 )
@@ -26,6 +27,7 @@ type Repository struct {
 }
 
 var (
+	_ mend.Repository = (*Repository)(nil)
 	_ take.Repository = (*Repository)(nil)
 	_ view.Repository = (*Repository)(nil)
 )
@@ -276,6 +278,18 @@ func (r *Repository) Mends(ctx context.Context, name string, version uint32) (re
 		return err
 	})
 	return records, err
+}
+
+// Mend adds a mend record to a version.
+func (r *Repository) Mend(ctx context.Context, m mend.Record) (missing []snapshot.PackID, err error) {
+	err = r.do(ctx, func(conn *client.Conn, id protocol.ClientID) error {
+		lost, err := conn.Mend(ctx, id, protocol.MendSnapshot{
+			Run: protocol.RunID(m.Run), Version: m.Version, Added: toWire(m.Packs), Name: m.Name, Record: m.Sealed,
+		})
+		missing = fromWire(lost)
+		return err
+	})
+	return missing, err
 }
 
 // Verified reports that a version was read and found right.

@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
 	"coffer/snapshot"
+	"coffer/snapshot/mend"
 	"coffer/snapshot/take"
 	"coffer/snapshot/view"
 )
@@ -25,7 +27,7 @@ type Repository struct {
 	removed  map[string]uint32 // the newest version that there ever was
 
 	// What was asked since it was set to 0.
-	Puts, PutBytes, Reads, ReadBytes int
+	Puts, PutBytes, Reads, ReadBytes, Lists int
 	// BeforeCommit, if not nil, is called before each commit.
 	BeforeCommit func(take.Commit)
 	// PutErr, if not nil, is what puts fail with.
@@ -39,6 +41,14 @@ type Version struct {
 	Head, Manifest []byte
 	Packs          map[snapshot.PackID]bool
 	Mends          [][]byte
+	MendPacks      map[snapshot.PackID]bool
+}
+
+// needs are the packs of a version and of its mends.
+func (v *Version) needs() map[snapshot.PackID]bool {
+	all := maps.Clone(v.Packs)
+	maps.Copy(all, v.MendPacks)
+	return all
 }
 
 // New is an empty repository.
@@ -96,7 +106,7 @@ func (r *Repository) Missing(_ context.Context, run snapshot.RunID, packs []snap
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range packs {
-		if r.packs[id] == nil || sha256.Sum256(r.packs[id]) != id {
+		if !r.whole(id) {
 			missing = append(missing, id)
 		} else {
 			r.pinned[run][id] = true
@@ -191,7 +201,7 @@ func (r *Repository) Sweep() {
 	defer r.mu.Unlock()
 	clear(r.pinned)
 	for id := range r.packs {
-		if !slices.ContainsFunc(slices.Concat(values(r.versions)...), func(v Version) bool { return v.Packs[id] }) {
+		if !slices.ContainsFunc(slices.Concat(values(r.versions)...), func(v Version) bool { return v.Packs[id] || v.MendPacks[id] }) {
 			delete(r.packs, id)
 		}
 	}
@@ -229,6 +239,7 @@ func (r *Repository) Replace(id snapshot.PackID, sealed []byte) {
 // Snapshots lists versions, the newest of a name first.
 func (r *Repository) Snapshots(_ context.Context, name string, all bool, f func(view.Listed) error) error {
 	r.mu.Lock()
+	r.Lists++
 	names := make([]string, 0, len(r.versions))
 	for n := range r.versions {
 		if name == "" || n == name {
@@ -242,7 +253,7 @@ func (r *Repository) Snapshots(_ context.Context, name string, all bool, f func(
 			if !all && i != len(r.versions[n])-1 {
 				break
 			}
-			list = append(list, view.Listed{Name: n, Version: v.Number, Digest: digest(v.Manifest), Run: v.Run, Head: v.Head, Packs: uint32(len(v.Packs))})
+			list = append(list, view.Listed{Name: n, Version: v.Number, Digest: digest(v.Manifest), Run: v.Run, Head: v.Head, Packs: uint32(len(v.Packs)), Damaged: r.damaged(v)})
 		}
 	}
 	r.mu.Unlock()
@@ -252,6 +263,46 @@ func (r *Repository) Snapshots(_ context.Context, name string, all bool, f func(
 		}
 	}
 	return nil
+}
+
+// damaged is how many packs of a version are not as they were put.
+func (r *Repository) damaged(v Version) (n uint32) {
+	for id := range v.needs() {
+		if !r.whole(id) {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Repository) whole(id snapshot.PackID) bool {
+	return r.packs[id] != nil && sha256.Sum256(r.packs[id]) == id
+}
+
+// Mend adds a mend record to a version.
+func (r *Repository) Mend(_ context.Context, m mend.Record) (missing []snapshot.PackID, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.find(m.Name, m.Version)
+	if v == nil {
+		return nil, view.ErrNotFound
+	}
+	for _, id := range m.Packs {
+		if !r.whole(id) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) > 0 {
+		return missing, nil
+	}
+	if v.MendPacks == nil {
+		v.MendPacks = map[snapshot.PackID]bool{}
+	}
+	for _, id := range m.Packs {
+		v.MendPacks[id] = true
+	}
+	v.Mends = append(v.Mends, m.Sealed)
+	return nil, nil
 }
 
 // Manifest is that of a version.
@@ -289,7 +340,7 @@ func (r *Repository) SnapshotPacks(_ context.Context, name string, version uint3
 		return view.ErrNotFound
 	}
 	sizes := map[snapshot.PackID]uint64{}
-	for id := range v.Packs {
+	for id := range v.needs() {
 		sizes[id] = uint64(len(r.packs[id]))
 	}
 	r.mu.Unlock()

@@ -32,6 +32,9 @@ type Verified struct {
 	// Problems are what is wrong, the first ones; Bad counts all.
 	Problems []Problem
 	Bad      uint64
+	// BadPacks are those that were read and are not as they were put.
+	BadPacks []snapshot.PackID
+	named    map[string]bool // paths of Problems
 }
 
 // A Problem is something that cannot be restored.
@@ -44,6 +47,13 @@ type Problem struct {
 const maxProblems = 1000
 
 func (v *Verified) add(path string, err error) {
+	if path != "" && v.named[path] {
+		return
+	}
+	if v.named == nil {
+		v.named = map[string]bool{}
+	}
+	v.named[path] = true
 	v.Bad++
 	if len(v.Problems) < maxProblems {
 		v.Problems = append(v.Problems, Problem{path, err})
@@ -56,13 +66,6 @@ func (v *Verified) add(path string, err error) {
 func (s *Snapshot) Verify(ctx context.Context, data Slice, progress func(done, total uint64)) (Verified, error) {
 	var v Verified
 	needed := map[snapshot.PackID]bool{}
-	users := map[snapshot.PackID][]string{} // of packs that are read: some of what needs them
-	quote := func(path string, p snapshot.Place) {
-		needed[p.Pack] = true
-		if data.has(p.Pack) && len(users[p.Pack]) < 20 && !slices.Contains(users[p.Pack], path) {
-			users[p.Pack] = append(users[p.Pack], path)
-		}
-	}
 	bad := func(path string, err error) error {
 		if ctx.Err() != nil || !errors.Is(err, ErrDamaged) && !errors.Is(err, snapshot.ErrMalformed) {
 			return err
@@ -70,23 +73,10 @@ func (s *Snapshot) Verify(ctx context.Context, data Slice, progress func(done, t
 		v.add(path, err)
 		return nil
 	}
-	err := s.Walk(ctx, "", &s.Root, bad, func(path string, e *snapshot.Entry) error {
-		v.Entries++
-		for _, p := range e.Subtree {
-			quote(path, p)
-		}
-		err := snapshot.WalkContent(e, 0, func(p snapshot.Place) ([]byte, snapshot.PackID, error) {
-			quote(path, p)
-			return s.Chunk(ctx, snapshot.List, p)
-		}, func(p snapshot.Place, _ uint64) error {
-			quote(path, p)
-			return nil
-		})
-		if err != nil {
-			return bad(path, err)
-		}
+	err := s.quotes(ctx, bad, func(path string, p snapshot.Place) error {
+		needed[p.Pack] = true
 		return nil
-	})
+	}, func() { v.Entries++ })
 	if err != nil {
 		return v, err
 	}
@@ -94,7 +84,81 @@ func (s *Snapshot) Verify(ctx context.Context, data Slice, progress func(done, t
 	if err := s.comparePacks(ctx, needed, &v); err != nil {
 		return v, err
 	}
-	return v, s.readPacks(ctx, needed, users, data, &v, progress)
+	broken, err := s.readPacks(ctx, needed, data, &v, progress)
+	if err != nil || len(broken) == 0 {
+		return v, err
+	}
+	v.BadPacks = slices.Collect(maps.Keys(broken))
+	return v, s.nameBroken(ctx, broken, &v)
+}
+
+// quotes calls f for each place that the snapshot's trees name, with the path of
+// what needs it.
+func (s *Snapshot) quotes(ctx context.Context, bad func(string, error) error, f func(path string, p snapshot.Place) error, entry func()) error {
+	return s.Walk(ctx, "", &s.Root, bad, func(path string, e *snapshot.Entry) error {
+		entry()
+		for _, p := range e.Subtree {
+			if err := f(path, p); err != nil {
+				return err
+			}
+		}
+		err := snapshot.WalkContent(e, 0, func(p snapshot.Place) ([]byte, snapshot.PackID, error) {
+			if err := f(path, p); err != nil {
+				return nil, p.Pack, err
+			}
+			return s.Chunk(ctx, snapshot.List, p)
+		}, func(p snapshot.Place, _ uint64) error { return f(path, p) })
+		if err != nil {
+			return bad(path, err)
+		}
+		return nil
+	})
+}
+
+// nameBroken names what needs chunks of broken packs that no mend record has
+// elsewhere. The packs that the others are in are read as well.
+func (s *Snapshot) nameBroken(ctx context.Context, broken map[snapshot.PackID]error, v *Verified) error {
+	checked := maps.Clone(broken)
+	ignore := func(string, error) error { return nil } // it was named before
+	return s.quotes(ctx, ignore, func(path string, p snapshot.Place) error {
+		cause := broken[p.Pack]
+		if cause == nil {
+			return nil
+		}
+		other, ok, err := s.Mended(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if _, known := checked[other.Pack]; !known {
+				if _, checked[other.Pack], err = s.readPack(ctx, other.Pack); err != nil {
+					return err
+				}
+			}
+			cause = checked[other.Pack]
+		}
+		if cause != nil {
+			v.add(path, fmt.Errorf("%w: %w", ErrDamaged, cause))
+		}
+		return nil
+	}, func() {})
+}
+
+// readPack reads a pack in full. Broken is what is wrong with it.
+func (s *Snapshot) readPack(ctx context.Context, id snapshot.PackID) (size int, broken, err error) {
+	sealed, err := s.repo.ReadPack(ctx, id, 0, snapshot.MaxPack)
+	if err == nil {
+		err = pack.Verify(bytes.NewReader(sealed), id)
+	}
+	switch {
+	case err == nil:
+		return len(sealed), nil, nil
+	case ctx.Err() != nil:
+		return 0, nil, ctx.Err()
+	case errors.Is(err, pack.ErrDamaged), errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
+		return 0, err, nil
+	}
+	return 0, nil, err
 }
 
 // comparePacks holds the packs that trees name against what the manifest says,
@@ -120,8 +184,8 @@ func (s *Snapshot) comparePacks(ctx context.Context, needed map[snapshot.PackID]
 	return nil
 }
 
-// readPacks reads the packs of a slice in full.
-func (s *Snapshot) readPacks(ctx context.Context, needed map[snapshot.PackID]bool, users map[snapshot.PackID][]string, data Slice, v *Verified, progress func(done, total uint64)) error {
+// readPacks reads the packs of a slice in full, and returns which are broken.
+func (s *Snapshot) readPacks(ctx context.Context, needed map[snapshot.PackID]bool, data Slice, v *Verified, progress func(done, total uint64)) (map[snapshot.PackID]error, error) {
 	var ids []snapshot.PackID
 	for id := range needed {
 		if data.has(id) {
@@ -129,27 +193,21 @@ func (s *Snapshot) readPacks(ctx context.Context, needed map[snapshot.PackID]boo
 		}
 	}
 	slices.SortFunc(ids, func(a, b snapshot.PackID) int { return bytes.Compare(a[:], b[:]) })
+	broken := map[snapshot.PackID]error{}
 	for i, id := range ids {
-		sealed, err := s.repo.ReadPack(ctx, id, 0, snapshot.MaxPack)
-		if err == nil {
-			err = pack.Verify(bytes.NewReader(sealed), id)
+		size, wrong, err := s.readPack(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-		switch {
-		case err == nil:
+		if wrong != nil {
+			broken[id] = wrong
+		} else {
 			v.ReadPacks++
-			v.ReadBytes += uint64(len(sealed))
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, pack.ErrDamaged), errors.Is(err, ErrNotFound), errors.Is(err, ErrDamaged):
-			for _, path := range users[id] {
-				v.add(path, fmt.Errorf("%w: %w", ErrDamaged, err))
-			}
-		default:
-			return err
+			v.ReadBytes += uint64(size)
 		}
 		if progress != nil {
 			progress(uint64(i+1), uint64(len(ids)))
 		}
 	}
-	return nil
+	return broken, nil
 }

@@ -112,8 +112,8 @@ type Snapshot struct {
 	own    *snapshot.Keys // of the machine that wrote it
 	reader *pack.Reader
 
-	mending sync.Once
-	mended  map[snapshot.ChunkID]snapshot.Place // once mending is done
+	mending sync.Mutex
+	mended  map[snapshot.ChunkID]snapshot.Place // guarded by mending; nil: not asked for yet
 }
 
 // Open opens a version of a label, 0 for the newest.
@@ -164,21 +164,33 @@ func At(ctx context.Context, repo Repository, keys Keys, label string, t time.Ti
 }
 
 // Chunk reads a chunk, where a mend record says it is if it is not at its place.
-// It returns the pack that the chunk was in as well, which places in it may mean.
+// It returns the pack that places in it may mean as well: the one that it was
+// written to.
 func (s *Snapshot) Chunk(ctx context.Context, kind snapshot.Kind, p snapshot.Place) ([]byte, snapshot.PackID, error) {
-	chunk, err := s.reader.Chunk(ctx, kind, p)
-	if err == nil || ctx.Err() != nil {
+	chunk, err := s.Read(ctx, kind, p)
+	if err == nil || ctx.Err() != nil || !errors.Is(err, ErrDamaged) {
 		return chunk, p.Pack, err
 	}
-	other, ok := s.mend(ctx, p.ID)
-	if !ok {
-		return nil, p.Pack, s.damage(err)
-	}
-	chunk, mendErr := s.reader.Chunk(ctx, kind, other)
+	other, ok, mendErr := s.Mended(ctx, p.ID)
 	if mendErr != nil {
-		return nil, p.Pack, s.damage(errors.Join(err, mendErr))
+		return nil, p.Pack, mendErr
 	}
-	return chunk, other.Pack, nil
+	if !ok {
+		return nil, p.Pack, err
+	}
+	if chunk, mendErr = s.Read(ctx, kind, other); mendErr != nil {
+		return nil, p.Pack, errors.Join(err, mendErr)
+	}
+	return chunk, p.Pack, nil
+}
+
+// Read reads a chunk at a place and nowhere else.
+func (s *Snapshot) Read(ctx context.Context, kind snapshot.Kind, p snapshot.Place) ([]byte, error) {
+	chunk, err := s.reader.Chunk(ctx, kind, p)
+	if err != nil {
+		return nil, s.damage(err)
+	}
+	return chunk, nil
 }
 
 // damage says that something is not there as it was written, unless it is the
@@ -190,14 +202,17 @@ func (s *Snapshot) damage(err error) error {
 	return err
 }
 
-// mend is where a mend record says that a chunk is.
-func (s *Snapshot) mend(ctx context.Context, id snapshot.ChunkID) (snapshot.Place, bool) {
-	s.mending.Do(func() {
-		s.mended = map[snapshot.ChunkID]snapshot.Place{}
+// Mended is where a mend record says that a chunk is. It asks the server the
+// first time.
+func (s *Snapshot) Mended(ctx context.Context, id snapshot.ChunkID) (snapshot.Place, bool, error) {
+	s.mending.Lock()
+	defer s.mending.Unlock()
+	if s.mended == nil {
 		records, err := s.repo.Mends(ctx, s.name, s.Number)
-		if err != nil {
-			return
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return snapshot.Place{}, false, fmt.Errorf("ask what was mended: %w", err)
 		}
+		s.mended = map[snapshot.ChunkID]snapshot.Place{}
 		for _, record := range records {
 			places, err := snapshot.OpenMend(record, s.keys.Identity, s.own)
 			if err != nil {
@@ -207,9 +222,9 @@ func (s *Snapshot) mend(ctx context.Context, id snapshot.ChunkID) (snapshot.Plac
 				s.mended[p.ID] = p
 			}
 		}
-	})
+	}
 	p, ok := s.mended[id]
-	return p, ok
+	return p, ok, nil
 }
 
 // Dir calls f for what a folder holds, in the order of names. What f is given is
