@@ -165,11 +165,11 @@ func (t Trust) remember(version uint32, info *protocol.FileInfo, size uint64) er
 	})
 }
 
-// Snapshot holds a snapshot that was opened against what was seen of its name,
-// and remembers it. Asked is the version that was asked for, 0 for the newest.
-func (t Trust) Snapshot(name, label string, asked, version uint32, manifest [32]byte) (seen bool, err error) {
+// CheckSnapshot holds a snapshot that was opened against what was seen of its
+// name. Asked is the version that was asked for, 0 for the newest.
+func (t Trust) CheckSnapshot(name string, asked, version uint32, manifest [32]byte) (seen bool, err error) {
 	m, err := t.recall(name)
-	if err != nil || t.Memory == nil {
+	if err != nil {
 		return false, err
 	}
 	s, known := m.Versions[version]
@@ -181,7 +181,15 @@ func (t Trust) Snapshot(name, label string, asked, version uint32, manifest [32]
 	case known && !same:
 		return false, fmt.Errorf("version %d: %w", version, ErrReplaced)
 	}
-	return same, t.Memory.Update(name, func(m *Memento) error {
+	return same, nil
+}
+
+// RememberSnapshot notes a snapshot that was checked.
+func (t Trust) RememberSnapshot(name, label string, asked, version uint32, manifest [32]byte) error {
+	if t.Memory == nil {
+		return nil
+	}
+	return t.Memory.Update(name, func(m *Memento) error {
 		m.Source = label
 		if t.AcceptOlder && asked == 0 {
 			m.goBack(version)
@@ -189,6 +197,19 @@ func (t Trust) Snapshot(name, label string, asked, version uint32, manifest [32]
 		m.see(version, Seen{SHA256: export.Hash(manifest), Format: protocol.FormatSnapshot})
 		return nil
 	})
+}
+
+// CheckMissing fails if a snapshot was seen that the server says it does not
+// have.
+func (t Trust) CheckMissing(name string) error {
+	m, err := t.recall(name)
+	if err != nil || t.AcceptOlder {
+		return err
+	}
+	if newest := m.Newest(); newest > 0 {
+		return fmt.Errorf("%w (version %d was the newest)", ErrMissing, newest)
+	}
+	return nil
 }
 
 // missing says more of a file that the server says it does not have, if it was

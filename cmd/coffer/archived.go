@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"coffer/backup"
 	"coffer/client"
-	"coffer/internal/program"
 	"coffer/protocol"
 )
 
@@ -43,24 +41,6 @@ func (a *app) sayNewerArchive(u *user, t target, made time.Time) error {
 	fmt.Fprintf(a.stderr, "coffer: %s has a newer archive, version %d of %s, beside this snapshot: --archive selects it\n",
 		quoted(t.name), info.Version, info.Created.Local().Format(time.DateTime))
 	return nil
-}
-
-// checkWithheld fails if this machine has seen snapshots of a name that the
-// server says has none: an archive of the name would be older.
-func (u *user) checkWithheld(ctx context.Context, snaps *snapshots, t target) error {
-	known, err := u.memory.Load()
-	if err != nil {
-		return err
-	}
-	wireName, err := snaps.wireName(ctx, t.name)
-	if err != nil {
-		return err
-	}
-	newest := known[wireName].Newest()
-	if newest == 0 {
-		return nil
-	}
-	return fmt.Errorf("snapshots of %s: %w (version %d was the newest)", program.Printable(t.name), backup.ErrMissing, newest)
 }
 
 // sayArchivesStay says that a name whose snapshots were removed still has

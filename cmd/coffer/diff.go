@@ -12,6 +12,7 @@ type diffCommand struct {
 	Old  string `arg:"" help:"Older snapshot, as NAME, NAME@VERSION or NAME@DATE, with :PATH for one file or folder in it."`
 	New  string `arg:"" optional:"" help:"Snapshot to compare with (default: the newest of that name)."`
 	Stat bool   `help:"Show only how much differs."`
+	olderFlag
 }
 
 // diffJSON is a difference as JSON.
@@ -46,7 +47,7 @@ func (c *diffCommand) Run(a *app) error {
 			return err
 		}
 	}
-	return a.withTarget(c.Old, func(u *user, snaps *snapshots, _ target) error {
+	return a.withTarget(c.Old, c.olderFlag, func(u *user, snaps *snapshots, _ target) error {
 		was, wasEntry, err := snaps.find(a.ctx, old)
 		if err != nil {
 			return err

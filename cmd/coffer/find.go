@@ -19,6 +19,7 @@ type findCommand struct {
 	Older   string `placeholder:"DATE" help:"Find only what was modified before this date."`
 	Ignore  bool   `short:"i" name:"ignore-case" help:"Ignore case."`
 	Long    bool   `short:"l" help:"Also show mode, owner, size and time."`
+	olderFlag
 }
 
 func (c *findCommand) Run(a *app) error {
@@ -52,6 +53,7 @@ func (c *findCommand) Run(a *app) error {
 		return err
 	}
 	defer u.session.Close()
+	snaps.trust.AcceptOlder = c.AcceptOlder
 	out := newEntries(a, c.Long)
 	err = snaps.each(a, in, c.All, func(snap *view.Snapshot) error {
 		return snap.Walk(a.ctx, "", &snap.Root, nil, func(path string, e *snapshot.Entry) error {
@@ -90,9 +92,13 @@ func (s *snapshots) each(a *app, in target, all bool, f func(*view.Snapshot) err
 	}
 	for _, l := range list {
 		found = true
-		snap, err := view.Open(a.ctx, s.repo, s.forReading(), l.Label, l.Version)
+		t := target{text: fmt.Sprintf("%s@%d", l.Label, l.Version), name: l.Label}
+		if all {
+			t.version = l.Version
+		}
+		snap, err := s.open(a.ctx, t)
 		if err != nil {
-			return fmt.Errorf("read %s@%d: %w", l.Label, l.Version, err)
+			return fmt.Errorf("read %s: %w", t.text, err)
 		}
 		if err := f(snap); err != nil {
 			return err

@@ -19,7 +19,13 @@ import (
 // judgement of the client.
 type trustFlags struct {
 	AcceptUnsealed bool `name:"accept-unsealed" help:"Accept content that is not encrypted: the server could have forged it."`
-	AcceptOlder    bool `name:"accept-older" help:"Accept a version that is older than, or differs from, the one this machine has seen, and continue from it."`
+	olderFlag
+}
+
+// olderFlag says whether a version is taken that is not what this machine has
+// seen.
+type olderFlag struct {
+	AcceptOlder bool `name:"accept-older" help:"Accept a version that is older than, or differs from, the one this machine has seen, and continue from it."`
 }
 
 func (f trustFlags) trust(m backup.Memory) backup.Trust {

@@ -18,6 +18,7 @@ type lsCommand struct {
 	Target    string `arg:"" optional:"" help:"Snapshot, as NAME, NAME@VERSION or NAME@DATE, with :PATH for one file or folder in it."`
 	Long      bool   `short:"l" help:"Also show mode, owner, size and time."`
 	Recursive bool   `short:"R" help:"List subfolders recursively."`
+	olderFlag
 }
 
 // entryJSON is something in a snapshot as JSON.
@@ -63,7 +64,7 @@ func (c *lsCommand) Run(a *app) error {
 		}
 		return (&listCommand{}).Run(a)
 	}
-	return a.withTarget(c.Target, func(u *user, snaps *snapshots, t target) error {
+	return a.withTarget(c.Target, c.olderFlag, func(u *user, snaps *snapshots, t target) error {
 		snap, e, err := snaps.find(a.ctx, t)
 		if err != nil {
 			return err
@@ -92,7 +93,7 @@ func (c *lsCommand) dir(ctx context.Context, snap *view.Snapshot, path string, e
 }
 
 // withTarget opens the account for a command about a target.
-func (a *app) withTarget(text string, f func(*user, *snapshots, target) error) error {
+func (a *app) withTarget(text string, older olderFlag, f func(*user, *snapshots, target) error) error {
 	t, err := parseTarget(text)
 	if err != nil {
 		return err
@@ -102,6 +103,7 @@ func (a *app) withTarget(text string, f func(*user, *snapshots, target) error) e
 		return err
 	}
 	defer u.session.Close()
+	snaps.trust.AcceptOlder = older.AcceptOlder
 	return f(u, snaps, t)
 }
 

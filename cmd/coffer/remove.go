@@ -40,7 +40,7 @@ func (c *removeCommand) Run(a *app) error {
 	name := c.Name // on the wire
 	removesSnapshot := false
 	if !c.Archive {
-		snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
+		snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version, backup.Trust{})
 		if err != nil {
 			return err
 		}

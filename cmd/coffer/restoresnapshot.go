@@ -91,10 +91,7 @@ func (c *restoreCommand) snapshotTarget(a *app, u *user) (*snapshots, target, bo
 	if c.Archive || c.FromExport != "" {
 		return nil, target{}, false, nil
 	}
-	snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
-	if err == nil && !ok && snaps != nil && !c.AcceptOlder {
-		err = u.checkWithheld(a.ctx, snaps, t)
-	}
+	snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version, c.trust(u.memory))
 	if err == nil && !ok && c.snapshotFlags.any() {
 		err = fmt.Errorf("%w: no snapshot is named %q, and the flags given are for snapshots alone", program.ErrUsage, t.name)
 	}
@@ -102,8 +99,8 @@ func (c *restoreCommand) snapshotTarget(a *app, u *user) (*snapshots, target, bo
 }
 
 // asSnapshot is what a text names if that is a snapshot on the server, in the
-// version that a flag may say as well.
-func (a *app) asSnapshot(u *user, text string, version uint32) (*snapshots, target, bool, error) {
+// version that a flag may say as well. It fails if there was one of that name.
+func (a *app) asSnapshot(u *user, text string, version uint32, trust backup.Trust) (*snapshots, target, bool, error) {
 	t, err := parseTarget(text)
 	if err != nil {
 		return nil, t, false, nil // the name of something else
@@ -118,7 +115,11 @@ func (a *app) asSnapshot(u *user, text string, version uint32) (*snapshots, targ
 	if err != nil {
 		return nil, t, false, err
 	}
+	snaps.trust = trust
 	ok, err := snaps.has(a.ctx, t.name)
+	if err == nil && !ok {
+		err = snaps.checkMissing(a.ctx, t)
+	}
 	return snaps, t, ok, err
 }
 
@@ -145,12 +146,8 @@ func (c *restoreCommand) snapshot(a *app, u *user, snaps *snapshots, t target) e
 	if err != nil {
 		return err
 	}
-	wireName, err := snaps.wireName(a.ctx, t.name)
-	if err != nil {
+	if err := snaps.remember(a, t, snap); err != nil {
 		return err
-	}
-	if _, err := c.trust(u.memory).Snapshot(wireName, t.name, asked(t), snap.Number, snap.Digest); err != nil {
-		return fmt.Errorf("restore %s: %w", t.text, err)
 	}
 	if err := a.sayNewerArchive(u, t, snap.End); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 
 	"filippo.io/age"
 
+	"coffer/backup"
 	"coffer/client"
 	"coffer/internal/program"
 	"coffer/snapshot"
@@ -26,12 +28,12 @@ import (
 
 // snapshots are those of an account, at its server.
 type snapshots struct {
-	repo   *remote.Repository
-	keys   *snapshot.Keys
-	id     age.Identity
-	to     age.Recipient
-	epoch  string
-	memory *memory
+	repo  *remote.Repository
+	keys  *snapshot.Keys
+	id    age.Identity
+	to    age.Recipient
+	epoch string
+	trust backup.Trust // what is opened is held against what was seen
 
 	listing  sync.Mutex
 	machines []view.Machine // of the account, once they were asked for
@@ -56,12 +58,13 @@ func (a *app) openSnapshots() (*user, *snapshots, error) {
 // snapshots prepares to work with an account's snapshots. Limit is how many bytes
 // are sent in a second; 0 is no limit.
 func (u *user) snapshots(limit uint64) (*snapshots, error) {
+	trust := backup.Trust{Memory: u.memory}
 	if u.profile.sendOnly() {
 		keys, to, err := u.profile.machineKeys()
 		if err != nil {
 			return nil, err
 		}
-		return &snapshots{repo: remote.New(u.session, limit), keys: keys, to: to, epoch: snapshot.Epoch(u.profile.Recipient), memory: u.memory}, nil
+		return &snapshots{repo: remote.New(u.session, limit), keys: keys, to: to, epoch: snapshot.Epoch(u.profile.Recipient), trust: trust}, nil
 	}
 	keys, err := snapshot.DeriveKeys(u.identity.Secret(), snapshot.MachineID{})
 	if err != nil {
@@ -71,7 +74,7 @@ func (u *user) snapshots(limit uint64) (*snapshots, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshots{repo: remote.New(u.session, limit), keys: keys, id: id, to: to, epoch: snapshot.Epoch(u.identity.Recipient()), memory: u.memory}, nil
+	return &snapshots{repo: remote.New(u.session, limit), keys: keys, id: id, to: to, epoch: snapshot.Epoch(u.identity.Recipient()), trust: trust}, nil
 }
 
 // recipient is what the profile encrypts to.
@@ -214,11 +217,52 @@ func (s *snapshots) open(ctx context.Context, t target) (*view.Snapshot, error) 
 			return nil, err
 		}
 	}
-	snap, err := view.Open(ctx, s.repo, s.forReading(), t.name, version)
+	wireName, err := s.wireName(ctx, t.name)
 	if err != nil {
 		return nil, err
 	}
+	snap, err := view.Open(ctx, s.repo, s.forReading(), t.name, version)
+	if errors.Is(err, view.ErrNotFound) && asked(t) == 0 {
+		err = cmp.Or(s.checkMissing(ctx, t), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.trust.CheckSnapshot(wireName, asked(t), snap.Number, snap.Digest); err != nil {
+		return nil, err
+	}
 	return snap, nil
+}
+
+// seen reports whether this machine has seen a snapshot that was opened.
+func (s *snapshots) seen(ctx context.Context, t target, snap *view.Snapshot) (bool, error) {
+	wireName, err := s.wireName(ctx, t.name)
+	if err != nil {
+		return false, err
+	}
+	return s.trust.CheckSnapshot(wireName, asked(t), snap.Number, snap.Digest)
+}
+
+// checkMissing fails if this machine has seen snapshots of a name that the server
+// says has none: an archive of the name would be older.
+func (s *snapshots) checkMissing(ctx context.Context, t target) error {
+	wireName, err := s.wireName(ctx, t.name)
+	if err != nil {
+		return err
+	}
+	if err := s.trust.CheckMissing(wireName); err != nil {
+		return fmt.Errorf("snapshots of %s: %w", program.Printable(t.name), err)
+	}
+	return nil
+}
+
+// remember notes a snapshot that was opened.
+func (s *snapshots) remember(a *app, t target, snap *view.Snapshot) error {
+	wireName, err := s.wireName(a.ctx, t.name)
+	if err == nil {
+		a.remembers(s.trust.RememberSnapshot(wireName, t.name, asked(t), snap.Number, snap.Digest))
+	}
+	return err
 }
 
 // find opens a snapshot, and finds what a target names in it. A path may also be

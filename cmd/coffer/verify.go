@@ -90,7 +90,7 @@ func (c *verifyCommand) Run(a *app) error {
 			return print(v)
 		}
 		snapshot := func(snaps *snapshots, t target) error {
-			v, err := c.snapshot(a, snaps, trust, t)
+			v, err := c.snapshot(a, snaps, t)
 			if err != nil {
 				return err
 			}
@@ -101,17 +101,15 @@ func (c *verifyCommand) Run(a *app) error {
 			return print(v)
 		}
 		if !c.All {
-			snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version)
+			if c.Archive {
+				return one(c.Name, c.Version)
+			}
+			snaps, t, ok, err := a.asSnapshot(u, c.Name, c.Version, trust)
 			if err != nil {
 				return err
 			}
-			if ok && !c.Archive {
+			if ok {
 				return snapshot(snaps, t)
-			}
-			if !ok && snaps != nil && !c.Archive && !c.AcceptOlder {
-				if err := u.checkWithheld(a.ctx, snaps, t); err != nil {
-					return err
-				}
 			}
 			return one(c.Name, c.Version)
 		}
@@ -119,6 +117,7 @@ func (c *verifyCommand) Run(a *app) error {
 		if err != nil {
 			return err
 		}
+		snaps.trust = trust
 		some := false
 		err = backup.Each(a.ctx, u.session, true, func(e protocol.FileEntry) error {
 			audit.Entry(e)
@@ -193,19 +192,15 @@ func (c *verifyCommand) snapshots(a *app, snaps *snapshots, f func(target) error
 }
 
 // snapshot checks a snapshot; its error is one that ends the whole command.
-func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t target) (verified, error) {
+func (c *verifyCommand) snapshot(a *app, snaps *snapshots, t target) (verified, error) {
 	if t.path != "" {
 		return verified{}, fmt.Errorf("%w: a snapshot is verified as a whole: leave out :%s", program.ErrUsage, t.path)
 	}
 	v := verified{Name: t.name, Version: t.version, Kind: "snapshot"}
-	wireName, err := snaps.wireName(a.ctx, t.name)
-	if err != nil {
-		return v, fmt.Errorf("verify %s: %w", t.text, err)
-	}
 	snap, err := snaps.open(a.ctx, t)
 	if err == nil {
 		v.Version = snap.Number
-		v.Seen, err = trust.Snapshot(wireName, t.name, asked(t), snap.Number, snap.Digest)
+		v.Seen, err = snaps.seen(a.ctx, t, snap)
 	}
 	if errors.Is(err, view.ErrNotFound) {
 		return v, aboutTarget(t, err)
@@ -224,6 +219,9 @@ func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t
 		return v, fmt.Errorf("verify %s: %w", t.text, err)
 	}
 	v.Verified = found.Bad == 0
+	if err := snaps.remember(a, t, snap); err != nil {
+		return v, err
+	}
 	v.Entries, v.Packs, v.ReadPacks, v.ReadSize = found.Entries, found.Packs, found.ReadPacks, found.ReadBytes
 	for _, p := range found.Problems {
 		v.Problems = append(v.Problems, problem{p.Path, p.Err.Error()})
@@ -239,7 +237,9 @@ func (c *verifyCommand) snapshot(a *app, snaps *snapshots, trust backup.Trust, t
 		return v, nil
 	}
 	// The snapshot is verified even if the server does not learn of it.
-	_ = snaps.repo.Verified(a.ctx, wireName, v.Version, v.ReadPacks, v.ReadSize)
+	if wireName, err := snaps.wireName(a.ctx, t.name); err == nil {
+		_ = snaps.repo.Verified(a.ctx, wireName, v.Version, v.ReadPacks, v.ReadSize)
+	}
 	return v, nil
 }
 
