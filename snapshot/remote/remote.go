@@ -257,6 +257,9 @@ func (r *Repository) SnapshotPacks(ctx context.Context, name string, version uin
 			return err
 		}
 		for _, p := range page.Packs {
+			if p.Ordinal <= m.After {
+				return fmt.Errorf("%w: a list of packs out of order", client.ErrProtocol)
+			}
 			m.After = p.Ordinal
 			if err := f(snapshot.PackID(p.ID), p.Size); err != nil {
 				return err
