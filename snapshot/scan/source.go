@@ -135,7 +135,7 @@ func (s *Sources) File() (item *Item, close func(), err error) {
 		return nil, nil, err
 	}
 	info, err := dir.Lstat(base)
-	if err == nil && StatOf(info).Type == 0 {
+	if err == nil && !info.Mode().IsRegular() { // what a pipe or a device gives would be lost
 		err = fmt.Errorf("%s is neither a file nor a folder", s.top.path)
 	}
 	if err != nil {
