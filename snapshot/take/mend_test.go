@@ -89,8 +89,8 @@ func TestMends(t *testing.T) {
 			m.mend()
 			_, data := m.packsOf(1)
 			trees, _ := m.packsOf(2)
+			packs := m.repo.Packs() // before a swap, which must not undo another
 			for _, id := range []snapshot.PackID{data[0], trees[0]} {
-				packs := m.repo.Packs()
 				var other []byte
 				for another, sealed := range packs {
 					if another != id {
