@@ -81,21 +81,28 @@ func (c *container) mount(source, folder, kind string, flags uintptr, data strin
 	}
 }
 
+// user is who the container's programs run as.
+func (c *container) user() (uid, gid uint32) {
+	c.t.Helper()
+	user, group, _ := strings.Cut(c.image.user, ":")
+	u, err := strconv.ParseUint(user, 10, 32)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	g, err := strconv.ParseUint(group, 10, 32)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return uint32(u), uint32(g)
+}
+
 // command is one that runs in the container.
 func (c *container) command(ctx context.Context, args ...string) *exec.Cmd {
 	c.t.Helper()
-	user, group, _ := strings.Cut(c.image.user, ":")
-	uid, err := strconv.ParseUint(user, 10, 32)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	gid, err := strconv.ParseUint(group, 10, 32)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	uid, gid := c.user()
 	cmd := exec.CommandContext(ctx, "/bin/"+args[0], args[1:]...)
 	cmd.Env, cmd.Dir = c.env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: c.root, Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: c.root, Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	return cmd
 }
 
@@ -165,7 +172,13 @@ func runImages(t *testing.T, built map[string]string) {
 	cli := newContainer(t, "cli", built["cli"], []string{"keys"}, []string{"files"}, "COFFER_RSA_BITS=1024")
 	cli.must("coffer", "register", "--server", clients, "--name", "contained")
 	content := bytes.Repeat([]byte("what is kept\n"), 100_000)
-	if err := os.WriteFile(filepath.Join(cli.root, "files/kept"), content, 0o644); err != nil {
+	kept := filepath.Join(cli.root, "files/kept")
+	if err := os.WriteFile(kept, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Restoring the owner of a file of somebody else takes root.
+	uid, gid := cli.user()
+	if err := os.Chown(kept, int(uid), int(gid)); err != nil {
 		t.Fatal(err)
 	}
 	cli.must("coffer", "backup", "/files/kept")
