@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"coffer/internal/program"
 	"coffer/server"
 	"coffer/store/memstore"
 )
@@ -251,6 +252,36 @@ func TestMachineList(t *testing.T) {
 		t.Errorf("what it sent: %q", cat)
 	}
 	owner.fails("not a Coffer profile", "machine", "join", filepath.Join(owner.home, "profile.json"), "--force")
+}
+
+// A program that a machine sent gives nobody its owner's rights, unless the
+// machine is trusted.
+func TestMachineGivesNoRights(t *testing.T) {
+	owner := newOwner(t)
+	web := owner.joined("web1")
+	folder := write(t, map[string]string{"tool": "content"})
+	if err := os.Chmod(filepath.Join(folder, "tool"), 0o700|os.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	web.backUp(folder)
+	for _, test := range []struct {
+		flags string
+		code  int
+		says  string
+		mode  os.FileMode
+	}{
+		{"", program.ExitIncomplete, "--trust restores them", 0o700},
+		{"--trust", program.ExitOK, "", 0o700 | os.ModeSetuid},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		code, _, stderr := coffer(t, owner.home, nil, append([]string{"restore", "home@web1", "-o", out}, strings.Fields(test.flags)...)...)
+		if code != test.code || !strings.Contains(stderr, test.says) {
+			t.Errorf("restore %s: exit code %d\n%s", test.flags, code, stderr)
+		}
+		if info, err := os.Stat(filepath.Join(out, "tool")); err != nil || info.Mode() != test.mode {
+			t.Errorf("restore %s: %v, error %v", test.flags, info, err)
+		}
+	}
 }
 
 // All that a send-only profile is for is coffer backup.

@@ -27,7 +27,7 @@ type restoreCommand struct {
 	FromExport string         `type:"existingdir" placeholder:"FOLDER" help:"Restore from an export made by coffer-server export, without a server."`
 	All        bool           `help:"With --from-export: restore the newest version of every file to the --output folder (default: this folder)."`
 	MaxSize    quantity.Bytes `placeholder:"SIZE" help:"Maximum size to restore, such as 10GiB. Default: ask before unpacking to a thousand times the archive's size."`
-	Trust      bool           `help:"Restore setuid and setgid bits of unencrypted backups, too."`
+	Trust      bool           `help:"Restore setuid and setgid bits of unencrypted backups and, with file capabilities and devices, of snapshots from send-only machines."`
 	snapshotFlags
 	trustFlags
 }

@@ -261,7 +261,7 @@ func (c *restoreCommand) options(a *app) (view.RestoreOptions, error) {
 	}
 	how, _ := overwrite(c.Overwrite)
 	return view.RestoreOptions{
-		Overwrite: how, Delete: c.Delete, DryRun: c.DryRun, NoXattrs: c.NoXattrs, KeepGoing: c.KeepGoing, Wanted: wanted,
+		Overwrite: how, Delete: c.Delete, DryRun: c.DryRun, NoXattrs: c.NoXattrs, KeepGoing: c.KeepGoing, Trust: c.Trust, Wanted: wanted,
 	}, nil
 }
 
@@ -324,6 +324,8 @@ func (c *restoreCommand) sayRestored(a *app, snap *view.Snapshot, t target, to s
 		return err
 	case r.Failed > 0:
 		return incomplete(fmt.Sprintf("%s left out; everything else is restored", program.Count(r.Failed, "entry was", "entries were")))
+	case r.Withheld > 0 && r.Withheld == r.Lost:
+		return incomplete(fmt.Sprintf("%s restored with fewer rights than before (--trust restores them fully)", program.Count(r.Lost, "entry was", "entries were")))
 	case r.Lost > 0:
 		return incomplete(fmt.Sprintf("%s restored without everything they had; only root may restore owners and devices", program.Count(r.Lost, "attribute was not restored, so entries are", "attributes were not restored, so entries are")))
 	}

@@ -10,7 +10,7 @@ import (
 	"coffer/snapshot"
 )
 
-// Kinds of what may not be restored for lack of rights.
+// Kinds of what is not restored, for lack of rights or of trust.
 const (
 	LostOwner  = "owners"
 	LostXattrs = "extended attributes"
@@ -18,12 +18,23 @@ const (
 	LostLinks  = "hard links: each name is a file of its own"
 	LostTimes  = "times"
 	LostModes  = "modes"
+	LostRights = "setuid and setgid bits, capabilities and devices of a machine"
 )
+
+// errOfMachine is why what gives rights is not restored.
+var errOfMachine = errors.New("a thief of the machine could have set them")
+
+// capabilities is the extended attribute that gives a program's rights to
+// whoever runs it, as setuid bits do.
+const capabilities = "security.capability"
 
 func (r *restore) lost(kind, path string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count.Lost++
+	if kind == LostRights {
+		r.count.Withheld++
+	}
 	if r.opts.Lost != nil {
 		r.opts.Lost(kind, path, err)
 	}
@@ -43,12 +54,21 @@ func (r *restore) attributes(dir *os.Root, base, path string, e *snapshot.Entry)
 		r.lost(LostOwner, path, fs.ErrPermission)
 	}
 	if !e.NoMode && e.Type != snapshot.Symlink {
-		if err := dir.Chmod(base, fileattr.FileMode(e.Mode)); err != nil {
+		mode := fileattr.FileMode(e.Mode)
+		if kept := mode &^ (fs.ModeSetuid | fs.ModeSetgid); kept != mode && !r.rights {
+			mode = kept
+			r.lost(LostRights, path, errOfMachine)
+		}
+		if err := dir.Chmod(base, mode); err != nil {
 			r.lost(LostModes, path, err)
 		}
 	}
 	if !r.opts.NoXattrs {
 		for _, x := range e.Xattrs {
+			if x.Name == capabilities && !r.rights {
+				r.lost(LostRights, path, errOfMachine)
+				continue
+			}
 			if err := fileattr.SetAttributeAt(dir, base, fileattr.Attribute{Name: x.Name, Value: x.Value}); err != nil {
 				r.lost(LostXattrs+" ("+x.Name+")", path, err)
 			}

@@ -3,6 +3,9 @@ package view_test
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -162,4 +165,65 @@ func (r renamed) Snapshots(ctx context.Context, name string, all bool, f func(vi
 		l.Name = r.names[l.Name]
 		return f(l)
 	})
+}
+
+// What gives rights is restored of the owner's snapshots, and of a machine's only
+// where it is trusted: whoever took the machine over could have made it up.
+func TestMachineGivesNoRights(t *testing.T) {
+	a := newAccount(t)
+	web := a.machine(1)
+	for _, one := range []*account{a, web} {
+		one.write("tool", "as its owner")
+		if err := os.Chmod(filepath.Join(one.root, "tool"), 0o755|fs.ModeSetuid); err != nil {
+			t.Fatal(err)
+		}
+		one.backup()
+	}
+	for _, test := range []struct {
+		label    string
+		trust    bool
+		want     fs.FileMode
+		withheld uint64
+	}{
+		{"home", false, 0o755 | fs.ModeSetuid, 0},
+		{"home@web1", false, 0o755, 1},
+		{"home@web1", true, 0o755 | fs.ModeSetuid, 0},
+	} {
+		s, err := view.Open(t.Context(), a.repo, a.machineKeys(), test.label, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := t.TempDir()
+		did, err := a.restore(s, to, view.RestoreOptions{Trust: test.trust})
+		if err != nil || did.Withheld != test.withheld || did.Files != 1 {
+			t.Errorf("%s: %+v, error %v", test.label, did, err)
+		}
+		info, err := os.Stat(filepath.Join(to, "tool"))
+		if err != nil || info.Mode() != test.want {
+			t.Errorf("%s: %v, want %v, error %v", test.label, info.Mode(), test.want, err)
+		}
+	}
+
+	s, err := view.Open(t.Context(), a.repo, a.machineKeys(), "home@web1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, e := range []*snapshot.Entry{
+		{Name: "sda", Type: snapshot.Block, Mode: 0o666, Major: 8},
+		{Name: "mem", Type: snapshot.Char, Mode: 0o666, Major: 1, Minor: 1},
+		{Name: "ping", Type: snapshot.File, Mode: 0o755, NoMode: true, Xattrs: []snapshot.Xattr{{Name: "security.capability", Value: []byte("all")}}},
+	} {
+		did, err := s.Restore(t.Context(), e, root, view.RestoreOptions{})
+		if err != nil || did.Withheld != 1 {
+			t.Errorf("%s: %+v, error %v", e.Name, did, err)
+		}
+		if _, err := root.Lstat(e.Name); (err == nil) != (e.Type == snapshot.File) {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+	}
 }

@@ -33,6 +33,11 @@ type RestoreOptions struct {
 	NoXattrs  bool
 	KeepGoing bool // passes over what is damaged
 
+	// Trust restores of a machine's snapshot, too, what gives whoever runs or
+	// opens a file the rights of another: setuid and setgid bits, file
+	// capabilities and devices. Whoever took over the machine made them up.
+	Trust bool
+
 	// Wanted leaves out; what a folder holds that is not wanted is asked about as
 	// well.
 	Wanted func(path string, e *snapshot.Entry) bool
@@ -60,7 +65,8 @@ type Restored struct {
 	Kept, Deleted uint64
 	Fetched       uint64 // bytes of content that the server sent
 	Failed        uint64
-	Lost          uint64 // entries of which something could not be restored
+	Lost          uint64 // attributes and entries that could not be restored
+	Withheld      uint64 // those of them that Trust restores
 }
 
 // Restore brings an entry of a snapshot back: what a folder holds into the folder
@@ -68,16 +74,17 @@ type Restored struct {
 // time, and each file takes its place once all of it was checked. Nothing is
 // written through a symbolic link, and nothing outside of root.
 func (s *Snapshot) Restore(ctx context.Context, e *snapshot.Entry, root *os.Root, opts RestoreOptions) (Restored, error) {
-	r := &restore{s: s, opts: opts, chown: fileattr.CanChown(), links: map[fileID]string{}}
+	r := &restore{s: s, opts: opts, chown: fileattr.CanChown(), rights: s.From == "" || opts.Trust, links: map[fileID]string{}}
 	return r.run(ctx, e, root)
 }
 
 type restore struct {
-	s     *Snapshot
-	opts  RestoreOptions
-	chown bool
-	root  *os.Root
-	dirs  *folders
+	s      *Snapshot
+	opts   RestoreOptions
+	chown  bool
+	rights bool // what gives rights is restored
+	root   *os.Root
+	dirs   *folders
 
 	links  map[fileID]string // where the first name of a file with several is
 	files  []*target

@@ -27,6 +27,10 @@ type target struct {
 
 // special makes what has no content.
 func (r *restore) special(t *target) error {
+	if (t.entry.Type == snapshot.Char || t.entry.Type == snapshot.Block) && !r.rights {
+		r.lost(LostRights, t.path, errOfMachine)
+		return nil
+	}
 	dir, base, done, err := r.dirs.outer(t.tmp)
 	if err != nil {
 		return err
