@@ -104,6 +104,22 @@ func TestSnapshots(t *testing.T) {
 	if got := s.call("GET", "/api/v1/packs/"+packID(large), nil, append(a.headers, "If-None-Match", `"`+packID(large)+`"`)...); got.status != 304 {
 		t.Errorf("what the caller has: %d", got.status)
 	}
+	for _, rule := range []struct {
+		name, value string
+		status      int
+	}{
+		{"Range", "bytes=-0", 416}, {"Range", "lines=0-3", 200}, {"Range", "Bytes=0-3", 206}, {"Range", "bytes=1-99999999999999999999", 206},
+		{"If-Match", `"another"`, 412}, {"If-Match", `"` + packID(small) + `"`, 200}, {"If-None-Match", `"another", W/"` + packID(small) + `"`, 304},
+		{"Accept-Encoding", "gzip", 200},
+	} {
+		got := s.call("GET", "/api/v1/packs/"+packID(small), nil, append(a.headers, rule.name, rule.value)...)
+		if got.status != rule.status || got.header.Get("Content-Encoding") != "" || (got.header.Get("Cache-Control") != "") != (rule.status < 400) {
+			t.Errorf("%s: %s: %d %v", rule.name, rule.value, got.status, got.header)
+		}
+		if rule.status >= 400 && !strings.HasPrefix(got.json(t)["type"].(string), "/docs/problems#") {
+			t.Errorf("%s: %s: %s", rule.name, rule.value, got.body)
+		}
+	}
 	s.must(404, "GET", "/api/v1/packs/"+packID([]byte("none")), nil, a.headers...)
 	s.must(404, "GET", "/api/v1/packs/"+packID(large), nil, s.account("bob").headers...)
 }

@@ -188,6 +188,7 @@ type refusing struct {
 func (w *refusing) WriteHeader(status int) {
 	if status >= 400 {
 		w.refused = true
+		w.Header().Del("Cache-Control") // which is the content's
 		w.refuse(status)
 		return
 	}

@@ -26,6 +26,7 @@ func serve(method string, headers ...string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	Normalize(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", etag)
+		w.Header().Set("Cache-Control", "immutable")
 		w.Header().Set("Content-Type", "application/octet-stream")
 		Serve(w, r, modified, int64(len(text)), strings.NewReader(text), func(status int) {
 			w.WriteHeader(status)
@@ -131,6 +132,11 @@ func TestPreconditions(t *testing.T) {
 	} {
 		if w := serve("GET", test.headers...); w.Code != test.status {
 			t.Errorf("%q: %d, want %d", test.headers, w.Code, test.status)
+		}
+	}
+	for status, header := range map[int]string{200: `If-Match: "tag"`, 412: `If-Match: "other"`, 416: "Range: bytes=-0"} {
+		if w := serve("GET", header); w.Code != status || (w.Header().Get("Cache-Control") != "") != (status == 200) {
+			t.Errorf("%s: %d, %v", header, w.Code, w.Header())
 		}
 	}
 	if w := serve("GET", `If-None-Match: "tag"`); w.Header().Get("ETag") != etag || w.Body.Len() > 0 {
