@@ -51,7 +51,7 @@ func (c *keyExport) Run(a *app) error {
 	if err := program.WritePrivate(c.File, sealed); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "exported the keys of %s to %s\n", p.Username, c.File)
+	_, err = fmt.Fprintf(a.stdout, "exported the keys of %s to %s\n", program.Printable(p.Username), program.Printable(c.File))
 	return err
 }
 

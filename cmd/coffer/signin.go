@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"coffer/client"
+	"coffer/internal/program"
 	"coffer/protocol"
 	"coffer/seal"
 )
@@ -93,7 +94,7 @@ func (c *signInCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "signed in as %s at %s\nthe keys are in %s\n", p.Username, p.Server, path)
+	_, err = fmt.Fprintf(a.stdout, "signed in as %s at %s\nthe keys are in %s\n", program.Printable(p.Username), program.Printable(p.Server), path)
 	return err
 }
 
@@ -164,7 +165,7 @@ func (c *passphraseCommand) Run(a *app) error {
 	if a.json {
 		return a.printJSON(map[string]string{"name": p.Username, "sign_in_server": server})
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s can now sign in at %s with this passphrase, in a browser or with coffer sign-in; without the passphrase or these keys, no backup can be opened\n", p.Username, server)
+	_, err = fmt.Fprintf(a.stdout, "%s can now sign in at %s with this passphrase, in a browser or with coffer sign-in; without the passphrase or these keys, no backup can be opened\n", program.Printable(p.Username), program.Printable(server))
 	return err
 }
 

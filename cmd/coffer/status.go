@@ -58,7 +58,7 @@ func (statusCommand) Run(a *app) error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"server", p.Server},
+		{"server", program.Printable(p.Server)},
 		{"name", program.Printable(account.Name)},
 		{"registered", account.Created.Local().Format(time.DateTime)},
 		{"files", fmt.Sprintf("%d in %s, %s stored", account.Files, program.Count(account.Versions, "version", "versions"), program.Size(account.Bytes))},
