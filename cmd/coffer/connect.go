@@ -256,7 +256,8 @@ const (
 	isUnknown answerer = iota
 	isCoffer
 	isWeb
-	isTLSOnly // a core that refuses plain TCP
+	isTLSOnly  // a core that refuses plain TCP
+	isInternal // a core's listener for gateways
 )
 
 // ask asks for a challenge, which every core answers in some way at once.
@@ -268,23 +269,66 @@ func ask(nc net.Conn) answerer {
 func askWeb(nc net.Conn) answerer { return askWith(nc, []byte("GET / HTTP/1.0\r\n\r\n")) }
 
 func askWith(nc net.Conn, question []byte) answerer {
-	if _, err := nc.Write(question); err != nil {
-		return isUnknown
-	}
-	nc.SetReadDeadline(time.Now().Add(lookTimeout / 2))
-	head := make([]byte, protocol.ResponseHeaderSize+2)
-	n, _ := nc.Read(head)
-	switch {
-	case n == len(head) && head[0] == protocol.Version && protocol.Code(binary.LittleEndian.Uint16(head[1:])) == protocol.CodeFailure &&
-		protocol.Status(binary.LittleEndian.Uint16(head[protocol.ResponseHeaderSize:])) == protocol.StatusForbidden:
+	head, status := exchange(nc, question)
+	switch n := len(head); {
+	case status == protocol.StatusForbidden:
 		return isTLSOnly
 	case n >= 3 && head[0] == protocol.Version:
 		return isCoffer
-	case strings.HasPrefix(string(head[:n]), "HTTP/"):
+	case strings.HasPrefix(string(head), "HTTP/"):
 		return isWeb
 	default:
 		return isUnknown
 	}
+}
+
+// exchange asks a question. It returns how the answer begins, and the status if
+// that is a core's failure.
+func exchange(nc net.Conn, question []byte) (head []byte, status protocol.Status) {
+	if _, err := nc.Write(question); err != nil {
+		return nil, 0
+	}
+	nc.SetReadDeadline(time.Now().Add(lookTimeout / 2))
+	head = make([]byte, protocol.ResponseHeaderSize+2)
+	n, _ := nc.Read(head)
+	head = head[:n]
+	if n == cap(head) && head[0] == protocol.Version && protocol.Code(binary.LittleEndian.Uint16(head[1:])) == protocol.CodeFailure {
+		status = protocol.Status(binary.LittleEndian.Uint16(head[protocol.ResponseHeaderSize:]))
+	}
+	return head, status
+}
+
+// isForGateways reports whether a core that refuses clients does so because its
+// listener is the one for gateways. Elsewhere a gateway is not even listened to.
+func (p *profile) isForGateways(ctx context.Context) bool {
+	dial := dialTCP
+	if p.TLS {
+		dial = func(ctx context.Context, addr string) (net.Conn, error) { return dialAnyTLS(ctx, addr) }
+	}
+	nc, err := dial(ctx, p.Server)
+	if err != nil {
+		return false
+	}
+	defer nc.Close()
+	_, status := exchange(nc, protocol.AppendRequest(nil, protocol.ClientID{}, &protocol.ProveGateway{}, 0))
+	return status == protocol.StatusConflict
+}
+
+// lookAt fails if what answers at the profile's server is no core. With TLS
+// demanded, what answers without it is said to be that, and no more is asked of
+// a certificate than Dial asks afterwards.
+func (p *profile) lookAt(ctx context.Context) error {
+	if p.Insecure {
+		return lookInsecurely(ctx, p.Server)
+	}
+	if !p.TLS {
+		return nil // settle looks
+	}
+	found, err := look(ctx, p.Server)
+	if err == nil && found.tls == nil {
+		err = fmt.Errorf("the server at %s does not use TLS: remove --tls, --tls-ca and --pin", p.Server)
+	}
+	return err
 }
 
 // notCoffer says that something else than a core answers.
@@ -296,6 +340,9 @@ func notCoffer(addr string, what answerer, scheme string) error {
 	usual := net.JoinHostPort(host, strconv.Itoa(protocol.DefaultPort))
 	if what == isTLSOnly {
 		return fmt.Errorf("the server at %s requires TLS: remove --insecure", addr)
+	}
+	if what == isInternal {
+		return fmt.Errorf("%s is where the server listens to gateways, not to clients: try --server %s", addr, usual)
 	}
 	if what == isWeb {
 		return fmt.Errorf("%s is a web server, such as a gateway (%s://%[1]s) or the operator's console, and not the Coffer server itself: try --server %[3]s", addr, scheme, usual)

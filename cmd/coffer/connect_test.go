@@ -55,9 +55,11 @@ func TestWhatAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
+	public, internal := startServerForGateways(t)
 	for name, test := range map[string]struct{ addr, says string }{
 		"a web server":     {plain.Listener.Addr().String(), "is a web server"},
 		"HTTPS":            {secure.Listener.Addr().String(), "is a web server"},
+		"for gateways":     {internal, "listens to gateways, not to clients: try --server 127.0.0.1:1256|does not use TLS: remove --tls"},
 		"something else":   {l.Addr().String(), "is not a Coffer server"},
 		"nobody":           {gone.Addr().String(), "connection refused"},
 		"no host":          {"no.such.host.invalid", "no such host|could not be resolved"},
@@ -65,7 +67,7 @@ func TestWhatAnswers(t *testing.T) {
 		"no port there is": {"localhost:99999", "not HOST:PORT"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, how := range [][]string{nil, {"--insecure"}} {
+			for _, how := range [][]string{nil, {"--insecure"}, {"--tls"}} {
 				code, stdout, stderr := coffer(t, t.TempDir(), nil, append([]string{"register", "--server", test.addr, "--name", "ada", "--rsa-bits", "1024"}, how...)...)
 				said := false
 				for says := range strings.SplitSeq(test.says, "|") {
@@ -81,5 +83,9 @@ func TestWhatAnswers(t *testing.T) {
 				}
 			}
 		})
+	}
+	code, _, stderr := coffer(t, t.TempDir(), nil, "register", "--server", public, "--name", "ada", "--rsa-bits", "1024", "--tls")
+	if code == 0 || !strings.Contains(stderr, "does not use TLS: remove --tls") {
+		t.Errorf("a core without TLS: exit code %d\n%s", code, stderr)
 	}
 }

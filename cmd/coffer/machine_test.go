@@ -18,27 +18,37 @@ import (
 // startServer starts a server whose data is in memory, and returns its address.
 func startServer(t *testing.T) string {
 	t.Helper()
+	public, _ := startServerForGateways(t)
+	return public
+}
+
+// startServerForGateways starts one that listens to gateways as well.
+func startServerForGateways(t *testing.T) (public, internal string) {
+	t.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Catalog, cfg.Blobs, cfg.MasterKey = memstore.New().Catalog(), memstore.New().Blobs(), server.NewMasterKey()
+	cfg.CoreSecret[0] = 1
 	cfg.Log = slog.New(slog.DiscardHandler)
 	srv, err := server.New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var listeners [2]net.Listener
+	for i := range listeners {
+		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ctx, public, nil) }()
+	go func() { done <- srv.Serve(ctx, listeners[0], listeners[1]) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return public.Addr().String()
+	return listeners[0].Addr().String(), listeners[1].Addr().String()
 }
 
 // A station is a machine with a home of its own, on which coffer is run.

@@ -76,10 +76,8 @@ func (c *registerCommand) connect(a *app, p *profile) error {
 	if err := c.connectFlags.apply(p); err != nil {
 		return err
 	}
-	if p.Insecure {
-		if err := lookInsecurely(a.ctx, p.Server); err != nil {
-			return err
-		}
+	if err := p.lookAt(a.ctx); err != nil {
+		return err
 	}
 	_, err := a.settle(p)
 	return err
@@ -184,6 +182,9 @@ func (c *registerCommand) obtain(a *app, p *profile) error {
 			err = errors.Join(err, a.dropBegun()) // keys that nobody knows
 		}
 		return refusedName(c.Name, err)
+	}
+	if errors.Is(err, client.ErrRefused) && p.isForGateways(a.ctx) {
+		return errors.Join(notCoffer(p.Server, isInternal, ""), a.dropBegun())
 	}
 	if err != nil {
 		return fmt.Errorf("register: %w", err)
