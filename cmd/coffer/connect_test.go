@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"coffer/server/servertest"
 )
 
 func TestServerAddress(t *testing.T) {
@@ -55,7 +57,7 @@ func TestWhatAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	public, internal := startServerForGateways(t)
+	public, internal := servertest.Start(t, nil)
 	for name, test := range map[string]struct{ addr, says string }{
 		"a web server":     {plain.Listener.Addr().String(), "is a web server"},
 		"HTTPS":            {secure.Listener.Addr().String(), "is a web server"},

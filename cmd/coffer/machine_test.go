@@ -1,55 +1,15 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"coffer/internal/program"
-	"coffer/server"
-	"coffer/store/memstore"
+	"coffer/server/servertest"
 )
-
-// startServer starts a server whose data is in memory, and returns its address.
-func startServer(t *testing.T) string {
-	t.Helper()
-	public, _ := startServerForGateways(t)
-	return public
-}
-
-// startServerForGateways starts one that listens to gateways as well.
-func startServerForGateways(t *testing.T) (public, internal string) {
-	t.Helper()
-	cfg := server.DefaultConfig()
-	cfg.Catalog, cfg.Blobs, cfg.MasterKey = memstore.New().Catalog(), memstore.New().Blobs(), server.NewMasterKey()
-	cfg.CoreSecret[0] = 1
-	cfg.Log = slog.New(slog.DiscardHandler)
-	srv, err := server.New(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var listeners [2]net.Listener
-	for i := range listeners {
-		if listeners[i], err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ctx, listeners[0], listeners[1]) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return listeners[0].Addr().String(), listeners[1].Addr().String()
-}
 
 // A station is a machine with a home of its own, on which coffer is run.
 type station struct {
@@ -151,7 +111,8 @@ func write(t *testing.T, files map[string]string) string {
 func newOwner(t *testing.T) station {
 	t.Helper()
 	owner := newStation(t)
-	owner.ok("register", "--server", startServer(t), "--name", "ada", "--insecure", "--rsa-bits", "1024")
+	public, _ := servertest.Start(t, nil)
+	owner.ok("register", "--server", public, "--name", "ada", "--insecure", "--rsa-bits", "1024")
 	return owner
 }
 
@@ -191,7 +152,7 @@ func TestMachines(t *testing.T) {
 		}
 	}
 	if n := strings.Count(owner.ok("list", "home@web1"), "home@web1"); n != 3 {
-		t.Errorf("%d versions of the machine's backup are listed", n)
+		t.Errorf("%d versions are listed", n)
 	}
 	if n := strings.Count(owner.ok("list", "home"), "from "); n != 0 {
 		t.Error("the owner's backup is mixed with a machine's")

@@ -2,13 +2,10 @@ package remote_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +17,7 @@ import (
 
 	"coffer/client"
 	"coffer/protocol"
-	"coffer/server"
+	"coffer/server/servertest"
 	"coffer/snapshot"
 	"coffer/snapshot/cache"
 	"coffer/snapshot/pack"
@@ -28,34 +25,7 @@ import (
 	"coffer/snapshot/scan"
 	"coffer/snapshot/take"
 	"coffer/snapshot/view"
-	"coffer/store/memstore"
 )
-
-// startServer starts a server whose data is in memory, and returns its address.
-func startServer(t *testing.T) string {
-	t.Helper()
-	cfg := server.DefaultConfig()
-	cfg.Catalog, cfg.Blobs, cfg.MasterKey = memstore.New().Catalog(), memstore.New().Blobs(), server.NewMasterKey()
-	cfg.Log = slog.New(slog.DiscardHandler)
-	srv, err := server.New(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ctx, listener, nil) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
-		}
-	})
-	return listener.Addr().String()
-}
 
 // newKey makes an RSA key, and what a server learns of it.
 func newKey(t *testing.T) (*rsa.PrivateKey, []byte) {
@@ -126,7 +96,7 @@ func deriveKeys(t *testing.T, identity string, id snapshot.MachineID) *snapshot.
 // owner's, sends garbage under that id. Its owner, whose cache is new, still
 // sends the chunk and gets it back; the garbage shows as what it is.
 func TestMachineSendsGarbage(t *testing.T) {
-	addr := startServer(t)
+	addr, _ := servertest.Start(t, nil)
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)

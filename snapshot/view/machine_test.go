@@ -19,19 +19,19 @@ import (
 func (a *account) machine(n byte) *account {
 	a.t.Helper()
 	m := newAccount(a.t)
-	keys, err := snapshot.DeriveKeys(a.id.String(), snapshot.MachineID{n})
+	keys, err := snapshot.DeriveKeys(a.Identity.String(), snapshot.MachineID{n})
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	m.id, m.keys, m.repo = a.id, keys, a.repo
+	m.Identity, m.Keys, m.Repo = a.Identity, keys, a.Repo
 	return m
 }
 
 // machineKeys open what the account and its machines, web1 and db1, have.
 func (a *account) machineKeys() view.Keys {
 	return view.Keys{
-		Identity: a.id,
-		Of:       func(m snapshot.MachineID) (*snapshot.Keys, error) { return snapshot.DeriveKeys(a.id.String(), m) },
+		Identity: a.Identity,
+		Of:       func(m snapshot.MachineID) (*snapshot.Keys, error) { return snapshot.DeriveKeys(a.Identity.String(), m) },
 		Machines: func(context.Context) ([]view.Machine, error) {
 			return []view.Machine{{ID: snapshot.MachineID{1}, Name: "web1"}, {ID: snapshot.MachineID{2}, Name: "db1"}}, nil
 		},
@@ -49,7 +49,7 @@ func TestMachines(t *testing.T) {
 	}
 	keys := a.machineKeys()
 	var labels []string
-	err := view.List(t.Context(), a.repo, keys, "", true, func(s view.Summary, bad error) error {
+	err := view.List(t.Context(), a.Repo, keys, "", true, func(s view.Summary, bad error) error {
 		if bad != nil || s.From != "" && !strings.HasSuffix(s.Label, "@"+s.From) {
 			t.Errorf("%q from %q: %v", s.Label, s.From, bad)
 		}
@@ -61,7 +61,7 @@ func TestMachines(t *testing.T) {
 	}
 	for label, want := range map[string]string{"home": "owner", "home@web1": "web", "home@db1": "db"} {
 		listed := 0
-		err := view.List(t.Context(), a.repo, keys, label, true, func(s view.Summary, bad error) error {
+		err := view.List(t.Context(), a.Repo, keys, label, true, func(s view.Summary, bad error) error {
 			if listed++; bad != nil || s.Label != label {
 				t.Errorf("%s: %q, %v", label, s.Label, bad)
 			}
@@ -70,7 +70,7 @@ func TestMachines(t *testing.T) {
 		if err != nil || listed != 1 {
 			t.Errorf("%s: %d listed, error %v", label, listed, err)
 		}
-		s, err := view.Open(t.Context(), a.repo, keys, label, 0)
+		s, err := view.Open(t.Context(), a.Repo, keys, label, 0)
 		if err != nil {
 			t.Fatalf("%s: %v", label, err)
 		}
@@ -84,7 +84,7 @@ func TestMachines(t *testing.T) {
 		}
 	}
 	for _, label := range []string{"home@other", "other@web1"} {
-		if _, err := view.Open(t.Context(), a.repo, keys, label, 0); !errors.Is(err, view.ErrNotFound) {
+		if _, err := view.Open(t.Context(), a.Repo, keys, label, 0); !errors.Is(err, view.ErrNotFound) {
 			t.Errorf("%s: %v", label, err)
 		}
 	}
@@ -104,7 +104,7 @@ func TestForgottenMachine(t *testing.T) {
 	keys.Machines = nil
 	want := "home@id01" + strings.Repeat("00", 15)
 	var labels []string
-	err := view.List(t.Context(), a.repo, keys, "", true, func(s view.Summary, bad error) error {
+	err := view.List(t.Context(), a.Repo, keys, "", true, func(s view.Summary, bad error) error {
 		if bad != nil {
 			t.Error(bad)
 		}
@@ -114,21 +114,21 @@ func TestForgottenMachine(t *testing.T) {
 	if slices.Sort(labels); err != nil || !slices.Equal(labels, []string{"home", want, want}) {
 		t.Errorf("labels %q, error %v", labels, err)
 	}
-	s, err := view.Open(t.Context(), a.repo, keys, want, 0)
+	s, err := view.Open(t.Context(), a.Repo, keys, want, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if s.Number != 2 || s.Label != want || s.Machine != (snapshot.MachineID{1}) {
 		t.Errorf("version %d of %q", s.Number, s.Label)
 	}
-	if _, err := view.Open(t.Context(), a.repo, keys, "home@web1", 0); !errors.Is(err, view.ErrNotFound) {
+	if _, err := view.Open(t.Context(), a.Repo, keys, "home@web1", 0); !errors.Is(err, view.ErrNotFound) {
 		t.Errorf("by a name that is forgotten: %v", err)
 	}
 }
 
 // A server that answers with a machine's snapshot where the owner's is asked
-// for, or the other way round, is caught: a machine that was taken over makes
-// nothing that passes as another's.
+// for, or the other way round, is caught: a machine that was taken over
+// cannot make a snapshot that passes for the owner's.
 func TestSwappedMachines(t *testing.T) {
 	a := newAccount(t)
 	web := a.machine(1)
@@ -136,14 +136,14 @@ func TestSwappedMachines(t *testing.T) {
 	web.write("f", "web")
 	a.backup()
 	web.backup()
-	owners, webs := a.keys.WireName("home"), web.keys.WireName("home")
+	owners, webs := a.Keys.WireName("home"), web.Keys.WireName("home")
 	for label, instead := range map[string]string{"home": webs, "home@web1": owners} {
-		repo := swapped{a.repo, func(_ string, version uint32) (string, uint32) { return instead, version }}
+		repo := swapped{a.Repo, func(_ string, version uint32) (string, uint32) { return instead, version }}
 		if _, err := view.Open(t.Context(), repo, a.machineKeys(), label, 0); !errors.Is(err, view.ErrOther) {
 			t.Errorf("%s: %v", label, err)
 		}
 	}
-	err := view.List(t.Context(), renamed{a.repo, map[string]string{owners: webs, webs: owners}}, a.machineKeys(), "", true, func(s view.Summary, bad error) error {
+	err := view.List(t.Context(), renamed{a.Repo, map[string]string{owners: webs, webs: owners}}, a.machineKeys(), "", true, func(s view.Summary, bad error) error {
 		if bad == nil {
 			t.Errorf("%q is listed under the other name", s.Label)
 		}
@@ -174,7 +174,7 @@ func TestMachineGivesNoRights(t *testing.T) {
 	web := a.machine(1)
 	for _, one := range []*account{a, web} {
 		one.write("tool", "as its owner")
-		if err := os.Chmod(filepath.Join(one.root, "tool"), 0o755|fs.ModeSetuid); err != nil {
+		if err := os.Chmod(filepath.Join(one.Root, "tool"), 0o755|fs.ModeSetuid); err != nil {
 			t.Fatal(err)
 		}
 		one.backup()
@@ -189,7 +189,7 @@ func TestMachineGivesNoRights(t *testing.T) {
 		{"home@web1", false, 0o755, 1},
 		{"home@web1", true, 0o755 | fs.ModeSetuid, 0},
 	} {
-		s, err := view.Open(t.Context(), a.repo, a.machineKeys(), test.label, 0)
+		s, err := view.Open(t.Context(), a.Repo, a.machineKeys(), test.label, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +204,7 @@ func TestMachineGivesNoRights(t *testing.T) {
 		}
 	}
 
-	s, err := view.Open(t.Context(), a.repo, a.machineKeys(), "home@web1", 0)
+	s, err := view.Open(t.Context(), a.Repo, a.machineKeys(), "home@web1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,71 +11,32 @@ import (
 	"testing"
 	"time"
 
-	"filippo.io/age"
-
 	"coffer/snapshot"
-	"coffer/snapshot/cache"
-	"coffer/snapshot/scan"
 	"coffer/snapshot/snaptest"
-	"coffer/snapshot/take"
 	"coffer/snapshot/view"
 )
 
 // An account has snapshots of one folder in a repository in memory.
 type account struct {
-	t     *testing.T
-	repo  *snaptest.Repository
-	id    *age.X25519Identity
-	keys  *snapshot.Keys
-	cache *cache.Cache
-	root  string
+	*snaptest.Account
+	t *testing.T
 }
 
-func newAccount(t *testing.T) *account {
-	t.Helper()
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := snapshot.DeriveKeys(id.String(), snapshot.MachineID{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := cache.Open(filepath.Join(t.TempDir(), "cache"), []byte("owner"), time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return &account{t: t, repo: snaptest.New(), id: id, keys: keys, cache: c, root: t.TempDir()}
-}
+func newAccount(t *testing.T) *account { return &account{snaptest.NewAccount(t), t} }
 
 func (a *account) write(path, content string) {
 	a.t.Helper()
-	full := filepath.Join(a.root, path)
+	full := filepath.Join(a.Root, path)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o755), os.WriteFile(full, []byte(content), 0o644)); err != nil {
 		a.t.Fatal(err)
 	}
 }
 
-func (a *account) backup() {
-	a.t.Helper()
-	sources, err := scan.NewSources(a.root)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	keys := take.Keys{Keys: a.keys, Recipient: a.id.Recipient(), Epoch: snapshot.Epoch(a.id.Recipient().String())}
-	if _, err := take.Folder(a.t.Context(), a.repo, keys, a.cache, sources, take.Options{Label: "home", Source: "here:/home"}); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-func (a *account) viewKeys() view.Keys {
-	return view.Keys{Identity: a.id, Of: func(snapshot.MachineID) (*snapshot.Keys, error) { return a.keys, nil }}
-}
+func (a *account) backup() { a.Backup("home") }
 
 func (a *account) open(version uint32) *view.Snapshot {
 	a.t.Helper()
-	s, err := view.Open(a.t.Context(), a.repo, a.viewKeys(), "home", version)
+	s, err := view.Open(a.t.Context(), a.Repo, a.ViewKeys(), "home", version)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -89,7 +50,7 @@ func (a *account) lose(s *view.Snapshot, path string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.repo.Replace(e.Subtree[0].Pack, nil)
+	a.Repo.Replace(e.Subtree[0].Pack, nil)
 }
 
 func (a *account) restore(s *view.Snapshot, to string, opts view.RestoreOptions) (view.Restored, error) {
@@ -163,7 +124,7 @@ func TestDiff(t *testing.T) {
 	a.backup()
 	a.write("d/changed", "new content")
 	a.write("d/new", "new")
-	if err := errors.Join(os.Remove(filepath.Join(a.root, "d/gone")), os.Chmod(filepath.Join(a.root, "mode"), 0o600)); err != nil {
+	if err := errors.Join(os.Remove(filepath.Join(a.Root, "d/gone")), os.Chmod(filepath.Join(a.Root, "mode"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	a.backup()
@@ -228,14 +189,14 @@ func TestSwappedSnapshots(t *testing.T) {
 	a.backup()
 	a.backup()
 	for name, repo := range map[string]view.Repository{
-		"another version": swapped{a.repo, func(name string, version uint32) (string, uint32) { return name, 1 }},
-		"another name":    swapped{a.repo, func(string, uint32) (string, uint32) { return a.keys.WireName("home"), 2 }},
+		"another version": swapped{a.Repo, func(name string, version uint32) (string, uint32) { return name, 1 }},
+		"another name":    swapped{a.Repo, func(string, uint32) (string, uint32) { return a.Keys.WireName("home"), 2 }},
 	} {
 		label := "home"
 		if name == "another name" {
 			label = "other"
 		}
-		if _, err := view.Open(t.Context(), repo, a.viewKeys(), label, 2); !errors.Is(err, view.ErrOther) {
+		if _, err := view.Open(t.Context(), repo, a.ViewKeys(), label, 2); !errors.Is(err, view.ErrOther) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -258,10 +219,10 @@ func TestAt(t *testing.T) {
 	before := time.Now()
 	a.backup()
 	a.backup()
-	if version, err := view.At(t.Context(), a.repo, a.viewKeys(), "home", time.Now()); err != nil || version != 2 {
+	if version, err := view.At(t.Context(), a.Repo, a.ViewKeys(), "home", time.Now()); err != nil || version != 2 {
 		t.Errorf("now: version %d, %v", version, err)
 	}
-	if version, err := view.At(t.Context(), a.repo, a.viewKeys(), "home", before); !errors.Is(err, view.ErrNotFound) {
+	if version, err := view.At(t.Context(), a.Repo, a.ViewKeys(), "home", before); !errors.Is(err, view.ErrNotFound) {
 		t.Errorf("before the first: version %d, %v", version, err)
 	}
 }
@@ -271,7 +232,7 @@ func TestListOfForeignSnapshots(t *testing.T) {
 	a.write("f", "content")
 	a.backup()
 	listed := 0
-	err := view.List(t.Context(), a.repo, b.viewKeys(), "", true, func(s view.Summary, bad error) error {
+	err := view.List(t.Context(), a.Repo, b.ViewKeys(), "", true, func(s view.Summary, bad error) error {
 		listed++
 		if !errors.Is(bad, snapshot.ErrForged) || s.Label != "" {
 			t.Errorf("%+v, %v", s.Head, bad)
