@@ -201,6 +201,23 @@ func (c *listCommand) snapshots(a *app, u *user, audit *backup.Audit, stored []p
 	return nil
 }
 
+// compareList fails if the server's list is not what this machine has seen.
+func (a *app) compareList(u *user) error {
+	audit, err := backup.Trust{Memory: u.memory}.Audit()
+	if err != nil {
+		return err
+	}
+	err = backup.Each(a.ctx, u.session, true, func(e protocol.FileEntry) error {
+		audit.Entry(e)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	alarm, err := a.alarm(audit)
+	return cmp.Or(err, alarm)
+}
+
 // alarm prints a line for each name that is not what this machine has seen.
 // What was listed stays listed: the alarm is an incomplete.
 func (a *app) alarm(audit *backup.Audit) (alarm, err error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -34,12 +35,17 @@ func (c *mountCommand) Run(a *app) error {
 	defer u.session.Close()
 	say := a.sayer()
 	foreign := new(sync.Map) // versions that were named
-	library := mount.Account(snaps.repo, snaps.forReading(), func(v view.Listed, err error) {
+	opened := func(s *view.Snapshot) error {
+		_, err := snaps.seen(a.ctx, target{name: s.Label, version: s.Number}, s)
+		return err
+	}
+	library := mount.Account(snaps.repo, snaps.forReading(), opened, func(v view.Listed, err error) {
 		if _, said := foreign.LoadOrStore(fmt.Sprint(v.Name, " ", v.Version), true); !said {
 			say("version %d of %s was not written with this account's keys: %v", v.Version, v.Name, err)
 		}
 	})
-	return mount.Serve(a.ctx, library, c.Folder, mount.Options{
+	compared := comparedLibrary{library, sync.OnceValue(func() error { return a.compareList(u) })}
+	return mount.Serve(a.ctx, compared, c.Folder, mount.Options{
 		AllowOther: c.AllowOther,
 		Trust:      c.Trust,
 		Failed:     func(path string, err error) { say("read %s: %v", path, err) },
@@ -51,6 +57,21 @@ func (c *mountCommand) Run(a *app) error {
 			return again
 		},
 	})
+}
+
+// A comparedLibrary shows nothing if the server's list is not what this machine
+// has seen.
+type comparedLibrary struct {
+	mount.Library
+	compare func() error
+}
+
+// Versions lists the snapshots.
+func (l comparedLibrary) Versions(ctx context.Context, f func(mount.Version) error) error {
+	if err := l.compare(); err != nil {
+		return err
+	}
+	return l.Library.Versions(ctx, f)
 }
 
 func (c *mountCommand) ready(a *app) {

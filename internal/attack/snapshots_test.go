@@ -34,7 +34,7 @@ func rolledBack(t *testing.T) (p *stack.Person, goBack func(target string)) {
 func TestRolledBackSnapshots(t *testing.T) {
 	p, goBack := rolledBack(t)
 	reading := [][]string{{"cat", "docs:f"}, {"ls", "docs"}, {"find", "f"}, {"find", "f", "--in", "docs"}, {"diff", "docs", "docs"},
-		{"restore", "docs", "-o", "out"}, {"restore", "docs:f", "-o", "-"}, {"verify", "docs"}, {"list"}}
+		{"restore", "docs", "-o", "out"}, {"restore", "docs:f", "-o", "-"}, {"verify", "docs"}, {"list"}, {"mount", t.TempDir()}}
 	refused := func(says string) {
 		t.Helper()
 		for _, args := range reading {
@@ -56,7 +56,7 @@ func TestRolledBackSnapshots(t *testing.T) {
 		p.Must(t, append(args, "--accept-older")...)
 	}
 	goBack("docs")
-	reading = [][]string{{"cat", "docs:f"}, {"ls", "docs"}, {"restore", "docs", "-o", "out"}, {"verify", "docs"}, {"list"}}
+	reading = [][]string{{"cat", "docs:f"}, {"ls", "docs"}, {"restore", "docs", "-o", "out"}, {"verify", "docs"}, {"list"}, {"mount", t.TempDir()}}
 	refused("no longer on the server")
 }
 

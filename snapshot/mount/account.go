@@ -7,16 +7,18 @@ import (
 	"coffer/snapshot/view"
 )
 
-// Account is the library of an account's snapshots. Foreign, if not nil, is
-// called for snapshots that were not written with the account's keys; they are
-// left out.
-func Account(repo view.Repository, keys view.Keys, foreign func(v view.Listed, err error)) Library {
-	return account{repo, keys, foreign}
+// Account is the library of an account's snapshots. The functions may be nil.
+// Opened is called for a snapshot before anything of it is shown, and can refuse
+// it. Foreign is called for snapshots that were not written with the account's
+// keys; they are left out.
+func Account(repo view.Repository, keys view.Keys, opened func(*view.Snapshot) error, foreign func(v view.Listed, err error)) Library {
+	return account{repo, keys, opened, foreign}
 }
 
 type account struct {
 	repo    view.Repository
 	keys    view.Keys
+	opened  func(*view.Snapshot) error
 	foreign func(view.Listed, error)
 }
 
@@ -36,6 +38,11 @@ func (a account) Open(ctx context.Context, name string, number uint32) (Chunks, 
 	s, err := view.Open(ctx, a.repo, a.keys, name, number)
 	if err != nil {
 		return nil, nil, err
+	}
+	if a.opened != nil {
+		if err := a.opened(s); err != nil {
+			return nil, nil, err
+		}
 	}
 	return s, &s.Root, nil
 }

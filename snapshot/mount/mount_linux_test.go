@@ -24,59 +24,22 @@ import (
 	"testing"
 	"time"
 
-	"filippo.io/age"
 	"golang.org/x/sys/unix"
 
 	"coffer/snapshot"
-	"coffer/snapshot/cache"
-	"coffer/snapshot/scan"
 	"coffer/snapshot/snaptest"
-	"coffer/snapshot/take"
 	"coffer/snapshot/view"
 )
 
 // An account has snapshots in a repository in memory.
 type testAccount struct {
-	t    *testing.T
-	repo *snaptest.Repository
-	id   *age.X25519Identity
-	keys *snapshot.Keys
-	from string // the folder that is backed up
+	*snaptest.Account
+	t *testing.T
 }
 
-func newAccount(t *testing.T) *testAccount {
-	t.Helper()
-	id, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := snapshot.DeriveKeys(id.String(), snapshot.MachineID{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &testAccount{t, snaptest.New(), id, keys, t.TempDir()}
-}
+func newAccount(t *testing.T) *testAccount { return &testAccount{snaptest.NewAccount(t), t} }
 
-func (a *testAccount) backup(label string) {
-	a.t.Helper()
-	sources, err := scan.NewSources(a.from)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	c, err := cache.Open(filepath.Join(a.t.TempDir(), "cache"), []byte("owner"), time.Second)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer c.Close()
-	keys := take.Keys{Keys: a.keys, Recipient: a.id.Recipient(), Epoch: snapshot.Epoch(a.id.Recipient().String())}
-	if _, err := take.Folder(a.t.Context(), a.repo, keys, c, sources, take.Options{Label: label, Source: "here:/" + label}); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-func (a *testAccount) library() Library {
-	return Account(a.repo, view.Keys{Identity: a.id, Of: func(snapshot.MachineID) (*snapshot.Keys, error) { return a.keys, nil }}, nil)
-}
+func (a *testAccount) library() Library { return Account(a.Repo, a.ViewKeys(), nil, nil) }
 
 // A mounted library.
 type mounted struct {
@@ -141,7 +104,7 @@ func (a *testAccount) fill(many int) {
 	a.t.Helper()
 	random := make([]byte, 5<<20)
 	rand.NewChaCha8([32]byte{1}).Read(random)
-	at := func(path string) string { return filepath.Join(a.from, path) }
+	at := func(path string) string { return filepath.Join(a.Root, path) }
 	sparse := func() error {
 		f, err := os.Create(at("sparse"))
 		if err != nil {
@@ -269,9 +232,9 @@ func same(t *testing.T, want, got string) {
 func TestMountShowsEverything(t *testing.T) {
 	a := newAccount(t)
 	a.fill(300)
-	a.backup("home")
+	a.Backup("home")
 	m := a.mount(Options{}, nil)
-	same(t, a.from, filepath.Join(m.dir, "home", "1"))
+	same(t, a.Root, filepath.Join(m.dir, "home", "1"))
 	var one, other unix.Stat_t
 	if err := errors.Join(unix.Stat(filepath.Join(m.dir, "home/1/a/linked"), &one), unix.Stat(filepath.Join(m.dir, "home/1/a/b/linked too"), &other)); err != nil || one.Ino != other.Ino {
 		t.Errorf("the names of one file have the inodes %d and %d: %v", one.Ino, other.Ino, err)
@@ -285,15 +248,15 @@ func TestMountShowsEverything(t *testing.T) {
 // changed.
 func TestMountedVersions(t *testing.T) {
 	a := newAccount(t)
-	if err := os.WriteFile(filepath.Join(a.from, "file"), []byte("first"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(a.Root, "file"), []byte("first"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a.backup("home")
-	a.backup("ho/me 100%")
-	if err := os.WriteFile(filepath.Join(a.from, "file"), []byte("second"), 0o644); err != nil {
+	a.Backup("home")
+	a.Backup("ho/me 100%")
+	if err := os.WriteFile(filepath.Join(a.Root, "file"), []byte("second"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	a.backup("home")
+	a.Backup("home")
 	now := time.Now()
 	var later atomic.Bool
 	m := a.mount(Options{}, func(tree *tree) {
@@ -335,7 +298,7 @@ func TestMountedVersions(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(m.dir, "home/1/file"), nil, 0o644); !errors.Is(err, syscall.EROFS) {
 		t.Errorf("a file is written: %v", err)
 	}
-	a.backup("home")
+	a.Backup("home")
 	later.Store(true)
 	if target, err := os.Readlink(filepath.Join(m.dir, "home/latest")); err != nil || target != "3" {
 		t.Errorf("the latest is %q, %v, want 3", target, err)
@@ -346,11 +309,11 @@ func TestMountedVersions(t *testing.T) {
 func TestConcurrentReads(t *testing.T) {
 	a := newAccount(t)
 	a.fill(0)
-	a.backup("home")
+	a.Backup("home")
 	m := a.mount(Options{}, func(tree *tree) { tree.data.room = 2 << 20 })
 	want := map[string][]byte{}
 	for _, name := range []string{"large", "sparse"} {
-		content, err := os.ReadFile(filepath.Join(a.from, name))
+		content, err := os.ReadFile(filepath.Join(a.Root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +348,7 @@ func TestConcurrentReads(t *testing.T) {
 func TestDamageIsAnErrorOfReading(t *testing.T) {
 	a := newAccount(t)
 	a.fill(0)
-	a.backup("home")
+	a.Backup("home")
 	library := a.library()
 	from, root, err := library.Open(t.Context(), "home", 1)
 	if err != nil {
@@ -396,7 +359,7 @@ func TestDamageIsAnErrorOfReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.repo.Replace(large.Content[0].Pack, nil)
+	a.Repo.Replace(large.Content[0].Pack, nil)
 	m := a.mount(Options{}, nil)
 	for range 2 {
 		if _, err := os.ReadFile(filepath.Join(m.dir, "home/1/large")); !errors.Is(err, syscall.EIO) {
@@ -415,7 +378,7 @@ func TestDamageIsAnErrorOfReading(t *testing.T) {
 func TestDamagedFolder(t *testing.T) {
 	a := newAccount(t)
 	a.fill(1000)
-	a.backup("home")
+	a.Backup("home")
 	m := a.mount(Options{}, func(tree *tree) {
 		tree.lib = losing{tree.lib, "many"}
 	})
@@ -431,7 +394,7 @@ func TestDamagedFolder(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	source, err := os.ReadDir(filepath.Join(a.from, "many"))
+	source, err := os.ReadDir(filepath.Join(a.Root, "many"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,6 +406,30 @@ func TestDamagedFolder(t *testing.T) {
 			t.Errorf("what may be in the lost piece: %v", err)
 		}
 		break
+	}
+}
+
+// A snapshot that the caller refuses shows nothing; the others are there.
+func TestRefusedSnapshot(t *testing.T) {
+	a := newAccount(t)
+	a.fill(0)
+	a.Backup("home")
+	a.Backup("home")
+	opened := func(s *view.Snapshot) error {
+		if s.Number == 1 {
+			return errors.New("it is not what was seen")
+		}
+		return nil
+	}
+	m := a.mount(Options{}, func(tree *tree) { tree.lib = Account(a.Repo, a.ViewKeys(), opened, nil) })
+	if entries, err := os.ReadDir(filepath.Join(m.dir, "home/1")); err == nil || len(entries) > 0 {
+		t.Errorf("refused: %d names, %v", len(entries), err)
+	}
+	if failures := m.failures(); len(failures) == 0 {
+		t.Error("nobody learns why")
+	}
+	if _, err := os.ReadDir(filepath.Join(m.dir, "home/2/many")); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -485,13 +472,13 @@ func (w without) Chunk(ctx context.Context, kind snapshot.Kind, p snapshot.Place
 func TestMemoryHasABound(t *testing.T) {
 	a := newAccount(t)
 	a.fill(300)
-	a.backup("home")
+	a.Backup("home")
 	var mine *tree
 	m := a.mount(Options{}, func(tree *tree) {
 		mine = tree
 		tree.known, tree.trees.room, tree.data.room = newKnown(100), 2<<20, 2<<20
 	})
-	same(t, a.from, filepath.Join(m.dir, "home/1"))
+	same(t, a.Root, filepath.Join(m.dir, "home/1"))
 	many := mine.root.GetChild("home").GetChild("1").GetChild("many")
 	for len(many.Children()) > 2*mine.known.limit {
 		// What was asked to be forgotten is, while other things are asked for.
@@ -512,7 +499,7 @@ func TestMemoryHasABound(t *testing.T) {
 func TestBusyMount(t *testing.T) {
 	a := newAccount(t)
 	a.fill(0)
-	a.backup("home")
+	a.Backup("home")
 	busy := make(chan struct{})
 	m := a.mount(Options{Busy: func() <-chan os.Signal {
 		close(busy)
@@ -540,7 +527,7 @@ func TestBusyMount(t *testing.T) {
 // Who unmounts the folder with another program ends the mount.
 func TestUnmountedByAnother(t *testing.T) {
 	a := newAccount(t)
-	a.backup("home")
+	a.Backup("home")
 	m := a.mount(Options{}, nil)
 	if err := unix.Unmount(m.dir, 0); err != nil {
 		t.Fatal(err)
@@ -570,11 +557,11 @@ func TestFolderInUseIsRefused(t *testing.T) {
 // bits and devices count only if they are trusted.
 func TestOtherUsers(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can act for other users")
+		t.Fatal("this test acts for other users: run it as root")
 	}
 	a := newAccount(t)
 	a.fill(0)
-	a.backup("home")
+	a.Backup("home")
 	for _, test := range []struct {
 		opts         Options
 		open, closed bool // whether another user can read files that all may read, and that only the owner may
@@ -605,7 +592,7 @@ func TestOtherUsers(t *testing.T) {
 // A name that the kernel would not pass on is left out with an error, and the
 // others are there.
 func TestOverlongName(t *testing.T) {
-	keys := newAccount(t).keys
+	keys := newAccount(t).Keys
 	var piece []byte
 	w := snapshot.NewTreeWriter(keys, func(made []byte) error {
 		piece = bytes.Clone(made)
