@@ -94,7 +94,7 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// What a machine knows of one account is not in another's folders.
+// Each profile has its own memory and cache.
 func TestProfilesAreApart(t *testing.T) {
 	home := t.TempDir()
 	for _, name := range []string{"", "default", "work"} {
@@ -110,6 +110,19 @@ func TestProfilesAreApart(t *testing.T) {
 		}
 		if dir, err := a.cacheFolder(); err != nil || dir != cache {
 			t.Errorf("profile %q has its cache in %s, %v", name, dir, err)
+		}
+	}
+}
+
+// Names in a profile may come from somebody else, and are printed safely.
+func TestNamesOfProfilesOnTerminals(t *testing.T) {
+	home := t.TempDir()
+	saveNamed(t, home, "default", "me\x1b[2J\u202e")
+	env := map[string]string{"COFFER_PASSPHRASE": "glacier pewter mongoose"}
+	for _, line := range []string{"profile list", "key export " + filepath.Join(t.TempDir(), "keys.age"), "status"} {
+		_, stdout, stderr := coffer(t, home, env, strings.Fields(line)...)
+		if out := stdout + stderr; strings.ContainsAny(out, "\x1b\u202e") || out == "" {
+			t.Errorf("coffer %s prints %q", line, out)
 		}
 	}
 }
