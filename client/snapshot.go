@@ -123,8 +123,8 @@ func (t *ticket) missing(h protocol.ResponseHeader) ([]protocol.PackID, error) {
 	return answer.IDs, nil
 }
 
-// ListSnapshots returns a page of the client's snapshots, which may be shorter
-// than the limit: 1090.
+// ListSnapshots returns a page of a client's snapshots, at most as many as the
+// limit: 1090.
 func (c *Conn) ListSnapshots(ctx context.Context, id protocol.ClientID, m protocol.ListSnapshots) (*protocol.SnapshotList, error) {
 	return askNew[protocol.SnapshotList](ctx, c, id, &m)
 }

@@ -157,7 +157,7 @@ func (m *Mends) DecodePayload(p []byte) error {
 	return r.end()
 }
 
-// ListSnapshots asks for a page of the client's snapshots, ordered by name: 1090,
+// ListSnapshots asks for a page of a client's snapshots, ordered by name: 1090,
 // limit u16 (1 to MaxListSnapshots), all versions u8, after version u32, after
 // text, only text; all as in ListFiles. Answered with SnapshotList.
 type ListSnapshots struct {

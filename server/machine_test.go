@@ -151,7 +151,7 @@ const (
 	refused = "refused"
 )
 
-// machineMay has a line for every request of the wire's table.
+// machineMay says which requests a machine may make: all codes are in it.
 var machineMay = map[protocol.Code]string{
 	protocol.CodeRegister: refused, protocol.CodeSendPublicKey: refused, protocol.CodeReconnect: refused, protocol.CodeSendFile: refused,
 	protocol.CodeChecksumOK: refused, protocol.CodeChecksumRetry: refused, protocol.CodeChecksumGiveUp: refused,
@@ -177,8 +177,8 @@ var machineMay = map[protocol.Code]string{
 	protocol.CodeListFailures: refused, protocol.CodeProveGateway: refused, protocol.CodeCaller: refused,
 }
 
-// Each request of the wire's table is served to a machine or refused, as the
-// matrix says; a request that is not in it fails the test.
+// Each request is served to a machine or refused, as machineMay says. A new
+// request that is not in it fails the test.
 func TestMachineMatrix(t *testing.T) {
 	c := startCore(t, noSweeps)
 	ada := c.proven("ada")

@@ -30,7 +30,7 @@ type machineCommand struct {
 type machineAddCommand struct {
 	Name    string `arg:"" help:"Name of the machine; its backups are listed as NAME@MACHINE."`
 	Out     string `short:"o" required:"" type:"path" placeholder:"FILE" help:"File to write the machine's profile to. Whoever has it can send: move it, and keep no copy."`
-	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"Size of the machine's RSA key."`
+	RSABits int    `name:"rsa-bits" default:"3072" env:"COFFER_RSA_BITS" help:"RSA key size in bits."`
 	Force   bool   `help:"Overwrite an existing file."`
 }
 

@@ -157,8 +157,7 @@ func (k *known) add(dir *fs.Inode, name string) {
 	}
 }
 
-// excess takes out those that are to be forgotten: a quarter of the limit is
-// free then.
+// excess takes the oldest files out, until a quarter of the limit is free.
 func (k *known) excess() []file {
 	k.mu.Lock()
 	defer k.mu.Unlock()

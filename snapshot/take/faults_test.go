@@ -524,7 +524,7 @@ func TestDamagedCache(t *testing.T) {
 	}
 	c, err := cache.Open(m.path, []byte("another owner"), time.Second)
 	if err != nil || !c.Fresh {
-		t.Errorf("another's: %v", err)
+		t.Errorf("another owner: %v", err)
 	}
 	if _, err := cache.Open(m.path, []byte("another owner"), 0); !errors.Is(err, cache.ErrBusy) {
 		t.Errorf("opened twice: %v", err)

@@ -32,7 +32,7 @@ type Verified struct {
 	// Problems are what is wrong, the first ones; Bad counts all.
 	Problems []Problem
 	Bad      uint64
-	// BadPacks are those that were read and are not as they were put.
+	// BadPacks are the packs that were read and found damaged.
 	BadPacks []snapshot.PackID
 	named    map[string]bool // paths of Problems
 }

@@ -44,7 +44,7 @@ func testMachines(t *testing.T, c store.Catalog) {
 	must(t, "touch none", c.TouchMachine(ctx, store.MachineID{9}, web.Used))
 	list(db, web)
 
-	wantErr(t, "remove another's", c.RemoveMachine(ctx, bob.ID, web.ID, noon), store.ErrNoMachine)
+	wantErr(t, "remove a machine of another account", c.RemoveMachine(ctx, bob.ID, web.ID, noon), store.ErrNoMachine)
 	must(t, "claim", c.ClaimLabel(ctx, ada.ID, web.ID, "s/1"))
 	web.Labels, web.Removed = 1, noon.Add(2*time.Hour)
 	must(t, "remove", c.RemoveMachine(ctx, ada.ID, web.ID, web.Removed))
@@ -85,7 +85,7 @@ func testMachineLabels(t *testing.T, c store.Catalog) {
 	must(t, "claim another", c.ClaimLabel(ctx, ada.ID, db.ID, "s/db"))
 	of("s/web", web.ID)
 	of("s/db", db.ID)
-	wantErr(t, "another's label", c.ClaimLabel(ctx, ada.ID, db.ID, "s/web"), store.ErrNameTaken)
+	wantErr(t, "claim a label of another machine", c.ClaimLabel(ctx, ada.ID, db.ID, "s/web"), store.ErrNameTaken)
 	wantErr(t, "in another account", c.ClaimLabel(ctx, bob.ID, web.ID, "s/x"), store.ErrNoMachine)
 
 	_, _, err := c.Commit(ctx, newVersion(1, "s/owner", 1, "owner"), store.Retention{})
